@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the serial server runs: one stage of the codec behind one step function. The generator
+// writes the one instance, dk_app_engine, beside the model's tables.
+#ifndef DREDKIT_ENGINE_H
+#define DREDKIT_ENGINE_H
+
+#include <stdint.h>
+
+#include "dredkit/status.h"
+
+#define DK_MODEL_HASH_BYTES 16  // first half of the SHA-256 of the quantised model file
+
+typedef struct {
+    const char *stage;        // "rdovae_enc", ...
+    const char *target;       // name of the target's TOML file
+    uint8_t model_hash[DK_MODEL_HASH_BYTES];
+    uint16_t input_bytes;     // of one step
+    uint16_t output_bytes;    // of one step
+    uint16_t trace_bytes;     // all layer outputs of one step, in the manifest's order
+    // Bring the stage to its state before the first step.
+    dk_status (*reset)(void);
+    // Run one step. `trace` is NULL or takes trace_bytes; inputs and outputs are little-endian.
+    dk_status (*step)(const uint8_t *input, uint8_t *output, uint8_t *trace);
+} dk_engine;
+
+extern const dk_engine dk_app_engine;
+
+// Upper bounds, known at compile time, for the server's buffers: generated into engine_sizes.h as
+// DK_ENGINE_INPUT_BYTES, DK_ENGINE_OUTPUT_BYTES and DK_ENGINE_TRACE_BYTES.
+
+#endif
