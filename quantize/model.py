@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The quantised model: a graph, integer matrices, formats. One file, one hash.
+
+The file is a safetensors container with everything that is not an array as one JSON string in its
+header. Its SHA-256 is the model hash that generated code, firmware and reports carry on.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from quantize import integer
+from quantize.errors import InputError
+from quantize.graph import Graph
+from quantize.integer import Ints
+from quantize.weights import BLOCK_COLS, BLOCK_ROWS
+
+FORMAT = "dredkit-quantised-1"
+SCHEMES = ("a8w8",)
+
+
+@dataclass(frozen=True)
+class QuantisedMatrix:
+    """An integer affine map: out = requantise(W x + bias).
+
+    `weights` [rows, cols] is int8 (fed with x8) or int16 (fed with int16 inputs); `blocks`
+    [rows / 8, cols / 4] marks the blocks that are kept, None for dense; `bias` int32, `multiplier`
+    int16 and `shift` uint8 are per row; `acc_bound` is the proved limit of |accumulator|.
+    """
+
+    name: str
+    weights: npt.NDArray[np.int8] | npt.NDArray[np.int16]
+    bias: npt.NDArray[np.int32]
+    multiplier: npt.NDArray[np.int16]
+    shift: npt.NDArray[np.uint8]
+    scale: npt.NDArray[np.float64]
+    blocks: npt.NDArray[np.bool_] | None
+    acc_bound: int
+
+    @property
+    def rows(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def cols(self) -> int:
+        return int(self.weights.shape[1])
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the weights are int16 (for inputs that are not bounded by one)."""
+        return bool(self.weights.dtype == np.int16)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one product, skipped blocks not counted."""
+        if self.blocks is None:
+            return self.rows * self.cols
+        return int(self.blocks.sum()) * BLOCK_ROWS * BLOCK_COLS
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that this matrix takes in flash: weights, index, bias, multiplier, shift."""
+        index = 0 if self.blocks is None else len(self.blocks) + int(self.blocks.sum())
+        return self.macs * self.weights.dtype.itemsize + index + self.rows * (4 + 2 + 1)
+
+    def apply(self, x: Ints) -> Ints:
+        """Return the int16 results for one input vector [cols] (exact: all below 2^53)."""
+        acc = (self.weights.astype(np.float64) @ x.astype(np.float64)).astype(np.int64)
+        return integer.requantise(
+            acc + self.bias, self.multiplier.astype(np.int64), self.shift.astype(np.int64)
+        )
+
+
+@dataclass(frozen=True)
+class QuantisedModel:
+    """A graph with its integer matrices; `frac` gives the fractional bits of each in/output."""
+
+    graph: Graph
+    scheme: str
+    frac: dict[str, int]
+    matrices: dict[str, QuantisedMatrix]
+    source: dict[str, str]
+
+    def to_bytes(self) -> bytes:
+        """Serialise; equal models give equal bytes."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        bounds = {}
+        for name, matrix in self.matrices.items():
+            arrays[f"{name}.weights"] = matrix.weights
+            arrays[f"{name}.bias"] = matrix.bias
+            arrays[f"{name}.multiplier"] = matrix.multiplier
+            arrays[f"{name}.shift"] = matrix.shift
+            arrays[f"{name}.scale"] = matrix.scale
+            if matrix.blocks is not None:
+                arrays[f"{name}.blocks"] = matrix.blocks.astype(np.uint8)
+            bounds[name] = matrix.acc_bound
+        header = {
+            "format": FORMAT,
+            "scheme": self.scheme,
+            "graph": self.graph.to_json(),
+            "frac": self.frac,
+            "acc_bound": bounds,
+            "source": self.source,
+        }
+        # One metadata key only: safetensors does not promise an order among several.
+        contiguous = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+        return bytes(save(contiguous, metadata={"dredkit": json.dumps(header, sort_keys=True)}))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file, as hex."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(self.to_bytes())
+        partial.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> "QuantisedModel":
+        """Read a file written by `save`; raises InputError if it is anything else."""
+        if not path.is_file():
+            raise InputError(f"{path}: no such quantised model; run `dredkit quantize` first")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {}).get("dredkit", "null"))
+                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, json.JSONDecodeError, OSError) as error:
+            raise InputError(f"{path}: not a quantised model ({error})") from error
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise InputError(f"{path}: not a {FORMAT} file; run `dredkit quantize` again")
+        return _from_parts(header, arrays, str(path))
+
+
+def _from_parts(
+    header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], where: str
+) -> QuantisedModel:
+    graph = Graph.from_json(header["graph"])
+    matrices = {}
+    for shape in graph.matrices():
+        name = shape.name
+        try:
+            blocks = arrays.get(f"{name}.blocks")
+            matrix = QuantisedMatrix(
+                name=name,
+                weights=arrays[f"{name}.weights"],
+                bias=arrays[f"{name}.bias"],
+                multiplier=arrays[f"{name}.multiplier"],
+                shift=arrays[f"{name}.shift"],
+                scale=arrays[f"{name}.scale"],
+                blocks=None if blocks is None else blocks.astype(np.bool_),
+                acc_bound=int(header["acc_bound"][name]),
+            )
+        except KeyError as error:
+            raise InputError(f"{where}: layer {name} is incomplete: no {error}") from error
+        if (matrix.rows, matrix.cols) != (shape.rows, shape.cols):
+            raise InputError(f"{where}: layer {name} is {matrix.rows}x{matrix.cols}, not as graph")
+        matrices[name] = matrix
+    return QuantisedModel(
+        graph=graph,
+        scheme=str(header["scheme"]),
+        frac={str(k): int(v) for k, v in header["frac"].items()},
+        matrices=matrices,
+        source={str(k): str(v) for k, v in header["source"].items()},
+    )

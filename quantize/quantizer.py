@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Turn float weights into a quantised model, with a proof that no accumulator overflows."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize import integer
+from quantize.errors import InputError
+from quantize.graph import Graph
+from quantize.model import QuantisedMatrix, QuantisedModel
+from quantize.weights import Weights, fit
+
+Floats = npt.NDArray[np.float64]
+
+SCHEME = "a8w8"
+HEADROOM = 2.0  # inputs and outputs may grow to this times what calibration saw before saturating
+
+
+def quantise(
+    graph: Graph, weights: dict[str, Weights], peaks: dict[str, float], source: dict[str, str]
+) -> QuantisedModel:
+    """Quantise a network under scheme a8w8.
+
+    `peaks` gives the largest magnitude that calibration saw for each input and output buffer;
+    `source` says where the weights came from. Raises InputError for missing or ill-shaped layers,
+    or where an accumulator could overflow.
+    """
+    frac = {name: choose_frac(peaks[name]) for name in (*graph.inputs, *graph.outputs)}
+    out_frac = {node.name: frac.get(node.output.buffer, integer.PRE_FRAC) for node in graph.nodes}
+    shapes = list(graph.matrices())
+    matrices = {}
+    for shape, layer in zip(shapes, fit(shapes, weights, source["name"]), strict=True):
+        to_frac = out_frac.get(shape.name, integer.PRE_FRAC)
+        if graph.is_unbounded(shape.fed_from):
+            matrices[shape.name] = quantise_wide(layer, frac[shape.fed_from], to_frac)
+        else:
+            matrices[shape.name] = quantise_narrow(layer, to_frac)
+    return QuantisedModel(graph, SCHEME, frac, matrices, source)
+
+
+def choose_frac(peak: float) -> int:
+    """Fractional bits of the int16 format that holds HEADROOM * peak; at most 15."""
+    if not math.isfinite(peak) or peak < 0:
+        raise InputError(f"calibration saw a magnitude of {peak}: check the calibration audio")
+    integer_bits = math.ceil(math.log2(max(peak * HEADROOM, 2.0**-15)))
+    if integer_bits > integer.Q15_FRAC:
+        raise InputError(f"calibration saw a magnitude of {peak}: too large for int16")
+    return min(integer.Q15_FRAC, integer.Q15_FRAC - integer_bits)
+
+
+def quantise_narrow(layer: Weights, out_frac: int) -> QuantisedMatrix:
+    """int8 weights, one scale a row, fed with x8 = round(127 x); upstream's int8 is kept as is."""
+    if layer.int8 is not None and layer.scale is not None:
+        int8, scale = layer.int8, layer.scale
+    else:
+        peak = np.max(np.abs(layer.matrix), axis=1)
+        scale = np.where(peak > 0, peak / 127.0, 0.0)
+        ratio = layer.matrix / np.where(scale > 0, scale, 1.0)[:, None]
+        int8 = np.clip(np.floor(ratio + 0.5), -127, 127).astype(np.int8)
+    unit = np.where(scale > 0, scale / integer.X8_ONE, _bias_unit(layer.bias))
+    return _finish(layer, int8, scale, unit, integer.X8_ONE, out_frac)
+
+
+def quantise_wide(layer: Weights, in_frac: int, out_frac: int) -> QuantisedMatrix:
+    """int16 weights, one scale a row, fed with int16; the scale is the finest that cannot overflow.
+
+    A full-scale input of -32768 everywhere, every weight rounded away from zero, and the bias must
+    together stay within int32: that, or the int16 range, limits each row's scale.
+    """
+    in_unit = 2.0**-in_frac
+    cols = layer.matrix.shape[1]
+    full_scale = -integer.INT16_MIN
+    room = integer.INT32_MAX - full_scale * cols / 2 - 1
+    worst = np.abs(layer.matrix).sum(axis=1) * full_scale + np.abs(layer.bias) / in_unit
+    scale = np.maximum(np.max(np.abs(layer.matrix), axis=1) / integer.INT16_MAX, worst / room)
+    ratio = layer.matrix / np.where(scale > 0, scale, 1.0)[:, None]
+    int16 = np.floor(ratio + 0.5).astype(np.int16)
+    unit = np.where(scale > 0, scale * in_unit, _bias_unit(layer.bias))
+    return _finish(layer, int16, scale, unit, full_scale, out_frac)
+
+
+def prove_accumulator(
+    name: str, weights: npt.NDArray[np.integer], bias: npt.NDArray[np.int64], input_peak: int
+) -> int:
+    """Return the largest |accumulator| that any input can cause; InputError if above int32."""
+    bound = int((np.abs(weights.astype(np.int64)).sum(axis=1) * input_peak + np.abs(bias)).max())
+    if bound > integer.INT32_MAX:
+        raise InputError(
+            f"layer {name}: its accumulator can reach {bound}, beyond int32; scale its weights down"
+        )
+    return bound
+
+
+def requantise_parameters(
+    name: str, real: Floats
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
+    """Return (multiplier, shift) with multiplier * 2^-shift nearest to each real factor (> 0)."""
+    mantissa, exponent = np.frexp(real)
+    multiplier = np.floor(mantissa * 2.0**15 + 0.5).astype(np.int64)
+    carry = multiplier > integer.MULTIPLIER_MAX
+    multiplier = np.where(carry, integer.MULTIPLIER_MIN, multiplier)
+    shift = 15 - (exponent.astype(np.int64) + carry)
+    tiny = shift > integer.SHIFT_MAX  # such a row rounds to zero whatever it is fed
+    multiplier = np.where(tiny, integer.MULTIPLIER_MIN, multiplier)
+    shift = np.where(tiny, integer.SHIFT_MAX, shift)
+    if np.any(shift < integer.SHIFT_MIN):
+        row = int(np.argmin(shift))
+        raise InputError(f"layer {name}, output {row}: weights of this size leave no precision")
+    return multiplier.astype(np.int16), shift.astype(np.uint8)
+
+
+def _bias_unit(bias: Floats) -> Floats:
+    """Accumulator unit of a row whose weights are all zero: its bias with 20 bits."""
+    return np.asarray(np.maximum(np.abs(bias), 2.0**-20) * 2.0**-20)
+
+
+def _finish(
+    layer: Weights,
+    weights: npt.NDArray[np.int8] | npt.NDArray[np.int16],
+    scale: Floats,
+    unit: Floats,
+    input_peak: int,
+    out_frac: int,
+) -> QuantisedMatrix:
+    bias = np.floor(layer.bias / unit + 0.5)
+    if np.any(np.abs(bias) > integer.INT32_MAX):
+        row = int(np.argmax(np.abs(bias)))
+        raise InputError(f"layer {layer.name}, output {row}: bias too large against its weights")
+    bound = prove_accumulator(layer.name, weights, bias.astype(np.int64), input_peak)
+    multiplier, shift = requantise_parameters(layer.name, unit * 2.0**out_frac)
+    return QuantisedMatrix(
+        name=layer.name,
+        weights=weights,
+        bias=bias.astype(np.int32),
+        multiplier=multiplier,
+        shift=shift,
+        scale=scale,
+        blocks=layer.blocks,
+        acc_bound=bound,
+    )

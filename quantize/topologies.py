@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The networks of libopus 1.6 as streaming graphs. Sizes: DRED-SPEC.md section 6."""
+
+from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, Node, Slice
+
+FEATURES = 20  # a 10 ms frame: 18 cepstral coefficients, pitch, correlation
+LATENTS = 25  # of 32 rows that the weights hold; the rest is padding
+INITIAL_STATE = 50  # of 56
+
+_STAGES = 5
+_DENSE1 = 64
+_GRU = 32
+_CONV = 64
+_STATE_HIDDEN = 128
+
+
+def rdovae_encoder() -> Graph:
+    """Build the RDO-VAE encoder: 40 features (two frames, older first) to latents and state."""
+    features = Slice("features", 0, 2 * FEATURES)
+    nodes: list[Node] = [Dense("enc_dense1", features, Slice("trunk", 0, _DENSE1), Activation.TANH)]
+    width = _DENSE1
+    for stage in range(1, _STAGES + 1):
+        gru_out = Slice("trunk", width, _GRU)
+        nodes.append(Gru(f"enc_gru{stage}", Slice("trunk", 0, width), gru_out))
+        width += _GRU
+        conv_in = Slice("conv_in", 0, _CONV)
+        trunk = Slice("trunk", 0, width)
+        nodes.append(Dense(f"enc_conv_dense{stage}", trunk, conv_in, Activation.TANH))
+        conv_out = Slice("trunk", width, _CONV)
+        dilation = 1 if stage == 1 else 2
+        nodes.append(Conv1d(f"enc_conv{stage}", conv_in, conv_out, dilation, Activation.TANH))
+        width += _CONV
+    trunk = Slice("trunk", 0, width)
+    hidden = Slice("state_hidden", 0, _STATE_HIDDEN)
+    latents = Slice("latents", 0, LATENTS)
+    initial_state = Slice("initial_state", 0, INITIAL_STATE)
+    nodes.append(Dense("enc_zdense", trunk, latents, Activation.LINEAR))
+    nodes.append(Dense("gdense1", trunk, hidden, Activation.TANH))
+    nodes.append(Dense("gdense2", hidden, initial_state, Activation.LINEAR))
+    return Graph(
+        name="rdovae_enc",
+        inputs=("features",),
+        outputs=("latents", "initial_state"),
+        buffers={
+            "features": 2 * FEATURES,
+            "trunk": width,
+            "conv_in": _CONV,
+            "state_hidden": _STATE_HIDDEN,
+            "latents": LATENTS,
+            "initial_state": INITIAL_STATE,
+        },
+        nodes=tuple(nodes),
+    )
