@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// tanh and sigmoid of int16 from one table with linear interpolation, as TFLite's int16 kernels.
+#include <stdlib.h>
+
+#include "nn/nn.h"
+
+enum { LAST_STEP = 255 };
+
+// sigmoid(i / 24) in Q16, capped to 16 bits; quantize/integer.py computes the same, and a test
+// holds the two together.
+static const uint16_t sigmoid_table[LAST_STEP + 1] = {
+    32768, 33451, 34133, 34813, 35492, 36169, 36843, 37513,
+    38179, 38841, 39498, 40149, 40793, 41432, 42063, 42687,
+    43303, 43911, 44511, 45101, 45682, 46254, 46816, 47369,
+    47911, 48442, 48964, 49474, 49974, 50463, 50941, 51408,
+    51865, 52310, 52744, 53168, 53581, 53982, 54374, 54754,
+    55124, 55484, 55834, 56173, 56502, 56822, 57132, 57433,
+    57724, 58006, 58279, 58544, 58800, 59048, 59287, 59519,
+    59743, 59959, 60168, 60370, 60565, 60753, 60934, 61109,
+    61278, 61441, 61598, 61750, 61896, 62036, 62172, 62302,
+    62428, 62549, 62666, 62778, 62886, 62990, 63090, 63186,
+    63279, 63368, 63453, 63536, 63615, 63691, 63764, 63835,
+    63903, 63968, 64030, 64090, 64148, 64203, 64257, 64308,
+    64357, 64405, 64450, 64494, 64535, 64576, 64614, 64651,
+    64687, 64721, 64754, 64786, 64816, 64845, 64873, 64900,
+    64925, 64950, 64974, 64997, 65018, 65039, 65060, 65079,
+    65097, 65115, 65132, 65149, 65164, 65179, 65194, 65208,
+    65221, 65234, 65246, 65258, 65269, 65280, 65291, 65300,
+    65310, 65319, 65328, 65337, 65345, 65352, 65360, 65367,
+    65374, 65381, 65387, 65393, 65399, 65404, 65410, 65415,
+    65420, 65425, 65429, 65433, 65438, 65442, 65445, 65449,
+    65453, 65456, 65459, 65462, 65465, 65468, 65471, 65474,
+    65476, 65479, 65481, 65483, 65485, 65488, 65489, 65491,
+    65493, 65495, 65497, 65498, 65500, 65501, 65503, 65504,
+    65505, 65507, 65508, 65509, 65510, 65511, 65512, 65513,
+    65514, 65515, 65516, 65517, 65517, 65518, 65519, 65520,
+    65520, 65521, 65522, 65522, 65523, 65523, 65524, 65524,
+    65525, 65525, 65526, 65526, 65526, 65527, 65527, 65528,
+    65528, 65528, 65529, 65529, 65529, 65529, 65530, 65530,
+    65530, 65530, 65531, 65531, 65531, 65531, 65531, 65532,
+    65532, 65532, 65532, 65532, 65532, 65533, 65533, 65533,
+    65533, 65533, 65533, 65533, 65533, 65534, 65534, 65534,
+    65534, 65534, 65534, 65534, 65534, 65534, 65534, 65534,
+};
+
+// Read the table at `position` steps of 2^-bits; returns Q16 with `bits` more fractional bits.
+static int32_t interpolate(uint32_t position, uint32_t bits, int32_t beyond)
+{
+    const uint32_t step = position >> bits;
+    if (step >= LAST_STEP) {
+        return beyond;
+    }
+    const int32_t low = sigmoid_table[step];
+    const int32_t high = sigmoid_table[step + 1];
+    const int32_t fraction = (int32_t)(position & ((1U << bits) - 1U));
+    return (int32_t)((uint32_t)low << bits) + fraction * (high - low);
+}
+
+void dk_tanh(int16_t *values, size_t count)
+{
+    const int32_t one_half = 1 << 23;
+    const int32_t rounding = 1 << 7;
+    for (size_t i = 0; i < count; i++) {
+        // tanh(x) = 2 sigmoid(2x) - 1: Q12 * 3 / 2^8 counts steps of 1/48 in x.
+        const int32_t x = values[i];
+        const int32_t y = interpolate((uint32_t)(3 * abs(x)), 8, 0xFFFF << 8) - one_half;
+        values[i] = (int16_t)((x >= 0 ? y + rounding : -y + rounding - 1) >> 8);
+    }
+}
+
+void dk_sigmoid(int16_t *values, size_t count)
+{
+    const int32_t one = 1 << 25;
+    const int32_t rounding = 1 << 9;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t x = values[i];
+        const int32_t y = interpolate((uint32_t)(3 * abs(x)), 9, 0x7FFF << 10);
+        values[i] = (int16_t)((x >= 0 ? y + rounding : one - y + rounding - 1) >> 10);
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Scalar pieces of the arithmetic (quantize/integer.py), shared by all portable kernels.
+// Right shifts of negative numbers are arithmetic on every compiler that dredkit builds with; a
+// static assertion holds that down.
+#ifndef DREDKIT_FIXED_H
+#define DREDKIT_FIXED_H
+
+#include <assert.h>
+#include <stdint.h>
+
+static_assert((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
+
+static inline int16_t dk_saturate16(int32_t x)
+{
+    if (x > INT16_MAX) {
+        return INT16_MAX;
+    }
+    return (int16_t)(x < INT16_MIN ? INT16_MIN : x);
+}
+
+// (acc * multiplier + half) >> shift, saturated; shift is 1 .. 46.
+static inline int16_t dk_requantise(int32_t acc, int16_t multiplier, uint8_t shift)
+{
+    const int64_t half = (int64_t)1 << (shift - 1);
+    const int64_t y = ((int64_t)acc * multiplier + half) >> shift;
+    if (y > INT16_MAX) {
+        return INT16_MAX;
+    }
+    return (int16_t)(y < INT16_MIN ? INT16_MIN : y);
+}
+
+// Product of a Q15 factor and any int16, with the two roundings of TFLite's int16 MUL: halve, half
+// up; then divide by 2^14, half away from zero.
+static inline int16_t dk_mul_q15(int16_t a, int16_t b)
+{
+    const int32_t halved = ((int32_t)a * b + 1) >> 1;
+    const int32_t mask = (1 << 14) - 1;
+    const int32_t threshold = (mask >> 1) + (halved < 0 ? 1 : 0);
+    const int32_t rounded = (halved >> 14) + ((halved & mask) > threshold ? 1 : 0);
+    return dk_saturate16(rounded);
+}
+
+static inline int16_t dk_add16(int16_t a, int16_t b)
+{
+    return dk_saturate16((int32_t)a + b);
+}
+
+#endif

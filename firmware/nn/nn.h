@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The layers that a generated step function calls, and their contract. The arithmetic is that of
+// quantize/integer.py, to the last bit; only the order of exact sums may differ between kernels.
+#ifndef DREDKIT_NN_H
+#define DREDKIT_NN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// An affine map with int8 weights: y = requantise(W x + bias), y int16.
+// The generator has proved from the weights that no accumulator leaves int32 for any x in
+// [-127, 127]; rows that are sparse come in whole groups of 8.
+typedef struct {
+    const int8_t *weights;      // dense: [rows][cols]; sparse: the kept 8x4 blocks, [block][8][4]
+    const uint8_t *index;       // NULL: dense. Else per 8 rows: a count, then block columns (x4)
+    const int32_t *bias;        // [rows], in units of the accumulator
+    const int16_t *multiplier;  // [rows], 2^14 .. 2^15 - 1
+    const uint8_t *shift;       // [rows], 1 .. 46
+    uint16_t rows;
+    uint16_t cols;
+} dk_matrix8;
+
+// The same with int16 weights, for the int16 inputs of a network, which nothing bounds by one.
+typedef struct {
+    const int16_t *weights;  // [rows][cols]
+    const int32_t *bias;
+    const int16_t *multiplier;
+    const uint8_t *shift;
+    uint16_t rows;
+    uint16_t cols;
+} dk_matrix16;
+
+// A gated recurrent unit of `size`: both matrices have 3 * size rows, gates in the order z, r, h.
+typedef struct {
+    dk_matrix8 input;
+    dk_matrix8 recurrent;
+    uint16_t size;
+} dk_gru;
+
+// y[rows] = requantise(W x[cols] + bias). x and y do not overlap.
+void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
+void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y);
+
+// In place: Q12 pre-activations to Q15.
+void dk_tanh(int16_t *values, size_t count);
+void dk_sigmoid(int16_t *values, size_t count);
+
+// Q15 to the int8 that a matrix product takes: round(127 x).
+void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
+
+// Advance the Q15 state[size] by one step on x8. `gates` is scratch for 6 * size int16, `state8`
+// for size int8.
+void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
+                 int8_t *state8);
+
+// Two taps of a causal convolution: window[2 * count] = [x(t - dilation), x(t)], and the memory
+// [dilation][count] of past inputs moves on by one.
+void dk_conv1d_window(int8_t *memory, size_t dilation, const int8_t *x8, size_t count,
+                      int8_t *window);
+
+// Append `count` values to a layer trace as little-endian bytes; NULL means no trace is wanted.
+// Returns where the next layer goes.
+uint8_t *dk_trace(uint8_t *trace, const int16_t *values, size_t count);
+
+#endif
