@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Weights as int8 will see them, during a training step: learned around, not stumbled over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def int8_rows(weight: Tensor) -> Tensor:
+    """Round each row of [out, in] to 127 steps; neighbouring inputs sum to at most 129 steps."""
+    largest = weight.abs().amax(1, keepdim=True) / 127
+    pairs = (weight[:, 0::2] + weight[:, 1::2]).abs().amax(1, keepdim=True) / 129
+    step = torch.maximum(largest, pairs).clamp(min=1e-9)
+    return torch.round(weight / step).clamp(-127, 127) * step
+
+
+@contextmanager
+def quantised(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Hold rounded weights in place of the real ones; gradients land on the real ones."""
+    kept = [(w, w.detach().clone()) for w in weights]
+    with torch.no_grad():
+        for weight, _ in kept:
+            weight.copy_(int8_rows(weight))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, value in kept:
+                weight.copy_(value)
