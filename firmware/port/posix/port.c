@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define _GNU_SOURCE  // dl_iterate_phdr, posix_openpt, cfmakeraw
+
+#include "dredkit/port.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "posix.h"
+
+#define WAIT_MS 100
+#define NOTE_ALIGN 4u
+
+static struct {
+    int listener;  // -1 unless listening
+    int in, out;   // -1 while nobody is connected
+    uint8_t pending[4096];  // written, not yet sent: one packet an answer, not one a COBS group
+    size_t pending_count;
+    uint8_t build_id[DK_PORT_BUILD_ID_BYTES];
+} port = {.listener = -1, .in = -1, .out = -1};
+
+static bool fail(const char *what) {
+    fprintf(stderr, "firmware: %s: %s\n", what, strerror(errno));
+    return false;
+}
+
+static void announce(const char *scheme, const char *where) {
+    printf("%s%s\n", scheme, where);
+    fflush(stdout);
+}
+
+bool dk_posix_listen(const char *text, bool all_addresses) {
+    char *end;
+    const unsigned long number = strtoul(text, &end, 10);
+    const int on = 1;
+    struct sockaddr_in address = {0};
+    socklen_t size = sizeof address;
+    if (*text == '\0' || *end != '\0' || number > UINT16_MAX) {
+        errno = EINVAL;
+        return fail(text);
+    }
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)number);
+    address.sin_addr.s_addr = htonl(all_addresses ? INADDR_ANY : INADDR_LOOPBACK);
+    port.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (port.listener < 0 ||
+        setsockopt(port.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(port.listener, (const struct sockaddr *)&address, size) < 0 ||
+        listen(port.listener, 4) < 0 ||
+        getsockname(port.listener, (struct sockaddr *)&address, &size) < 0) {
+        return fail("cannot listen");
+    }
+    char where[32];
+    snprintf(where, sizeof where, "127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
+    announce("socket://", where);
+    return true;
+}
+
+bool dk_posix_open_pty(void) {
+    struct termios raw;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) {
+        return fail("cannot open a pseudo terminal");
+    }
+    // Our own hold on the other end: without it, reading fails whenever no host is connected.
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0 || tcgetattr(slave, &raw) < 0) {
+        return fail("cannot open a pseudo terminal");
+    }
+    cfmakeraw(&raw);
+    if (tcsetattr(slave, TCSANOW, &raw) < 0) {
+        return fail("cannot set up a pseudo terminal");
+    }
+    port.in = port.out = master;
+    announce("", ptsname(master));
+    return true;
+}
+
+void dk_posix_use_stdio(void) {
+    port.in = STDIN_FILENO;
+    port.out = STDOUT_FILENO;
+}
+
+static int find_build_id(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    (void)data;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_NOTE) {
+            continue;
+        }
+        const uint8_t *at = (const uint8_t *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+        const uint8_t *const end = at + info->dlpi_phdr[i].p_memsz;
+        while (at + sizeof(ElfW(Nhdr)) <= end) {
+            ElfW(Nhdr) note;
+            memcpy(&note, at, sizeof note);
+            const uint8_t *name = at + sizeof note;
+            const uint8_t *value = name + (note.n_namesz + NOTE_ALIGN - 1u) / NOTE_ALIGN * NOTE_ALIGN;
+            if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz == DK_PORT_BUILD_ID_BYTES &&
+                note.n_namesz == sizeof "GNU" && memcmp(name, "GNU", sizeof "GNU") == 0) {
+                memcpy(port.build_id, value, DK_PORT_BUILD_ID_BYTES);
+                return 1;
+            }
+            at = value + (note.n_descsz + NOTE_ALIGN - 1u) / NOTE_ALIGN * NOTE_ALIGN;
+        }
+    }
+    return 1;  // the program itself comes first; libraries have build ids of their own
+}
+
+void dk_port_init(void) {
+    signal(SIGPIPE, SIG_IGN);
+    dl_iterate_phdr(find_build_id, NULL);
+}
+
+const uint8_t *dk_port_build_id(void) { return port.build_id; }
+
+uint32_t dk_port_ticks(void) {
+    // Nanoseconds of our own CPU time: what others run meanwhile is not the step's cost.
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+uint32_t dk_port_isr_ticks(void) { return 0; }
+
+uint32_t dk_port_rx_dropped(void) { return 0; }
+
+uint32_t dk_port_stack_peak(void) { return 0; }
+
+static void hang_up(void) {
+    if (port.listener < 0) {
+        exit(0);  // the one and only host is gone
+    }
+    close(port.in);
+    port.in = port.out = -1;
+    port.pending_count = 0;
+}
+
+static void flush(void) {
+    size_t sent = 0;
+    while (port.out >= 0 && sent < port.pending_count) {
+        ssize_t count = write(port.out, port.pending + sent, port.pending_count - sent);
+        if (count < 0 && errno != EINTR) {
+            hang_up();
+            return;
+        }
+        sent += count > 0 ? (size_t)count : 0;
+    }
+    port.pending_count = 0;
+}
+
+void dk_port_write(const uint8_t *bytes, size_t count) {
+    while (count > 0) {
+        if (port.pending_count == sizeof port.pending) {
+            flush();
+        }
+        size_t room = sizeof port.pending - port.pending_count;
+        size_t now = count < room ? count : room;
+        memcpy(port.pending + port.pending_count, bytes, now);
+        port.pending_count += now;
+        bytes += now;
+        count -= now;
+    }
+}
+
+static void answer_the_door(void) {
+    const int on = 1;
+    int caller = accept(port.listener, NULL, NULL);
+    if (caller < 0) {
+        return;
+    }
+    if (port.in >= 0) {
+        close(caller);  // a serial port has one user: a second one is told at once
+        return;
+    }
+    setsockopt(caller, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    port.in = port.out = caller;
+}
+
+// Sends what was written and, unlike a board, waits a moment when nothing is there: a server that
+// spins costs nobody anything on a board, but here it would take a core from its host.
+size_t dk_port_read(uint8_t *bytes, size_t capacity) {
+    flush();
+    struct pollfd watched[2] = {{port.in, POLLIN, 0}, {port.listener, POLLIN, 0}};
+    if (poll(watched, 2, WAIT_MS) <= 0) {
+        return 0;
+    }
+    if ((watched[1].revents & POLLIN) != 0) {
+        answer_the_door();
+    }
+    if (watched[0].revents == 0) {
+        return 0;
+    }
+    ssize_t count = read(port.in, bytes, capacity);
+    if (count > 0) {
+        return (size_t)count;
+    }
+    if (count == 0 || errno != EINTR) {
+        hang_up();
+    }
+    return 0;
+}
