@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What several tests share: test data outside the repository, and the board to run on."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("dredkit")
+    group.addoption(
+        "--target",
+        metavar="NAME",
+        default=None,
+        help="run the on-device tests on this target (a name of `dredkit targets`) only",
+    )
+    group.addoption(
+        "--port",
+        metavar="URL",
+        default=None,
+        help="run the on-device tests over this serial port or pyserial URL, on a board that is "
+        "already flashed, in place of an emulated one",
+    )
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Path:
+    """The folder with libopus 1.6 weights and golden data, which is not part of the repository.
+
+    Looked for in the environment variable DREDKIT_UPSTREAM, then beside the checkout.
+    """
+    named = os.environ.get("DREDKIT_UPSTREAM")
+    folder = Path(named) if named else ROOT.parent / "shared" / "opus-1.6"
+    if not (folder / "weights" / "rdovae_enc.bin").is_file():
+        pytest.skip(f"no upstream weights in {folder}: set DREDKIT_UPSTREAM to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip() -> Path:
+    """The WAV file of recorded speech that ships with dredkit."""
+    return ROOT / "toolkit" / "data" / "clip.wav"
+
+
+@pytest.fixture(scope="session")
+def target_name(request: pytest.FixtureRequest) -> str | None:
+    """The target asked for by --target, or None for each emulated one."""
+    name: str | None = request.config.getoption("--target")
+    return name
+
+
+@pytest.fixture(scope="session")
+def port_url(request: pytest.FixtureRequest) -> str | None:
+    """The port asked for by --port, or None for an emulated board."""
+    url: str | None = request.config.getoption("--port")
+    return url

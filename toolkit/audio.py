@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Recorded speech from and to WAV files, as int16 at the rate that the networks hear."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from toolkit.errors import InputError
+
+Pcm = npt.NDArray[np.int16]
+
+SHORTEST_SECONDS = 0.02  # one Opus frame: below it there is not one DRED latent
+_WAV_FORMATS = ("WAV", "WAVEX", "RF64", "W64")
+_BLOCK = 1 << 16  # frames read at once, so that an hour of stereo never lies in memory as floats
+# Float files may overshoot full scale (they are saturated), but samples beyond +18 dBFS are on
+# another scale, 16-bit integers stored as floats for one: saturating those would make noise.
+_LARGEST_SAMPLE = 8.0
+
+
+def read_speech(path: str | os.PathLike[str], rate: int = 16000) -> Pcm:
+    """Read a WAV file of any sample rate and channel count as mono speech.
+
+    Channels are averaged, then resampled; both in float, rounded once to the nearest integer (ties
+    to even) and saturated to int16. A 16-bit mono file at `rate` comes back unchanged.
+
+    Args:
+        path: the WAV file (RIFF, RIFX, RF64 or W64; integer or float samples).
+        rate: wanted samples a second.
+
+    Returns:
+        int16 [n], n >= 20 ms.
+
+    Raises:
+        InputError: the file is absent, unreadable, empty, not a WAV, shorter than 20 ms, or holds
+            samples that are not finite or not on the scale of +-1.0.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            if not stream.read(1):
+                raise InputError(f"{path} is empty (0 bytes): give a WAV file with speech")
+            stream.seek(0)
+            with soundfile.SoundFile(stream) as file:
+                if file.format not in _WAV_FORMATS:
+                    raise InputError(f"{path} is {file.format}, not WAV: convert it to WAV first")
+                pcm = _to_int16(_resample(_mono_blocks(file, path), file.samplerate, rate))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path} is not a WAV file: {error.error_string}") from error
+    if len(pcm) == 0:
+        raise InputError(f"{path} holds no samples: give a WAV file with speech")
+    if len(pcm) < SHORTEST_SECONDS * rate:
+        raise InputError(
+            f"{path} is too short: {1000 * len(pcm) / rate:.1f} ms, at least 20 ms are needed"
+        )
+    return pcm
+
+
+def write_wav(path: str | os.PathLike[str], pcm: Pcm, rate: int = 16000) -> None:
+    """Write int16 samples [n], or [n, channels], as a 16-bit WAV file: whole or not at all.
+
+    Raises:
+        InputError: `pcm` is not int16, or the file cannot be written.
+    """
+    path = Path(path)
+    if pcm.dtype != np.int16 or pcm.ndim not in (1, 2):
+        raise InputError(f"{path}: samples must be int16 [n] or [n, channels], not {pcm.dtype}")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as stream:
+            soundfile.write(stream, pcm, rate, format="WAV", subtype="PCM_16")
+        partial.replace(path)
+    except (OSError, soundfile.LibsndfileError) as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error}") from error
+
+
+def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield [n] blocks, full scale 1.0, channels averaged, every sample checked."""
+    start = 0
+    for block in file.blocks(_BLOCK, dtype="float64", always_2d=True):
+        size = np.abs(block)
+        wrong = ~(size <= _LARGEST_SAMPLE)  # true for NaN too
+        if wrong.any():
+            index, channel = np.argwhere(wrong)[0]
+            value = block[index, channel]
+            where = f"{path}: sample {start + index}, channel {channel}"
+            if np.isfinite(value):
+                raise InputError(
+                    f"{where} is {value:g}, far beyond full scale 1.0: scale the file to +-1.0"
+                )
+            raise InputError(f"{where} is {value}: mend the file or cut that part out")
+        start += len(block)
+        yield block.mean(axis=1)
+
+
+def _resample(
+    blocks: Iterator[npt.NDArray[np.float64]], old_rate: int, rate: int
+) -> npt.NDArray[np.float64]:
+    """Return all blocks joined, at `rate` samples a second."""
+    if old_rate == rate:
+        return np.concatenate([np.zeros(0), *blocks])
+    stream = soxr.ResampleStream(old_rate, rate, 1, dtype="float64", quality="HQ")
+    parts = [stream.resample_chunk(block) for block in blocks]
+    return np.concatenate([*parts, stream.resample_chunk(np.zeros(0), last=True)])
+
+
+def _to_int16(samples: npt.NDArray[np.float64]) -> Pcm:
+    """Scale full scale 1.0 to 32768, round to nearest even and saturate."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
