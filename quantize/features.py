@@ -176,7 +176,7 @@ def residual(emphasised: F64, lpc: F64) -> F64:
     return result.reshape(-1)
 
 
-def _voicing(excitation: F64, period: NDArray[np.int64]) -> F64:
+def _correlation(excitation: F64, period: NDArray[np.int64]) -> F64:
     """Step 9: correlation feature of each frame of the low-passed residual at its period."""
     frames = len(period)
     padded = np.concatenate([np.zeros(MAX_PERIOD), excitation])
@@ -192,12 +192,8 @@ def _voicing(excitation: F64, period: NDArray[np.int64]) -> F64:
     return np.asarray(np.log1p(np.exp(5 * feature)) / np.log1p(np.exp(5.0)) - 0.5)
 
 
-def extract(pcm: NDArray[np.generic], delay: int = UPSTREAM_DELAY) -> F32:
-    """Return the features [len(pcm) // 160, 20] float32 of one channel at 16 kHz.
-
-    `delay` zeros are put before the signal, 11 as libopus does; 0 keeps frames and samples
-    aligned. Raises InputError for audio that is no usable signal or shorter than a frame.
-    """
+def _emphasised(pcm: NDArray[np.generic], delay: int) -> F64:
+    """Step 1: the signal behind `delay` zeros, cut to whole frames and pre-emphasised."""
     samples = as_samples(pcm)
     frames = len(samples) // FRAME
     if frames == 0:
@@ -205,13 +201,36 @@ def extract(pcm: NDArray[np.generic], delay: int = UPSTREAM_DELAY) -> F32:
     samples = np.concatenate([np.zeros(delay), samples])[: frames * FRAME]
     emphasised = samples.copy()
     emphasised[1:] -= _PREEMPHASIS * samples[:-1]
-    features = np.empty((frames, FEATURES), np.float32)
+    return emphasised
+
+
+def _voicing_of(excitation: F64, pitch: NDArray[np.floating]) -> F64:
+    # A second-order elliptic low-pass at 1.2 kHz: 2 dB ripple, 20 dB down.
+    numerator, denominator = ellip(2, 2, 20, 1200, fs=SAMPLE_RATE)
+    low = lfilter(numerator / numerator[0], denominator, excitation)
+    return _correlation(low, pitch_period(pitch))
+
+
+def voicing(
+    pcm: NDArray[np.generic], pitch: NDArray[np.floating], delay: int = UPSTREAM_DELAY
+) -> F64:
+    """Return the correlation feature [frames] of a signal at a given pitch feature [frames]."""
+    emphasised = _emphasised(pcm, delay)
+    cepstra = cepstrum(band_energies(emphasised))
+    return _voicing_of(residual(emphasised, lpc_from_cepstrum(cepstra)), pitch)
+
+
+def extract(pcm: NDArray[np.generic], delay: int = UPSTREAM_DELAY) -> F32:
+    """Return the features [len(pcm) // 160, 20] float32 of one channel at 16 kHz.
+
+    `delay` zeros are put before the signal, 11 as libopus does; 0 keeps frames and samples
+    aligned. Raises InputError for audio that is no usable signal or shorter than a frame.
+    """
+    emphasised = _emphasised(pcm, delay)
+    features = np.empty((len(emphasised) // FRAME, FEATURES), np.float32)
     cepstra = cepstrum(band_energies(emphasised))
     features[:, :BANDS] = cepstra
     excitation = residual(emphasised, lpc_from_cepstrum(cepstra))
     features[:, PITCH] = track(pitch_scores(excitation))
-    # A second-order elliptic low-pass at 1.2 kHz: 2 dB ripple, 20 dB down.
-    numerator, denominator = ellip(2, 2, 20, 1200, fs=SAMPLE_RATE)
-    low = lfilter(numerator / numerator[0], denominator, excitation)
-    features[:, CORRELATION] = _voicing(low, pitch_period(features[:, PITCH]))
+    features[:, CORRELATION] = _voicing_of(excitation, features[:, PITCH])
     return features

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit train`: prepare speech, train the default models, score them."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from quantize.train import rdovae, rdovae_score
+from quantize.train.data import Sampler, load_features
+from toolkit import speechdata
+from toolkit.console import emit_json, err, json_option
+
+DATA = Path("build/speech")
+CHECKPOINT = Path("quantize/checkpoints/rdovae.safetensors")
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=DATA,
+    show_default=True,
+    help="Folder that `dredkit train data` filled.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Prepare speech data, train and score the default models."""
+
+
+@command.command()
+@data_option
+@click.option("--source", "names", multiple=True, help="Only this source; may be repeated.")
+@json_option
+def data(data: Path, names: tuple[str, ...], json_to: str | None) -> None:
+    """Fetch recorded speech from Debian packages and compute its features."""
+    known = speechdata.sources()
+    unknown = set(names) - {source.name for source in known}
+    if unknown:
+        raise click.BadParameter(
+            f"no source {sorted(unknown)[0]}: choose from {', '.join(s.name for s in known)}"
+        )
+    table = Table("source", "package", "language", "speaker", "licence", "part", "minutes")
+    rows = []
+    for source in known:
+        if names and source.name not in names:
+            continue
+        minutes = speechdata.prepare(source, data, lambda text: err.print(text, markup=False))
+        rows.append({**asdict(source), "minutes": minutes})
+        for part, length in minutes.items():
+            about = (source.name, source.package, source.language, source.speaker, source.licence)
+            table.add_row(*about, part, f"{length:.1f}")
+    err.print(table)
+    emit_json(json_to, {"sources": rows})
+
+
+@command.command("rdovae")
+@data_option
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("build/train/rdovae"),
+    show_default=True,
+    help="Folder of the resumable training state.",
+)
+@click.option("--steps", type=click.IntRange(1), default=rdovae.Settings.steps, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=rdovae.Settings.batch, show_default=True)
+@click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    default=CHECKPOINT,
+    show_default=True,
+    help="Where the trained model is written, and read by --evaluate.",
+)
+@click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
+@json_option
+def rdovae_command(
+    data: Path,
+    state: Path,
+    steps: int,
+    batch: int,
+    minutes: float,
+    device: str,
+    checkpoint: Path,
+    evaluate: bool,
+    json_to: str | None,
+) -> None:
+    """Train the RDO-VAE, resuming from --state, and write the checkpoint."""
+    torch.set_num_threads(1)  # two threads beside another busy process run many times slower
+    if evaluate:
+        emit_json(json_to, _evaluate(checkpoint, data))
+        return
+    settings = rdovae.Settings(steps=steps, batch=batch)
+    arrays = list(load_features(data, "train").values())
+    until = time.monotonic() + 60 * minutes
+    last: dict[str, float] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("starting", total=steps)
+
+        def note(step: int, parts: dict[str, float]) -> None:
+            last.update(parts)
+            text = f"step {step}  {parts['db']:.2f} dB  {parts['bits_per_s']:.0f} b/s"
+            progress.update(task, completed=step, description=text)
+
+        model, done = rdovae.train(arrays, state, settings, device, until, note)
+    frozen = rdovae_score.freeze(model, Sampler(arrays, settings.frames, settings.seed))
+    rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(done)})
+    err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
+    emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
+
+
+def _evaluate(path: Path, data: Path) -> dict[str, Any]:
+    """Score a checkpoint on every held-out recording and print the mean over them."""
+    checkpoint = rdovae_score.load_checkpoint(path)
+    results = {
+        name: rdovae_score.evaluate(checkpoint, array)
+        for name, array in load_features(data, "test").items()
+    }
+    keys = ("bits_per_s", "state_bits", "db", "pitch_errors")
+    table = Table("recording", "level", "bits/s", "state bits", "LSD dB", "pitch errors %")
+    for name, rows in results.items():
+        for row in rows[::3]:
+            cells = [f"{row[k]:.2f}" for k in keys[:3]] + [f"{100 * row['pitch_errors']:.1f}"]
+            table.add_row(name, str(row["level"]), *cells)
+    err.print(table)
+    mean = [
+        {"level": level, **{k: float(np.mean([r[level][k] for r in results.values()])) for k in keys}}
+        for level in range(len(next(iter(results.values()))))
+    ]
+    return {"checkpoint": str(path), "mean": mean, "recordings": results}
