@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the float network does on real speech: the ranges that choose formats, and the SNR after."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize import integer
+from quantize.errors import InputError
+from quantize.graph import Graph
+from quantize.model import QuantisedModel
+from quantize.run import FloatRun, output_frac, run_float, run_integer
+from quantize.weights import Weights
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """How one node fared: |range| and SNR against float of its output, and what it costs."""
+
+    name: str
+    op: str
+    peak: float
+    scale: str
+    snr_db: float
+    macs: int
+    bytes: int
+
+
+def steps(features: npt.NDArray[np.floating], graph: Graph) -> Floats:
+    """Group feature frames [frames, 20] into the graph's steps [steps, n]; a rest is dropped.
+
+    Raises InputError if there is not even one step, or a value is not finite.
+    """
+    (name,) = graph.inputs
+    width = graph.buffers[name]
+    flat = np.asarray(features, np.float64).reshape(-1)
+    count = len(flat) // width
+    if count == 0:
+        raise InputError("the audio is shorter than one 20 ms step")
+    if not np.all(np.isfinite(flat)):
+        raise InputError("the features hold NaN or infinite values; check the audio")
+    return flat[: count * width].reshape(count, width)
+
+
+def peaks(graph: Graph, run: FloatRun, inputs: Floats) -> dict[str, float]:
+    """Largest magnitude seen in the graph's inputs and outputs."""
+    seen = {name: float(np.abs(inputs).max()) for name in graph.inputs}
+    for node in graph.nodes:
+        if node.output.buffer in graph.outputs:
+            seen[node.output.buffer] = float(np.abs(run.outputs[node.name]).max())
+    return seen
+
+
+def snr_db(got: Floats, want: Floats) -> float:
+    """Signal-to-noise ratio of `got` against `want` in dB; infinite where they are equal."""
+    noise = float(((got - want) ** 2).sum())
+    return float("inf") if noise == 0 else 10 * np.log10(float((want**2).sum()) / noise)
+
+
+def calibrate(graph: Graph, weights: dict[str, Weights], inputs: Floats) -> dict[str, float]:
+    """Run the float network over real inputs [steps, n] and return its peaks."""
+    return peaks(graph, run_float(graph, weights, inputs), inputs)
+
+
+def report(model: QuantisedModel, weights: dict[str, Weights], inputs: Floats) -> list[LayerReport]:
+    """Compare a free-running integer run with the float run, node by node."""
+    graph = model.graph
+    wanted = run_float(graph, weights, inputs)
+    (name,) = graph.inputs
+    got = run_integer(model, integer.to_fixed(inputs, model.frac[name]))
+    rows = []
+    for node in graph.nodes:
+        frac = output_frac(model, node)
+        matrices = [model.matrices[shape.name] for shape in node.matrices]
+        widths = {"int16" if m.is_wide else "int8" for m in matrices}
+        scales = np.concatenate([m.scale for m in matrices])
+        rows.append(
+            LayerReport(
+                name=node.name,
+                op=type(node).__name__,
+                peak=float(np.abs(wanted.outputs[node.name]).max()),
+                scale=f"{'/'.join(widths)} {scales.min():.2g}..{scales.max():.2g}, Q{frac}",
+                snr_db=snr_db(integer.to_real(got[node.name], frac), wanted.outputs[node.name]),
+                macs=sum(m.macs for m in matrices),
+                bytes=sum(m.stored_bytes for m in matrices),
+            )
+        )
+    return rows

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The portable C kernels against quantize/integer.py: random shapes, tails, extremes, all inputs.
+
+The library is built with the address and undefined-behaviour sanitizers' trapping mode, so that an
+overflow in a kernel ends the test instead of passing by luck.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quantize import integer
+from quantize.model import QuantisedMatrix
+from quantize.quantizer import quantise_narrow, quantise_wide
+from quantize.weights import Weights
+from toolkit.codegen.tables import block_index, stored_weights
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CDEF = """
+typedef struct {
+    const int8_t *weights; const uint8_t *index; const int32_t *bias;
+    const int16_t *multiplier; const uint8_t *shift; uint16_t rows; uint16_t cols;
+} dk_matrix8;
+typedef struct {
+    const int16_t *weights; const int32_t *bias;
+    const int16_t *multiplier; const uint8_t *shift; uint16_t rows; uint16_t cols;
+} dk_matrix16;
+typedef struct { dk_matrix8 input; dk_matrix8 recurrent; uint16_t size; } dk_gru;
+void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
+void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y);
+void dk_tanh(int16_t *values, size_t count);
+void dk_sigmoid(int16_t *values, size_t count);
+void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
+void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
+                 int8_t *state8);
+void dk_conv1d_window(int8_t *memory, size_t dilation, const int8_t *x8, size_t count,
+                      int8_t *window);
+"""
+
+
+class Kernels:
+    """The kernels as functions on numpy arrays."""
+
+    def __init__(self, library: Path) -> None:
+        self.ffi = cffi.FFI()
+        self.ffi.cdef(CDEF)
+        self.lib: Any = self.ffi.dlopen(str(library))
+        self._kept: list[Any] = []
+
+    def array(self, kind: str, values: Any) -> Any:
+        data = self.ffi.new(f"{kind}[]", [int(v) for v in np.asarray(values).reshape(-1)] or 1)
+        self._kept.append(data)
+        return data
+
+    def fields(self, m: QuantisedMatrix) -> list[Any]:
+        weights = self.array("int16_t" if m.is_wide else "int8_t", stored_weights(m))
+        index = [] if m.is_wide else [self.ffi.NULL]
+        if m.blocks is not None:
+            index = [self.array("uint8_t", block_index(m))]
+        rest = [self.array("int32_t", m.bias), self.array("int16_t", m.multiplier)]
+        return [weights, *index, *rest, self.array("uint8_t", m.shift), m.rows, m.cols]
+
+    def matvec(self, m: QuantisedMatrix, x: Any) -> list[int]:
+        struct = self.ffi.new("dk_matrix16 *" if m.is_wide else "dk_matrix8 *", self.fields(m))
+        y = self.ffi.new("int16_t[]", m.rows)
+        call = self.lib.dk_matvec16 if m.is_wide else self.lib.dk_matvec8
+        call(struct, self.array("int16_t" if m.is_wide else "int8_t", x), y)
+        self._kept.clear()
+        return list(y)
+
+    def in_place(self, name: str, values: Any) -> list[int]:
+        data = self.array("int16_t", values)
+        getattr(self.lib, name)(data, len(values))
+        self._kept.clear()
+        return list(data)
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
+    library = tmp_path_factory.mktemp("kernels") / "kernels.so"
+    sources = sorted((ROOT / "firmware/nn").glob("*.c")) + sorted(
+        (ROOT / "firmware/nn/c").glob("*.c")
+    )
+    subprocess.run(
+        ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-fsanitize=undefined"]
+        + ["-fsanitize-undefined-trap-on-error", f"-I{ROOT / 'firmware'}", "-o", str(library)]
+        + [str(source) for source in sources],
+        check=True,
+    )
+    return Kernels(library)
+
+
+EVERY_INT16 = np.arange(-32768, 32768)
+
+
+def test_tanh_on_every_input(kernels: Kernels) -> None:
+    assert kernels.in_place("dk_tanh", EVERY_INT16) == integer.tanh(EVERY_INT16).tolist()
+
+
+def test_sigmoid_on_every_input(kernels: Kernels) -> None:
+    assert kernels.in_place("dk_sigmoid", EVERY_INT16) == integer.sigmoid(EVERY_INT16).tolist()
+
+
+def test_narrow_on_every_input(kernels: Kernels) -> None:
+    x8 = kernels.ffi.new("int8_t[]", len(EVERY_INT16))
+    kernels.lib.dk_narrow(kernels.array("int16_t", EVERY_INT16), len(EVERY_INT16), x8)
+    assert list(x8) == integer.narrow(EVERY_INT16).tolist()
+
+
+def random_matrix(seed: int, rows: int, cols: int, kind: str) -> QuantisedMatrix:
+    """Weights of every character: small, large, zero rows, all-extreme, dropped blocks."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(rows, cols)) * rng.choice([0.01, 0.5, 4.0])
+    bias = rng.normal(size=rows) * rng.choice([0.0, 0.3, 6.0])
+    if rng.random() < 0.3:
+        matrix[rng.integers(rows)] = 0.0
+    if rng.random() < 0.3:
+        matrix = np.sign(matrix) * 2.0
+    blocks = None
+    if kind == "sparse":
+        blocks = rng.random((rows // 8, cols // 4)) < rng.choice([0.0, 0.4, 1.0])
+        matrix = matrix * np.kron(blocks, np.ones((8, 4)))
+    layer = Weights("layer", matrix, bias, blocks=blocks)
+    return quantise_wide(layer, 10, 12) if kind == "wide" else quantise_narrow(layer, 12)
+
+
+def random_input(seed: int, size: int, low: int, high: int) -> np.ndarray:
+    rng = np.random.default_rng(seed + 1)
+    mode = rng.integers(4)
+    if mode == 0:
+        return np.full(size, high)
+    if mode == 1:
+        return np.full(size, low)
+    if mode == 2:
+        return rng.choice([low, high], size)
+    return rng.integers(low, high + 1, size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), rows=st.integers(1, 21), cols=st.integers(1, 67))
+def test_dense_matches(kernels: Kernels, seed: int, rows: int, cols: int) -> None:
+    m = random_matrix(seed, rows, cols, "dense")
+    x = random_input(seed, cols, -127, 127)
+    assert kernels.matvec(m, x) == m.apply(x).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), rows=st.integers(1, 21), cols=st.integers(1, 67))
+def test_wide_matches(kernels: Kernels, seed: int, rows: int, cols: int) -> None:
+    m = random_matrix(seed, rows, cols, "wide")
+    x = random_input(seed, cols, -32768, 32767)
+    assert kernels.matvec(m, x) == m.apply(x).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31), groups=st.integers(1, 6), columns=st.integers(1, 40))
+def test_sparse_matches(kernels: Kernels, seed: int, groups: int, columns: int) -> None:
+    m = random_matrix(seed, 8 * groups, 4 * columns, "sparse")
+    x = random_input(seed, 4 * columns, -127, 127)
+    assert kernels.matvec(m, x) == m.apply(x).tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), size=st.integers(1, 9), cols=st.integers(1, 33))
+def test_gru_matches_over_time(kernels: Kernels, seed: int, size: int, cols: int) -> None:
+    from_input = random_matrix(seed, 3 * size, cols, "dense")
+    from_state = random_matrix(seed + 7, 3 * size, size, "dense")
+    layer = [kernels.fields(from_input), kernels.fields(from_state), size]
+    gru = kernels.ffi.new("dk_gru *", layer)
+    c_state = kernels.ffi.new("int16_t[]", size)
+    gates = kernels.ffi.new("int16_t[]", 6 * size)
+    state8 = kernels.ffi.new("int8_t[]", size)
+    state = np.zeros(size, np.int64)
+    for step in range(12):
+        x = random_input(seed + step, cols, -127, 127)
+        kernels.lib.dk_gru_step(gru, kernels.array("int8_t", x), c_state, gates, state8)
+        a, u = from_input.apply(x), from_state.apply(integer.narrow(state))
+        state = integer.gru_update(a, u, state)
+        assert list(c_state) == state.tolist()
+    kernels._kept.clear()
+
+
+@pytest.mark.parametrize(("dilation", "count"), [(1, 1), (1, 5), (2, 4), (3, 7)])
+def test_conv1d_window_is_the_past(kernels: Kernels, dilation: int, count: int) -> None:
+    memory = kernels.ffi.new("int8_t[]", dilation * count)
+    window = kernels.ffi.new("int8_t[]", 2 * count)
+    rows = np.arange(8 * count).reshape(8, count) % 127 + 1
+    for t, row in enumerate(rows):
+        kernels.lib.dk_conv1d_window(memory, dilation, kernels.array("int8_t", row), count, window)
+        past = rows[t - dilation] if t >= dilation else np.zeros(count, int)
+        assert list(window) == [*past.tolist(), *row.tolist()]

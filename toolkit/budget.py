@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Does every frame fit the core? Counts from the board's own timer against the clock's limit."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from toolkit.targets import Target
+
+STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Cost of each step in `unit`s, and the `limit` that the target's clock sets for one.
+
+    `estimated` is true where the unit is not the one the limit is made of: QEMU counts
+    instructions, and the verdict then takes one cycle for each.
+    """
+
+    unit: str
+    per_frame: list[int]
+    limit: int
+    estimated: bool
+
+    @property
+    def max(self) -> int:
+        return max(self.per_frame)
+
+    @property
+    def p99(self) -> int:
+        """The smallest cost that at least 99 % of the steps keep to."""
+        return int(np.percentile(self.per_frame, 99, method="inverted_cdf"))
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.per_frame))
+
+    @property
+    def used_percent(self) -> float:
+        """Share of the limit that the dearest step takes."""
+        return 100.0 * self.max / self.limit
+
+    @property
+    def holds(self) -> bool:
+        """Whether every single step kept to the limit."""
+        return self.max <= self.limit
+
+    def as_json(self) -> dict[str, Any]:
+        """The budget as a JSON object, the derived figures included."""
+        return {
+            **asdict(self),
+            "max": self.max,
+            "p99": self.p99,
+            "mean": round(self.mean, 1),
+            "used_percent": round(self.used_percent, 2),
+            "holds": self.holds,
+        }
+
+
+def budget_of(target: Target, ticks: list[int]) -> Budget:
+    """Judge the ticks of each step by the clock of the target."""
+    unit = target.unit
+    return Budget(
+        unit=unit,
+        per_frame=[target.count(t) for t in ticks],
+        limit=round(target.clock_hz * STEP_SECONDS),
+        estimated=unit == "instructions",
+    )

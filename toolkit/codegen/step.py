@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The step function as C: a straight list of calls, one paragraph a layer, no logic."""
+
+from quantize.graph import Activation, Conv1d, Dense, Gru, Slice
+from quantize.model import QuantisedModel
+from toolkit.codegen.arena import Arena, memory_name, state_name
+from toolkit.codegen.tables import BANNER
+
+_MEMBER_ALIGN = 4  # toolkit/codegen/arena.py lays members out on words
+
+
+def step_header(model: QuantisedModel, arena: Arena) -> str:
+    """Return the header of one network: its sizes, its arena struct and its two functions."""
+    name = model.graph.name
+    guard = f"DREDKIT_{name.upper()}_H"
+    upper = name.upper()
+    lines = [BANNER, f"#ifndef {guard}\n#define {guard}\n\n#include <stdalign.h>\n"]
+    lines.append("#include <stdint.h>\n\n")
+    for buffer in (*model.graph.inputs, *model.graph.outputs):
+        size, frac = model.graph.buffers[buffer], model.frac[buffer]
+        lines.append(f"#define DK_{upper}_{buffer.upper()} {size}  // int16, Q{frac}\n")
+        lines.append(f"#define DK_{upper}_{buffer.upper()}_FRAC {frac}\n")
+    lines.append(f"\n// All memory of one instance: {arena.bytes} bytes, of which ")
+    lines.append(f"{arena.kept_bytes} are kept between steps.\ntypedef struct {{\n")
+    for member in arena.members:
+        note = "" if member.keeps else "  // scratch"
+        declared = f"alignas({_MEMBER_ALIGN}) {member.c_type} {member.name}[{member.count}];"
+        lines.append(f"    {declared}{note}\n")
+    lines.append(f"}} dk_{name};\n\n")
+    lines.append("// Bring an instance to the state before the first step.\n")
+    lines.append(f"void dk_{name}_reset(dk_{name} *self);\n\n")
+    lines.append(
+        "// Run one step. `trace` is NULL or takes every layer's int16 output, in order.\n"
+    )
+    lines.append(f"{_signature(model)};\n\n#endif\n")
+    return "".join(lines)
+
+
+def step_source(model: QuantisedModel) -> str:
+    """Return the C source of one network's step."""
+    name = model.graph.name
+    body = "".join("\n" + _paragraph(node, model) for node in model.graph.nodes)
+    return (
+        f'{BANNER}#include "{name}.h"\n\n#include <string.h>\n\n#include "{name}_weights.h"\n\n'
+        f"void dk_{name}_reset(dk_{name} *self)\n{{\n    memset(self, 0, sizeof *self);\n}}\n\n"
+        f"{_signature(model)}\n{{{body}    (void)trace;\n}}\n"
+    )
+
+
+def _signature(model: QuantisedModel) -> str:
+    graph = model.graph
+    upper = graph.name.upper()
+    inputs = [f"const int16_t {n}[DK_{upper}_{n.upper()}]" for n in graph.inputs]
+    outputs = [f"int16_t {n}[DK_{upper}_{n.upper()}]" for n in graph.outputs]
+    arguments = [f"dk_{graph.name} *self", *inputs, *outputs, "uint8_t *trace"]
+    return f"void dk_{graph.name}_step(" + ",\n    ".join(arguments) + ")"
+
+
+def _paragraph(node: Dense | Conv1d | Gru, model: QuantisedModel) -> str:
+    graph = model.graph
+    out = node.output
+    size = out.size
+    kind = type(node).__name__.lower()
+    lines = [f"// {node.name}: {kind}, {node.input.size} -> {size}"]
+    if isinstance(node, Gru):
+        result = f"self->{state_name(node)}"
+        x = _place(node.input, graph.inputs)
+        lines.append(f"dk_gru_step(&{node.name}, {x}, {result}, self->gates, self->state8);")
+    else:
+        result = _place(out, graph.outputs) if out.buffer in graph.outputs else "self->row"
+        x = _place(node.input, graph.inputs)
+        if isinstance(node, Conv1d):
+            memory = f"self->{memory_name(node)}"
+            count = node.input.size
+            lines.append(
+                f"dk_conv1d_window({memory}, {node.dilation}, {x}, {count}, self->window);"
+            )
+            x = "self->window"
+        width = 16 if model.matrices[node.name].is_wide else 8
+        lines.append(f"dk_matvec{width}(&{node.name}, {x}, {result});")
+        if node.activation is Activation.TANH:
+            lines.append(f"dk_tanh({result}, {size});")
+    lines.append(f"trace = dk_trace(trace, {result}, {size});")
+    if out.buffer not in graph.outputs:
+        lines.append(f"dk_narrow({result}, {size}, {_place(out, ())});")
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _place(part: Slice, arguments: tuple[str, ...]) -> str:
+    base = part.buffer if part.buffer in arguments else f"self->{part.buffer}"
+    return base if part.start == 0 else f"{base} + {part.start}"

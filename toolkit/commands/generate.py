@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit generate`: quantised model + target -> C tables, step function, manifest."""
+
+from pathlib import Path
+
+import click
+
+from quantize.model import QuantisedModel
+from toolkit.codegen.generate import generate
+from toolkit.console import emit_json, err, json_option
+from toolkit.steps import BUILD, DEFAULT_MODEL
+from toolkit.targets import load_target
+
+
+@click.command("generate")
+@click.option("--target", required=True, help="A board of `dredkit targets`.")
+@click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
+@json_option
+def command(target: str, model: Path, json_to: str | None) -> None:
+    """Generate C weight tables and step functions for a target."""
+    board = load_target(target)
+    manifest = generate(QuantisedModel.load(model), board, BUILD / board.name)
+    folder = BUILD / board.name / "generated"
+    err.print(
+        f"{folder}: {manifest['stage']}, {manifest['table_bytes']} bytes of tables, "
+        f"{manifest['arena_bytes']} bytes of RAM, {manifest['macs']} MACs a step"
+    )
+    emit_json(json_to, manifest)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Our own checkpoints: safetensors with `<layer>.weight` [rows, cols] and `<layer>.bias` [rows].
+
+An imported layer that was int8 already adds `<layer>.int8`, `<layer>.scale` and, if it is sparse,
+`<layer>.blocks`, so that nothing of the original integers is lost on the way.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from quantize.errors import InputError
+from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
+
+_WEIGHT = ".weight"
+
+
+def read_checkpoint(path: Path) -> dict[str, Weights]:
+    """Read every layer of a checkpoint; raises InputError on damage or inconsistent shapes."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a safetensors checkpoint, or damaged ({error})") from error
+    names = [key.removesuffix(_WEIGHT) for key in arrays if key.endswith(_WEIGHT)]
+    if not names:
+        raise InputError(f"{path}: holds no '<layer>.weight'; it is not a dredkit checkpoint")
+    return {name: _layer(name, arrays, path) for name in names}
+
+
+def write_checkpoint(path: Path, layers: dict[str, Weights], note: str) -> None:
+    """Write layers as a checkpoint, whole or not at all; `note` says where they came from."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, layer in layers.items():
+        arrays[f"{name}.weight"] = layer.matrix.astype(np.float32)
+        arrays[f"{name}.bias"] = layer.bias.astype(np.float32)
+        if layer.int8 is not None and layer.scale is not None:
+            arrays[f"{name}.int8"] = layer.int8
+            arrays[f"{name}.scale"] = layer.scale
+        if layer.blocks is not None:
+            arrays[f"{name}.blocks"] = layer.blocks.astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    contiguous = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
+    partial.write_bytes(save(contiguous, metadata={"source": note}))
+    partial.replace(path)
+
+
+def _layer(name: str, arrays: dict[str, npt.NDArray[Any]], path: Path) -> Weights:
+    matrix = arrays[f"{name}.weight"]
+    bias = arrays.get(f"{name}.bias")
+    if matrix.ndim != 2 or matrix.dtype.kind != "f":
+        raise InputError(f"{path}: layer {name}: weight is {matrix.dtype}{list(matrix.shape)}")
+    rows, cols = matrix.shape
+    if bias is None:
+        bias = np.zeros(rows)
+    int8, scale, blocks = (arrays.get(f"{name}.{key}") for key in ("int8", "scale", "blocks"))
+    for key, array, shape in (
+        ("bias", bias, (rows,)),
+        ("int8", int8, (rows, cols)),
+        ("scale", scale, (rows,)),
+        ("blocks", blocks, (rows // BLOCK_ROWS, cols // BLOCK_COLS)),
+    ):
+        if array is not None and array.shape != shape:
+            raise InputError(f"{path}: layer {name}: {key} is {array.shape}, expected {shape}")
+    if (int8 is None) != (scale is None):
+        raise InputError(f"{path}: layer {name}: int8 weights and scale come only together")
+    exact = matrix.astype(np.float64)
+    if int8 is not None and scale is not None:
+        exact = int8.astype(np.float64) * scale[:, None]
+    return Weights(
+        name,
+        exact,
+        bias.astype(np.float64),
+        None if int8 is None else int8.astype(np.int8),
+        None if scale is None else scale.astype(np.float64),
+        None if blocks is None else blocks.astype(np.bool_),
+    )
