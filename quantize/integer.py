@@ -31,10 +31,25 @@ MULTIPLIER_MAX: Final = (1 << 15) - 1
 SHIFT_MIN: Final = 1
 SHIFT_MAX: Final = 46  # int32 times a 15-bit multiplier has 46 bits: more would always give zero
 
-# sigmoid(i / 24) in Q16, capped to 16 bits. TFLite's LUT for int16 LOGISTIC and TANH.
-SIGMOID_TABLE: Final[Ints] = np.minimum(
-    np.floor(65536.0 / (1.0 + np.exp(-np.arange(256) / 24.0)) + 0.5), 65535.0
-).astype(np.int64)
+
+def _sigmoid_table() -> Ints:
+    """TFLite's LUT for int16 LOGISTIC and TANH: sigmoid(i / 24) in Q16, balanced for chords.
+
+    The curve bends away from the chords that interpolation draws, so that each entry is raised by
+    half of what its chord misses at the middle, then rounded; the last one is 1.0, saturated.
+    """
+
+    def sigmoid_q16(i: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(65536.0 / (1.0 + np.exp(-i / 24.0)))
+
+    i = np.arange(256.0)
+    chord_misses = sigmoid_q16(i + 0.5) - (sigmoid_q16(i) + sigmoid_q16(i + 1.0)) / 2.0
+    table = np.floor(sigmoid_q16(i) + chord_misses / 2.0 + 0.5).astype(np.int64)
+    table[255] = 65535
+    return table
+
+
+SIGMOID_TABLE: Final[Ints] = _sigmoid_table()
 
 
 def saturate16(x: Ints) -> Ints:
