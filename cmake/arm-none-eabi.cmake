@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Bare-metal Arm. The flags of the core come from the target's TOML, through board.cmake.
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_C_COMPILER arm-none-eabi-gcc)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)

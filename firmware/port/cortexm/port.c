@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// dredkit/port.h for every Cortex-M: receive ring, interrupt accounting, stack peak, build id.
+#include "dredkit/port.h"
+
+#include "board.h"
+#include "core.h"
+#include "drivers.h"
+
+#define RING_MASK (DK_BOARD_UART_RING_BYTES - 1u)
+#define NOTE_HEADER_BYTES 16  // ELF note: three words and "GNU\0", then the id
+#define TRIALS 64u
+
+extern uint32_t dk_stack_bottom[], dk_stack_top[];
+extern const uint8_t dk_build_id_note[];
+
+// One writer each: the interrupt moves head, dropped and the ticks; the reader moves tail.
+static struct {
+    uint8_t bytes[DK_BOARD_UART_RING_BYTES];
+    volatile uint32_t head;
+    volatile uint32_t tail;
+    volatile uint32_t dropped;
+} ring;
+
+static volatile uint32_t isr_ticks;
+static uint32_t isr_entry_ticks;  // what an interrupt costs beyond its own two timer readings
+
+void dk_uart_isr(void)
+{
+    uint32_t start = dk_timer_now();
+    uint8_t byte;
+    while (dk_uart_receive(&byte)) {
+        uint32_t head = ring.head;
+        if (head - ring.tail < DK_BOARD_UART_RING_BYTES) {
+            ring.bytes[head & RING_MASK] = byte;
+            ring.head = head + 1u;
+        } else {
+            ring.dropped = ring.dropped + 1u;
+        }
+    }
+    isr_ticks = isr_ticks + (dk_timer_now() - start) + isr_entry_ticks;
+}
+
+static void pend_uart(uint32_t mask)
+{
+    DK_NVIC_ISPR(DK_BOARD_UART_IRQ / 32u) = mask;
+    dk_core_sync();
+}
+
+// Ticks of TRIALS writes to the pending register: with the interrupt's bit, or with none.
+static uint32_t trial(uint32_t mask)
+{
+    uint32_t start = dk_timer_now();
+    for (uint32_t i = 0; i < TRIALS; i++) {
+        pend_uart(mask);
+    }
+    return dk_timer_now() - start;
+}
+
+// Entry, exit and the readings' own cost cannot be seen from inside the handler: learn them from
+// interrupts that this code causes itself.
+static void measure_isr_entry(void)
+{
+    uint32_t without = trial(0);
+    uint32_t inside = isr_ticks;
+    uint32_t with = trial(1u << (DK_BOARD_UART_IRQ % 32u));
+    inside = isr_ticks - inside;
+    isr_entry_ticks = (with - without - inside + TRIALS / 2u) / TRIALS;
+}
+
+void dk_port_init(void)
+{
+    dk_setup();
+    dk_timer_init();
+    DK_NVIC_ISER(DK_BOARD_UART_IRQ / 32u) = 1u << (DK_BOARD_UART_IRQ % 32u);
+    dk_core_sync();
+    measure_isr_entry();
+    dk_uart_init();
+}
+
+uint32_t dk_port_ticks(void)
+{
+    return dk_timer_now();
+}
+
+uint32_t dk_port_isr_ticks(void)
+{
+    return isr_ticks;
+}
+
+size_t dk_port_read(uint8_t *bytes, size_t capacity)
+{
+    uint32_t tail = ring.tail;
+    uint32_t ready = ring.head - tail;
+    size_t count = ready < capacity ? ready : capacity;
+    for (size_t i = 0; i < count; i++) {
+        bytes[i] = ring.bytes[(tail + i) & RING_MASK];
+    }
+    ring.tail = tail + (uint32_t)count;
+    return count;
+}
+
+uint32_t dk_port_rx_dropped(void)
+{
+    return ring.dropped;
+}
+
+void dk_port_write(const uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        while (!dk_uart_transmit(bytes[i])) {
+        }
+    }
+}
+
+uint32_t dk_port_stack_peak(void)
+{
+    const uint32_t *word = dk_stack_bottom;
+    while (word < dk_stack_top && *word == DK_STACK_PAINT) {
+        word++;
+    }
+    return (uint32_t)(dk_stack_top - word) * (uint32_t)sizeof(*word);
+}
+
+const uint8_t *dk_port_build_id(void)
+{
+    return dk_build_id_note + NOTE_HEADER_BYTES;
+}

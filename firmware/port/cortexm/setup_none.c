@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A board whose clocks and pins are right after reset.
+#include "drivers.h"
+
+void dk_setup(void)
+{
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From reset to dk_app_main, for every Cortex-M.
+#include <stdint.h>
+
+#include "board.h"
+#include "core.h"
+#include "drivers.h"
+
+int main(void);
+
+// From the linker script: their addresses are what counts.
+extern uint32_t dk_data_start[], dk_data_end[], dk_bss_start[], dk_bss_end[];
+extern uint32_t dk_stack_bottom[], dk_stack_top[];
+extern const uint32_t dk_data_load[];
+
+__attribute__((noreturn)) void dk_reset(void);
+
+typedef void (*dk_vector)(void);
+
+typedef struct {
+    const uint32_t *stack_top;
+    dk_vector entry[15 + DK_BOARD_UART_IRQ + 1];
+} dk_vector_table;
+
+// Entry n is exception n + 1. An interrupt without an entry here jumps to 0 and so ends in
+// dk_fault as well; it would take somebody to enable it first.
+__attribute__((section(".vectors"), used)) const dk_vector_table dk_vectors = {
+    .stack_top = dk_stack_top,
+    .entry = {
+        [0] = dk_reset,
+        [1] = dk_fault,   // NMI
+        [2] = dk_fault,   // HardFault
+        [3] = dk_fault,   // MemManage
+        [4] = dk_fault,   // BusFault
+        [5] = dk_fault,   // UsageFault
+        [6] = dk_fault,   // SecureFault
+        [10] = dk_fault,  // SVCall
+        [11] = dk_fault,  // DebugMonitor
+        [13] = dk_fault,  // PendSV
+        [14] = dk_fault,  // SysTick
+        [15 + DK_BOARD_UART_IRQ] = dk_uart_isr,
+    },
+};
+
+// All stores go through volatile pointers: no call to memset or memcpy, no vector register, whose
+// frames and access rights are just what is being set up here.
+static void paint_stack(void)
+{
+    uint32_t *here;
+    __asm__ volatile("mov %0, sp" : "=r"(here));
+    for (volatile uint32_t *word = dk_stack_bottom; word < here; word++) {
+        *word = DK_STACK_PAINT;
+    }
+}
+
+static void fill_ram(void)
+{
+    const uint32_t *from = dk_data_load;
+    for (volatile uint32_t *to = dk_data_start; to < dk_data_end; to++) {
+        *to = *from++;
+    }
+    for (volatile uint32_t *word = dk_bss_start; word < dk_bss_end; word++) {
+        *word = 0;
+    }
+}
+
+void dk_reset(void)
+{
+    DK_SCB_VTOR = (uint32_t)(uintptr_t)&dk_vectors;
+#if defined(__ARM_FEATURE_MVE)
+    DK_SCB_CPACR |= DK_CPACR_CP10_CP11;
+    DK_SCB_CCR |= DK_CCR_LOB;
+#endif
+    dk_core_sync();
+#if __ARM_ARCH >= 8
+    __asm__ volatile("msr msplim, %0" ::"r"(dk_stack_bottom));
+#endif
+    paint_stack();
+    fill_ram();
+    (void)main();
+    for (;;) {
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A program that shows each promise of dredkit/port.h to a test: one letter asks, then numbers.
+#include <string.h>
+
+#include "dredkit/engine.h"
+#include "dredkit/port.h"
+
+static uint32_t initialised = 0x1234ABCDu;  // proves the copy of .data
+static uint32_t zeroed;                     // proves the clearing of .bss
+
+static uint8_t read_byte(void)
+{
+    uint8_t byte;
+    while (dk_port_read(&byte, 1) == 0) {
+    }
+    return byte;
+}
+
+static uint32_t read_word(void)
+{
+    uint32_t word = 0;
+    for (uint32_t shift = 0; shift < 32u; shift += 8u) {
+        word |= (uint32_t)read_byte() << shift;
+    }
+    return word;
+}
+
+static void write_word(uint32_t word)
+{
+    const uint8_t bytes[4] = {(uint8_t)word, (uint8_t)(word >> 8), (uint8_t)(word >> 16),
+                              (uint8_t)(word >> 24)};
+    dk_port_write(bytes, sizeof bytes);
+}
+
+// Two instructions a round, whatever the compiler.
+static void spin(uint32_t rounds)
+{
+    __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(rounds)::"cc");
+}
+
+static void count_spin(uint32_t rounds)
+{
+    uint32_t isr = dk_port_isr_ticks();
+    uint32_t start = dk_port_ticks();
+    spin(rounds);
+    uint32_t ticks = dk_port_ticks() - start;
+    write_word(ticks);
+    write_word(dk_port_isr_ticks() - isr);
+}
+
+static void echo(uint32_t count)
+{
+    uint8_t bytes[64];
+    while (count > 0) {
+        size_t got = dk_port_read(bytes, count < sizeof bytes ? count : sizeof bytes);
+        dk_port_write(bytes, got);
+        count -= (uint32_t)got;
+    }
+}
+
+static void run_engine(void)
+{
+    uint8_t input[16];
+    uint8_t output[16];
+    for (size_t i = 0; i < sizeof input; i++) {
+        input[i] = read_byte();
+    }
+    (void)dk_app_engine.step(input, output, NULL);
+    dk_port_write(output, sizeof output);
+}
+
+int main(void)
+{
+    dk_port_init();
+    for (;;) {
+        switch (read_byte()) {
+            case 'e':
+                echo(read_word());
+                break;
+            case 't':
+                count_spin(read_word());
+                break;
+            case 's':
+                run_engine();
+                break;
+            case 'b':
+                dk_port_write(dk_port_build_id(), DK_PORT_BUILD_ID_BYTES);
+                break;
+            case 'p':
+                write_word(dk_port_stack_peak());
+                break;
+            case 'd':
+                write_word(dk_port_rx_dropped());
+                break;
+            case 'm':
+                write_word(initialised++);
+                write_word(zeroed++);
+                break;
+            case 'h':  // deaf for a while
+                spin(read_word());
+                break;
+            case 'x':  // an undefined instruction
+                __asm__ volatile("udf #0");
+                break;
+            default:
+                break;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write an image to a board through gdb: one way for QEMU and every debug probe.
+
+A debug server is a row: how to start it, how to say reset, and what its usual complaints mean.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.elf import load_sections
+from toolkit.errors import BoardError, ToolError
+from toolkit.targets import Target
+
+GDB_TIMEOUT = 60.0  # seconds: a megabyte through a slow probe
+GDB_CONNECT = 10  # seconds
+
+SECTION_LINE = re.compile(r"^Section (\S+), range \S+ -- \S+: (matched|MIS-MATCHED)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A debug server. `start` is its command line with {port} in it; empty for QEMU, which is the
+    board itself. `halt` and `reset` are gdb commands: before writing, and to boot afterwards."""
+
+    package: str
+    start: tuple[str, ...]
+    halt: tuple[str, ...]
+    reset: tuple[str, ...]
+    complaints: tuple[tuple[str, str], ...] = ()
+
+
+SERVERS = {
+    "qemu": Server("qemu-system-arm", (), (), ("monitor system_reset",)),
+    "openocd": Server(
+        "openocd",
+        ("openocd", "-c", "gdb_port {port}", "-c", "tcl_port disabled; telnet_port disabled"),
+        ("monitor reset halt",),
+        ("monitor reset run",),
+        (
+            ("unable to find a matching CMSIS-DAP device", "openocd finds no CMSIS-DAP probe"),
+            ("Error: open failed", "openocd finds no debug probe"),
+            ("LIBUSB_ERROR_ACCESS", "openocd may not use the probe: USB permissions"),
+        ),
+    ),
+    "pyocd": Server(
+        "pyocd",
+        ("pyocd", "gdbserver", "--port", "{port}"),
+        ("monitor reset halt",),
+        ("monitor reset",),
+        (
+            ("No connected debug probes", "pyocd finds no debug probe"),
+            ("No available debug probes", "pyocd finds no debug probe"),
+        ),
+    ),
+    "jlink": Server(
+        "JLinkGDBServerCLExe (segger.com)",
+        ("JLinkGDBServerCLExe", "-if", "SWD", "-nohalt", "-port", "{port}"),
+        ("monitor reset", "monitor halt"),
+        ("monitor reset", "monitor go"),
+        (
+            ("Connecting to J-Link failed", "the J-Link server finds no probe"),
+            ("No emulators connected", "the J-Link server finds no probe"),
+        ),
+    ),
+    "st-util": Server(
+        "stlink-tools",
+        ("st-util", "-p", "{port}"),
+        ("monitor reset", "monitor halt"),
+        ("monitor reset",),
+        (("Couldn't find any ST-Link devices", "st-util finds no ST-Link"),),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FlashReport:
+    """What was written: bytes by section, all of them compared equal, and how long it took."""
+
+    sections: dict[str, int]
+    bytes: int
+    seconds: float
+
+
+def check_fits(image: Path, target: Target) -> dict[str, int]:
+    """Check that every loaded section lies in one of the target's flash memories.
+
+    gdb would write it anywhere, and exit with 0. Returns bytes by section. Raises BoardError.
+    """
+    homes = [memory for memory in target.memories if memory.kind == "flash"]
+    sections = load_sections(image)
+    for name, (address, size) in sections.items():
+        if not any(home.origin <= address and address + size <= home.end for home in homes):
+            room = ", ".join(f"{home.name} 0x{home.origin:08x}+{home.length}" for home in homes)
+            raise BoardError(
+                f"{image.name}: {name} ({size} bytes at 0x{address:08x}) does not fit the flash "
+                f"of {target.name} ({room})"
+            )
+    return {name: size for name, (_, size) in sections.items()}
+
+
+def write_image(server: Server, address: str, image: Path, target: Target) -> FlashReport:
+    """Write `image` through the gdb server at `address`, compare, reset and let it run.
+
+    Raises BoardError when the image does not fit or reads back differently.
+    """
+    sections = check_fits(image, target)
+    start = time.monotonic()
+    said = run_gdb(
+        address,
+        [*server.halt, "load", "compare-sections", *server.reset, "detach"],
+        image=image,
+    )
+    check_comparison(said, set(sections), image.name)
+    return FlashReport(sections, sum(sections.values()), time.monotonic() - start)
+
+
+def check_comparison(said: str, expected: set[str], name: str) -> None:
+    """Read the verdict of compare-sections: gdb's exit status does not tell."""
+    verdicts = dict(SECTION_LINE.findall(said))
+    wrong = [section for section, verdict in verdicts.items() if verdict != "matched"]
+    if wrong:
+        raise BoardError(f"{name}: {', '.join(wrong)} read back differently after flashing")
+    missing = sorted(expected - verdicts.keys())
+    if missing:
+        raise BoardError(f"{name}: {', '.join(missing)} not verified; gdb says: {_complaint(said)}")
+
+
+def reset(server: Server, address: str) -> None:
+    """Reset the board behind a gdb server and let it run."""
+    run_gdb(address, [*server.reset, "detach"])
+
+
+def run_gdb(address: str, commands: list[str], image: Path | None = None) -> str:
+    """Run gdb commands against a server and return all that gdb said.
+
+    Raises ToolError without gdb, BoardError when the server does not answer.
+    """
+    gdb = shutil.which("gdb-multiarch")
+    if gdb is None:
+        raise ToolError("gdb-multiarch is missing: apt-get install gdb-multiarch")
+    script = [
+        "set confirm off",
+        f"set tcp connect-timeout {GDB_CONNECT}",
+        f"set remotetimeout {GDB_CONNECT}",
+        "set architecture arm" if image is None else f"file {image}",
+        f"target remote {address}",
+        *commands,
+    ]
+    line = [gdb, "-nx", "-batch"]
+    for command in script:
+        line += ["-ex", command]
+    environment = {**os.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""}
+    try:
+        done = subprocess.run(
+            line, capture_output=True, text=True, errors="replace", env=environment,
+            timeout=GDB_TIMEOUT, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise BoardError(f"the board at {address} did not answer gdb for {GDB_TIMEOUT:.0f} s") from None
+    said = done.stdout + done.stderr
+    if re.search(r"Connection (timed out|refused|reset)|could not connect|Remote .* closed", said):
+        raise BoardError(f"no board answers gdb at {address}: {_complaint(said)}")
+    return said
+
+
+def _complaint(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|fail|cannot|closed|timed out", line, re.I)]
+    return (telling or lines or ["nothing"])[0]

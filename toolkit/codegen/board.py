@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""From a target's TOML to what the firmware build needs: board.h, link.ld and board.cmake."""
+
+from pathlib import Path
+
+from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, ROOT, Target
+
+TEMPLATE = ROOT / "firmware" / "port" / "cortexm" / "link.ld.in"
+
+
+def write_board(target: Target, directory: Path) -> None:
+    """Write the board's files into `directory`; a file that would not change is left alone, so
+    that nothing is compiled again for it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    files = {"board.cmake": board_cmake(target)}
+    if target.system == "cortexm":
+        files["board.h"] = board_header(target)
+        files["link.ld"] = linker_script(target)
+    for name, text in files.items():
+        path = directory / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def board_header(target: Target) -> str:
+    """The constants of board.h."""
+    uart = target.uart
+    assert uart is not None
+    lines = [
+        f"// Written by dredkit from targets/{target.path.name}; change that instead.",
+        "#ifndef DREDKIT_BOARD_H",
+        "#define DREDKIT_BOARD_H",
+        "",
+        f"#define DK_BOARD_CLOCK_HZ {target.clock_hz}u",
+        f"#define DK_BOARD_UART_BASE 0x{uart.base:08x}u",
+        f"#define DK_BOARD_UART_IRQ {uart.irq}u",
+        f"#define DK_BOARD_UART_BAUD {uart.baud}u",
+        f"#define DK_BOARD_UART_CLOCK_HZ {uart.clock_hz}u",
+        f"#define DK_BOARD_UART_RING_BYTES {uart.ring_bytes}u",
+        f"#define DK_BOARD_TIMER_BASE 0x{target.timer.base:08x}u",
+        "",
+        "#endif",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def linker_script(target: Target) -> str:
+    """Fill the one linker template: the memories, which section goes to which, and the stack."""
+    memories = "\n".join(
+        f"    {memory.name} ({'rx' if memory.kind == 'flash' else 'rwx'}) : "
+        f"ORIGIN = 0x{memory.origin:08x}, LENGTH = 0x{memory.length:x}"
+        for memory in target.memories
+    )
+    text = TEMPLATE.read_text(encoding="utf-8")
+    values = {"TARGET": target.path.name, "MEMORIES": memories, "STACK_BYTES": str(target.stack_bytes)}
+    for section in FLASH_SECTIONS + RAM_SECTIONS:
+        values[f"IN_{section.upper()}"] = target.memory_of(section).name
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def board_cmake(target: Target) -> str:
+    """The variables that CMakeLists.txt reads: compiler flags and the choice of drivers."""
+    values = {
+        "DREDKIT_BOARD_NAME": target.name,
+        "DREDKIT_SYSTEM": target.system,
+        "DREDKIT_ISA": target.isa,
+        "DREDKIT_TOOL_PREFIX": target.toolchain.prefix,
+        "DREDKIT_CPU_FLAGS": ";".join(target.toolchain.cpu_flags),
+        "DREDKIT_OPTIMISE": target.toolchain.optimise,
+        "DREDKIT_TIMER": target.timer.driver,
+        "DREDKIT_UART": target.uart.driver if target.uart else "",
+        "DREDKIT_SETUP": target.setup,
+    }
+    head = f"# Written by dredkit from targets/{target.path.name}; change that instead.\n"
+    return head + "".join(f'set({key} "{value}")\n' for key, value in values.items())

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The boards: one TOML file each under targets/, read into frozen dataclasses.
+
+The TOML file is the one place for a board's facts: the linker script, the compiler flags, the
+drivers, the emulator and the budget's clock are all taken from it.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import InputError
+from toolkit.tomltable import Table
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGETS = ROOT / "targets"
+
+SYSTEMS = ("cortexm", "posix")
+ISAS = ("c", "dsp", "mve", "neon", "dotprod")
+PROBES = ("openocd", "pyocd", "jlink", "st-util")
+MEMORY_KINDS = ("flash", "ram")
+FLASH_SECTIONS = ("vectors", "text", "rodata")
+RAM_SECTIONS = ("stack", "data", "bss")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The compiler: its prefix, the Debian package that has it, and the flags of the core."""
+
+    prefix: str
+    package: str
+    cpu_flags: tuple[str, ...]
+    optimise: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A span of addresses and the sections that go there; `flash` is what the debugger writes."""
+
+    name: str
+    origin: int
+    length: int
+    kind: str
+    sections: tuple[str, ...]
+
+    @property
+    def end(self) -> int:
+        """The first address beyond."""
+        return self.origin + self.length
+
+
+@dataclass(frozen=True)
+class Uart:
+    """The serial port: driver file uart_<driver>.c, registers, interrupt, rate, receive ring."""
+
+    driver: str
+    base: int
+    irq: int
+    baud: int
+    clock_hz: int
+    ring_bytes: int
+
+
+@dataclass(frozen=True)
+class Timer:
+    """The free-running counter, and what a tick of it is on the real thing."""
+
+    driver: str
+    base: int
+    hardware_unit: str
+    hardware_ticks_per_unit: float
+
+
+@dataclass(frozen=True)
+class Flash:
+    """How an image gets onto the board: `gdb` through a debug server, or `process`. `probes` has
+    the words that a real probe's server wants for this chip."""
+
+    method: str
+    server: str
+    probes: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """QEMU's machine, and what a tick of the timer is there under -icount."""
+
+    program: str
+    package: str
+    machine: str
+    args: tuple[str, ...]
+    icount_shift: int
+    unit: str
+    ticks_per_unit: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """A board. `clock_hz` is what the budget is judged by; `verified_on` is where it was run."""
+
+    name: str
+    path: Path
+    description: str
+    system: str
+    core: str
+    isa: str
+    clock_hz: int
+    clock_source: str
+    verified_on: tuple[str, ...]
+    toolchain: Toolchain
+    timer: Timer
+    flash: Flash
+    stack_bytes: int = 0
+    setup: str = "none"
+    memories: tuple[Memory, ...] = ()
+    uart: Uart | None = None
+    emulator: Emulator | None = None
+
+    @property
+    def unit(self) -> str:
+        """What `count` returns: instructions when emulated, else cycles or nanoseconds."""
+        return self.emulator.unit if self.emulator else self.timer.hardware_unit
+
+    def count(self, ticks: int) -> int:
+        """Convert a span of timer ticks to `unit`s: exact under -icount, where rounding undoes
+        the timer's own."""
+        emulator = self.emulator
+        per_unit = emulator.ticks_per_unit if emulator else self.timer.hardware_ticks_per_unit
+        return round(ticks / per_unit)
+
+    def memory_of(self, section: str) -> Memory:
+        """The memory that a section goes to."""
+        return next(memory for memory in self.memories if section in memory.sections)
+
+    def size_of(self, kind: str) -> int:
+        """Bytes of all memories of a kind."""
+        return sum(memory.length for memory in self.memories if memory.kind == kind)
+
+
+def target_names() -> list[str]:
+    """The known targets, sorted."""
+    return sorted(path.stem for path in TARGETS.glob("*.toml"))
+
+
+def load_target(name: str) -> Target:
+    """Load a target by name.
+
+    Raises InputError for an unknown name (listing the known ones) or an invalid file.
+    """
+    if name not in target_names():
+        known = ", ".join(target_names())
+        raise InputError(f"unknown target '{name}'; known targets: {known}")
+    return read_target(TARGETS / f"{name}.toml")
+
+
+def read_target(path: Path) -> Target:
+    """Read and check one target file; every complaint names the file and the key."""
+    try:
+        with path.open("rb") as file:
+            values: dict[str, Any] = tomllib.load(file)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML: {error}") from None
+    return _target(path, Table(str(path), "", values))
+
+
+def _target(path: Path, table: Table) -> Target:
+    system = table.choice("system", SYSTEMS)
+    on_board = system == "cortexm"
+    memories = tuple(_memory(entry) for entry in table.tables("memory")) if on_board else ()
+    target = Target(
+        name=path.stem,
+        path=path,
+        description=table.text("description"),
+        system=system,
+        core=table.text("core"),
+        isa=table.choice("isa", ISAS),
+        clock_hz=table.integer("clock_hz", low=1),
+        clock_source=table.text("clock_source"),
+        verified_on=table.texts("verified_on"),
+        toolchain=_toolchain(table.table("toolchain")),
+        timer=_timer(table.table("timer"), on_board),
+        flash=_flash(table.table("flash")),
+        stack_bytes=table.integer("stack_bytes", low=256) if on_board else 0,
+        setup=table.text("setup") if on_board else "none",
+        memories=memories,
+        uart=_uart(table.table("uart")) if on_board else None,
+        emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
+    )
+    table.done()
+    if on_board:
+        _check_memories(table, target)
+    return target
+
+
+def _toolchain(table: Table) -> Toolchain:
+    value = Toolchain(
+        prefix=table.text("prefix", empty=True),
+        package=table.text("package"),
+        cpu_flags=table.texts("cpu_flags"),
+        optimise=table.text("optimise"),
+    )
+    table.done()
+    return value
+
+
+def _memory(table: Table) -> Memory:
+    kind = table.choice("kind", MEMORY_KINDS)
+    value = Memory(
+        name=table.text("name"),
+        origin=table.integer("origin", high=2**32 - 1),
+        length=table.integer("length", low=1, high=2**32),
+        kind=kind,
+        sections=table.texts("sections"),
+    )
+    table.done()
+    for section in value.sections:
+        allowed = FLASH_SECTIONS if kind == "flash" else RAM_SECTIONS
+        if section not in allowed:
+            table.refuse("sections", f"'{section}' is not one of {', '.join(allowed)} ({kind})")
+    return value
+
+
+def _uart(table: Table) -> Uart:
+    value = Uart(
+        driver=table.text("driver"),
+        base=table.integer("base", high=2**32 - 1),
+        irq=table.integer("irq", high=495),
+        baud=table.integer("baud", low=1),
+        clock_hz=table.integer("clock_hz", low=1),
+        ring_bytes=table.integer("ring_bytes", low=16, high=65536),
+    )
+    table.done()
+    if value.ring_bytes & (value.ring_bytes - 1):
+        table.refuse("ring_bytes", f"{value.ring_bytes} is not a power of two")
+    return value
+
+
+def _timer(table: Table, on_board: bool) -> Timer:
+    value = Timer(
+        driver=table.text("driver"),
+        base=table.integer("base", high=2**32 - 1) if on_board else 0,
+        hardware_unit=table.text("hardware_unit"),
+        hardware_ticks_per_unit=table.number("hardware_ticks_per_unit"),
+    )
+    table.done()
+    return value
+
+
+def _flash(table: Table) -> Flash:
+    probes = table.table("probes") if "probes" in table else Table("", "", {})
+    value = Flash(
+        method=table.choice("method", ("gdb", "process")),
+        server=table.text("server"),
+        probes={name: probes.texts(name) for name in PROBES if name in probes},
+    )
+    probes.done()
+    table.done()
+    return value
+
+
+def _emulator(table: Table) -> Emulator:
+    value = Emulator(
+        program=table.text("program"),
+        package=table.text("package"),
+        machine=table.text("machine"),
+        args=table.texts("args"),
+        icount_shift=table.integer("icount_shift", high=10),
+        unit=table.text("unit"),
+        ticks_per_unit=table.number("ticks_per_unit"),
+    )
+    table.done()
+    return value
+
+
+def _check_memories(table: Table, target: Target) -> None:
+    ordered = sorted(target.memories, key=lambda memory: memory.origin)
+    names = [memory.name for memory in ordered]
+    if len(set(names)) != len(names):
+        table.refuse("memory", "two memories have the same name")
+    for memory in ordered:
+        if memory.end > 2**32:
+            table.refuse("memory", f"'{memory.name}' ends beyond 4 GB")
+    for low, high in zip(ordered, ordered[1:], strict=False):
+        if high.origin < low.end:
+            table.refuse("memory", f"'{low.name}' and '{high.name}' overlap")
+    for section in FLASH_SECTIONS + RAM_SECTIONS:
+        homes = sum(section in memory.sections for memory in target.memories)
+        if homes != 1:
+            table.refuse("memory", f"section '{section}' must be in exactly one, is in {homes}")
+    stack_room = target.memory_of("stack").length
+    if target.stack_bytes > stack_room or target.stack_bytes % 8:
+        table.refuse("stack_bytes", f"must be a multiple of 8 up to {stack_room}")
