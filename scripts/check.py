@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The linters: `./run check [NAME...]` runs all of them, or those named.
+
+Exit code 0 if all are content, 1 if one is not, 2 if a linter is missing.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from toolkit.build import write_board_files
+from toolkit.targets import Target, load_target
+
+ROOT = Path(__file__).resolve().parent.parent
+# One emulated board for each family of drivers and kernels; the host compiles all the rest.
+BOARDS = ("mps3-an547", "netduinoplus2")
+# The server's buffers are sized by the generated model; any sizes will do for reading the code.
+ENGINE_SIZES = "".join(f"#define DK_ENGINE_{x}_BYTES 256\n" for x in ("INPUT", "OUTPUT", "TRACE"))
+SHELL = ("run", ".ci/run", "scripts/lock")
+# Whose first or second line says under which licence they are.
+SOURCES = ("*.py", "*.c", "*.h", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
+
+
+class Missing(Exception):
+    """A linter is not installed."""
+
+
+def files(*patterns: str) -> list[str]:
+    """Return the repository's files, new ones included, that match; relative to the root."""
+    listed = tool("git", "ls-files", "-z", "-co", "--exclude-standard", "--", *patterns)[1]
+    return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+
+
+def tool(*command: str) -> tuple[bool, str]:
+    """Run a command in the root; returns (succeeded, what it printed)."""
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+    except FileNotFoundError:
+        raise Missing(
+            f"{command[0]} is missing: `dredkit doctor` shows how to install it"
+        ) from None
+    return done.returncode == 0, done.stdout.decode(errors="replace")
+
+
+def python_tool(*arguments: str) -> tuple[bool, str]:
+    """Run a Python module of this environment."""
+    return tool(sys.executable, "-m", *arguments)
+
+
+def ruff() -> tuple[bool, str]:
+    """Python: mistakes and style."""
+    return python_tool("ruff", "check", ".")
+
+
+def ruff_format() -> tuple[bool, str]:
+    """Python: layout."""
+    return python_tool("ruff", "format", "--check", ".")
+
+
+def mypy() -> tuple[bool, str]:
+    """Python: types."""
+    return python_tool("mypy")
+
+
+def clang_format() -> tuple[bool, str]:
+    """C: layout."""
+    return tool("clang-format", "--dry-run", "-Werror", *files("firmware/*.[ch]", "tests/*.[ch]"))
+
+
+def clang_tidy() -> tuple[bool, str]:
+    """C: mistakes, each file as the host or a board compiles it."""
+    sources = files("firmware/*.c")
+    jobs: list[tuple[list[str], list[str]]] = []
+    for board in map(load_target, BOARDS):
+        own = [name for name in sources if is_of_board(name, board)]
+        jobs.append((own, board_flags(board)))
+    taken = {name for own, _ in jobs for name in own}
+    jobs.append(([name for name in sources if name not in taken], host_flags()))
+    results = [
+        tool("clang-tidy", "--quiet", *own, "--", "-std=c11", *flags) for own, flags in jobs if own
+    ]
+    # Counts of suppressed warnings are of no interest to anybody.
+    lines = [line for _, text in results for line in text.splitlines() if " generated." not in line]
+    return all(ok for ok, _ in results), "\n".join(lines)
+
+
+def is_of_board(name: str, board: Target) -> bool:
+    """Is this C file compiled for the board only?"""
+    path = Path(name)
+    if path.parent == Path("firmware/nn") / board.isa:
+        return True
+    if path.parent != Path("firmware/port/cortexm"):
+        return False
+    kind, _, choice = path.stem.partition("_")
+    uart = board.uart.driver if board.uart else ""
+    chosen = {"setup": board.setup, "uart": uart, "timer": board.timer.driver}
+    return not choice or chosen.get(kind) == choice
+
+
+def host_flags() -> list[str]:
+    """Return the compiler options of the host."""
+    return ["-D_POSIX_C_SOURCE=200809L", *include_flags(load_target("host"))]
+
+
+def board_flags(board: Target) -> list[str]:
+    """Return the compiler options of a Cortex-M board, for clang with newlib's headers."""
+    libc = tool("arm-none-eabi-gcc", "-print-file-name=libc.a")[1].strip()
+    newlib = Path(libc).resolve().parent.parent / "include"
+    return [
+        "--target=arm-none-eabi",
+        *board.toolchain.cpu_flags,
+        f"-isystem{newlib}",
+        "-Ifirmware/port/cortexm",
+        *include_flags(board),
+    ]
+
+
+def include_flags(target: Target) -> list[str]:
+    """Write the target's generated headers and return where all headers are."""
+    folder = ROOT / "build" / "check" / target.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "engine_sizes.h").write_text(ENGINE_SIZES, encoding="utf-8")
+    board = write_board_files(target, folder)
+    return ["-Ifirmware", "-Ifirmware/include", f"-I{folder}", f"-I{board}"]
+
+
+def codespell() -> tuple[bool, str]:
+    """Everything: spelling."""
+    return python_tool("codespell_lib", *files())
+
+
+def shell() -> tuple[bool, str]:
+    """Shell scripts: mistakes, and that a POSIX shell can read them."""
+    checked, text = tool("shellcheck", *SHELL)
+    parsed = [tool("sh", "-n", name) for name in SHELL]
+    return checked and all(ok for ok, _ in parsed), text + "".join(words for _, words in parsed)
+
+
+def licence() -> tuple[bool, str]:
+    """Sources: the SPDX line."""
+    line = "SPDX-License-Identifier: BSD-3-Clause"
+    without = [
+        name
+        for name in files(*SOURCES)
+        if line not in "".join((ROOT / name).read_text().splitlines(True)[:2])
+    ]
+    return not without, "".join(f"{name}: the first lines lack {line!r}\n" for name in without)
+
+
+CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
+    "ruff": ruff,
+    "ruff-format": ruff_format,
+    "mypy": mypy,
+    "clang-format": clang_format,
+    "clang-tidy": clang_tidy,
+    "codespell": codespell,
+    "shell": shell,
+    "licence": licence,
+}
+
+
+def timed(name: str) -> tuple[bool, str, float]:
+    """Run one check; returns (content, what it said, seconds)."""
+    began = time.monotonic()
+    content, text = CHECKS[name]()
+    return content, text, time.monotonic() - began
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named checks, two at a time; returns the exit code."""
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        print(f"check: no check named {unknown[0]}: there are {', '.join(CHECKS)}", file=sys.stderr)
+        return 2
+    chosen = list(names or CHECKS)
+    failed = []
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for name, job in [(name, pool.submit(timed, name)) for name in chosen]:
+            try:
+                content, text, seconds = job.result()
+            except Missing as missing:
+                print(f"check: {missing}", file=sys.stderr)
+                return 2
+            print(f"{'ok  ' if content else 'FAIL'} {name} ({seconds:.1f} s)", flush=True)
+            if not content:
+                failed.append(name)
+                print(text, flush=True)
+    if failed:
+        print(f"check: not content: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

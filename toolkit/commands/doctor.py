@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit doctor`: a table of tools, and the commands that mend what is missing."""
+
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import click
+from rich.table import Table
+
+from toolkit.console import emit_json, err, json_option
+from toolkit.doctor import Finding, examine, mends, read_tools
+from toolkit.errors import ToolError
+
+_COLOURS = {"ok": "green", "missing": "red", "old": "yellow"}
+
+
+@click.command()
+@json_option
+def command(json_to: str | None) -> None:
+    """Show each tool, its version, and the command that mends a missing one.
+
+    Exit code 0 if all that dredkit needs is here, 2 if not. What only the tests or one optional
+    command need is shown, and does not count.
+    """
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        findings = list(pool.map(examine, read_tools()))
+    todo = mends(findings)
+    err.print(_table(findings))
+    for finding in findings:
+        if finding.mend and not finding.needed:
+            err.print(f"optional: {finding.mend}", style="dim", markup=False, soft_wrap=True)
+    emit_json(
+        json_to,
+        {
+            "ok": not todo,
+            "python": platform.python_version(),
+            "tools": [_as_json(finding) for finding in findings],
+            "mend": todo,
+        },
+    )
+    if todo:
+        raise ToolError(f"something is missing or too old; this mends it: {' && '.join(todo)}")
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("tool", "version", "at least", "state", "for"):
+        table.add_column(heading, no_wrap=heading != "for")
+    table.add_row("python", platform.python_version(), "3.10", "[green]ok[/]", "everything")
+    for finding in findings:
+        tool = finding.tool
+        at_least = "" if tool.minimum == "-" else tool.minimum
+        table.add_row(tool.name, finding.version or "", at_least, _state(finding), tool.purpose)
+    return table
+
+
+def _state(finding: Finding) -> str:
+    if finding.status == "ok" or finding.needed:
+        return f"[{_COLOURS[finding.status]}]{finding.status}[/]"
+    return f"[dim]({finding.status})[/]"
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    tool = finding.tool
+    return {
+        "name": tool.name,
+        "kind": tool.kind,
+        "version": finding.version,
+        "minimum": None if tool.minimum == "-" else tool.minimum,
+        "needed_for": tool.purpose,
+        "status": finding.status,
+        "mend": finding.mend,
+    }
