@@ -9,6 +9,8 @@ the LPC residual, tracked over time in quantize.pitch_track.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import ellip, lfilter
@@ -38,7 +40,7 @@ _BLOCK = 16384  # frames worked on at once: bounds memory at about 100 MB
 def _band_matrix() -> F64:
     """Return the [161, 18] triangular band weights, the two end bands doubled."""
     bank = np.zeros((FRAME + 1, BANDS))
-    for band, (low, high) in enumerate(zip(_EDGES[:-1], _EDGES[1:], strict=True)):
+    for band, (low, high) in enumerate(pairwise(_EDGES)):
         rise = np.arange(high - low) / (high - low)
         bank[low:high, band] += 1 - rise
         bank[low:high, band + 1] += rise
@@ -125,7 +127,7 @@ def lpc_from_cepstrum(cepstra: NDArray[np.floating]) -> F64:
     # Each band holds the sum over its triangle; dividing by the weight gives a density.
     density = 10.0 ** (cepstra @ DCT.T) * (4 / _BANK.sum(axis=0))
     rise = np.zeros((BANDS, FRAME + 1))
-    for band, (low, high) in enumerate(zip(_EDGES[:-1], _EDGES[1:], strict=True)):
+    for band, (low, high) in enumerate(pairwise(_EDGES)):
         step = np.arange(high - low) / (high - low)
         rise[band, low:high] += 1 - step
         rise[band + 1, low:high] += step

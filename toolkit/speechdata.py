@@ -114,7 +114,7 @@ def vary(pcm: I16, speed: float, seed: int) -> I16:
     fast = soxr.resample(pcm.astype(np.float64), rate * speed, rate) if speed != 1 else pcm
     zeros, poles = rng.uniform(-0.35, 0.35, (2, 2))
     shaped = lfilter([1, *zeros], [1, *poles], fast) * 10 ** (rng.uniform(-22, 2) / 20)
-    return np.clip(np.rint(shaped), -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(shaped), -32768, 32767), np.int16)
 
 
 def _store(folder: Path, part: str, clips: Iterable[I16]) -> None:

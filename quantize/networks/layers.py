@@ -21,8 +21,8 @@ Weights = dict[str, Tensor]
 class Layer(NamedTuple):
     """Where a checkpoint layer lives in a torch module, and with how many rows it is stored."""
 
-    weight: nn.Parameter
-    bias: nn.Parameter
+    weight: Tensor
+    bias: Tensor
     rows: int
     gru: bool
 
@@ -51,8 +51,8 @@ def gru(cell: nn.GRU) -> tuple[Layer, Layer]:
     """Describe the input and the recurrent half of a one-layer GRU."""
     rows = 3 * cell.hidden_size
     return (
-        Layer(cell.weight_ih_l0, cell.bias_ih_l0, rows, True),
-        Layer(cell.weight_hh_l0, cell.bias_hh_l0, rows, True),
+        Layer(cell.get_parameter("weight_ih_l0"), cell.get_parameter("bias_ih_l0"), rows, True),
+        Layer(cell.get_parameter("weight_hh_l0"), cell.get_parameter("bias_hh_l0"), rows, True),
     )
 
 

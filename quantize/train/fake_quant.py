@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def int8_rows(weight: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def int8_rows(weight: Tensor) -> Tensor:
 
 
 @contextmanager
-def quantised(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+def quantised(weights: Iterable[Tensor]) -> Iterator[None]:
     """Hold rounded weights in place of the real ones; gradients land on the real ones."""
     kept = [(w, w.detach().clone()) for w in weights]
     with torch.no_grad():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from quantize.errors import InputError
 from quantize.features import BANDS, CORRELATION, PITCH
 from quantize.networks.rdovae import LATENTS, LEVELS, STATE, RdovaeDecoder, RdovaeEncoder
-from quantize.train.data import Sampler
+from quantize.train.data import F32, Sampler
 from quantize.train.fake_quant import quantised
 from quantize.train.rate import SLOPES, LearnedTable, bits, level_law, squeeze
 from quantize.train.state import load_state, save_state
@@ -32,6 +32,7 @@ class Settings:
     batch: int = 32
     frames: int = 400  # per sequence; a multiple of 100, one second a packet
     rate: float = 2e-3  # Adam's, at its peak
+    warm_up: int = 200  # steps to get there
     finest: float = 8e-4  # price of a bit per chunk at level 0, in units of distortion
     coarsest: float = 2.5e-2  # and at level 15
     pitch_weight: float = 2.0
@@ -52,7 +53,7 @@ class Rdovae(nn.Module):
         self.latent_table = LearnedTable(LATENTS)
         self.state_table = LearnedTable(STATE)
 
-    def int8_weights(self) -> list[nn.Parameter]:
+    def int8_weights(self) -> list[Tensor]:
         """Return the weights that become int8: of layers with inputs inside [-1, 1]."""
         wide = {"enc_dense1", "dec_dense1", "dec_hidden_init"}
         layers = {**self.encoder.layers(), **self.decoder.layers()}
@@ -124,14 +125,14 @@ def loss_of(
 
     side = (level / 8 - 1)[..., None]
     output, _ = model.decoder(torch.cat([decoded[0], side], 2), model.decoder.start(decoded[1]))
-    error = distortion(output.unflatten(2, (4, 20)), target.unflatten(2, (4, 20)), settings)
-    error = error.mean(2)
+    output, target = output.view(count, PACKET, 4, -1), target.view(count, PACKET, 4, -1)
+    error = distortion(output, target, settings).mean(2)
     price = settings.finest * (settings.coarsest / settings.finest) ** (level / (LEVELS - 1))
     per_chunk = noisy_bits[0] + noisy_bits[1][:, None] / PACKET
     fit = table_bits[0].mean() + table_bits[1].mean() / PACKET
     loss = (error / price.sqrt() + per_chunk * price.sqrt()).mean() + 0.1 * fit
     with torch.no_grad():
-        ceps = (output - target).unflatten(2, (4, 20))[..., :BANDS].square().mean(-1)
+        ceps = (output - target)[..., :BANDS].square().mean(-1)
         parts = {
             "loss": loss.item(),
             "db": 10 * ceps.sqrt().mean().item(),
@@ -150,13 +151,13 @@ def _optimiser(model: Rdovae, settings: Settings) -> torch.optim.Adam:
 
 def learning_rate(step: int, settings: Settings) -> float:
     """Return the rate at a step: a short warm-up, then half a cosine down to 2 %."""
-    warm = min(1.0, (step + 1) / 200)
+    warm = min(1.0, (step + 1) / settings.warm_up)
     done = min(1.0, step / settings.steps)
     return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def train(
-    arrays: list[object],
+    arrays: list[F32],
     folder: Path,
     settings: Settings,
     device: str = "cpu",
@@ -183,7 +184,7 @@ def train(
             step = int(state["step"])
         except (KeyError, RuntimeError, ValueError):
             raise InputError(f"{path} is of another network: delete it to begin anew") from None
-    sampler = Sampler(arrays, settings.frames, settings.seed)  # type: ignore[arg-type]
+    sampler = Sampler(arrays, settings.frames, settings.seed)
 
     def save() -> None:
         saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}

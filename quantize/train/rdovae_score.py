@@ -130,7 +130,7 @@ def evaluate(checkpoint: Checkpoint, features: F32) -> list[dict[str, float]]:
     with torch.no_grad():
         latents, states, _ = checkpoint.encoder(frames.reshape(1, -1, 40))
         target, latents, states = packets(frames, latents, states)
-        target = target.unflatten(2, (4, 20))
+        target = target.view(*target.shape[:2], 4, 20)
         voiced = target[..., CORRELATION] > 0.2
         for level in range(LEVELS):
             symbols = checkpoint.symbols("latent", latents, level)
@@ -139,14 +139,16 @@ def evaluate(checkpoint: Checkpoint, features: F32) -> list[dict[str, float]]:
             value = checkpoint.restore("latent", symbols, level)
             memory = checkpoint.decoder.start(checkpoint.restore("state", begin, level))
             output, _ = checkpoint.decoder(torch.cat([value, side], 2), memory)
-            error = output.unflatten(2, (4, 20)) - target
+            error = output.view(target.shape) - target
             wrong = (error[..., PITCH].abs() > _GROSS) & voiced
             distance = 10 * error[..., :BANDS].square().mean(-1).sqrt().mean()
+            spent = checkpoint.cost("latent", symbols, level).mean()
+            spent_begin = checkpoint.cost("state", begin, level).mean()
             rows.append(
                 {
                     "level": level,
-                    "bits_per_s": round(25 * checkpoint.cost("latent", symbols, level).mean().item(), 1),
-                    "state_bits": round(checkpoint.cost("state", begin, level).mean().item(), 1),
+                    "bits_per_s": round(PACKET * spent.item(), 1),
+                    "state_bits": round(spent_begin.item(), 1),
                     "db": round(distance.item(), 3),
                     "pitch_errors": round((wrong.sum() / voiced.sum().clamp(min=1)).item(), 4),
                 }

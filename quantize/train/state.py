@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ def save_state(path: Path, kind: str, state: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     torch.save({"kind": kind, **state}, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_state(path: Path, kind: str) -> dict[str, Any]:

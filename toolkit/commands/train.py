@@ -136,7 +136,10 @@ def _evaluate(path: Path, data: Path) -> dict[str, Any]:
             table.add_row(name, str(row["level"]), *cells)
     err.print(table)
     mean = [
-        {"level": level, **{k: float(np.mean([r[level][k] for r in results.values()])) for k in keys}}
+        {
+            "level": level,
+            **{k: float(np.mean([r[level][k] for r in results.values()])) for k in keys},
+        }
         for level in range(len(next(iter(results.values()))))
     ]
     return {"checkpoint": str(path), "mean": mean, "recordings": results}
