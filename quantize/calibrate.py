@@ -18,12 +18,18 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LayerReport:
-    """How one node fared: |range| and SNR against float of its output, and what it costs."""
+    """How one node fared: largest |output| and SNR against float, and what it costs.
+
+    `format` is that of its int16 output, `weights` the type of its weights and `scale` the largest
+    of their per-output scales.
+    """
 
     name: str
     op: str
+    format: str
     peak: float
-    scale: str
+    weights: str
+    scale: float
     snr_db: float
     macs: int
     bytes: int
@@ -75,14 +81,14 @@ def report(model: QuantisedModel, weights: dict[str, Weights], inputs: Floats) -
     for node in graph.nodes:
         frac = output_frac(model, node)
         matrices = [model.matrices[shape.name] for shape in node.matrices]
-        widths = {"int16" if m.is_wide else "int8" for m in matrices}
-        scales = np.concatenate([m.scale for m in matrices])
         rows.append(
             LayerReport(
                 name=node.name,
                 op=type(node).__name__,
+                format=f"Q{frac}",
                 peak=float(np.abs(wanted.outputs[node.name]).max()),
-                scale=f"{'/'.join(widths)} {scales.min():.2g}..{scales.max():.2g}, Q{frac}",
+                weights="int16" if any(m.is_wide for m in matrices) else "int8",
+                scale=float(max(m.scale.max() for m in matrices)),
                 snr_db=snr_db(integer.to_real(got[node.name], frac), wanted.outputs[node.name]),
                 macs=sum(m.macs for m in matrices),
                 bytes=sum(m.stored_bytes for m in matrices),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The firmware's engine as a host library, called through cffi: the same C, no board."""
 
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,17 @@ extern dk_engine dk_app_engine;
 
 
 class HostEngine:
-    """One loaded engine. A library holds one static instance: load a copy for a second one."""
+    """One loaded engine, with a static instance of its own."""
 
     def __init__(self, library: Path) -> None:
         self._ffi = cffi.FFI()
         self._ffi.cdef(_CDEF)
         try:
-            self._library: Any = self._ffi.dlopen(str(library.resolve()))
+            # The loader hands out what it already has of the same path, be it an older build: each
+            # engine therefore loads a copy of its own.
+            with tempfile.TemporaryDirectory() as folder:
+                own = Path(shutil.copy(library, folder))
+                self._library: Any = self._ffi.dlopen(str(own))
             self._engine: Any = self._library.dk_app_engine
         except (OSError, AttributeError) as error:
             raise ToolError(f"{library}: not a dredkit host library ({error})") from error

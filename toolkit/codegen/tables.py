@@ -2,6 +2,7 @@
 """Weight tables as C: data only. The layout of each table is the contract of firmware/nn/nn.h."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ def grus(model: QuantisedModel) -> dict[str, int]:
     return {n.name: n.output.size for n in model.graph.nodes if isinstance(n, Gru)}
 
 
-def stored_weights(matrix: QuantisedMatrix) -> npt.NDArray[np.int8] | npt.NDArray[np.int16]:
+def stored_weights(matrix: QuantisedMatrix) -> npt.NDArray[Any]:
     """Weights in the order the kernels read: rows for dense, kept 8x4 blocks for sparse."""
     if matrix.blocks is None:
         return np.ascontiguousarray(matrix.weights).reshape(-1)

@@ -59,10 +59,12 @@ def command(weights: Path, calibration: Path, output: Path, json_to: str | None)
 
 
 def _table(rows: list[LayerReport]) -> Table:
-    table = Table(title="Quantised layers (SNR against the float model, free-running)")
-    for name in ("layer", "op", "range", "scale", "SNR dB", "MACs", "bytes"):
-        table.add_column(name, justify="left" if name in ("layer", "op", "scale") else "right")
+    table = Table(title="Quantised layers; SNR against the float model, free-running")
+    for name in ("layer", "weights", "output"):
+        table.add_column(name, no_wrap=True)
+    for name in ("range", "scale", "SNR dB", "MACs", "bytes"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        peak, snr = f"{row.peak:.3g}", f"{row.snr_db:.1f}"
-        table.add_row(row.name, row.op, peak, row.scale, snr, str(row.macs), str(row.bytes))
+        figures = (f"{row.peak:.3g}", f"{row.scale:.1e}", f"{row.snr_db:.1f}")
+        table.add_row(row.name, row.weights, row.format, *figures, str(row.macs), str(row.bytes))
     return table

@@ -83,26 +83,26 @@ def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
     bias = _take(records, f"{name}_bias", "f", where).astype(np.float64)
     rows = len(bias)
     if f"{name}_weights_float" in records:
-        flat = _take(records, f"{name}_weights_float", "f", where)
-        _expect(flat, rows * cols, f"{name}_weights_float", where)
+        floats = _take(records, f"{name}_weights_float", "f", where)
+        _expect(floats, rows * cols, f"{name}_weights_float", where)
         # Float weights lie column by column: w[in * rows + out] (DRED-SPEC section 7).
-        return Weights(name, flat.reshape(cols, rows).T.astype(np.float64), bias)
-    flat = _take(records, f"{name}_weights_int8", "i", where).astype(np.int8)
+        return Weights(name, floats.reshape(cols, rows).T.astype(np.float64), bias)
+    stored: npt.NDArray[np.int8] = _take(records, f"{name}_weights_int8", "i", where).view(np.int8)
     per_product = _take(records, f"{name}_scale", "f", where).astype(np.float64)
     _expect(per_product, rows, f"{name}_scale", where)
     if rows % BLOCK_ROWS or cols % BLOCK_COLS:
         raise InputError(f"{where}: layer {name}: {rows}x{cols} is no multiple of 8x4 blocks")
     if np.any(~np.isfinite(per_product)) or np.any(per_product < 0):
         raise InputError(f"{where}: record {name}_scale holds a negative or non-finite scale")
+    scale = per_product * 127.0
     if f"{name}_weights_idx" in records:
         index = _take(records, f"{name}_weights_idx", "i", where)
-        blocks, matrix = _unpack_sparse(flat, index, rows, cols, name, where)
-    else:
-        _expect(flat, rows * cols, f"{name}_weights_int8", where)
-        blocked = flat.reshape(rows // BLOCK_ROWS, cols // BLOCK_COLS, BLOCK_ROWS, BLOCK_COLS)
-        blocks, matrix = None, blocked.transpose(0, 2, 1, 3).reshape(rows, cols)
-    scale = per_product * 127.0
-    return Weights(name, matrix * scale[:, None], bias, matrix, scale, blocks)
+        blocks, matrix = _unpack_sparse(stored, index, rows, cols, name, where)
+        return Weights(name, matrix * scale[:, None], bias, matrix, scale, blocks)
+    _expect(stored, rows * cols, f"{name}_weights_int8", where)
+    tiles = stored.reshape(rows // BLOCK_ROWS, cols // BLOCK_COLS, BLOCK_ROWS, BLOCK_COLS)
+    dense = tiles.transpose(0, 2, 1, 3).reshape(rows, cols)
+    return Weights(name, dense * scale[:, None], bias, dense, scale)
 
 
 def _unpack_sparse(

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The steps put together: a quantised model on a target, ready to be streamed through."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quantize.model import QuantisedModel
+from toolkit.boards.process import ProcessBoard
+from toolkit.boards.qemu import QemuBoard
+from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
+from toolkit.codegen.generate import GENERATED, generate
+from toolkit.errors import InputError
+from toolkit.hostlib import HostEngine
+from toolkit.link.session import Session
+from toolkit.link.transport import open_port
+from toolkit.targets import Target, load_target
+
+_PORT_WAIT_S = 5.0  # for the port of a board that has just been started
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model generated and built for a target, and the host library to compare with.
+
+    `build` is the firmware's image; None for the target host, which runs `server` instead.
+    """
+
+    target: Target
+    model: QuantisedModel
+    manifest: dict[str, Any]
+    build: BuildResult | None
+    server: Path | None
+    engine: HostEngine
+
+
+def prepare(model: QuantisedModel, target: Target, build_root: Path) -> Prepared:
+    """Generate and build: firmware for the target, and the same C for this machine."""
+    host = load_target("host")
+    host_dir = build_root / host.name
+    manifest = generate(model, host, host_dir)
+    library = build_host_library(host_dir / GENERATED, host_dir)
+    engine = HostEngine(library)
+    if target.system == "posix":
+        server = build_host_server(host_dir / GENERATED, host_dir)
+        return Prepared(target, model, manifest, None, server, engine)
+    build_dir = build_root / target.name
+    manifest = generate(model, target, build_dir)
+    built = build_firmware(target, build_dir / GENERATED, build_dir)
+    return Prepared(target, model, manifest, built, None, engine)
+
+
+@contextmanager
+def connected(prepared: Prepared, *, port: str | None, serial: str) -> Iterator[Session]:
+    """A session with the target's board.
+
+    With `port` (any pyserial URL), a board that is flashed already; otherwise an emulated one is
+    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty".
+    """
+    target = prepared.target
+    with ExitStack() as stack:
+        if port is None:
+            port = stack.enter_context(_started(prepared, serial)).serial_url
+        baud = target.uart.baud if target.uart else 115200
+        transport = open_port(port, baud=baud, wait_s=_PORT_WAIT_S)
+        stack.callback(transport.close)
+        yield Session(transport)
+
+
+@contextmanager
+def _started(prepared: Prepared, serial: str) -> Iterator[ProcessBoard | QemuBoard]:
+    if prepared.server is not None:
+        with ProcessBoard(prepared.server, serial) as process:
+            yield process
+        return
+    if prepared.build is None:
+        raise InputError(f"{prepared.target.name}: nothing was built to start")
+    with QemuBoard(prepared.target, serial) as board:
+        board.flash(prepared.build.elf)
+        yield board
