@@ -27,6 +27,7 @@ COMMANDS = {
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
     "report": "Write the HTML page of a verification.",
+    "export": "Write a quantised model as .tflite, checked by LiteRT.",
     "demo": "All of it, on the default board, with the shipped clip.",
 }
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit export`: quantised model -> the .tflite of one step, checked by LiteRT."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from quantize.litert import cross_check, export
+from quantize.model import QuantisedModel
+from toolkit.console import emit_json, err, json_option
+from toolkit.errors import CheckFailed
+from toolkit.steps import BUILD, CLIP, DEFAULT_MODEL, fixed_inputs
+
+
+@click.command("export")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_MODEL,
+    help="A quantised model (.dkq); the one `dredkit quantize` wrote if left out.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The .tflite to write; build/<network>.tflite if left out.",
+)
+@click.option(
+    "--check/--no-check",
+    default=True,
+    help="First run the shipped clip through LiteRT and compare with the integer reference.",
+)
+@json_option
+def command(model: Path, output: Path | None, check: bool, json_to: str | None) -> None:
+    """Export one step of a quantised model as .tflite, for other interpreters."""
+    quantised = QuantisedModel.load(model)
+    content = export(quantised)
+    steps, mismatch = 0, None
+    if check:
+        with err.status("comparing with LiteRT"):
+            inputs = fixed_inputs(quantised, CLIP)
+            steps, mismatch = len(inputs), cross_check(quantised, inputs)
+    target = output or BUILD / f"{quantised.graph.name}.tflite"
+    if mismatch is None:
+        _write(target, content)
+    verdict = f"{steps} steps equal in LiteRT" if check else "not checked"
+    emit_json(
+        json_to,
+        {
+            "output": str(target) if mismatch is None else None,
+            "bytes": len(content),
+            "stage": quantised.graph.name,
+            "model_hash": quantised.hash,
+            "checked_steps": steps,
+            "first_mismatch": None if mismatch is None else asdict(mismatch),
+        },
+    )
+    if mismatch is not None:
+        raise CheckFailed(f"LiteRT disagrees: {mismatch}; nothing was written")
+    err.print(f"{target}: {len(content)} bytes, {verdict}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
