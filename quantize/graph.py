@@ -32,6 +32,11 @@ class Slice:
     start: int
     size: int
 
+    @property
+    def span(self) -> slice:
+        """The same as a Python slice."""
+        return slice(self.start, self.start + self.size)
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -114,19 +119,39 @@ class Graph:
     nodes: tuple[Node, ...]
 
     def __post_init__(self) -> None:
-        written = dict.fromkeys(self.buffers, 0)
+        for name in (*self.inputs, *self.outputs):
+            if self.buffers.get(name, 0) < 1:
+                raise InputError(f"graph {self.name}: in- or output {name} is no buffer of it")
+        names = [node.name for node in self.nodes]
+        if len(set(names)) != len(names):
+            raise InputError(f"graph {self.name}: two nodes share a name")
+        written = {name: [False] * size for name, size in self.buffers.items()}
         for name in self.inputs:
-            written[name] = self.buffers[name]
+            written[name] = [True] * self.buffers[name]
         for node in self.nodes:
-            for part in (node.input, node.output):
-                if part.buffer not in self.buffers:
-                    raise InputError(f"graph {self.name}: {node.name} uses no buffer {part.buffer}")
-                if part.start < 0 or part.start + part.size > self.buffers[part.buffer]:
-                    raise InputError(f"graph {self.name}: {node.name} runs out of {part.buffer}")
-            if node.input.start + node.input.size > written[node.input.buffer]:
+            self._check_node(node)
+            if not all(written[node.input.buffer][node.input.span]):
                 raise InputError(f"graph {self.name}: {node.name} reads before anything is written")
-            end = node.output.start + node.output.size
-            written[node.output.buffer] = max(written[node.output.buffer], end)
+            written[node.output.buffer][node.output.span] = [True] * node.output.size
+        for name in self.outputs:
+            if not all(written[name]):
+                raise InputError(f"graph {self.name}: output {name} is not written whole")
+
+    def _check_node(self, node: Node) -> None:
+        where = f"graph {self.name}: {node.name}"
+        for part in (node.input, node.output):
+            if part.buffer not in self.buffers:
+                raise InputError(f"{where} uses no buffer {part.buffer}")
+            if part.start < 0 or part.size < 1 or part.span.stop > self.buffers[part.buffer]:
+                raise InputError(f"{where} runs out of {part.buffer}")
+        if isinstance(node, Conv1d) and node.dilation < 1:
+            raise InputError(f"{where} has a dilation of {node.dilation}; it takes 1 or more")
+        if node.output.buffer in self.inputs or node.input.buffer in self.outputs:
+            raise InputError(f"{where} writes an input or reads an output of the graph")
+        # Inner values are Q15 and bounded by one, outputs have a format of their own.
+        linear = not isinstance(node, Gru) and node.activation is Activation.LINEAR
+        if linear != (node.output.buffer in self.outputs):
+            raise InputError(f"{where}: linear nodes, and only those, write the graph's outputs")
 
     def matrices(self) -> Iterator[MatrixShape]:
         """Yield every weight matrix of the step, in the order of use."""
@@ -159,7 +184,9 @@ class Graph:
                 {str(k): int(v) for k, v in data["buffers"].items()},
                 tuple(_node_from_json(item) for item in data["nodes"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"not a dredkit graph: {error!r}") from error
 
 
@@ -170,8 +197,15 @@ def _node_from_json(item: dict[str, Any]) -> Node:
         "Gru": Gru,
     }
     fields = {k: v for k, v in item.items() if k != "op"}
-    fields["input"] = Slice(**fields["input"])
-    fields["output"] = Slice(**fields["output"])
+    fields["input"] = _slice_from_json(fields["input"])
+    fields["output"] = _slice_from_json(fields["output"])
+    fields["name"] = str(fields["name"])
+    if "dilation" in fields:
+        fields["dilation"] = int(fields["dilation"])
     if "activation" in fields:
         fields["activation"] = Activation(fields["activation"])
     return kinds[item["op"]](**fields)
+
+
+def _slice_from_json(item: dict[str, Any]) -> Slice:
+    return Slice(str(item["buffer"]), int(item["start"]), int(item["size"]))
