@@ -51,12 +51,21 @@ def choose_frac(peak: float) -> int:
 
 
 def quantise_narrow(layer: Weights, out_frac: int) -> QuantisedMatrix:
-    """int8 weights, one scale a row, fed with x8 = round(127 x); upstream's int8 is kept as is."""
+    """int8 weights, one scale a row, fed with x8 = round(127 x); upstream's int8 is kept as is.
+
+    A row whose bias dwarfs its weights takes the finest scale at which the bias fits the
+    accumulator beside them.
+    """
     if layer.int8 is not None and layer.scale is not None:
-        int8, scale = layer.int8, layer.scale
+        scale = layer.scale
+        int8 = np.where(scale[:, None] > 0, layer.int8, 0).astype(np.int8)  # a scale of 0 means 0
     else:
         peak = np.max(np.abs(layer.matrix), axis=1)
-        scale = np.where(peak > 0, peak / 127.0, 0.0)
+        room = integer.INT32_MAX - integer.X8_ONE * 127 * layer.matrix.shape[1] - 1
+        if room < 1:
+            raise InputError(f"layer {layer.name}: too many inputs for an int32 accumulator")
+        scale = np.maximum(peak / 127.0, np.abs(layer.bias) * integer.X8_ONE / room)
+        scale = np.where(peak > 0, scale, 0.0)
         ratio = layer.matrix / np.where(scale > 0, scale, 1.0)[:, None]
         int8 = np.clip(np.floor(ratio + 0.5), -127, 127).astype(np.int8)
     unit = np.where(scale > 0, scale / integer.X8_ONE, _bias_unit(layer.bias))

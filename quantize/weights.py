@@ -32,9 +32,35 @@ class Weights:
     blocks: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        for what, values in (("weight", self.matrix), ("bias", self.bias)):
-            if not np.all(np.isfinite(values)):
+        if self.matrix.ndim != 2 or 0 in self.matrix.shape:
+            raise InputError(f"layer {self.name}: weights of shape {self.matrix.shape}, not 2-D")
+        rows, cols = self.matrix.shape
+        for what, values, shape in (
+            ("bias", self.bias, (rows,)),
+            ("int8 weights", self.int8, (rows, cols)),
+            ("scale", self.scale, (rows,)),
+            ("blocks", self.blocks, (rows // BLOCK_ROWS, cols // BLOCK_COLS)),
+        ):
+            if values is not None and values.shape != shape:
+                raise InputError(f"layer {self.name}: {what} is {values.shape}, expected {shape}")
+        for what, reals in (("weight", self.matrix), ("bias", self.bias), ("scale", self.scale)):
+            if reals is not None and not np.all(np.isfinite(reals)):
                 raise InputError(f"layer {self.name}: a {what} is NaN or infinite; import it anew")
+        if (self.int8 is None) != (self.scale is None):
+            raise InputError(f"layer {self.name}: int8 weights and scale come only together")
+        if self.scale is not None and np.any(self.scale < 0):
+            raise InputError(f"layer {self.name}: a scale is negative; import it anew")
+        if self.blocks is not None:
+            self._check_blocks(self.blocks)
+
+    def _check_blocks(self, blocks: npt.NDArray[np.bool_]) -> None:
+        rows, cols = self.matrix.shape
+        if rows % BLOCK_ROWS or cols % BLOCK_COLS:
+            raise InputError(f"layer {self.name}: {rows}x{cols} is no multiple of 8x4 blocks")
+        kept = np.repeat(np.repeat(blocks, BLOCK_ROWS, axis=0), BLOCK_COLS, axis=1)
+        stored = self.matrix if self.int8 is None else self.int8
+        if np.any(stored[~kept]):
+            raise InputError(f"layer {self.name}: a weight outside the kept blocks is not zero")
 
     def first_rows(self, rows: int) -> "Weights":
         """Return the layer cut to its first `rows` outputs (upstream pads some layers to 8)."""
