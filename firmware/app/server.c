@@ -36,7 +36,7 @@ typedef struct {
 
 static struct {
     bool ready;
-    bool complained;  // about a damaged frame, and no sound one has come since
+    bool complained;   // about a damaged frame, and no sound one has come since
     uint32_t session;  // 0: none
     uint8_t flags;     // of the session
     dk_status broken;  // why the engine cannot go on in this session, or DK_OK
@@ -53,7 +53,8 @@ static struct {
 } server;
 
 static void send(uint8_t type, uint16_t sequence, const uint8_t *fixed, size_t fixed_bytes,
-                 const uint8_t *rest, size_t rest_bytes) {
+                 const uint8_t *rest, size_t rest_bytes)
+{
     dk_frame_begin(&server.writer, dk_port_write, type, sequence,
                    (uint16_t)(fixed_bytes + rest_bytes));
     dk_frame_put(&server.writer, fixed, fixed_bytes);
@@ -61,20 +62,23 @@ static void send(uint8_t type, uint16_t sequence, const uint8_t *fixed, size_t f
     dk_frame_end(&server.writer);
 }
 
-static void send_error(uint8_t request, uint16_t sequence, dk_status status) {
+static void send_error(uint8_t request, uint16_t sequence, dk_status status)
+{
     const dk_wire_error error = {(uint8_t)(-(int)status), request, server.session, server.next};
     uint8_t bytes[DK_WIRE_ERROR_BYTES];
     dk_wire_put_error(bytes, &error);
     send(DK_WIRE_TYPE_ERROR, sequence, bytes, sizeof bytes, NULL, 0);
 }
 
-static void put_text(char *to, size_t room, const char *text) {
+static void put_text(char *to, size_t room, const char *text)
+{
     for (size_t i = 0; i < room && text[i] != '\0'; i++) {
         to[i] = text[i];
     }
 }
 
-static dk_status on_hello(const dk_frame *frame) {
+static dk_status on_hello(const dk_frame *frame)
+{
     const dk_engine *engine = &dk_app_engine;
     dk_wire_board board = {0};
     board.protocol = DK_WIRE_PROTOCOL;
@@ -94,7 +98,13 @@ static dk_status on_hello(const dk_frame *frame) {
     return DK_OK;
 }
 
-static dk_status on_open(const dk_frame *frame) {
+static bool fits(uint32_t bytes, uint32_t room)
+{
+    return bytes <= room;
+}
+
+static dk_status on_open(const dk_frame *frame)
+{
     const dk_engine *engine = &dk_app_engine;
     dk_wire_open open;
     if (frame->length != DK_WIRE_OPEN_BYTES) {
@@ -104,9 +114,9 @@ static dk_status on_open(const dk_frame *frame) {
     if (open.session == 0 || (open.flags & ~DK_WIRE_OPEN_TRACE) != 0) {
         return DK_ERR_ARGUMENT;
     }
-    if (engine->input_bytes > DK_ENGINE_INPUT_BYTES ||
-        engine->output_bytes > DK_ENGINE_OUTPUT_BYTES ||
-        engine->trace_bytes > DK_ENGINE_TRACE_BYTES) {
+    if (!fits(engine->input_bytes, DK_ENGINE_INPUT_BYTES) ||
+        !fits(engine->output_bytes, DK_ENGINE_OUTPUT_BYTES) ||
+        !fits(engine->trace_bytes, DK_ENGINE_TRACE_BYTES)) {
         return DK_ERR_OVERRUN;
     }
     if (open.session != server.session) {
@@ -127,7 +137,8 @@ static dk_status on_open(const dk_frame *frame) {
     return DK_OK;
 }
 
-static dk_status run_step(const uint8_t *input) {
+static dk_status run_step(const uint8_t *input)
+{
     const dk_engine *engine = &dk_app_engine;
     remembered *result = &server.results[server.next % DK_SERVER_WINDOW];
     uint8_t *trace = (server.flags & DK_WIRE_OPEN_TRACE) != 0 ? (uint8_t *)server.trace : NULL;
@@ -147,7 +158,8 @@ static dk_status run_step(const uint8_t *input) {
     return DK_OK;
 }
 
-static dk_status on_step(const dk_frame *frame) {
+static dk_status on_step(const dk_frame *frame)
+{
     const dk_engine *engine = &dk_app_engine;
     dk_wire_step step;
     if (frame->length != DK_WIRE_STEP_BYTES + engine->input_bytes) {
@@ -179,7 +191,8 @@ static dk_status on_step(const dk_frame *frame) {
     return DK_OK;
 }
 
-static dk_status on_read(const dk_frame *frame) {
+static dk_status on_read(const dk_frame *frame)
+{
     dk_wire_read read;
     if (frame->length != DK_WIRE_READ_BYTES) {
         return DK_ERR_ARGUMENT;
@@ -210,7 +223,8 @@ static dk_status on_read(const dk_frame *frame) {
     return DK_OK;
 }
 
-static dk_status on_count(const dk_frame *frame) {
+static dk_status on_count(const dk_frame *frame)
+{
     if (frame->length != DK_WIRE_COUNT_BYTES) {
         return DK_ERR_ARGUMENT;
     }
@@ -227,7 +241,8 @@ static dk_status on_count(const dk_frame *frame) {
     return DK_OK;
 }
 
-static dk_status dispatch(const dk_frame *frame) {
+static dk_status dispatch(const dk_frame *frame)
+{
     switch (frame->type) {
         case DK_WIRE_TYPE_HELLO:
             return on_hello(frame);
@@ -244,7 +259,8 @@ static dk_status dispatch(const dk_frame *frame) {
     }
 }
 
-static void take(uint8_t byte) {
+static void take(uint8_t byte)
+{
     dk_frame frame;
     int32_t got = dk_frame_push(&server.decoder, byte, &frame);
     if (got > 0) {
@@ -263,7 +279,8 @@ static void take(uint8_t byte) {
     }
 }
 
-void dk_server_poll(void) {
+void dk_server_poll(void)
+{
     uint8_t bytes[READ_AT_ONCE];
     if (!server.ready) {
         dk_frame_decoder_init(&server.decoder, server.frame, sizeof server.frame);
@@ -278,7 +295,8 @@ void dk_server_poll(void) {
     }
 }
 
-void dk_server_run(void) {
+void dk_server_run(void)
+{
     for (;;) {
         dk_server_poll();
     }

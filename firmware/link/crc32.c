@@ -8,7 +8,8 @@ static const uint32_t NIBBLE[16] = {
     0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu,
 };
 
-uint32_t dk_crc32(uint32_t crc, const uint8_t *bytes, size_t count) {
+uint32_t dk_crc32(uint32_t crc, const uint8_t *bytes, size_t count)
+{
     crc = ~crc;
     for (size_t i = 0; i < count; i++) {
         crc ^= bytes[i];

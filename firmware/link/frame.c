@@ -4,21 +4,24 @@
 
 static const uint8_t DELIMITER = 0;
 
-static void restart(dk_frame_decoder *decoder) {
+static void restart(dk_frame_decoder *decoder)
+{
     decoder->length = 0;
     decoder->started = false;
     decoder->overrun = false;
     dk_cobs_reset(&decoder->cobs);
 }
 
-void dk_frame_decoder_init(dk_frame_decoder *decoder, uint8_t *buffer, size_t capacity) {
+void dk_frame_decoder_init(dk_frame_decoder *decoder, uint8_t *buffer, size_t capacity)
+{
     decoder->buffer = buffer;
     decoder->capacity = capacity;
     restart(decoder);
 }
 
 // Check what lies in the buffer between two delimiters.
-static int32_t parse(const dk_frame_decoder *decoder, dk_frame *frame) {
+static int32_t parse(const dk_frame_decoder *decoder, dk_frame *frame)
+{
     const uint8_t *bytes = decoder->buffer;
     const size_t around = DK_WIRE_HEADER_BYTES + DK_WIRE_TRAILER_BYTES;
     if (decoder->overrun) {
@@ -40,7 +43,8 @@ static int32_t parse(const dk_frame_decoder *decoder, dk_frame *frame) {
     return 1;
 }
 
-int32_t dk_frame_push(dk_frame_decoder *decoder, uint8_t byte, dk_frame *frame) {
+int32_t dk_frame_push(dk_frame_decoder *decoder, uint8_t byte, dk_frame *frame)
+{
     if (byte == DELIMITER) {
         int32_t result = decoder->started ? parse(decoder, frame) : 0;
         restart(decoder);
@@ -63,7 +67,8 @@ int32_t dk_frame_push(dk_frame_decoder *decoder, uint8_t byte, dk_frame *frame) 
 }
 
 void dk_frame_begin(dk_frame_writer *writer, dk_sink sink, uint8_t type, uint16_t sequence,
-                    uint16_t length) {
+                    uint16_t length)
+{
     uint8_t header[DK_WIRE_HEADER_BYTES];
     dk_wire_put_u8(header + DK_WIRE_AT_TYPE, type);
     dk_wire_put_u16(header + DK_WIRE_AT_SEQUENCE, sequence);
@@ -74,12 +79,14 @@ void dk_frame_begin(dk_frame_writer *writer, dk_sink sink, uint8_t type, uint16_
     dk_frame_put(writer, header, sizeof header);
 }
 
-void dk_frame_put(dk_frame_writer *writer, const uint8_t *bytes, size_t count) {
+void dk_frame_put(dk_frame_writer *writer, const uint8_t *bytes, size_t count)
+{
     writer->crc = dk_crc32(writer->crc, bytes, count);
     dk_cobs_put(&writer->cobs, bytes, count);
 }
 
-void dk_frame_end(dk_frame_writer *writer) {
+void dk_frame_end(dk_frame_writer *writer)
+{
     uint8_t trailer[DK_WIRE_TRAILER_BYTES];
     dk_wire_put_u32(trailer, writer->crc);
     dk_cobs_put(&writer->cobs, trailer, sizeof trailer);

@@ -6,14 +6,16 @@
 #include "dredkit/server.h"
 #include "posix.h"
 
-static int usage(void) {
+static int usage(void)
+{
     fputs("usage: firmware --listen PORT [--all-addresses] | --pty | --stdio\n"
           "Prints the URL that the host connects to, then serves until it is killed.\n",
           stderr);
     return 2;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     bool ready = false;
     if (argc >= 3 && strcmp(argv[1], "--listen") == 0) {
         bool all = argc == 4 && strcmp(argv[3], "--all-addresses") == 0;

@@ -25,24 +25,27 @@
 #define NOTE_ALIGN 4u
 
 static struct {
-    int listener;  // -1 unless listening
-    int in, out;   // -1 while nobody is connected
+    int listener;           // -1 unless listening
+    int in, out;            // -1 while nobody is connected
     uint8_t pending[4096];  // written, not yet sent: one packet an answer, not one a COBS group
     size_t pending_count;
     uint8_t build_id[DK_PORT_BUILD_ID_BYTES];
 } port = {.listener = -1, .in = -1, .out = -1};
 
-static bool fail(const char *what) {
+static bool fail(const char *what)
+{
     fprintf(stderr, "firmware: %s: %s\n", what, strerror(errno));
     return false;
 }
 
-static void announce(const char *scheme, const char *where) {
+static void announce(const char *scheme, const char *where)
+{
     printf("%s%s\n", scheme, where);
     fflush(stdout);
 }
 
-bool dk_posix_listen(const char *text, bool all_addresses) {
+bool dk_posix_listen(const char *text, bool all_addresses)
+{
     char *end;
     const unsigned long number = strtoul(text, &end, 10);
     const int on = 1;
@@ -69,7 +72,8 @@ bool dk_posix_listen(const char *text, bool all_addresses) {
     return true;
 }
 
-bool dk_posix_open_pty(void) {
+bool dk_posix_open_pty(void)
+{
     struct termios raw;
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) {
@@ -89,12 +93,14 @@ bool dk_posix_open_pty(void) {
     return true;
 }
 
-void dk_posix_use_stdio(void) {
+void dk_posix_use_stdio(void)
+{
     port.in = STDIN_FILENO;
     port.out = STDOUT_FILENO;
 }
 
-static int find_build_id(struct dl_phdr_info *info, size_t size, void *data) {
+static int find_build_id(struct dl_phdr_info *info, size_t size, void *data)
+{
     (void)size;
     (void)data;
     for (unsigned i = 0; i < info->dlpi_phnum; i++) {
@@ -107,7 +113,8 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *data) {
             ElfW(Nhdr) note;
             memcpy(&note, at, sizeof note);
             const uint8_t *name = at + sizeof note;
-            const uint8_t *value = name + (note.n_namesz + NOTE_ALIGN - 1u) / NOTE_ALIGN * NOTE_ALIGN;
+            const uint8_t *value =
+                name + (note.n_namesz + NOTE_ALIGN - 1u) / NOTE_ALIGN * NOTE_ALIGN;
             if (note.n_type == NT_GNU_BUILD_ID && note.n_descsz == DK_PORT_BUILD_ID_BYTES &&
                 note.n_namesz == sizeof "GNU" && memcmp(name, "GNU", sizeof "GNU") == 0) {
                 memcpy(port.build_id, value, DK_PORT_BUILD_ID_BYTES);
@@ -119,27 +126,42 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *data) {
     return 1;  // the program itself comes first; libraries have build ids of their own
 }
 
-void dk_port_init(void) {
+void dk_port_init(void)
+{
     signal(SIGPIPE, SIG_IGN);
     dl_iterate_phdr(find_build_id, NULL);
 }
 
-const uint8_t *dk_port_build_id(void) { return port.build_id; }
+const uint8_t *dk_port_build_id(void)
+{
+    return port.build_id;
+}
 
-uint32_t dk_port_ticks(void) {
+uint32_t dk_port_ticks(void)
+{
     // Nanoseconds of our own CPU time: what others run meanwhile is not the step's cost.
     struct timespec now;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 }
 
-uint32_t dk_port_isr_ticks(void) { return 0; }
+uint32_t dk_port_isr_ticks(void)
+{
+    return 0;
+}
 
-uint32_t dk_port_rx_dropped(void) { return 0; }
+uint32_t dk_port_rx_dropped(void)
+{
+    return 0;
+}
 
-uint32_t dk_port_stack_peak(void) { return 0; }
+uint32_t dk_port_stack_peak(void)
+{
+    return 0;
+}
 
-static void hang_up(void) {
+static void hang_up(void)
+{
     if (port.listener < 0) {
         exit(0);  // the one and only host is gone
     }
@@ -148,7 +170,8 @@ static void hang_up(void) {
     port.pending_count = 0;
 }
 
-static void flush(void) {
+static void flush(void)
+{
     size_t sent = 0;
     while (port.out >= 0 && sent < port.pending_count) {
         ssize_t count = write(port.out, port.pending + sent, port.pending_count - sent);
@@ -161,7 +184,8 @@ static void flush(void) {
     port.pending_count = 0;
 }
 
-void dk_port_write(const uint8_t *bytes, size_t count) {
+void dk_port_write(const uint8_t *bytes, size_t count)
+{
     while (count > 0) {
         if (port.pending_count == sizeof port.pending) {
             flush();
@@ -175,7 +199,8 @@ void dk_port_write(const uint8_t *bytes, size_t count) {
     }
 }
 
-static void answer_the_door(void) {
+static void answer_the_door(void)
+{
     const int on = 1;
     int caller = accept(port.listener, NULL, NULL);
     if (caller < 0) {
@@ -191,24 +216,25 @@ static void answer_the_door(void) {
 
 // Sends what was written and, unlike a board, waits a moment when nothing is there: a server that
 // spins costs nobody anything on a board, but here it would take a core from its host.
-size_t dk_port_read(uint8_t *bytes, size_t capacity) {
+size_t dk_port_read(uint8_t *bytes, size_t capacity)
+{
     flush();
     struct pollfd watched[2] = {{port.in, POLLIN, 0}, {port.listener, POLLIN, 0}};
     if (poll(watched, 2, WAIT_MS) <= 0) {
         return 0;
     }
+    if (watched[0].revents != 0) {
+        ssize_t count = read(port.in, bytes, capacity);
+        if (count > 0) {
+            return (size_t)count;
+        }
+        if (count == 0 || errno != EINTR) {
+            hang_up();
+        }
+    }
+    // After the hang-up, which may have come at the same time.
     if ((watched[1].revents & POLLIN) != 0) {
         answer_the_door();
-    }
-    if (watched[0].revents == 0) {
-        return 0;
-    }
-    ssize_t count = read(port.in, bytes, capacity);
-    if (count > 0) {
-        return (size_t)count;
-    }
-    if (count == 0 || errno != EINTR) {
-        hang_up();
     }
     return 0;
 }
