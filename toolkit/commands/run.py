@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `verify` and `demo` share: the whole way, with a word to the user at each step."""
+
+import shutil
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from quantize.model import QuantisedModel
+from toolkit.console import emit_json, err
+from toolkit.errors import CheckFailed
+from toolkit.pipeline import connected, prepare
+from toolkit.report import write_verification
+from toolkit.report.table import print_verification
+from toolkit.steps import BUILD, CLIP, fixed_inputs, quantise_file
+from toolkit.targets import load_target
+from toolkit.verify import Verification, verify
+
+
+def run_verification(
+    *,
+    target: str,
+    weights: Path,
+    model: QuantisedModel | None,
+    audio: Path,
+    port: str | None,
+    serial: str,
+    trace: bool,
+    output: Path,
+    junit: Path | None,
+    json_to: str | None,
+) -> None:
+    """Run every step from quantise to report; raises CheckFailed when the verdict is no.
+
+    `model` saves quantising `weights`. The report is written to `output` in either case.
+    """
+    board = load_target(target)
+    if model is None:
+        with err.status(f"quantising {weights.name}"):
+            model, _ = quantise_file(weights, CLIP)
+        model.save(BUILD / f"{model.graph.name}.dkq")
+    err.print(f"quantised   {model.graph.name}, {model.scheme}, hash {model.hash[:12]}")
+    inputs = fixed_inputs(model, audio)
+    with err.status(f"generating and building for {board.name}"):
+        prepared = prepare(model, board, BUILD)
+    if prepared.build is not None:
+        built = prepared.build
+        err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
+    err.print(f"connecting  {port or board.name}")
+    with (
+        connected(prepared, port=port, serial=serial) as session,
+        Progress(
+            TextColumn("streaming  "),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            console=err,
+        ) as bar,
+    ):
+        task = bar.add_task("", total=len(inputs))
+        result = verify(
+            session,
+            target=board,
+            model=model,
+            manifest=prepared.manifest,
+            build=prepared.build,
+            engine=prepared.engine,
+            audio=audio,
+            inputs=inputs,
+            trace=trace,
+            progress=lambda: bar.advance(task),
+        )
+    write_verification(result, output)
+    if junit is not None:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(output / "junit.xml", junit)
+    emit_json(json_to, result.as_json())
+    print_verification(result, err)
+    err.print(f"report      {output / 'index.html'}")
+    _judge(result)
+
+
+def _judge(result: Verification) -> None:
+    first = next((c.first for c in result.comparisons.values() if c.first is not None), None)
+    if first is not None:
+        raise CheckFailed(f"{result.mismatches} mismatches; the first: {first}")
+    budget = result.budget
+    if not budget.holds:
+        raise CheckFailed(
+            f"over budget on {result.target.name}: {budget.max} {budget.unit} in a step, "
+            f"the limit is {budget.limit}"
+        )

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit stream`: speech through a board, its outputs kept in one file."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.progress import Progress
+
+from quantize import integer
+from quantize.model import QuantisedModel
+from toolkit.commands import options
+from toolkit.compare import split_trace
+from toolkit.console import emit_json, err, json_option
+from toolkit.pipeline import connected, prepare
+from toolkit.steps import BUILD, DEFAULT_MODEL, fixed_inputs
+from toolkit.stream import stream
+from toolkit.targets import load_target
+from toolkit.verify import layer_sizes, output_layers
+
+
+@click.command("stream")
+@options.target_option
+@click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
+@options.audio_option
+@options.port_option
+@options.serial_option
+@click.option("--trace", is_flag=True, help="Keep every layer's output as well.")
+@click.option("--output", type=click.Path(path_type=Path), default=None, help="An .npz file.")
+@json_option
+def command(
+    target: str,
+    model: Path,
+    audio: Path,
+    port: str | None,
+    serial: str,
+    trace: bool,
+    output: Path | None,
+    json_to: str | None,
+) -> None:
+    """Stream audio through a board and keep its outputs.
+
+    The file holds `ticks` [steps], each output buffer as int16 [steps, size] with its real value
+    in <name>_real, and with --trace every layer as trace_<layer>.
+    """
+    board = load_target(target)
+    quantised = QuantisedModel.load(model)
+    inputs = fixed_inputs(quantised, audio)
+    with err.status(f"generating and building for {board.name}"):
+        prepared = prepare(quantised, board, BUILD)
+    with (
+        connected(prepared, port=port, serial=serial) as session,
+        Progress(console=err) as bar,
+    ):
+        task = bar.add_task("streaming", total=len(inputs))
+        session.expect(
+            target=board.name,
+            stage=quantised.graph.name,
+            model_hash=bytes.fromhex(quantised.hash)[:16],
+        )
+        run = stream(session, inputs, trace=trace, progress=lambda: bar.advance(task))
+    arrays = {"ticks": np.array(run.ticks, np.uint32)}
+    names = dict(output_layers(quantised.graph))
+    outputs = split_trace(run.outputs, list(names.items()))
+    for buffer, layer in zip(quantised.graph.outputs, names, strict=True):
+        arrays[buffer] = outputs[layer]
+        arrays[f"{buffer}_real"] = integer.to_real(outputs[layer], quantised.frac[buffer])
+    if trace:
+        layers = split_trace(run.traces, layer_sizes(quantised.graph))
+        arrays |= {f"trace_{name}": values for name, values in layers.items()}
+    output = output or BUILD / board.name / "stream.npz"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + ".partial.npz")
+    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
+    partial.replace(output)
+    err.print(f"{output}: {len(inputs)} steps from {audio.name} through {board.name}")
+    emit_json(
+        json_to,
+        {
+            "output": str(output),
+            "target": board.name,
+            "model_hash": quantised.hash,
+            "steps": len(inputs),
+            "unit": board.unit,
+            "cost": [board.count(t) for t in run.ticks],
+            "link": run.link,
+        },
+    )
