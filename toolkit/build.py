@@ -17,7 +17,9 @@ from toolkit.targets import ROOT, Target, load_target
 
 JOBS = 2
 # What a compiler, linker or CMake puts before the line that says what is wrong.
-ERROR_LINE = re.compile(r"(: (fatal )?error:|^CMake Error|undefined reference|overflowed by|: error )")
+ERROR_LINE = re.compile(
+    r"(: (fatal )?error:|^CMake Error|undefined reference|overflowed by|: error )"
+)
 
 
 @dataclass(frozen=True)

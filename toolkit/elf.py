@@ -146,7 +146,10 @@ def disassemble(path: Path) -> dict[str, list[tuple[str, str]]]:
     if objdump is None:
         raise ToolError("arm-none-eabi-objdump is missing: apt-get install binutils-arm-none-eabi")
     done = subprocess.run(
-        [objdump, "-d", "--no-show-raw-insn", str(path)], capture_output=True, text=True, check=False
+        [objdump, "-d", "--no-show-raw-insn", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise ToolError(f"objdump cannot read {path}: {done.stderr.strip().splitlines()[-1]}")

@@ -161,7 +161,9 @@ def run_gdb(address: str, commands: list[str], image: Path | None = None) -> str
             timeout=GDB_TIMEOUT, stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise BoardError(f"the board at {address} did not answer gdb for {GDB_TIMEOUT:.0f} s") from None
+        raise BoardError(
+            f"the board at {address} did not answer gdb for {GDB_TIMEOUT:.0f} s"
+        ) from None
     said = done.stdout + done.stderr
     if re.search(r"Connection (timed out|refused|reset)|could not connect|Remote .* closed", said):
         raise BoardError(f"no board answers gdb at {address}: {_complaint(said)}")
@@ -170,5 +172,7 @@ def run_gdb(address: str, commands: list[str], image: Path | None = None) -> str
 
 def _complaint(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error|fail|cannot|closed|timed out", line, re.I)]
+    telling = [
+        line for line in lines if re.search(r"error|fail|cannot|closed|timed out", line, re.I)
+    ]
     return (telling or lines or ["nothing"])[0]

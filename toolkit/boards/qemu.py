@@ -3,12 +3,12 @@
 
 import atexit
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-import re
 from pathlib import Path
 from types import TracebackType
 
@@ -40,26 +40,29 @@ class QemuBoard:
         self.serial_url = ""
         self._server = gdb.SERVERS["qemu"]
         self._log = tempfile.TemporaryFile("w+", errors="replace")
+        self._directory = tempfile.TemporaryDirectory(prefix="dredkit-")
+        # A Unix socket: no port to clash, and no 40 ms of delayed acknowledgement a packet.
+        self._gdb_address = str(Path(self._directory.name) / "gdb")
         with contextlib.ExitStack() as sockets:
             # Bound here and handed over, so that no other program can take the port in between.
-            gdb_socket = sockets.enter_context(_listen("127.0.0.1", 0))
-            self._gdb_address = "127.0.0.1:{}".format(gdb_socket.getsockname()[1])
+            serial_socket = None if serial == "pty" else sockets.enter_context(_port(serial))
             command = [
                 program, "-M", emulator.machine, "-nodefaults", "-display", "none",
                 "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
-                "-chardev", f"socket,id=gdb,fd={gdb_socket.fileno()},server=on,wait=off",
+                "-chardev", f"socket,id=gdb,path={self._gdb_address},server=on,wait=off",
                 "-gdb", "chardev:gdb", *emulator.args,
             ]  # fmt: skip
-            passed = [gdb_socket.fileno()]
-            if serial == "pty":
+            passed = []
+            if serial_socket is None:
                 command += ["-chardev", "pty,id=serial"]
             else:
-                serial_socket = sockets.enter_context(_serial_socket(serial))
                 host, port = serial_socket.getsockname()
                 self.serial_url = f"socket://{host}:{port}"
-                descriptor = serial_socket.fileno()
-                command += ["-chardev", f"socket,id=serial,fd={descriptor},server=on,wait=off"]
-                passed.append(descriptor)
+                passed.append(serial_socket.fileno())
+                command += [
+                    "-chardev",
+                    f"socket,id=serial,fd={passed[0]},server=on,wait=off,nodelay=on",
+                ]
             command += ["-serial", "chardev:serial"]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
@@ -105,6 +108,7 @@ class QemuBoard:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._log.close()
+        self._directory.cleanup()
 
     def last_words(self) -> str:
         """The last line that QEMU printed."""
@@ -136,7 +140,7 @@ class QemuBoard:
         raise BoardError(f"{self.target.name}: QEMU gave no pseudo-terminal: {words}")
 
 
-def _serial_socket(serial: str) -> socket.socket:
+def _port(serial: str) -> socket.socket:
     if serial == "socket":
         return _listen("127.0.0.1", 0)
     url = SOCKET_URL.match(serial)

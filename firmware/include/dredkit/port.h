@@ -18,6 +18,13 @@ uint32_t dk_port_ticks(void);
 // interrupt took out of it.
 uint32_t dk_port_isr_ticks(void);
 
+// dk_port_ticks less dk_port_isr_ticks, read as one so that no interrupt falls between the two:
+// the difference of two of these is the work done in between, and nothing else.
+uint32_t dk_port_work_ticks(void);
+
+// Sleep until something may have been received; returns at once when bytes are waiting.
+void dk_port_idle(void);
+
 // Take up to `capacity` received bytes without waiting; returns how many.
 size_t dk_port_read(uint8_t *bytes, size_t capacity);
 

@@ -26,4 +26,17 @@ static inline void dk_core_sync(void)
     __asm__ volatile("dsb 0xF\n\tisb 0xF" ::: "memory");
 }
 
+// Hold interrupts back; returns what dk_core_release wants.
+static inline uint32_t dk_core_hold(void)
+{
+    uint32_t mask;
+    __asm__ volatile("mrs %0, primask\n\tcpsid i" : "=r"(mask)::"memory");
+    return mask;
+}
+
+static inline void dk_core_release(uint32_t mask)
+{
+    __asm__ volatile("msr primask, %0" ::"r"(mask) : "memory");
+}
+
 #endif

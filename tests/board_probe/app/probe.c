@@ -12,6 +12,7 @@ static uint8_t read_byte(void)
 {
     uint8_t byte;
     while (dk_port_read(&byte, 1) == 0) {
+        dk_port_idle();
     }
     return byte;
 }
@@ -41,11 +42,12 @@ static void spin(uint32_t rounds)
 static void count_spin(uint32_t rounds)
 {
     uint32_t isr = dk_port_isr_ticks();
-    uint32_t start = dk_port_ticks();
+    uint32_t start = dk_port_work_ticks();
     spin(rounds);
-    uint32_t ticks = dk_port_ticks() - start;
-    write_word(ticks);
-    write_word(dk_port_isr_ticks() - isr);
+    uint32_t work = dk_port_work_ticks() - start;
+    isr = dk_port_isr_ticks() - isr;
+    write_word(work);
+    write_word(isr);
 }
 
 static void echo(uint32_t count)
@@ -53,6 +55,9 @@ static void echo(uint32_t count)
     uint8_t bytes[64];
     while (count > 0) {
         size_t got = dk_port_read(bytes, count < sizeof bytes ? count : sizeof bytes);
+        if (got == 0) {
+            dk_port_idle();
+        }
         dk_port_write(bytes, got);
         count -= (uint32_t)got;
     }
