@@ -97,15 +97,14 @@ def open_port(url: str, *, baud: int = 115200, wait_s: float = 0.0) -> SerialTra
     starting. Raises LinkError: absent, taken, no permission, or no port at all.
     """
     deadline = time.monotonic() + wait_s
+    options: dict[str, Any] = {"baudrate": baud, "timeout": 0}
+    if not url.startswith("rfc2217:"):  # pyserial has no write timeout there
+        options["write_timeout"] = WIRE.timeouts.write_s
+    if "://" not in url:
+        options["exclusive"] = True
     while True:
         try:
-            port = serial.serial_for_url(
-                url,
-                baudrate=baud,
-                timeout=0,
-                write_timeout=WIRE.timeouts.write_s,
-                **({} if "://" in url else {"exclusive": True}),
-            )
+            port = serial.serial_for_url(url, **options)
         except (OSError, ValueError) as error:
             if time.monotonic() < deadline and _is_absent(error):
                 time.sleep(_RETRY_S)

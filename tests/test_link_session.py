@@ -1,0 +1,567 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sessions with a running server: the same results over every kind of port, whatever the line does,
+and one clear line when a board is gone, reset, foreign, or no board at all."""
+
+import errno
+import os
+import pty
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import serial
+from serial.rfc2217 import PortManager
+
+from quantize.errors import InputError
+from tests.fixtures.toy_board import (
+    IMPATIENT,
+    INPUT_BYTES,
+    MODEL_HASH,
+    Board,
+    build_board,
+    expected,
+    inputs,
+)
+from toolkit.errors import BoardError, LinkError
+from toolkit.link import session as session_module
+from toolkit.link import transport as transport_module
+from toolkit.link.faults import FaultyTransport
+from toolkit.link.frames import Frame, encode_frame
+from toolkit.link.session import Counters, Session, StepResult
+from toolkit.link.transport import SerialTransport, Transport, open_port
+from toolkit.link.wire import WIRE
+
+MODES = {"socket": ("--listen", "0"), "pty": ("--pty",)}
+FAULT_RATE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("boards")
+
+
+@pytest.fixture(scope="module")
+def program(folder: Path) -> Path:
+    return build_board(folder / "board")
+
+
+@contextmanager
+def running(program: Path, mode: str = "socket") -> Iterator[Board]:
+    board = Board(program, *MODES[mode])
+    try:
+        yield board
+    finally:
+        assert board.stop() == ""  # the sanitizers have nothing to say
+
+
+def begin(transport: Transport, *, trace: bool = False) -> Session:
+    session = Session(transport, timeouts=IMPATIENT)
+    session.expect(model_hash=MODEL_HASH, target="host", stage="toy")
+    session.open(trace=trace)
+    return session
+
+
+def check(results: list[StepResult], steps: list[bytes], *, trace: bool) -> None:
+    want = expected(steps)
+    assert [result.index for result in results] == list(range(len(steps)))
+    assert [result.output for result in results] == [output for output, _ in want]
+    assert [result.trace for result in results] == [trace_ if trace else None for _, trace_ in want]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("window", [1, 3, 100])
+@pytest.mark.parametrize("trace", [False, True])
+def test_steps_over_a_good_line(program: Path, mode: str, window: int, trace: bool) -> None:
+    steps = inputs(60)
+    with running(program, mode) as board, open_port(board.url) as port:
+        session = begin(port, trace=trace)
+        results = list(session.run_steps(steps, window=window))
+        check(results, steps, trace=trace)
+        assert session.counts.resent == session.counts.damaged == session.counts.stale == 0
+        assert session.counters() == Counters(60, 0, 0, 0, 0)
+        assert all(result.ticks > 0 for result in results)
+        # Another session starts anew; a run may also be done in several parts.
+        session.open(trace=trace)
+        again = [*session.run_steps(steps[:20]), session.step(steps[20])]
+        check(again, steps[:21], trace=trace)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("count", "window", "trace"), [(400, 1, False), (400, 4, False), (150, 1, True)]
+)
+def test_a_bad_line_is_recovered_and_never_believed(
+    program: Path, mode: str, count: int, window: int, trace: bool
+) -> None:
+    steps = inputs(count, seed=7)
+    for seed in range(3):
+        with running(program, mode) as board, open_port(board.url) as port:
+            line = FaultyTransport(port, rate=FAULT_RATE, seed=seed)
+            session = begin(line, trace=trace)
+            check(list(session.run_steps(steps, window=window)), steps, trace=trace)
+            counters = session.counters()
+        assert counters.steps == count  # each ran once, however often it was sent
+        assert min(line.faults.flipped, line.faults.dropped, line.faults.doubled) > 0
+        assert session.counts.damaged > 0
+        assert counters.frames_rejected > 0
+        assert counters.resends > 0
+
+
+def test_a_terrible_line_ends_right_or_not_at_all(program: Path) -> None:
+    steps = inputs(40, seed=9)
+    want = [output for output, _ in expected(steps)]
+    outcomes = set()
+    for rate in (0.003, 0.01, 0.05, 0.2):
+        with running(program) as board, open_port(board.url) as port:
+            session = Session(FaultyTransport(port, rate=rate, seed=11), timeouts=IMPATIENT)
+            found: list[bytes] = []
+            try:
+                session.open()
+                found += (result.output for result in session.run_steps(steps, window=3))
+                outcomes.add("done")
+                assert len(found) == len(steps)
+            except LinkError:
+                outcomes.add("refused")
+            assert found == want[: len(found)]
+    assert outcomes == {"done", "refused"}
+
+
+def test_faults_are_the_same_for_one_seed_however_the_bytes_are_cut() -> None:
+    class Null:
+        url = "null"
+
+        def __init__(self) -> None:
+            self.taken = b""
+
+        def read(self, wait_s: float) -> bytes:
+            return b""
+
+        def write(self, data: bytes) -> None:
+            self.taken += data
+
+        def close(self) -> None:
+            pass
+
+    data = bytes(range(256)) * 200
+    whole, pieces, other = Null(), Null(), Null()
+    counted = FaultyTransport(whole, rate=0.01, seed=5)
+    counted.write(data)
+    cut = FaultyTransport(pieces, rate=0.01, seed=5)
+    for at in range(0, len(data), 7):
+        cut.write(data[at : at + 7])
+    FaultyTransport(other, rate=0.01, seed=6).write(data)
+    assert whole.taken == pieces.taken != data
+    assert other.taken != whole.taken
+    assert 400 < counted.faults.total < 650  # 51,200 bytes at 1 %
+    assert len(whole.taken) == len(data) + counted.faults.doubled - counted.faults.dropped
+    clean = Null()
+    FaultyTransport(clean, rate=0.0, seed=5).write(data)
+    assert clean.taken == data
+
+
+class Stage:
+    """A TCP port that stays open while the boards behind it come and go, as a UART does."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
+        self._wire: socket.socket | None = None
+        self._board: subprocess.Popen[bytes] | None = None
+
+    def plug_in(self) -> None:
+        """Accept the host, who has connected, and start a board on its line."""
+        self._wire, _ = self._server.accept()
+        self.start()
+
+    def start(self) -> None:
+        assert self._wire is not None
+        line = self._wire.fileno()
+        self._board = subprocess.Popen([str(self._program), "--stdio"], stdin=line, stdout=line)
+
+    def kill(self) -> None:
+        assert self._board is not None
+        self._board.kill()
+        self._board.wait()
+
+    def reset(self) -> None:
+        self.kill()
+        self.start()
+
+    def close(self) -> None:
+        self.kill()
+        assert self._wire is not None
+        self._wire.close()
+        self._server.close()
+
+
+@pytest.fixture
+def stage(program: Path) -> Iterator[tuple[Stage, SerialTransport]]:
+    stage = Stage(program)
+    with open_port(stage.url) as port:
+        stage.plug_in()
+        yield stage, port
+        stage.close()
+
+
+@pytest.mark.parametrize("trace", [False, True])
+def test_a_reset_in_mid_stream_is_told(stage: tuple[Stage, SerialTransport], trace: bool) -> None:
+    board, port = stage
+    steps = inputs(20)
+    session = begin(port, trace=trace)
+    run = session.run_steps(steps)
+    check([next(run) for _ in range(10)], steps[:10], trace=trace)
+    board.reset()
+    with pytest.raises(LinkError, match="the board was reset in mid-stream after step 9: start"):
+        next(run)
+    with pytest.raises(LinkError, match="no session is open"):
+        session.step(steps[10])
+    session.open(trace=trace)
+    check(list(session.run_steps(steps)), steps, trace=trace)
+
+
+def test_a_reset_before_the_first_step_is_told(stage: tuple[Stage, SerialTransport]) -> None:
+    board, port = stage
+    session = begin(port)
+    board.reset()
+    with pytest.raises(LinkError, match="reset in mid-stream before the first step"):
+        session.step(inputs(1)[0])
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_resets_at_any_time_on_a_bad_line_never_give_wrong_results(
+    stage: tuple[Stage, SerialTransport], window: int
+) -> None:
+    board, port = stage
+    steps = inputs(400, seed=3)
+    want = [output for output, _ in expected(steps)]
+    told = []
+    for seed in range(5):
+        session = Session(FaultyTransport(port, rate=FAULT_RATE, seed=seed), timeouts=IMPATIENT)
+        session.open()
+        resetting = threading.Timer(0.01 + 0.03 * seed, board.reset)
+        resetting.start()
+        found: list[bytes] = []
+        try:
+            found += (result.output for result in session.run_steps(steps, window=window))
+        except LinkError as error:
+            told.append(str(error))
+        resetting.join()
+        assert found == want[: len(found)]
+    assert told
+    assert all("reset in mid-stream" in line for line in told)
+
+
+def test_a_killed_board_on_a_line_that_stays_is_told(
+    stage: tuple[Stage, SerialTransport],
+) -> None:
+    board, port = stage
+    session = begin(port)
+    steps = session.run_steps(inputs(20))
+    for _ in range(5):
+        next(steps)
+    board.kill()
+    begun = time.monotonic()
+    with pytest.raises(LinkError, match=r"stopped answering after step 4 \(killed or hung\)"):
+        next(steps)
+    assert time.monotonic() - begun < IMPATIENT.silent_s + 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_killed_process_is_told(program: Path, mode: str) -> None:
+    board = Board(program, *MODES[mode])
+    with open_port(board.url) as port:
+        session = begin(port)
+        steps = session.run_steps(inputs(20))
+        for _ in range(5):
+            next(steps)
+        board.kill()
+        with pytest.raises(LinkError, match=r"went away \(unplugged or killed\) after step 4"):
+            next(steps)
+
+
+def test_a_hung_board_is_told(program: Path) -> None:
+    steps = inputs(4)
+    steps[3] = b"hang" + steps[3][4:]
+    board = Board(program, *MODES["socket"])
+    with open_port(board.url) as port:
+        session = begin(port)
+        with pytest.raises(LinkError, match=r"stopped answering after step 2 \(killed or hung\)"):
+            list(session.run_steps(steps))
+    board.kill()
+
+
+def test_a_step_that_the_engine_refuses_is_told(program: Path) -> None:
+    steps = inputs(4)
+    steps[2] = b"fail" + steps[2][4:]
+    with running(program) as board, open_port(board.url) as port:
+        session = begin(port)
+        with pytest.raises(LinkError, match=r"refused 'step' after step 1 \(range\)"):
+            list(session.run_steps(steps))
+
+
+def test_inputs_of_another_size_are_refused(program: Path) -> None:
+    with running(program) as board, open_port(board.url) as port:
+        session = begin(port)
+        with pytest.raises(InputError, match="step 0 has 39 bytes of input, the board takes 40"):
+            session.step(bytes(INPUT_BYTES - 1))
+
+
+def test_a_run_left_with_steps_under_way_ends_the_session(program: Path) -> None:
+    steps = inputs(8)
+    with running(program) as board, open_port(board.url) as port:
+        session = begin(port)
+        run = session.run_steps(steps, window=4)
+        next(run)
+        run.close()  # type: ignore[attr-defined]
+        with pytest.raises(LinkError, match="no session is open"):
+            session.step(steps[0])
+        session.open()
+        check(list(session.run_steps(steps)), steps, trace=False)
+
+
+def test_another_program_on_the_board_is_told(program: Path) -> None:
+    steps = inputs(3)
+    with running(program, "pty") as board, open_port(board.url) as port:
+        first, second = begin(port), Session(port, timeouts=IMPATIENT)
+        first.step(steps[0])
+        second.open()
+        with pytest.raises(LinkError, match="another program took the board after step 0"):
+            first.step(steps[1])
+
+
+def test_foreign_firmware_is_refused_by_name(folder: Path, program: Path) -> None:
+    foreign = build_board(folder / "foreign", flags=["-DTOY_HASH=0x77"])
+    with running(foreign) as board, open_port(board.url) as port:
+        session = Session(port, timeouts=IMPATIENT)
+        runs = r"the board runs model 770102030405 \(toy\) built for host; "
+        advice = ": run dredkit flash"
+        with pytest.raises(
+            BoardError,
+            match=runs + r"expected model 5a0102030405 \(toy\) built for host" + advice,
+        ):
+            session.expect(model_hash=MODEL_HASH, target="host")
+        with pytest.raises(BoardError, match=runs + r"expected .* built for mps3-an547" + advice):
+            session.expect(target="mps3-an547")
+        with pytest.raises(BoardError, match=r"expected model 770102030405 \(rdovae_enc\)"):
+            session.expect(stage="rdovae_enc")
+        board_id = session.hello().build_id
+        session.expect(build_id=board_id)
+        with pytest.raises(
+            BoardError,
+            match=f"runs build {board_id.hex()[:12]} of model .*; expected build 000000000000",
+        ):
+            session.expect(build_id=bytes(20))
+
+
+@pytest.mark.parametrize("same_layout", [True, False])
+def test_a_foreign_protocol_version_is_named(
+    folder: Path, program: Path, same_layout: bool
+) -> None:
+    if same_layout:
+        foreign = replace(WIRE, protocol=99)
+        program = build_board(folder / "protocol99", wire=foreign)
+        host, here, there = WIRE, WIRE.protocol, 99
+    else:  # a host that is ahead, and knows another hello
+        message = WIRE.messages["board"]
+        shorter = replace(message, fields=message.fields[:-1])
+        host = replace(WIRE, protocol=99, messages=WIRE.messages | {"board": shorter})
+        here, there = 99, WIRE.protocol
+    with running(program) as board, open_port(board.url) as port:
+        session = Session(port, wire=host, timeouts=IMPATIENT)
+        words = f"board speaks link protocol {there}, this dredkit speaks {here}: run dredkit flash"
+        with pytest.raises(LinkError, match=words):
+            session.hello()
+
+
+@contextmanager
+def talker(behave: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A TCP server that is no board and does what `behave` does with its one caller."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        caller, _ = server.accept()
+        with caller, suppress(OSError):
+            behave(caller)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+    finally:
+        thread.join(5)
+        server.close()
+
+
+def echo(caller: socket.socket) -> None:
+    while data := caller.recv(4096):
+        caller.sendall(data)
+
+
+def silent(caller: socket.socket) -> None:
+    while caller.recv(4096):
+        pass
+
+
+def shout(noise: bytes) -> Callable[[socket.socket], None]:
+    def behave(caller: socket.socket) -> None:
+        caller.settimeout(0.01)
+        while True:
+            caller.sendall(noise)
+            with suppress(TimeoutError):
+                if not caller.recv(4096):
+                    return
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [
+        (echo, "what is sent comes back: no board"),
+        (silent, "nothing answers within 1 s"),
+        (shout(b"login: \r\n"), "bytes came but no hello: other firmware on the board"),
+        (shout(bytes(range(256))), "bytes came but no hello"),
+        (shout(encode_frame(Frame(0x77, 1, b"a dialect"))), "bytes came but no hello"),
+        (shout(encode_frame(Frame(WIRE.messages["board"].type, 1, b"\1"))), "no hello"),
+        (lambda caller: None, "went away"),
+    ],
+    ids=["echo", "silent", "login", "noise", "dialect", "stale", "hang-up"],
+)
+def test_what_is_no_board_is_told(behave: Callable[[socket.socket], None], words: str) -> None:
+    with talker(behave) as url, open_port(url) as port:
+        begun = time.monotonic()
+        with pytest.raises(LinkError, match=words):
+            Session(port, timeouts=IMPATIENT).hello()
+        assert time.monotonic() - begun < IMPATIENT.hello_s + 1
+
+
+def test_a_board_that_starts_late_is_waited_for(program: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    board: list[Board] = []
+    starting = threading.Timer(0.3, lambda: board.append(Board(program, "--listen", str(number))))
+    starting.start()
+    with open_port(f"socket://127.0.0.1:{number}", wait_s=10) as port:
+        assert Session(port).hello().stage == "toy"
+    starting.join()
+    board[0].stop()
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning:serial")
+def test_rfc2217(program: Path) -> None:
+    """A serial port served over the network, which pyserial gives no file descriptor for."""
+    steps = inputs(30)
+    server = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve(far: Any) -> None:
+        caller, _ = server.accept()
+        caller.setblocking(False)
+
+        class Out:
+            def write(self, data: bytes) -> None:
+                caller.setblocking(True)
+                caller.sendall(data)
+                caller.setblocking(False)
+
+        manager = PortManager(far, Out())
+        while not done.is_set():
+            with suppress(BlockingIOError):
+                far.write(b"".join(manager.filter(caller.recv(4096))))
+            if data := far.read(4096):
+                Out().write(b"".join(manager.escape(data)))
+            time.sleep(0.0005)
+        caller.close()
+
+    with running(program) as board, serial.serial_for_url(board.url, timeout=0) as far:
+        thread = threading.Thread(target=serve, args=(far,), daemon=True)
+        thread.start()
+        url = f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
+        with open_port(url) as port:
+            session = begin(port, trace=True)
+            check(list(session.run_steps(steps)), steps, trace=True)
+        done.set()
+        thread.join(5)
+    server.close()
+
+
+def test_a_taken_port_is_told(program: Path) -> None:
+    with (
+        running(program, "pty") as board,
+        open_port(board.url),
+        pytest.raises(LinkError, match=f"{board.url}: the port is taken by another program"),
+    ):
+        open_port(board.url)
+    with running(program) as board, open_port(board.url) as port:
+        Session(port, timeouts=IMPATIENT).hello()
+        with open_port(board.url) as second, pytest.raises(LinkError, match="went away"):
+            Session(second, timeouts=IMPATIENT).hello()
+
+
+def test_ports_that_cannot_be_opened_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / "file"
+    plain.write_text("no port")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"socket://127.0.0.1:{free.getsockname()[1]}"
+    for url, words in (
+        (str(tmp_path / "absent"), "there is no such port"),
+        (str(plain), "this is no serial port"),
+        (str(tmp_path), "."),
+        (nobody, "nothing listens there"),
+        ("socket://nowhere.invalid:1", "no such host"),
+        ("socket://127.0.0.1", "."),
+        ("gopher://127.0.0.1:70", "not a port that pyserial knows"),
+    ):
+        with pytest.raises(LinkError, match=words) as caught:
+            open_port(url)
+        assert str(caught.value).startswith(f"{url}: ")
+        assert "\n" not in str(caught.value)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        # As pyserial raises it; a test that runs as root is refused nothing.
+        raise serial.SerialException(errno.EACCES, "could not open port /dev/ttyACM0: ...")
+
+    monkeypatch.setattr(serial, "serial_for_url", refuse)
+    with pytest.raises(LinkError, match=r"/dev/ttyACM0: no permission: .* dialout"):
+        open_port("/dev/ttyACM0")
+
+
+def use_often(port: Transport, data: bytes) -> None:
+    for _ in range(1000):
+        port.write(data)
+        port.read(0.001)
+
+
+def test_an_unplugged_port_is_told() -> None:
+    master, slave = pty.openpty()
+    with open_port(os.ttyname(slave)) as port:
+        os.close(slave)
+        os.close(master)
+        with pytest.raises(LinkError, match=r"the port went away \(unplugged or killed\)"):
+            use_often(port, b"hello")
+
+
+def test_a_port_that_takes_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried = replace(WIRE, timeouts=replace(WIRE.timeouts, write_s=0.3))
+    monkeypatch.setattr(transport_module, "WIRE", hurried)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        with open_port(url) as port, pytest.raises(LinkError, match="the port takes no bytes"):
+            use_often(port, bytes(100_000))
+
+
+def test_the_typed_results_have_the_fields_of_the_wire() -> None:
+    for name, kind in (("board", session_module.Board), ("counters", Counters)):
+        assert [field.name for field in fields(kind)] == [
+            field.name for field in WIRE.messages[name].fields
+        ]
