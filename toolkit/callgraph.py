@@ -118,9 +118,7 @@ def _engine_functions(image: Path) -> set[str]:
     if engine is None:
         return set()
     data = read_bytes(image, engine.address, engine.size)
-    words = {
-        int.from_bytes(data[at : at + 4], "little") & ~1 for at in range(0, len(data) - 3, 4)
-    }
+    words = {int.from_bytes(data[at : at + 4], "little") & ~1 for at in range(0, len(data) - 3, 4)}
     return {s.name for s in table if s.is_function and s.address in words and s.address}
 
 

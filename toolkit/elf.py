@@ -9,7 +9,7 @@ from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import NoteSection, SymbolTableSection
 
 from toolkit.errors import InputError, ToolError
 from toolkit.targets import Target
@@ -67,7 +67,7 @@ def build_id(path: Path) -> str:
     """The GNU build id in hex (SHA-1 of the linked image)."""
     image = _open(path)
     section = image.get_section_by_name(".note.gnu.build-id")
-    if section is None:
+    if not isinstance(section, NoteSection):
         raise InputError(f"{path}: has no build id")
     for note in section.iter_notes():
         if note["n_type"] == "NT_GNU_BUILD_ID":

@@ -7,6 +7,7 @@ drivers, the emulator and the budget's clock are all taken from it.
 
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -288,7 +289,7 @@ def _check_memories(table: Table, target: Target) -> None:
     for memory in ordered:
         if memory.end > 2**32:
             table.refuse("memory", f"'{memory.name}' ends beyond 4 GB")
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         if high.origin < low.end:
             table.refuse("memory", f"'{low.name}' and '{high.name}' overlap")
     for section in FLASH_SECTIONS + RAM_SECTIONS:

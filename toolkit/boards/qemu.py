@@ -39,13 +39,13 @@ class QemuBoard:
         self.target = target
         self.serial_url = ""
         self._server = gdb.SERVERS["qemu"]
-        self._log = tempfile.TemporaryFile("w+", errors="replace")
         self._directory = tempfile.TemporaryDirectory(prefix="dredkit-")
         # A Unix socket: no port to clash, and no 40 ms of delayed acknowledgement a packet.
         self._gdb_address = str(Path(self._directory.name) / "gdb")
-        with contextlib.ExitStack() as sockets:
+        self._log = Path(self._directory.name) / "log"
+        with contextlib.ExitStack() as files:
             # Bound here and handed over, so that no other program can take the port in between.
-            serial_socket = None if serial == "pty" else sockets.enter_context(_port(serial))
+            serial_socket = None if serial == "pty" else files.enter_context(_port(serial))
             command = [
                 program, "-M", emulator.machine, "-nodefaults", "-display", "none",
                 "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
@@ -64,10 +64,10 @@ class QemuBoard:
                     f"socket,id=serial,fd={passed[0]},server=on,wait=off,nodelay=on",
                 ]
             command += ["-serial", "chardev:serial"]
+            log = files.enter_context(self._log.open("wb"))
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
-                pass_fds=passed,
-            )  # fmt: skip
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed
+            )
         atexit.register(self.close)
         if serial == "pty":
             self.serial_url = self._pty_path()
@@ -107,13 +107,11 @@ class QemuBoard:
                 self._process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self._log.close()
         self._directory.cleanup()
 
     def last_words(self) -> str:
         """The last line that QEMU printed."""
-        self._log.seek(0)
-        lines = self._log.read().strip().splitlines()
+        lines = self._said().strip().splitlines()
         return lines[-1].strip() if lines else f"exit status {self._process.returncode}"
 
     def __enter__(self) -> "QemuBoard":
@@ -127,11 +125,13 @@ class QemuBoard:
     ) -> None:
         self.close()
 
+    def _said(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
     def _pty_path(self) -> str:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline and self.alive():
-            self._log.seek(0)
-            found = PTY_LINE.search(self._log.read())
+            found = PTY_LINE.search(self._said())
             if found:
                 return found.group(1)
             time.sleep(0.01)

@@ -52,7 +52,11 @@ def linker_script(target: Target) -> str:
         for memory in target.memories
     )
     text = TEMPLATE.read_text(encoding="utf-8")
-    values = {"TARGET": target.path.name, "MEMORIES": memories, "STACK_BYTES": str(target.stack_bytes)}
+    values = {
+        "TARGET": target.path.name,
+        "MEMORIES": memories,
+        "STACK_BYTES": str(target.stack_bytes),
+    }
     for section in FLASH_SECTIONS + RAM_SECTIONS:
         values[f"IN_{section.upper()}"] = target.memory_of(section).name
     for key, value in values.items():

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit build`: generated C -> firmware image, with what it weighs."""
+
+import click
+from rich.table import Table
+
+from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
+from toolkit.console import emit_json, err, json_option
+from toolkit.targets import ROOT, Target, load_target
+
+
+@click.command("build")
+@click.option("--target", required=True, help="A board of `dredkit targets`.")
+@click.option("--sanitize", is_flag=True, help="For host: with ASan and UBSan.")
+@json_option
+def command(target: str, sanitize: bool, json_to: str | None) -> None:
+    """Cross-compile the firmware for a target, from what `generate` wrote.
+
+    Writes build/TARGET/firmware.elf; for host, the library for cffi and the server.
+    """
+    board = load_target(target)
+    build_dir = ROOT / "build" / board.name
+    generated = build_dir / "generated"
+    with err.status(f"building for {board.name}"):
+        if board.system == "cortexm":
+            result = build_firmware(board, generated, build_dir)
+        else:
+            library = build_host_library(generated, build_dir, sanitize)
+            server = build_host_server(generated, build_dir, sanitize)
+    if board.system == "cortexm":
+        err.print(_table(board, result))
+        emit_json(json_to, {"target": board.name, **result.as_json()})
+    else:
+        err.print(f"{library}\n{server}")
+        emit_json(json_to, {"target": board.name, "library": str(library), "server": str(server)})
+
+
+def _table(target: Target, result: BuildResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", title=str(result.elf))
+    table.add_column("memory")
+    for heading in ("bytes", "of", "used"):
+        table.add_column(heading, justify="right")
+    for name, used, limit in (
+        ("flash", result.flash, result.flash_limit),
+        ("RAM, stack included", result.ram, result.ram_limit),
+        ("stack, worst case", result.stack_worst, target.stack_bytes),
+    ):
+        table.add_row(name, str(used), str(limit), f"{100 * used / limit:.1f} %")
+    table.caption = f"build id {result.build_id}"
+    return table

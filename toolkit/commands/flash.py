@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit flash`: an image onto a board, written, compared and started."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from toolkit.boards.gdb import FlashReport
+from toolkit.boards.probe import flash_probe
+from toolkit.boards.qemu import QemuBoard
+from toolkit.console import emit_json, err, json_option
+from toolkit.elf import build_id
+from toolkit.errors import BoardError, InputError
+from toolkit.targets import ROOT, Target, load_target
+
+POLL = 0.5  # seconds between looks at whether the emulator still runs
+
+
+@click.command("flash")
+@click.option("--target", required=True, help="A board of `dredkit targets`.")
+@click.option(
+    "--image", type=click.Path(path_type=Path), default=None, help="build/TARGET/firmware.elf."
+)
+@click.option(
+    "--server",
+    default=None,
+    metavar="NAME",
+    help="Write to a real board through openocd, pyocd, jlink or st-util.",
+)
+@click.option(
+    "--port",
+    "--serial",
+    "port",
+    default="socket",
+    metavar="socket|pty|URL",
+    help="Where an emulated board's UART is to be found: socket://HOST:PORT or pty.",
+)
+@click.option("--check", is_flag=True, help="Do not keep an emulated board running.")
+@json_option
+def command(
+    target: str,
+    image: Path | None,
+    server: str | None,
+    port: str,
+    check: bool,
+    json_to: str | None,
+) -> None:
+    """Start a board and write the firmware to it.
+
+    An emulated board then runs until Ctrl-C: other commands reach it with --port.
+    """
+    board = load_target(target)
+    if board.flash.method != "gdb":
+        raise InputError(f"{board.name} is not flashed: its server is a program of this machine")
+    image = image or ROOT / "build" / board.name / "firmware.elf"
+    if not image.is_file():
+        raise InputError(f"{image} is missing: run `dredkit build --target {board.name}` first")
+    if server is not None:
+        report = flash_probe(board, server, image)
+        _say(board, report)
+        emit_json(json_to, _as_json(board, image, report, None))
+        return
+    with QemuBoard(board, port) as emulated:
+        report = emulated.flash(image)
+        _say(board, report)
+        emit_json(json_to, _as_json(board, image, report, emulated.serial_url))
+        if check:
+            return
+        err.print(f"{board.name} runs; reach it with --port {emulated.serial_url}; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            while emulated.alive():
+                time.sleep(POLL)
+            raise BoardError(f"{board.name}: QEMU has ended: {emulated.last_words()}")
+
+
+def _say(target: Target, report: FlashReport) -> None:
+    err.print(
+        f"{target.name}: {report.bytes} bytes written in {report.seconds:.1f} s; "
+        f"{len(report.sections)} sections read back and equal"
+    )
+
+
+def _as_json(target: Target, image: Path, report: FlashReport, port: str | None) -> dict[str, Any]:
+    return {
+        "target": target.name,
+        "image": str(image),
+        "build_id": build_id(image),
+        "bytes": report.bytes,
+        "seconds": round(report.seconds, 3),
+        "sections": report.sections,
+        "compared": "equal",
+        "port": port,
+    }
