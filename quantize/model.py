@@ -134,17 +134,27 @@ class QuantisedModel:
             with safe_open(path, framework="numpy") as file:
                 header = json.loads((file.metadata() or {}).get("dredkit", "null"))
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: not a quantised model ({error})") from error
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise InputError(f"{path}: not a {FORMAT} file; run `dredkit quantize` again")
-        return _from_parts(header, arrays, str(path))
+        try:
+            return _from_parts(header, arrays)
+        except InputError as error:
+            raise InputError(f"{path}: {error}; run `dredkit quantize` again") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: its header is damaged ({error!r})") from error
 
 
-def _from_parts(
-    header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], where: str
-) -> QuantisedModel:
+def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QuantisedModel:
     graph = Graph.from_json(header["graph"])
+    if header["scheme"] not in SCHEMES:
+        raise InputError(f"scheme {header['scheme']} is none of {', '.join(SCHEMES)}")
+    frac = {str(k): int(v) for k, v in header["frac"].items()}
+    if sorted(frac) != sorted({*graph.inputs, *graph.outputs}):
+        raise InputError("it has not exactly one format for each in- and output")
+    if not all(0 <= bits <= integer.Q15_FRAC for bits in frac.values()):
+        raise InputError("a format has fractional bits outside 0 to 15")
     matrices = {}
     for shape in graph.matrices():
         name = shape.name
@@ -161,14 +171,45 @@ def _from_parts(
                 acc_bound=int(header["acc_bound"][name]),
             )
         except KeyError as error:
-            raise InputError(f"{where}: layer {name} is incomplete: no {error}") from error
-        if (matrix.rows, matrix.cols) != (shape.rows, shape.cols):
-            raise InputError(f"{where}: layer {name} is {matrix.rows}x{matrix.cols}, not as graph")
+            raise InputError(f"layer {name} is incomplete: no {error}") from error
+        _check_matrix(matrix, shape.rows, shape.cols, graph.is_unbounded(shape.fed_from))
         matrices[name] = matrix
     return QuantisedModel(
         graph=graph,
         scheme=str(header["scheme"]),
-        frac={str(k): int(v) for k, v in header["frac"].items()},
+        frac=frac,
         matrices=matrices,
         source={str(k): str(v) for k, v in header["source"].items()},
     )
+
+
+def _check_matrix(matrix: QuantisedMatrix, rows: int, cols: int, wide: bool) -> None:
+    """Everything that generated code relies on, the accumulator bound proved anew."""
+    wanted: dict[str, tuple[type, tuple[int, ...]]] = {
+        "weights": (np.int16 if wide else np.int8, (rows, cols)),
+        "bias": (np.int32, (rows,)),
+        "multiplier": (np.int16, (rows,)),
+        "shift": (np.uint8, (rows,)),
+        "scale": (np.float64, (rows,)),
+    }
+    if matrix.blocks is not None:
+        wanted["blocks"] = (np.bool_, (rows // BLOCK_ROWS, cols // BLOCK_COLS))
+    for what, (kind, shape) in wanted.items():
+        array = getattr(matrix, what)
+        if array.dtype != kind or array.shape != shape:
+            raise InputError(
+                f"layer {matrix.name}: {what} is {array.dtype}{list(array.shape)}, "
+                f"expected {np.dtype(kind)}{list(shape)}"
+            )
+    good = (matrix.multiplier >= integer.MULTIPLIER_MIN) & (matrix.shift >= integer.SHIFT_MIN)
+    if not np.all(good & (matrix.shift <= integer.SHIFT_MAX)):
+        raise InputError(f"layer {matrix.name}: a requantise factor is out of range")
+    weights = np.abs(matrix.weights.astype(np.int64))
+    peak = -integer.INT16_MIN if wide else integer.X8_ONE
+    bound = int((weights.sum(axis=1) * peak + np.abs(matrix.bias.astype(np.int64))).max())
+    if bound > min(matrix.acc_bound, integer.INT32_MAX):
+        raise InputError(f"layer {matrix.name}: its accumulator can reach {bound}")
+    if matrix.blocks is not None:
+        kept = np.repeat(np.repeat(matrix.blocks, BLOCK_ROWS, axis=0), BLOCK_COLS, axis=1)
+        if wide or kept.shape != (rows, cols) or np.any(weights[~kept]):
+            raise InputError(f"layer {matrix.name}: its sparse blocks do not fit its weights")
