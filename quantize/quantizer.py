@@ -2,6 +2,7 @@
 """Turn float weights into a quantised model, with a proof that no accumulator overflows."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +88,8 @@ def quantise_wide(layer: Weights, in_frac: int, out_frac: int) -> QuantisedMatri
     ratio = layer.matrix / np.where(scale > 0, scale, 1.0)[:, None]
     int16 = np.floor(ratio + 0.5).astype(np.int16)
     unit = np.where(scale > 0, scale * in_unit, _bias_unit(layer.bias))
-    return _finish(layer, int16, scale, unit, full_scale, out_frac)
+    dense = replace(layer, blocks=None)  # int16 products have no sparse kernel
+    return _finish(dense, int16, scale, unit, full_scale, out_frac)
 
 
 def prove_accumulator(
