@@ -26,11 +26,11 @@ def export(model: QuantisedModel) -> bytes:
 
     Raises InputError for a graph that has no exact translation.
     """
-    return _Exporter(model).run()
+    return StepExporter(model).run()
 
 
 @dataclass(frozen=True)
-class _Value:
+class Value:
     """A tensor and the format of its int16 values: fractional bits."""
 
     tensor: int
@@ -39,10 +39,12 @@ class _Value:
 
 
 @dataclass
-class _Exporter:
+class StepExporter:
+    """One translation; the methods that append operators return the value these compute."""
+
     model: QuantisedModel
     file: FileWriter = field(init=False)
-    pieces: dict[str, list[tuple[Slice, _Value]]] = field(default_factory=dict)
+    pieces: dict[str, list[tuple[Slice, Value]]] = field(default_factory=dict)
     inputs: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, int] = field(default_factory=dict)
     shared: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -67,7 +69,7 @@ class _Exporter:
             self.outputs[name] = self.read(whole, f"{name}.joined").tensor
         return self.file.finish(self.inputs, self.outputs)
 
-    def node(self, node: Node) -> _Value:
+    def node(self, node: Node) -> Value:
         """Append one node; its result's tensor carries the node's name."""
         x = self.read(node.input, f"{node.name}.input")
         if isinstance(node, Gru):
@@ -79,7 +81,7 @@ class _Exporter:
             return self.affine(node.name, node.name, x, frac)
         return self.curve(_Op.TANH, node.name, self.affine(node.name, f"{node.name}.pre", x, frac))
 
-    def gru(self, node: Gru, x: _Value) -> _Value:
+    def gru(self, node: Gru, x: Value) -> Value:
         """s' = z s + (1 - z) tanh(Wx + r Us), as quantize.integer.gru_update."""
         name, n = node.name, node.output.size
         state = self.activation(f"{name}.state", n, integer.Q15_FRAC)
@@ -98,7 +100,7 @@ class _Exporter:
         self.inputs[f"{name}.state"], self.outputs[f"{name}.state"] = state.tensor, new.tensor
         return new
 
-    def window(self, node: Conv1d, x: _Value) -> _Value:
+    def window(self, node: Conv1d, x: Value) -> Value:
         """[x(t - dilation), x(t)], from a memory of `dilation` inputs, oldest first."""
         name = f"{node.name}.memory"
         memory = self.activation(name, node.dilation * x.size, x.frac)
@@ -107,10 +109,10 @@ class _Exporter:
         self.inputs[name], self.outputs[name] = memory.tensor, new.tensor
         return self.concat(f"{node.name}.window", [past[0], x])
 
-    def activation(self, name: str, size: int, frac: int) -> _Value:
-        return _Value(self.file.activation(name, size, frac), size, frac)
+    def activation(self, name: str, size: int, frac: int) -> Value:
+        return Value(self.file.activation(name, size, frac), size, frac)
 
-    def write(self, part: Slice, value: _Value) -> None:
+    def write(self, part: Slice, value: Value) -> None:
         """Put a value into a buffer, over whatever lay there."""
         end = part.start + part.size
         others = [
@@ -120,10 +122,10 @@ class _Exporter:
         ]
         self.pieces[part.buffer] = [*others, (part, value)]
 
-    def read(self, part: Slice, name: str) -> _Value:
+    def read(self, part: Slice, name: str) -> Value:
         """A slice of a buffer: the longest values that make it up, joined."""
         start, end = part.start, part.start + part.size
-        parts: list[_Value] = []
+        parts: list[Value] = []
         while start < end:
             fitting = [
                 value
@@ -142,11 +144,11 @@ class _Exporter:
             return self.pieces[part.buffer][-1][1]
         return parts[0]
 
-    def affine(self, matrix_name: str, name: str, x: _Value, out_frac: int) -> _Value:
+    def affine(self, matrix_name: str, name: str, x: Value, out_frac: int) -> Value:
         """requantise(W x + bias): a convolution over one pixel, or over copies of the input."""
         matrix = self.model.matrices[matrix_name]
         _check_int32(matrix)
-        filters = _int8_filters(matrix.weights)
+        filters = int8_filters(matrix.weights)
         copies = filters.shape[1]
         source = self.copies(f"{name}.copies", x, copies) if copies > 1 else x.tensor
         real = matrix.multiplier * 2.0 ** -matrix.shift.astype(np.float64)
@@ -161,7 +163,7 @@ class _Exporter:
         self.file.operator(_Op.CONV_2D, 4, [source, weights, bias], [out.tensor], options)
         return out
 
-    def copies(self, name: str, x: _Value, count: int) -> int:
+    def copies(self, name: str, x: Value, count: int) -> int:
         """[1, 1, 1, n] repeated to [1, count, 1, n]."""
         shape = (1, count, 1, x.size)
         out = self.file.tensor(name, shape, x.frac)
@@ -169,7 +171,7 @@ class _Exporter:
         self.file.operator(_Op.BROADCAST_TO, 3, [x.tensor, wanted], [out])
         return out
 
-    def narrow(self, name: str, x: _Value) -> _Value:
+    def narrow(self, name: str, x: Value) -> Value:
         """x8 = (127 x + 2^14) >> 15: a depthwise convolution by 127 with one rounding."""
         out = self.activation(name, x.size, X8_FRAC)
         scales = [2.0 ** (integer.Q15_FRAC - x.frac - X8_FRAC)] * x.size
@@ -188,13 +190,13 @@ class _Exporter:
         self.file.operator(_Op.DEPTHWISE_CONV_2D, 5, [x.tensor, *constants], [out.tensor], options)
         return out
 
-    def curve(self, code: int, name: str, x: _Value) -> _Value:
+    def curve(self, code: int, name: str, x: Value) -> Value:
         """tanh or sigmoid of a Q12 tensor, as Q15."""
         out = self.activation(name, x.size, integer.Q15_FRAC)
         self.file.operator(code, 3, [x.tensor], [out.tensor])
         return out
 
-    def add(self, name: str, a: _Value, b: _Value) -> _Value:
+    def add(self, name: str, a: Value, b: Value) -> Value:
         """Saturating sum of two tensors of one format."""
         out = self.activation(name, a.size, a.frac)
         options = schema.AddOptionsT()
@@ -202,7 +204,7 @@ class _Exporter:
         self.file.operator(_Op.ADD, 3, [a.tensor, b.tensor], [out.tensor], options)
         return out
 
-    def one_minus(self, name: str, z: _Value) -> _Value:
+    def one_minus(self, name: str, z: Value) -> Value:
         """32767 - z."""
         if ("one", z.size) not in self.shared:
             ones = np.full((1, 1, 1, z.size), integer.INT16_MAX, np.int16)
@@ -214,14 +216,14 @@ class _Exporter:
         self.file.operator(_Op.SUB, 5, [one, z.tensor], [out.tensor], options)
         return out
 
-    def mul(self, name: str, factor: _Value, x: _Value) -> _Value:
+    def mul(self, name: str, factor: Value, x: Value) -> Value:
         """Product of a Q15 factor and x, in the format of x."""
         out = self.activation(name, x.size, x.frac)
         options = schema.MulOptionsT()
         self.file.operator(_Op.MUL, 4, [factor.tensor, x.tensor], [out.tensor], options)
         return out
 
-    def concat(self, name: str, parts: list[_Value]) -> _Value:
+    def concat(self, name: str, parts: list[Value]) -> Value:
         if len(parts) == 1:
             return parts[0]
         out = self.activation(name, sum(part.size for part in parts), parts[0].frac)
@@ -231,7 +233,7 @@ class _Exporter:
         self.file.operator(_Op.CONCATENATION, 3, tensors, [out.tensor], options)
         return out
 
-    def split(self, name: str, x: _Value, count: int) -> list[_Value]:
+    def split(self, name: str, x: Value, count: int) -> list[Value]:
         parts = [self.activation(f"{name}.part{i}", x.size // count, x.frac) for i in range(count)]
         if ("axis", 0) not in self.shared:
             axis = np.array(_CHANNELS, np.int32)
@@ -243,7 +245,7 @@ class _Exporter:
         return parts
 
 
-def _int8_filters(
+def int8_filters(
     weights: npt.NDArray[np.int8] | npt.NDArray[np.int16],
 ) -> npt.NDArray[np.int8]:
     """Weights [rows, cols] as int8 filters [rows, copies, 1, cols] whose sum over copies they are.
