@@ -143,12 +143,10 @@ static dk_status run_step(const uint8_t *input)
     remembered *result = &server.results[server.next % DK_SERVER_WINDOW];
     uint8_t *trace = (server.flags & DK_WIRE_OPEN_TRACE) != 0 ? (uint8_t *)server.trace : NULL;
     memcpy(server.input, input, engine->input_bytes);
-    uint32_t isr = dk_port_isr_ticks();
-    uint32_t start = dk_port_ticks();
+    uint32_t start = dk_port_work_ticks();
     dk_status status =
         engine->step((const uint8_t *)server.input, (uint8_t *)result->output, trace);
-    uint32_t elapsed = dk_port_ticks() - start;
-    result->ticks = elapsed - (dk_port_isr_ticks() - isr);
+    result->ticks = dk_port_work_ticks() - start;
     if (status < 0) {
         server.broken = status;
         return status;
@@ -299,5 +297,6 @@ void dk_server_run(void)
 {
     for (;;) {
         dk_server_poll();
+        dk_port_idle();
     }
 }

@@ -35,6 +35,15 @@ uint32_t dk_port_isr_ticks(void)
     return 0;
 }
 
+uint32_t dk_port_work_ticks(void)
+{
+    return dk_port_ticks();
+}
+
+void dk_port_idle(void)
+{
+}
+
 uint32_t dk_port_rx_dropped(void)
 {
     return 0;

@@ -21,7 +21,6 @@
 
 #include "posix.h"
 
-#define WAIT_MS 100
 #define NOTE_ALIGN 4u
 
 static struct {
@@ -150,6 +149,11 @@ uint32_t dk_port_isr_ticks(void)
     return 0;
 }
 
+uint32_t dk_port_work_ticks(void)
+{
+    return dk_port_ticks();
+}
+
 uint32_t dk_port_rx_dropped(void)
 {
     return 0;
@@ -214,13 +218,25 @@ static void answer_the_door(void)
     port.in = port.out = caller;
 }
 
-// Sends what was written and, unlike a board, waits a moment when nothing is there: a server that
-// spins costs nobody anything on a board, but here it would take a core from its host.
+static bool watch(struct pollfd watched[2], int wait_ms)
+{
+    watched[0] = (struct pollfd){port.in, POLLIN, 0};
+    watched[1] = (struct pollfd){port.listener, POLLIN, 0};
+    return poll(watched, 2, wait_ms) > 0;
+}
+
+void dk_port_idle(void)
+{
+    struct pollfd watched[2];
+    flush();
+    watch(watched, -1);
+}
+
 size_t dk_port_read(uint8_t *bytes, size_t capacity)
 {
+    struct pollfd watched[2];
     flush();
-    struct pollfd watched[2] = {{port.in, POLLIN, 0}, {port.listener, POLLIN, 0}};
-    if (poll(watched, 2, WAIT_MS) <= 0) {
+    if (!watch(watched, 0)) {
         return 0;
     }
     if (watched[0].revents != 0) {
