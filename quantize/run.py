@@ -82,7 +82,7 @@ class IntegerRunner:
 
 
 def run_integer(model: QuantisedModel, features: Ints) -> dict[str, Ints]:
-    """Run over int16 input rows [steps, n] of the graph's one input; returns [steps, size] a node."""
+    """Run over int16 rows [steps, n] of the graph's one input; returns [steps, size] a node."""
     runner = IntegerRunner(model)
     (name,) = model.graph.inputs
     rows = [runner.step({name: row}) for row in features]
@@ -91,7 +91,7 @@ def run_integer(model: QuantisedModel, features: Ints) -> dict[str, Ints]:
 
 @dataclass(frozen=True)
 class FloatRun:
-    """A float run: `outputs` [steps, size] by node, `pre` [steps, rows] by matrix (no activation)."""
+    """A float run: `outputs` [steps, size] by node, `pre` [steps, rows] by matrix (affine part)."""
 
     outputs: dict[str, Floats]
     pre: dict[str, Floats]
