@@ -80,15 +80,15 @@ def read_records(data: bytes, where: str) -> Records:
 
 
 def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
-    bias = _take(records, f"{name}_bias", "f", where).astype(np.float64)
+    bias = _take(records, f"{name}_bias", "<f4", where).astype(np.float64)
     rows = len(bias)
     if f"{name}_weights_float" in records:
-        floats = _take(records, f"{name}_weights_float", "f", where)
+        floats = _take(records, f"{name}_weights_float", "<f4", where)
         _expect(floats, rows * cols, f"{name}_weights_float", where)
         # Float weights lie column by column: w[in * rows + out] (DRED-SPEC section 7).
         return Weights(name, floats.reshape(cols, rows).T.astype(np.float64), bias)
-    stored: npt.NDArray[np.int8] = _take(records, f"{name}_weights_int8", "i", where).view(np.int8)
-    per_product = _take(records, f"{name}_scale", "f", where).astype(np.float64)
+    stored = _take(records, f"{name}_weights_int8", "i1", where).view(np.int8)
+    per_product = _take(records, f"{name}_scale", "<f4", where).astype(np.float64)
     _expect(per_product, rows, f"{name}_scale", where)
     if rows % BLOCK_ROWS or cols % BLOCK_COLS:
         raise InputError(f"{where}: layer {name}: {rows}x{cols} is no multiple of 8x4 blocks")
@@ -96,7 +96,7 @@ def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
         raise InputError(f"{where}: record {name}_scale holds a negative or non-finite scale")
     scale = per_product * 127.0
     if f"{name}_weights_idx" in records:
-        index = _take(records, f"{name}_weights_idx", "i", where)
+        index = _take(records, f"{name}_weights_idx", "<i4", where)
         blocks, matrix = _unpack_sparse(stored, index, rows, cols, name, where)
         return Weights(name, matrix * scale[:, None], bias, matrix, scale, blocks)
     _expect(stored, rows * cols, f"{name}_weights_int8", where)
@@ -148,8 +148,8 @@ def _take(records: Records, name: str, kind: str, where: str) -> npt.NDArray[np.
     record = records.get(name)
     if record is None:
         raise InputError(f"{where}: record {name} is missing; is the blob complete?")
-    if record.dtype.kind != kind:
-        raise InputError(f"{where}: record {name} has type {record.dtype}, which is not its own")
+    if record.dtype != np.dtype(kind):
+        raise InputError(f"{where}: record {name} has type {record.dtype}, not {np.dtype(kind)}")
     return record
 
 
