@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.errors import InputError
 from toolkit.targets import Target
 
 STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
@@ -60,7 +61,12 @@ class Budget:
 
 
 def budget_of(target: Target, ticks: list[int]) -> Budget:
-    """Judge the ticks of each step by the clock of the target."""
+    """Judge the ticks of each step by the clock of the target.
+
+    Raises InputError without a single step: nothing would be over the limit then.
+    """
+    if not ticks:
+        raise InputError("no step was run, so there is no cost to judge: give longer audio")
     unit = target.unit
     return Budget(
         unit=unit,

@@ -8,23 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 Int16s = npt.NDArray[np.int16]
+_NOTHING = np.zeros((0, 0), np.int16)
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first difference: `who` got `got` where integer.py wants `want`."""
+    """The first difference: `who` got `got` where integer.py wants `want`; None is no value."""
 
     who: str
     layer: str
     step: int
     element: int
-    got: int
-    want: int
+    got: int | None
+    want: int | None
 
     def __str__(self) -> str:
+        got, want = ("nothing" if v is None else v for v in (self.got, self.want))
         return (
             f"{self.who}: layer {self.layer}, step {self.step}, element {self.element}: "
-            f"got {self.got}, want {self.want}"
+            f"got {got}, want {want}"
         )
 
 
@@ -48,23 +50,21 @@ def compare(
     values = mismatches = 0
     first: tuple[int, int, Mismatch] | None = None
     for order, name in enumerate(layers):
-        a, b = np.asarray(got[name]), np.asarray(want[name])
-        if a.shape != b.shape:
-            step = min(len(a), len(b))
-            lacking = Mismatch(who, name, step, 0, len(a), len(b))
-            mismatches += abs(a.size - b.size) or 1
-            first = _earlier(first, (step, order, lacking))
-            a, b = a[:step], b[:step]
-            if a.shape != b.shape:
-                continue
-        values += b.size
-        differs = a != b
+        a, b = _table(got.get(name, _NOTHING)), _table(want[name])
+        there = np.zeros(np.maximum(a.shape, b.shape), np.bool_)  # in either of the two
+        there[: a.shape[0], : a.shape[1]] = True
+        there[: b.shape[0], : b.shape[1]] = True
+        values += int(there.sum())
+        steps, size = np.minimum(a.shape, b.shape)
+        differs = there  # what only one of them has does
+        differs[:steps, :size] = a[:steps, :size] != b[:steps, :size]
         count = int(differs.sum())
         if count:
             step, element = (int(i) for i in np.argwhere(differs)[0])
-            found = Mismatch(who, name, step, element, int(a[step, element]), int(b[step, element]))
+            found = Mismatch(who, name, step, element, _at(a, step, element), _at(b, step, element))
             mismatches += count
-            first = _earlier(first, (step, order, found))
+            if first is None or (step, order) < first[:2]:
+                first = (step, order, found)
     return Comparison(values, mismatches, None if first is None else first[2])
 
 
@@ -83,7 +83,11 @@ def split_trace(traces: Sequence[bytes], layers: Sequence[tuple[str, int]]) -> d
     return result
 
 
-def _earlier(
-    old: tuple[int, int, Mismatch] | None, new: tuple[int, int, Mismatch]
-) -> tuple[int, int, Mismatch]:
-    return new if old is None or new[:2] < old[:2] else old
+def _table(values: Int16s) -> Int16s:
+    """As [steps, size], a run of no steps too, which is born without a size."""
+    return values if values.ndim == 2 else values.reshape(len(values), 1 if len(values) else 0)
+
+
+def _at(table: Int16s, step: int, element: int) -> int | None:
+    inside = step < table.shape[0] and element < table.shape[1]
+    return int(table[step, element]) if inside else None

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The budget judges every single step, and says what its figures are made of."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from toolkit.budget import Budget, budget_of
+from toolkit.errors import InputError
+from toolkit.targets import load_target
+
+
+def budget(costs: list[int], limit: int = 1000) -> Budget:
+    return Budget("cycles", costs, limit, estimated=False)
+
+
+def test_one_step_over_the_limit_is_enough() -> None:
+    assert budget([1000] * 99).holds
+    assert not budget([10] * 999 + [1001]).holds
+
+
+def test_p99_is_a_cost_that_occurred() -> None:
+    assert budget(list(range(1, 101))).p99 == 99
+    assert budget(list(range(1, 102))).p99 == 100
+    assert budget([5, 7]).p99 == 7
+    assert budget([42]).p99 == 42
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 100, 101, 230, 1000])
+def test_p99_covers_99_percent_and_is_the_least_that_does(count: int) -> None:
+    costs = [(7919 * i) % 10007 for i in range(count)]
+    found = budget(costs).p99
+    assert sum(cost <= found for cost in costs) >= 0.99 * count
+    assert sum(cost < found for cost in costs) < 0.99 * count
+
+
+def test_json_has_the_derived_figures() -> None:
+    value = json.loads(json.dumps(budget([100, 200, 301]).as_json()))
+    assert value == {
+        "unit": "cycles",
+        "per_frame": [100, 200, 301],
+        "limit": 1000,
+        "estimated": False,
+        "max": 301,
+        "p99": 301,
+        "mean": 200.3,
+        "used_percent": 30.1,
+        "holds": True,
+    }
+
+
+def test_an_emulated_board_counts_instructions_and_says_that_it_estimates() -> None:
+    # 32.768 ticks of the M55's timer are one instruction; the timer itself rounds down.
+    found = budget_of(load_target("mps3-an547"), [32768, 32767, 0])
+    assert found.unit == "instructions"
+    assert found.estimated
+    assert found.per_frame == [1000, 1000, 0]
+    assert found.limit == 640_000  # 20 ms at 32 MHz
+
+
+def test_a_real_board_counts_cycles_of_its_own_clock() -> None:
+    real = replace(load_target("netduinoplus2"), emulator=None)
+    found = budget_of(real, [500])
+    assert (found.unit, found.estimated) == ("cycles", False)
+    assert found.per_frame == [1000]  # its timer runs at half the clock
+    assert found.limit == 3_360_000
+
+
+def test_the_host_has_the_length_of_a_frame() -> None:
+    found = budget_of(load_target("host"), [20_000_000])
+    assert (found.unit, found.limit, found.holds) == ("nanoseconds", 20_000_000, True)
+
+
+def test_a_run_of_no_steps_is_refused() -> None:
+    with pytest.raises(InputError, match="no step was run"):
+        budget_of(load_target("host"), [])
