@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.fixtures.toy_board import LINK_SOURCES, TOY, compile_c
+from tests.fixtures.toy_board import LINK_SOURCES, SHIM, compile_c
 from toolkit.link.frames import (
     Damaged,
     Frame,
@@ -48,7 +48,7 @@ class CLink:
     def __init__(self, folder: Path) -> None:
         library = compile_c(
             folder / "link.so",
-            [*LINK_SOURCES, TOY / "frame_shim.c"],
+            [*LINK_SOURCES, SHIM],
             [
                 "-O1",
                 "-shared",

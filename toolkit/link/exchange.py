@@ -136,7 +136,7 @@ class Exchange:
         request.sent_at = time.monotonic()
         request.due = request.expected
 
-    def idle_is_over(self) -> None:
+    def start_clock(self) -> None:
         """Start the clock of `silent_s`: call before the first request after a pause."""
         self._progress_at = time.monotonic()
         self._heard = self._noise = 0
@@ -217,7 +217,7 @@ class Exchange:
         request.sent_at = now
         request.due -= 1
         request.quick = 0
-        self.idle_is_over()
+        self.start_clock()
 
     def _hurry(self, pending: Collection[Request]) -> None:
         """Send again at once what a damaged frame has most likely cost, but not without end.

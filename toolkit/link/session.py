@@ -211,7 +211,7 @@ class Session:
         window = 1 if self._trace else max(1, min(window, self._board.window))
         waiting = iter(inputs)
         pending: deque[_Step] = deque()
-        self._exchange.idle_is_over()
+        self._exchange.start_clock()
         try:
             while True:
                 while len(pending) < window and (data := next(waiting, None)) is not None:
@@ -225,7 +225,7 @@ class Session:
                     pending.popleft()
                     self._done += 1
                     yield result
-                    self._exchange.idle_is_over()
+                    self._exchange.start_clock()
         finally:
             # Left with steps under way, by an error or by the caller: nobody knows how far the
             # board is, so only a new session can go on.
@@ -311,7 +311,7 @@ class Session:
 
     def _ask(self, name: str, **values: Any) -> Answer:
         """One request and its answer; an error from the board is raised."""
-        self._exchange.idle_is_over()
+        self._exchange.start_clock()
         _, answer = self._exchange.wait([self._exchange.request(name, **values)])
         if answer.name == "error":
             self._refuse(answer)

@@ -97,7 +97,6 @@ class Message:
 class Timeouts:
     """All times of the host in seconds; their meaning is in wire.toml."""
 
-    connect_s: float
     write_s: float
     hello_s: float
     hello_retry_s: float
