@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The doctor tells what is here, what is not, and the command that mends it."""
 
+import ast
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,25 @@ def test_python_packages_are_those_of_pyproject_and_lock() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     for name in wanted:
         assert re.search(rf"^{re.escape(name)}==", lock, re.M), name
+
+
+# Where the name of a package is not the name to import.
+IMPORTED_AS = {"ai-edge-litert": "ai_edge_litert", "pyelftools": "elftools", "pyserial": "serial"}
+
+
+def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
+    imported = set()
+    for folder in ("toolkit", "quantize"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    imported.add(node.module.partition(".")[0])
+    # tomli is the standard tomllib for Python 3.10.
+    foreign = imported - sys.stdlib_module_names - {"toolkit", "quantize", "tomllib", "tomli"}
+    listed = [entry.name for entry in read_tools() if entry.kind == "pip"]
+    assert foreign == {IMPORTED_AS.get(name, name) for name in listed}
 
 
 def test_a_missing_command(path_folder: Path) -> None:
