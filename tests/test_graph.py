@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Graphs: what is refused, what survives JSON, and the encoder's topology."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quantize.errors import InputError
+from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, Node, Slice
+from quantize.topologies import rdovae_encoder
+from tests.small_models import small_graph
+
+TANH, LINEAR = Activation.TANH, Activation.LINEAR
+
+
+def graph_of(*nodes: Node, **change: Any) -> Graph:
+    parts: dict[str, Any] = {
+        "name": "g",
+        "inputs": ("x",),
+        "outputs": ("y",),
+        "buffers": {"x": 4, "h": 8, "y": 4},
+        "nodes": nodes,
+    }
+    return Graph(**{**parts, **change})
+
+
+FIRST = Dense("first", Slice("x", 0, 4), Slice("h", 0, 8), TANH)
+LAST = Dense("last", Slice("h", 0, 8), Slice("y", 0, 4), LINEAR)
+
+
+def test_a_good_graph_lists_its_matrices() -> None:
+    graph = small_graph()
+    assert [(m.name, m.rows, m.cols, m.fed_from) for m in graph.matrices()][:6] == [
+        ("first", 8, 12, "features"),
+        ("gru1_input", 24, 8, "trunk"),
+        ("gru1_recurrent", 24, 8, "trunk"),
+        ("dense1", 8, 16, "trunk"),
+        ("conv1", 8, 16, "conv_in"),
+        ("gru2_input", 24, 24, "trunk"),
+    ]
+    assert [name for name in graph.buffers if graph.is_unbounded(name)] == ["features"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ((replace(FIRST, input=Slice("z", 0, 4)), LAST), "first uses no buffer z"),
+        ((replace(FIRST, output=Slice("z", 0, 4)), LAST), "first uses no buffer z"),
+        ((replace(FIRST, input=Slice("x", 1, 4)), LAST), "first runs out of x"),
+        ((replace(FIRST, input=Slice("x", -1, 4)), LAST), "first runs out of x"),
+        ((replace(FIRST, input=Slice("x", 0, 0)), LAST), "first runs out of x"),
+        ((replace(FIRST, output=Slice("h", 4, 5)), LAST), "first runs out of h"),
+        ((LAST, FIRST), "last reads before anything is written"),
+        ((replace(FIRST, output=Slice("h", 0, 7)), LAST), "last reads before"),
+        ((replace(FIRST, output=Slice("h", 1, 7)), LAST), "last reads before"),
+        ((FIRST, replace(LAST, output=Slice("y", 0, 3))), "output y is not written whole"),
+        ((FIRST,), "output y is not written whole"),
+        ((FIRST, replace(LAST, name="first")), "two nodes share a name"),
+        ((replace(FIRST, activation=LINEAR), LAST), "first: linear nodes, and only those"),
+        ((FIRST, replace(LAST, activation=TANH)), "last: linear nodes, and only those"),
+        ((FIRST, Gru("g", Slice("h", 0, 8), Slice("y", 0, 4))), "g: linear nodes, and only"),
+        ((FIRST, LAST, Dense("b", Slice("y", 0, 4), Slice("h", 0, 8), TANH)), "b writes an input"),
+        ((Dense("b", Slice("x", 0, 4), Slice("x", 0, 4), TANH), FIRST, LAST), "b writes an input"),
+        ((Conv1d("c", Slice("x", 0, 4), Slice("h", 0, 8), 0, TANH), LAST), "a dilation of 0"),
+    ],
+)
+def test_bad_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
+    graph_of(FIRST, LAST)
+    with pytest.raises(InputError, match=f"^graph g: .*{message}"):
+        graph_of(*nodes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inputs": ("nowhere",)},
+        {"outputs": ("y", "nowhere")},
+        {"buffers": {"x": 0, "h": 8, "y": 4}},
+    ],
+)
+def test_in_and_outputs_are_buffers(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"in- or output (nowhere|x) is no buffer"):
+        graph_of(FIRST, LAST, **change)
+
+
+@pytest.mark.parametrize("graph", [small_graph(), rdovae_encoder(), graph_of(FIRST, LAST)])
+def test_json_and_back(graph: Graph) -> None:
+    assert Graph.from_json(graph.to_json()) == graph
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+anything = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=40)
+@given(anything)
+def test_other_json_is_refused(data: Any) -> None:
+    with pytest.raises(InputError):
+        Graph.from_json(data)
+
+
+def paths(data: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The place of every value in JSON data."""
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    found = []
+    for key, value in items:
+        found.append((*prefix, key))
+        if isinstance(value, dict | list):
+            found += paths(value, (*prefix, key))
+    return found
+
+
+@given(st.sampled_from(paths(small_graph().to_json())), anything)
+def test_damaged_json_is_refused_or_a_graph(path: tuple[Any, ...], value: Any) -> None:
+    data = small_graph().to_json()
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    try:
+        graph = Graph.from_json(data)
+    except InputError:
+        return
+    assert Graph.from_json(graph.to_json()) == graph
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in paths(small_graph().to_json()) if isinstance(p[-1], str)]
+)
+def test_incomplete_json_is_refused(path: tuple[Any, ...]) -> None:
+    data = small_graph().to_json()
+    place = data
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    with pytest.raises(InputError):
+        Graph.from_json(data)
+
+
+def test_encoder_is_upstreams() -> None:
+    """Widths seen by each layer, from DRED-SPEC section 6."""
+    graph = rdovae_encoder()
+    shapes = {m.name: (m.rows, m.cols) for m in graph.matrices()}
+    assert shapes["enc_dense1"] == (64, 40)
+    for stage, (seen_by_gru, seen_by_dense) in enumerate(
+        ((64, 96), (160, 192), (256, 288), (352, 384), (448, 480)), start=1
+    ):
+        assert shapes[f"enc_gru{stage}_input"] == (96, seen_by_gru)
+        assert shapes[f"enc_gru{stage}_recurrent"] == (96, 32)
+        assert shapes[f"enc_conv_dense{stage}"] == (64, seen_by_dense)
+        assert shapes[f"enc_conv{stage}"] == (64, 128)
+    assert shapes["enc_zdense"] == (25, 544)
+    assert shapes["gdense1"] == (128, 544)
+    assert shapes["gdense2"] == (50, 128)
+    assert len(shapes) == 24
+    dilations = [node.dilation for node in graph.nodes if isinstance(node, Conv1d)]
+    assert dilations == [1, 2, 2, 2, 2]
