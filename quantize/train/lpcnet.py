@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training of LPCNet: teacher forced with noise, made sparse on the way, resumable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from quantize.errors import InputError
+from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask, sizes_from
+from quantize.train.fake_quant import quantised
+from quantize.train.lpcnet_data import Batch, SpeechSampler
+from quantize.train.lpcnet_ops import sample_gru, tree_loss
+from quantize.train.state import load_state, save_state
+
+KIND = "lpcnet"
+
+
+@dataclass
+class Settings:
+    """How to train. Steps are meant to add up over many runs."""
+
+    steps: int = 200_000
+    batch: int = 32  # sequences; a multiple of 8
+    frames: int = 15  # per sequence
+    rate: float = 2e-3  # Adam's, at the start
+    decay: float = 5e-5  # rate / (1 + decay * step)
+    warm_up: int = 100
+    sparse_from: int = 8_000  # steps between which GRU A loses its weakest blocks
+    sparse_to: int = 30_000
+    sparse_every: int = 100
+    int8_from: int = 150_000  # weights are rounded to int8 from here on
+    seed: int = 1
+    save_every: float = 180.0  # seconds
+
+
+def loss_of(model: Lpcnet, batch: Batch) -> Tensor:
+    """Return the cross-entropy of a batch in nats a sample."""
+    steps = len(batch.target)
+    conditioning = model.condition(batch.features).transpose(0, 1).contiguous()
+    a = sample_gru(
+        model.cond_to_a(conditioning),
+        model.a.weight,
+        model.a.bias,
+        steps,
+        tables=model.tables(),
+        index=batch.heard,
+    )
+    b = sample_gru(
+        model.cond_to_b(conditioning),
+        model.b.weight,
+        model.b.bias,
+        steps,
+        dense=model.a_to_b(a),
+    )
+    return tree_loss(b, model.tree_weight, model.tree_bias, model.tree_scale, batch.target)
+
+
+def density_at(step: int, target: float, settings: Settings) -> float:
+    """Return the share of blocks kept at a step: 1, then a cubic fall to `target`."""
+    span = max(1, settings.sparse_to - settings.sparse_from)
+    done = min(1.0, max(0.0, (step - settings.sparse_from) / span))
+    return 1 - (1 - target) * (1 - (1 - done) ** 3)
+
+
+class Trainer:
+    """A model, its optimiser and how far they are."""
+
+    def __init__(self, sizes: Sizes, settings: Settings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.model = Lpcnet(sizes)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.99), eps=1e-8)
+        self.step = 0
+        self.average = math.log(256)  # of the loss, over the last few hundred steps
+        self.mask = torch.ones_like(self.model.a.weight)
+
+    def save(self, path: Path) -> None:
+        """Write everything that resuming needs."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "mask": self.mask,
+            "step": self.step,
+            "average": self.average,
+            "sizes": asdict(self.model.sizes),
+            "settings": asdict(self.settings),
+        }
+        save_state(path, KIND, state)
+
+    def resume(self, path: Path) -> None:
+        """Take up a saved state; InputError if it is damaged or of other sizes."""
+        state = load_state(path, KIND)
+        if sizes_from(state.get("sizes", {})) != self.model.sizes:
+            raise InputError(f"{path} is of other sizes: give the same --preset, or delete it")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.mask = state["mask"]
+            self.step, self.average = int(state["step"]), float(state["average"])
+        except (KeyError, RuntimeError, ValueError):
+            raise InputError(f"{path} is of another network: delete it to begin anew") from None
+
+    def rate(self) -> float:
+        """Return the learning rate of the coming step."""
+        warm = min(1.0, (self.step + 1) / self.settings.warm_up)
+        return self.settings.rate * warm / (1 + self.settings.decay * self.step)
+
+    def advance(self, batch: Batch) -> float:
+        """Learn from one batch; returns its loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        model = self.model
+        narrow: list[Tensor] = [model.a.weight, model.b.weight, model.a_to_b.weight]
+        self.optimiser.zero_grad(set_to_none=True)
+        with quantised(narrow if self.step >= self.settings.int8_from else []):
+            loss = loss_of(model, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self._prune()
+        with torch.no_grad():
+            for weight in narrow:
+                weight.clamp_(-1, 1)
+        value = loss.item()
+        self.average += (value - self.average) / min(self.step, 300)
+        return value
+
+    def _prune(self) -> None:
+        settings = self.settings
+        if self.step < settings.sparse_from:
+            return
+        weight = self.model.a.weight
+        if self.step <= settings.sparse_to and self.step % settings.sparse_every == 0:
+            gates = zip(weight.chunk(3), self.model.sizes.density, strict=True)
+            masks = [block_mask(w, density_at(self.step, d, settings)) for w, d in gates]
+            self.mask = torch.cat(masks)
+        with torch.no_grad():
+            weight.mul_(self.mask)
+
+
+def train(
+    sampler: SpeechSampler,
+    folder: Path,
+    sizes: Sizes,
+    settings: Settings,
+    until: float = math.inf,
+    note: Callable[[Trainer, float], None] = lambda trainer, loss: None,
+) -> Trainer:
+    """Train, resuming from `folder`/state.pt if it is there; returns the trainer.
+
+    Stops after settings.steps, or once time.monotonic() passes `until`.
+    """
+    trainer = Trainer(sizes, settings)
+    path = folder / "state.pt"
+    if path.exists():
+        trainer.resume(path)
+    saved_at = time.monotonic()
+    while trainer.step < settings.steps and time.monotonic() < until:
+        loss = trainer.advance(sampler.batch(trainer.step, settings.batch, settings.frames))
+        note(trainer, loss)
+        if time.monotonic() - saved_at > settings.save_every:
+            trainer.save(path)
+            saved_at = time.monotonic()
+    trainer.save(path)
+    return trainer
+
+
+def evaluate(model: Lpcnet, sampler: SpeechSampler, batches: int = 8) -> float:
+    """Return the mean cross-entropy in nats on a sampler of held-out speech, without noise."""
+    with torch.no_grad():
+        losses = [
+            loss_of(model, sampler.batch(i, 32, 15, noise=0.0)).item() for i in range(batches)
+        ]
+    return float(np.mean(losses))
