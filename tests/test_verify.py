@@ -56,7 +56,7 @@ def test_shipped_model_is_bit_exact_on_speech(on_host: Prepared, clip: Path) -> 
     assert verdict["mismatches"] == 0
     layers = sum(node.output.size for node in on_host.model.graph.nodes)
     assert verdict["comparisons"]["host C"]["values"] == len(inputs) * layers
-    assert verdict["comparisons"]["host"]["values"] == len(inputs) * layers
+    assert verdict["comparisons"]["host"]["values"] == len(inputs) * (layers + 75)
     assert len(verdict["budget"]["per_frame"]) == verdict["frames"] == len(inputs)
     assert min(verdict["budget"]["per_frame"]) > 0
 

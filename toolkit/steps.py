@@ -15,9 +15,8 @@ from quantize.quantizer import quantise
 from quantize.topologies import rdovae_encoder
 from toolkit.audio import read_speech
 from toolkit.importers import load_model
+from toolkit.paths import BUILD, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
 DEFAULT_MODEL = BUILD / "rdovae_enc.dkq"
 

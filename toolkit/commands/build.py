@@ -6,7 +6,8 @@ from rich.table import Table
 
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
 from toolkit.console import emit_json, err, json_option
-from toolkit.targets import ROOT, Target, load_target
+from toolkit.paths import BUILD
+from toolkit.targets import Target, load_target
 
 
 @click.command("build")
@@ -19,7 +20,7 @@ def command(target: str, sanitize: bool, json_to: str | None) -> None:
     Writes build/TARGET/firmware.elf; for host, the library for cffi and the server.
     """
     board = load_target(target)
-    build_dir = ROOT / "build" / board.name
+    build_dir = BUILD / board.name
     generated = build_dir / "generated"
     with err.status(f"building for {board.name}"):
         if board.system == "cortexm":

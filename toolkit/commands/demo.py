@@ -8,7 +8,7 @@ import click
 from toolkit.commands import options
 from toolkit.commands.run import run_verification
 from toolkit.console import json_option
-from toolkit.steps import BUILD
+from toolkit.paths import BUILD
 
 BOARD = "mps3-an547"
 

@@ -14,7 +14,8 @@ from toolkit.boards.qemu import QemuBoard
 from toolkit.console import emit_json, err, json_option
 from toolkit.elf import build_id
 from toolkit.errors import BoardError, InputError
-from toolkit.targets import ROOT, Target, load_target
+from toolkit.paths import BUILD
+from toolkit.targets import Target, load_target
 
 POLL = 0.5  # seconds between looks at whether the emulator still runs
 
@@ -55,7 +56,7 @@ def command(
     board = load_target(target)
     if board.flash.method != "gdb":
         raise InputError(f"{board.name} is not flashed: its server is a program of this machine")
-    image = image or ROOT / "build" / board.name / "firmware.elf"
+    image = image or BUILD / board.name / "firmware.elf"
     if not image.is_file():
         raise InputError(f"{image} is missing: run `dredkit build --target {board.name}` first")
     if server is not None:

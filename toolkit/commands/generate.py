@@ -8,7 +8,8 @@ import click
 from quantize.model import QuantisedModel
 from toolkit.codegen.generate import generate
 from toolkit.console import emit_json, err, json_option
-from toolkit.steps import BUILD, DEFAULT_MODEL
+from toolkit.paths import BUILD
+from toolkit.steps import DEFAULT_MODEL
 from toolkit.targets import load_target
 
 

@@ -9,10 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err
 from toolkit.errors import CheckFailed
+from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
 from toolkit.report import write_verification
-from toolkit.report.table import print_verification
-from toolkit.steps import BUILD, CLIP, fixed_inputs, quantise_file
+from toolkit.report.table import table
+from toolkit.steps import CLIP, fixed_inputs, quantise_file
 from toolkit.targets import load_target
 from toolkit.verify import Verification, verify
 
@@ -58,7 +59,7 @@ def run_verification(
             console=err,
         ) as bar,
     ):
-        task = bar.add_task("", total=len(inputs))
+        task = bar.add_task("", total=len(inputs) * (2 if trace else 1))
         result = verify(
             session,
             target=board,
@@ -71,12 +72,12 @@ def run_verification(
             trace=trace,
             progress=lambda: bar.advance(task),
         )
-    write_verification(result, output)
+    record = write_verification(result, output)
     if junit is not None:
         junit.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(output / "junit.xml", junit)
     emit_json(json_to, result.as_json())
-    print_verification(result, err)
+    err.print(table(record.facts))
     err.print(f"report      {output / 'index.html'}")
     _judge(result)
 

@@ -12,8 +12,9 @@ from quantize.model import QuantisedModel
 from toolkit.commands import options
 from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
+from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
-from toolkit.steps import BUILD, DEFAULT_MODEL, fixed_inputs
+from toolkit.steps import DEFAULT_MODEL, fixed_inputs
 from toolkit.stream import stream
 from toolkit.targets import load_target
 from toolkit.verify import layer_sizes, output_layers

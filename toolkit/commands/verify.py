@@ -9,7 +9,7 @@ from quantize.model import QuantisedModel
 from toolkit.commands import options
 from toolkit.commands.run import run_verification
 from toolkit.console import json_option
-from toolkit.steps import BUILD
+from toolkit.paths import BUILD
 
 
 @click.command("verify")
@@ -19,7 +19,7 @@ from toolkit.steps import BUILD
 @options.audio_option
 @options.port_option
 @options.serial_option
-@click.option("--trace", is_flag=True, help="Compare every layer on the board, not its outputs.")
+@click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
 @click.option("--output", type=click.Path(path_type=Path), default=None, help="The report's place.")
 @click.option("--junit", type=click.Path(path_type=Path), default=None, help="JUnit XML for CI.")
 @json_option
