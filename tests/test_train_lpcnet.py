@@ -18,7 +18,7 @@ from quantize.networks.lpcnet_voice import from_mulaw, synthesise, to_mulaw
 from quantize.train.lpcnet import Settings, Trainer, density_at, evaluate, loss_of, train
 from quantize.train.lpcnet_data import SpeechSampler
 from quantize.train.lpcnet_ops import sample_gru, teacher, tree_loss
-from quantize.train.state import save_state
+from quantize.train.state import save_packed, save_state
 
 SMALL = Sizes(conditioning=16, gru_a=32, gru_b=16, pitch=4, embedding=8)
 SHORT = Settings(steps=6, batch=8, frames=2, warm_up=1, save_every=1e9)
@@ -146,6 +146,23 @@ def test_resuming_equals_never_stopping(sampler: SpeechSampler, tmp_path: Path) 
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
 
+def test_a_packed_state_goes_on_almost_as_if_nothing_happened(
+    sampler: SpeechSampler, tmp_path: Path
+) -> None:
+    first = train(sampler, tmp_path / "first", SMALL, replace(SHORT, steps=3))
+    packed = tmp_path / "small.state.safetensors"
+    save_packed(packed, "lpcnet", first.state())
+    assert packed.stat().st_size < 0.75 * (tmp_path / "first" / "state.pt").stat().st_size
+    resumed = train(sampler, tmp_path / "second", SMALL, SHORT, begin=packed)
+    whole = train(sampler, tmp_path / "first", SMALL, SHORT)
+    assert resumed.step == 6
+    for name, value in whole.model.state_dict().items():
+        assert torch.allclose(value, resumed.model.state_dict()[name], atol=2e-3), name
+    packed.write_bytes(packed.read_bytes()[:1000])
+    with pytest.raises(InputError, match="no training state, or is damaged"):
+        train(sampler, tmp_path / "third", SMALL, SHORT, begin=packed)
+
+
 def test_the_recurrent_weights_end_as_sparse_as_asked(sampler: SpeechSampler) -> None:
     settings = replace(SHORT, sparse_from=1, sparse_to=4, sparse_every=1)
     trainer = Trainer(SMALL, settings)
@@ -210,7 +227,7 @@ def test_foreign_and_damaged_states_are_one_line(sampler: SpeechSampler, tmp_pat
     save_state(path, "lpcnet", {"step": 1})
     with pytest.raises(InputError, match="no LPCNet sizes"):
         train(sampler, tmp_path, SMALL, SHORT)
-    Trainer(replace(SMALL, gru_a=48), SHORT).save(path)
+    save_state(path, "lpcnet", Trainer(replace(SMALL, gru_a=48), SHORT).state())
     with pytest.raises(InputError, match="of other sizes"):
         train(sampler, tmp_path, SMALL, SHORT)
     with pytest.raises(InputError, match="multiples of 8 and 16"):

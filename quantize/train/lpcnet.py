@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask, sizes_from
 from quantize.train.fake_quant import quantised
 from quantize.train.lpcnet_data import Batch, SpeechSampler
 from quantize.train.lpcnet_ops import sample_gru, tree_loss
-from quantize.train.state import load_state, save_state
+from quantize.train.state import load_packed, load_state, save_state
 
 KIND = "lpcnet"
 
@@ -82,9 +83,9 @@ class Trainer:
         self.average = math.log(256)  # of the loss, over the last few hundred steps
         self.mask = torch.ones_like(self.model.a.weight)
 
-    def save(self, path: Path) -> None:
-        """Write everything that resuming needs."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """Return everything that resuming needs."""
+        return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "mask": self.mask,
@@ -93,11 +94,11 @@ class Trainer:
             "sizes": asdict(self.model.sizes),
             "settings": asdict(self.settings),
         }
-        save_state(path, KIND, state)
 
     def resume(self, path: Path) -> None:
-        """Take up a saved state; InputError if it is damaged or of other sizes."""
-        state = load_state(path, KIND)
+        """Take up a saved or packed state; InputError if it is damaged or of other sizes."""
+        load = load_packed if path.suffix == ".safetensors" else load_state
+        state = load(path, KIND)
         if sizes_from(state.get("sizes", {})) != self.model.sizes:
             raise InputError(f"{path} is of other sizes: give the same --preset, or delete it")
         try:
@@ -154,8 +155,9 @@ def train(
     settings: Settings,
     until: float = math.inf,
     note: Callable[[Trainer, float], None] = lambda trainer, loss: None,
+    begin: Path | None = None,
 ) -> Trainer:
-    """Train, resuming from `folder`/state.pt if it is there; returns the trainer.
+    """Train, resuming from `folder`/state.pt if it is there, else from `begin` if given.
 
     Stops after settings.steps, or once time.monotonic() passes `until`.
     """
@@ -163,14 +165,16 @@ def train(
     path = folder / "state.pt"
     if path.exists():
         trainer.resume(path)
+    elif begin is not None:
+        trainer.resume(begin)
     saved_at = time.monotonic()
     while trainer.step < settings.steps and time.monotonic() < until:
         loss = trainer.advance(sampler.batch(trainer.step, settings.batch, settings.frames))
         note(trainer, loss)
         if time.monotonic() - saved_at > settings.save_every:
-            trainer.save(path)
+            save_state(path, KIND, trainer.state())
             saved_at = time.monotonic()
-    trainer.save(path)
+    save_state(path, KIND, trainer.state())
     return trainer
 
 
