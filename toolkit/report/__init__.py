@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a verification found, for people and for CI: a folder with a page, JUnit and JSON.
+
+verify.json  the verdict and every fact that the page shows
+run.npz      the recording, the streamed inputs and the outputs
+junit.xml    one test case a check
+index.html   the page, built from the first two files alone
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.report.junit import write_junit
+from toolkit.report.page import write_page
+from toolkit.report.record import Record, save_record
+
+if TYPE_CHECKING:
+    from toolkit.verify import Verification
+
+__all__ = ["write_report", "write_verification"]
+
+PAGE = "index.html"
+JUNIT = "junit.xml"
+
+
+def write_verification(verification: "Verification", directory: Path) -> Record:
+    """Write the record, JUnit and the page of a verification, each file whole or not at all.
+
+    Raises InputError if the recording cannot be read again or a file cannot be written.
+    """
+    record = save_record(verification, directory)
+    write_report(record, directory)
+    return record
+
+
+def write_report(record: Record, directory: Path) -> None:
+    """Write what is made from a record: junit.xml and index.html."""
+    write_junit(record.facts, directory / JUNIT)
+    write_page(record, directory / PAGE)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A verification as JUnit XML, the form that CI servers read: one test case a check."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from toolkit.report.checks import checks
+from toolkit.report.files import fit_text, write_whole
+
+
+def write_junit(facts: Mapping[str, Any], path: Path) -> None:
+    """Write the XML, whole or not at all; raises InputError if it cannot be written."""
+    write_whole(path, junit(facts))
+
+
+def junit(facts: Mapping[str, Any]) -> bytes:
+    """Return the XML; a failed check's message names its figures or its first mismatch."""
+    found = checks(facts)
+    failed = sum(not check.ok for check in found)
+    target = fit_text(facts["target"])
+    counts = {"tests": str(len(found)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    about = {"name": f"dredkit verify {target}", "timestamp": fit_text(facts["recorded"])}
+    suite = ElementTree.SubElement(root, "testsuite", {**about, **counts})
+    properties = ElementTree.SubElement(suite, "properties")
+    for key in ("stage", "scheme", "model_hash", "build_id", "audio"):
+        value = {"name": key, "value": fit_text(str(facts[key]))}
+        ElementTree.SubElement(properties, "property", value)
+    for check in found:
+        name = {"classname": f"dredkit.{target}.{check.kind}", "name": fit_text(check.name)}
+        case = ElementTree.SubElement(suite, "testcase", name)
+        text = fit_text(check.text)
+        if check.ok:
+            ElementTree.SubElement(case, "system-out").text = text
+        else:
+            failure = {"message": text, "type": check.kind}
+            ElementTree.SubElement(case, "failure", failure).text = f"{check.name}: {text}"
+    ElementTree.indent(root)
+    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data + b"\n"

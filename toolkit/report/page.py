@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The page of a verification: one HTML file without scripts, network or fonts to fetch."""
+
+import base64
+import io
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from toolkit.budget import STEP_SECONDS, Budget
+from toolkit.report.checks import Check, budget_in, checks, mismatch_text
+from toolkit.report.files import fit_text, write_whole
+from toolkit.report.plots import (
+    Bar,
+    Picture,
+    Tick,
+    cost_bars,
+    heat_map,
+    spectrogram,
+    time_ticks,
+    value_ticks,
+)
+from toolkit.report.record import Int16s, Record
+
+_LONGEST_SOUND_S = 15.0  # longer recordings would make the page heavy: they are not played
+_TITLES = {"latents": "Latents", "initial_state": "Initial state"}
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A board's output over time: its title, number of elements, picture and full scale."""
+
+    title: str
+    elements: int
+    picture: Picture
+    full: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Everything that is drawn over the common time axis."""
+
+    seconds: float
+    ticks: list[Tick]
+    sound: str | None
+    spectrogram: Picture
+    kilohertz: list[Tick]
+    maps: list[HeatMap]
+    bars: list[Bar]
+    cost_ticks: list[Tick]
+    limit_at: float
+    mismatch_at: float | None
+
+
+def write_page(record: Record, path: Path) -> None:
+    """Write the page of a record, whole or not at all; raises InputError if that fails."""
+    write_whole(path, render(record).encode())
+
+
+def render(record: Record) -> str:
+    """Return the page as HTML; equal records give equal pages."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["si"] = si
+    environment.filters["size"] = size
+    environment.globals["mismatch_text"] = mismatch_text
+    facts = record.facts
+    found = checks(facts)
+    budget = budget_in(facts)
+    page = environment.get_template("page.html.j2").render(
+        facts=facts,
+        checks=found,
+        ok=all(check.ok for check in found),
+        verdict=verdict(found),
+        scopes={who: _scope(record, c["values"]) for who, c in facts["comparisons"].items()},
+        time=_timeline(record),
+        budget=budget,
+        rates=_rates(budget, facts["model"]["macs"]),
+        step_seconds=STEP_SECONDS,
+    )
+    return fit_text(page)
+
+
+def verdict(found: list[Check]) -> str:
+    """The outcome in a few words."""
+    failed = {check.kind for check in found if not check.ok}
+    if not failed:
+        return "Bit-exact and within budget"
+    words = {
+        "comparison": "not bit-exact",
+        "budget": "over budget",
+        "memory": "memory does not fit",
+    }
+    text = ", ".join(word for kind, word in words.items() if kind in failed)
+    return text[0].upper() + text[1:]
+
+
+def si(value: float, unit: str) -> str:
+    """A figure with a decimal prefix: 15.2 MHz, 13.3 M instructions."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}\u00a0{prefix}{_after(unit)}"
+    return f"{value:.3g}\u00a0{unit}"
+
+
+def _after(unit: str) -> str:
+    """The unit behind a prefix: a symbol joins it (MHz), a word does not (M instructions)."""
+    return f"\u00a0{unit}" if unit.islower() else unit
+
+
+def size(value: int) -> str:
+    """Bytes, and beside them KiB where that helps."""
+    return f"{value:,} B" if value < 10240 else f"{value:,} B ({value / 1024:,.0f} KiB)"
+
+
+def _scope(record: Record, values: int) -> str:
+    """What a comparison covered, told by how many values it compared."""
+    steps = record.facts["frames"]
+    layers = steps * sum(layer["outputs"] for layer in record.facts["model"]["layers"])
+    outputs = sum(table.size for table in record.outputs.values())
+    scopes = {
+        layers: "every layer, every step",
+        outputs: "every output, every step",
+        layers + outputs: "every layer and output, every step",
+    }
+    return scopes.get(values, "")
+
+
+def _timeline(record: Record) -> Timeline:
+    facts = record.facts
+    rate = facts["recording"]["rate"]
+    costs, limit = facts["budget"]["per_frame"], facts["budget"]["limit"]
+    covered = facts["frames"] * STEP_SECONDS
+    seconds = max(len(record.pcm) / rate, covered)
+    width = 100 * covered / seconds
+    maps = []
+    for name, table in record.outputs.items():
+        picture, full = heat_map(table * 2.0 ** -facts["model"]["frac"][name], width)
+        maps.append(HeatMap(_TITLES.get(name, name), table.shape[1], picture, full))
+    top = 1.08 * max(limit, max(costs))
+    last = facts["frames"] - 1  # a surplus step may be the first mismatch: keep to the plot
+    steps = [c["first"]["step"] for c in facts["comparisons"].values() if c["first"]]
+    return Timeline(
+        seconds=seconds,
+        ticks=time_ticks(seconds),
+        sound=_sound(record.pcm, rate),
+        spectrogram=spectrogram(record.pcm, rate, seconds),
+        kilohertz=[Tick(12.5 * khz, str(khz)) for khz in (0, 2, 4, 6, 8)],
+        maps=maps,
+        bars=cost_bars(costs, limit, top, width),
+        cost_ticks=[Tick(100 * v / top, si(v, "").rstrip()) for v in value_ticks(top)],
+        limit_at=100 * limit / top,
+        mismatch_at=width * (min(*steps, last) + 0.5) / facts["frames"] if steps else None,
+    )
+
+
+def _sound(pcm: Int16s, rate: int) -> str | None:
+    """The recording as an address that carries it in itself; None if it is long."""
+    if len(pcm) > _LONGEST_SOUND_S * rate:
+        return None
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm.astype("<i2").tobytes())
+    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _rates(budget: Budget, macs: int) -> dict[str, float]:
+    """What follows from the cost of a frame: units a second and a MAC, the clock it asks for."""
+    return {
+        "per_second": budget.mean / STEP_SECONDS,
+        "per_mac": budget.mean / macs if macs else 0.0,
+        "clock": budget.max / STEP_SECONDS,
+    }

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A verification on disk: verify.json and run.npz, from which its page can be made at any time.
+
+verify.json carries the SHA-256 of run.npz, so that files of two runs are never mixed.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize.model import QuantisedModel
+from quantize.weights import BLOCK_COLS, BLOCK_ROWS
+from toolkit.audio import read_speech
+from toolkit.errors import InputError
+from toolkit.report.files import write_whole
+from toolkit.report.schema import SCHEMA, require
+from toolkit.targets import Target
+
+if TYPE_CHECKING:
+    from toolkit.verify import Verification
+
+FORMAT = "dredkit-verification-1"
+FACTS = "verify.json"
+RUN = "run.npz"
+RATE = 16000  # samples a second of the recording as the network hears it
+
+Int16s = npt.NDArray[np.int16]
+_OUTPUT = "output_"  # before a buffer's name in run.npz
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a page is made from.
+
+    `facts` is verify.json (see schema.py), `pcm` [samples] the recording at 16 kHz, `inputs`
+    [steps, n] what was streamed, `outputs` [steps, size] by buffer what the board answered.
+    """
+
+    facts: dict[str, Any]
+    pcm: Int16s
+    inputs: Int16s
+    outputs: dict[str, Int16s]
+
+
+def save_record(verification: "Verification", directory: Path) -> Record:
+    """Write the record of a verification into a folder and return it.
+
+    Raises InputError if the recording cannot be read again or a file cannot be written.
+    """
+    pcm = read_speech(verification.audio, RATE)
+    inputs = verification.inputs.astype(np.int16)
+    outputs = {name: values.astype(np.int16) for name, values in verification.outputs.items()}
+    buffer = io.BytesIO()
+    named: dict[str, Any] = {_OUTPUT + name: values for name, values in outputs.items()}
+    np.savez_compressed(buffer, pcm=pcm, inputs=inputs, **named)
+    run = buffer.getvalue()
+    facts = facts_of(verification, pcm)
+    facts["run"] = {"file": RUN, "sha256": hashlib.sha256(run).hexdigest()}
+    text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
+    write_whole(directory / RUN, run)
+    write_whole(directory / FACTS, text.encode())
+    return Record(facts, pcm, inputs, outputs)
+
+
+def load_record(directory: Path) -> Record:
+    """Read a record.
+
+    Raises InputError, one line, if a file is missing, damaged or of another run.
+    """
+    path = directory / FACTS
+    try:
+        facts = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{directory}: no {FACTS} here; run `dredkit verify` first") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged: not JSON; run `dredkit verify` again") from error
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise InputError(f"{path}: not a {FORMAT} file; run `dredkit verify` again")
+    require(facts, SCHEMA, str(path))
+    return _with_run(facts, directory / RUN)
+
+
+def _with_run(facts: dict[str, Any], path: Path) -> Record:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != facts["run"]["sha256"]:
+        raise InputError(
+            f"{path}: damaged, or of another run than {FACTS}; run `dredkit verify` again"
+        )
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        record = Record(
+            facts,
+            arrays.pop("pcm"),
+            arrays.pop("inputs"),
+            {name.removeprefix(_OUTPUT): values for name, values in arrays.items()},
+        )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: damaged ({error}); run `dredkit verify` again") from error
+    _check_shapes(record, path)
+    return record
+
+
+def _check_shapes(record: Record, path: Path) -> None:
+    facts = record.facts
+    steps = facts["frames"]
+    tables = {"inputs": record.inputs, **record.outputs}
+    wrong = [
+        name
+        for name, values in tables.items()
+        if values.dtype != np.int16 or values.ndim != 2 or len(values) != steps
+    ]
+    if record.pcm.dtype != np.int16 or record.pcm.shape != (facts["recording"]["samples"],):
+        wrong.append("pcm")
+    wrong += [name for name in record.outputs if name not in facts["model"]["frac"]]
+    if facts["recording"]["rate"] != RATE:
+        wrong.append("rate")
+    if wrong:
+        raise InputError(f"{path}: damaged: {wrong[0]} does not fit {FACTS}; verify again")
+    told = {
+        "budget": len(facts["budget"]["per_frame"]) == steps,
+        "mismatches": facts["mismatches"]
+        == sum(c["mismatches"] for c in facts["comparisons"].values()),
+    }
+    for key, agrees in told.items():
+        if not agrees:
+            where = path.with_name(FACTS)
+            raise InputError(f"{where}: damaged: {key} does not add up; run `dredkit verify` again")
+
+
+def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
+    """The public JSON of a verification, and beside it what the page says of model and board."""
+    manifest, build = verification.manifest, verification.build
+    return {
+        "format": FORMAT,
+        "dredkit": _version(),
+        "recorded": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **verification.as_json(),
+        "sections": build.sections if build else {},
+        "recording": {
+            "sha256": hashlib.sha256(verification.audio.read_bytes()).hexdigest(),
+            "samples": len(pcm),
+            "rate": RATE,
+        },
+        "model": {
+            **{k: manifest[k] for k in ("macs", "table_bytes", "arena_bytes", "state_bytes")},
+            "frac": verification.model.frac,
+            "layers": _layers(verification.model, manifest),
+        },
+        "board": _board(verification.target),
+    }
+
+
+def _layers(model: QuantisedModel, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each layer of the manifest, with the kind of its weights and its MACs were it dense."""
+    rows = []
+    for node, layer in zip(model.graph.nodes, manifest["layers"], strict=True):
+        matrices = [model.matrices[shape.name] for shape in node.matrices]
+        kinds = {
+            f"{'int16' if m.is_wide else 'int8'}"
+            + ("" if m.blocks is None else f" {BLOCK_ROWS}x{BLOCK_COLS} sparse")
+            for m in matrices
+        }
+        wanted = ("name", "op", "inputs", "outputs", "macs", "flash_bytes")
+        rows.append(
+            {
+                **{key: layer[key] for key in wanted},
+                "weights": " + ".join(sorted(kinds)),
+                "dense_macs": sum(m.rows * m.cols for m in matrices),
+            }
+        )
+    return rows
+
+
+def _board(target: Target) -> dict[str, Any]:
+    emulator, tools = target.emulator, target.toolchain
+    return {
+        "description": target.description,
+        "core": target.core,
+        "isa": target.isa,
+        "clock_hz": target.clock_hz,
+        "clock_source": target.clock_source,
+        "verified_on": list(target.verified_on),
+        "compiler": " ".join([f"{tools.prefix}gcc", *tools.cpu_flags, tools.optimise]),
+        "emulator": emulator
+        and f"{emulator.program} -M {emulator.machine} -icount shift={emulator.icount_shift}",
+    }
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("dredkit")
+    except PackageNotFoundError:
+        return "from a checkout"

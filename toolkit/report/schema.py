@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The shape of verify.json, and a check that names the first place where a file differs."""
+
+import math
+from typing import Any
+
+from toolkit.errors import InputError
+
+COUNT = "a whole number from 0"
+SIZE = "a whole number from 1"
+SHIFT = "a number of bits"
+_RANGES = {COUNT: (0, 2**63 - 1), SIZE: (1, 2**63 - 1), SHIFT: (-64, 64)}
+
+# A type, COUNT, SIZE or SHIFT; None for null; a tuple of alternatives; [item] for a list;
+# {"*": value} for any keys; a dict for these keys (a file may hold more).
+_MAYBE_INT = (int, None)
+_MISMATCH = {
+    "who": str, "layer": str, "step": COUNT, "element": COUNT,
+    "got": _MAYBE_INT, "want": _MAYBE_INT,
+}  # fmt: skip
+_MEMORY = ("flash", "flash_limit", "ram", "ram_limit", "stack", "stack_worst", "stack_used")
+
+SCHEMA: dict[str, Any] = {
+    "format": str,
+    "dredkit": str,
+    "recorded": str,
+    "target": str,
+    "model_hash": str,
+    "scheme": str,
+    "stage": str,
+    "source": {"*": str},
+    "audio": str,
+    "frames": SIZE,
+    "mismatches": COUNT,
+    "comparisons": {"*": {"values": COUNT, "mismatches": COUNT, "first": (_MISMATCH, None)}},
+    "budget": {"unit": str, "per_frame": [COUNT], "limit": SIZE, "estimated": bool},
+    "memory": {key: (SIZE if key.endswith("_limit") else COUNT, None) for key in _MEMORY},
+    "build_id": (str, None),
+    "link": {"*": (int, float, str, bool, None)},
+    "sections": {"*": COUNT},
+    "recording": {"sha256": str, "samples": SIZE, "rate": SIZE},
+    "model": {
+        "frac": {"*": SHIFT},
+        "macs": COUNT,
+        "table_bytes": COUNT,
+        "arena_bytes": COUNT,
+        "state_bytes": COUNT,
+        "layers": [
+            {
+                "name": str, "op": str, "inputs": SIZE, "outputs": SIZE, "weights": str,
+                "macs": COUNT, "dense_macs": SIZE, "flash_bytes": COUNT,
+            }
+        ],
+    },
+    "board": {
+        "description": str, "core": str, "isa": str, "clock_hz": SIZE, "clock_source": str,
+        "verified_on": [str], "compiler": str, "emulator": (str, None),
+    },
+    "run": {"file": str, "sha256": str},
+}  # fmt: skip
+
+
+def require(value: object, kind: Any, where: str, key: str = "") -> None:
+    """Raise InputError naming `where` and the key unless `value` is of `kind` throughout."""
+    alternatives = kind if isinstance(kind, tuple) else (kind,)
+    nested = next((k for k in alternatives if isinstance(k, dict | list)), None)
+    if isinstance(nested, dict) and isinstance(value, dict):
+        inner = dict.fromkeys(value, nested["*"]) if "*" in nested else nested
+        for name, kind_of_it in inner.items():
+            path = f"{key}.{name}" if key else name
+            if name not in value:
+                raise InputError(f"{where}: damaged: {path} is missing; run `dredkit verify` again")
+            require(value[name], kind_of_it, where, path)
+    elif isinstance(nested, list) and isinstance(value, list):
+        for index, item in enumerate(value):
+            require(item, nested[0], where, f"{key}[{index}]")
+    elif not any(_is_plain(value, kind) for kind in alternatives):
+        shown = repr(value)
+        shown = shown if len(shown) <= 40 else shown[:40] + "..."
+        raise InputError(
+            f"{where}: damaged: {key or 'the file'} is {shown}; run `dredkit verify` again"
+        )
+
+
+def _is_plain(value: object, kind: Any) -> bool:
+    """Whether a value that holds no others is of a kind; bool is no int, NaN is no number."""
+    if isinstance(kind, str):
+        low, high = _RANGES[kind]
+        return type(value) is int and low <= value <= high
+    if kind is None:
+        return value is None
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return type(value) is kind
