@@ -46,6 +46,8 @@ def read_records(data: bytes, where: str) -> Records:
     """Split a blob into named arrays; raises InputError on anything that is not a whole blob."""
     if not data:
         raise InputError(f"{where}: empty file; expected an Opus 'DNNw' weight blob")
+    if not MAGIC.startswith(data[: len(MAGIC)]):
+        raise InputError(f"{where}: not an Opus 'DNNw' weight blob (it begins {data[:4]!r})")
     records: Records = {}
     offset = 0
     while offset < len(data):
@@ -53,8 +55,7 @@ def read_records(data: bytes, where: str) -> Records:
             raise InputError(f"{where}: truncated: {len(data) - offset} stray bytes at {offset}")
         magic, version, kind, size, block, raw = _HEADER.unpack_from(data, offset)
         if magic != MAGIC:
-            what = "not an Opus 'DNNw' weight blob" if offset == 0 else "no record"
-            raise InputError(f"{where}: {what} (magic {magic!r} at byte {offset})")
+            raise InputError(f"{where}: no record at byte {offset} (its magic is {magic!r})")
         name = raw.split(b"\0", 1)[0].decode("ascii", "replace")
         if version != VERSION or kind not in _DTYPES or not name.isidentifier():
             raise InputError(
