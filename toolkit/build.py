@@ -187,7 +187,8 @@ def _first_error(log: Path) -> str:
         if ERROR_LINE.search(line):
             # CMake says where on one line and what on the next.
             tail = lines[index + 1 : index + 2] if line.startswith("CMake Error") else []
-            return " ".join(part.strip() for part in [line, *tail])
+            said = " ".join(part.strip() for part in [line, *tail])
+            return re.sub(r"^\S*/ld: ", "ld: ", said)
     return lines[-1].strip() if lines else "the build failed without a word"
 
 

@@ -39,17 +39,17 @@ class QemuBoard:
         self.target = target
         self.serial_url = ""
         self._server = gdb.SERVERS["qemu"]
-        self._directory = tempfile.TemporaryDirectory(prefix="dredkit-")
-        # A Unix socket: no port to clash, and no 40 ms of delayed acknowledgement a packet.
-        self._gdb_address = str(Path(self._directory.name) / "gdb")
-        self._log = Path(self._directory.name) / "log"
         with contextlib.ExitStack() as files:
             # Bound here and handed over, so that no other program can take the port in between.
             serial_socket = None if serial == "pty" else files.enter_context(_port(serial))
+            self._directory = tempfile.TemporaryDirectory(prefix="dredkit-")
+            # A Unix socket: no port to clash, and no 40 ms of delayed acknowledgement a packet.
+            self.gdb_address = str(Path(self._directory.name) / "gdb")
+            self._log = Path(self._directory.name) / "log"
             command = [
                 program, "-M", emulator.machine, "-nodefaults", "-display", "none",
                 "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
-                "-chardev", f"socket,id=gdb,path={self._gdb_address},server=on,wait=off",
+                "-chardev", f"socket,id=gdb,path={self.gdb_address},server=on,wait=off",
                 "-gdb", "chardev:gdb", *emulator.args,
             ]  # fmt: skip
             passed = []
@@ -78,7 +78,7 @@ class QemuBoard:
         After an error the board is dead: QEMU aborts when gdb leaves a blank one running.
         """
         try:
-            return gdb.write_image(self._server, self._gdb_address, image, self.target)
+            return gdb.write_image(self._server, self.gdb_address, image, self.target)
         except BoardError:
             self.kill()
             raise
@@ -87,7 +87,7 @@ class QemuBoard:
         """Press the reset button."""
         if not self.alive():
             raise BoardError(f"{self.target.name}: QEMU has ended: {self.last_words()}")
-        gdb.reset(self._server, self._gdb_address)
+        gdb.reset(self._server, self.gdb_address)
 
     def alive(self) -> bool:
         """Whether the emulator still runs."""

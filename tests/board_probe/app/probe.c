@@ -63,6 +63,16 @@ static void echo(uint32_t count)
     }
 }
 
+static void hold(uint32_t dropped)
+{
+    uint8_t bytes[64];
+    while (dk_port_rx_dropped() < dropped) {
+    }
+    while (dk_port_read(bytes, sizeof bytes) > 0) {
+    }
+    write_word(dk_port_rx_dropped());
+}
+
 static void run_engine(void)
 {
     uint8_t input[16];
@@ -101,8 +111,8 @@ int main(void)
                 write_word(initialised++);
                 write_word(zeroed++);
                 break;
-            case 'h':  // deaf for a while
-                spin(read_word());
+            case 'h':  // deaf until so many bytes were dropped
+                hold(read_word());
                 break;
             case 'x':  // an undefined instruction
                 __asm__ volatile("udf #0");

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is read from an image: sizes, build id, stack, and what must not be in it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.probe import BOARDS, built
+from toolkit import elf
+from toolkit.callgraph import EXCEPTION_FRAME, worst_stack
+from toolkit.errors import InputError, ToolError
+from toolkit.targets import load_target
+
+M4 = ["-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-O2"]
+SOFT = ["-mthumb", "-mcpu=cortex-m3", "-O2"]
+
+
+def link(folder: Path, source: str, flags: list[str], libraries: tuple[str, ...] = ()) -> Path:
+    """Compile and link a few lines of C; returns the image, with its .ci files beside it."""
+    (folder / "a.c").write_text(source, encoding="utf-8")
+    subprocess.run(
+        ["arm-none-eabi-gcc", *flags, "-fcallgraph-info=su", "-fno-builtin", "-c", "a.c"],
+        cwd=folder, check=True,
+    )  # fmt: skip
+    subprocess.run(
+        ["arm-none-eabi-gcc", *flags, "-nostartfiles", "-Wl,-e,dk_reset", "a.o", *libraries,
+         "--specs=nosys.specs", "-o", "a.elf"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    return folder / "a.elf"
+
+
+@pytest.mark.parametrize(
+    ("source", "flags", "found"),
+    [
+        ("float x; void dk_reset(void) { x *= 1.5f; }", M4, "vmov.f32 in dk_reset (2 float"),
+        ("float x; int y; void dk_reset(void) { y = (int)x; }", M4, "vcvt.s32.f32 in dk_reset"),
+        ("float x; void dk_reset(void) { x *= 1.5f; }", SOFT, "__aeabi_fmul (soft float)"),
+        ("double x; void dk_reset(void) { x += 1.5; }", SOFT, "__aeabi_dadd (soft float)"),
+        ("double x; int y; void dk_reset(void) { x = y; }", SOFT, "__aeabi_i2d (soft float)"),
+        ("double sin(double); double x; void dk_reset(void) { x = sin(x); }", M4, "sin (libm)"),
+        ("void *malloc(unsigned); void *x; void dk_reset(void) { x = malloc(4); }", M4,
+         "malloc (heap)"),
+    ],
+)  # fmt: skip
+def test_forbidden_things_are_found(
+    tmp_path: Path, source: str, flags: list[str], found: str
+) -> None:
+    offences = elf.forbidden(link(tmp_path, source, flags, ("-lm",)))
+    assert any(offence.startswith(found) for offence in offences), offences
+
+
+def test_innocent_names_and_integer_vectors_are_not(tmp_path: Path) -> None:
+    source = """
+    int freedom, log_level, extern_round; unsigned long long big;
+    void dk_reset(void) { freedom = log_level / extern_round; big /= 3u + (unsigned)freedom; }
+    """
+    assert elf.forbidden(link(tmp_path, source, M4)) == []
+    helium = ["-mthumb", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard", "-O2"]
+    source = """
+    #include <arm_mve.h>
+    int16_t in[8], out[8];
+    void dk_reset(void) { vst1q_s16(out, vqrdmulhq_s16(vld1q_s16(in), vld1q_s16(out))); }
+    """
+    assert elf.forbidden(link(tmp_path, source, helium)) == []
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_firmware_is_integer_only(name: str) -> None:
+    assert elf.forbidden(built(name).elf) == []
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_figures_agree_with_the_size_tool(name: str) -> None:
+    result, target = built(name), load_target(name)
+    said = subprocess.run(
+        ["arm-none-eabi-size", "-A", str(result.elf)], capture_output=True, text=True, check=True
+    )
+    sizes = {
+        words[0]: int(words[1])
+        for words in map(str.split, said.stdout.splitlines())
+        if len(words) == 3 and words[0].startswith(".")
+    }
+    flash = (".vectors", ".note.gnu.build-id", ".text", ".rodata", ".data")
+    assert result.flash == sum(sizes[section] for section in flash)
+    assert result.ram == sum(sizes[section] for section in (".stack", ".data", ".bss"))
+    assert sizes[".stack"] == target.stack_bytes
+    assert result.flash_limit == target.size_of("flash")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_build_id_is_the_notes(name: str) -> None:
+    result = built(name)
+    said = subprocess.run(
+        ["arm-none-eabi-readelf", "-n", str(result.elf)], capture_output=True, text=True, check=True
+    )
+    assert f"Build ID: {result.build_id}" in said.stdout
+    assert len(result.build_id) == 40
+
+
+def test_stack_is_the_deepest_chain_and_an_interrupt(tmp_path: Path) -> None:
+    source = """
+    typedef struct { void (*reset)(void); void (*step)(void); } engine;
+    volatile char sink;
+    static __attribute__((noipa)) void fill(int n) {
+        char room[400]; for (int i = 0; i < n; i++) { ((volatile char *)room)[i] = sink; }
+    }
+    static void reset(void) { sink = 1; }
+    static __attribute__((noinline)) void step(void) { fill(400); sink = 2; }
+    extern const engine dk_app_engine;
+    const engine dk_app_engine = {reset, step};
+    void dk_uart_isr(void) { char room[100]; ((volatile char *)room)[sink] = 1; }
+    void dk_reset(void) {
+        const engine *volatile e = &dk_app_engine;
+        e->reset(); e->step(); dk_uart_isr();
+    }
+    """
+    image = link(tmp_path, source, [*SOFT, "-fno-inline"])
+    frames = {}
+    for line in (tmp_path / "a.ci").read_text(encoding="utf-8").splitlines():
+        if line.startswith("node:") and " bytes (static)" in line:
+            title = line.split('"')[1].rpartition(":")[2]
+            frames[title] = int(line.partition(" bytes")[0].rpartition("\\n")[2])
+    assert frames["fill"] >= 400
+    main = frames["dk_reset"] + frames["step"] + frames["fill"]
+    assert worst_stack(image, tmp_path) == main + EXCEPTION_FRAME + frames["dk_uart_isr"]
+
+
+def test_library_functions_are_measured(tmp_path: Path) -> None:
+    source = """
+    void *memmove(void *, const void *, unsigned); char a[99];
+    void dk_uart_isr(void) {}
+    void dk_reset(void) { memmove(a, a + 9, 90); a[0]++; }
+    """
+    image = link(tmp_path, source, SOFT)
+    pushes = [
+        operands
+        for mnemonic, operands in elf.disassemble(image)["memmove"]
+        if mnemonic.startswith("push")
+    ]
+    own = worst_stack(image, tmp_path) - EXCEPTION_FRAME
+    assert pushes
+    assert own >= 8 + 4 * 4
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("__attribute__((noipa)) int dk_reset(int n) { return n ? n ^ dk_reset(n - 1) * 3 : 0; }",
+         "recursion"),
+        ("int g(int); __attribute__((noipa)) int f(int n) { return n ? 1 + g(n) : 0; } "
+         "__attribute__((noipa)) int g(int n) { return 1 + f(n - 1); } "
+         "int dk_reset(int n) { return 1 + f(n); }", "recursion, so the stack has no bound: f"),
+        ("char c; void dk_reset(int n) { volatile char a[n]; a[n - 1] = c; c = a[0]; }",
+         "no fixed size"),
+    ],
+)  # fmt: skip
+def test_a_stack_without_bound_is_refused(tmp_path: Path, source: str, why: str) -> None:
+    image = link(tmp_path, source, SOFT)
+    with pytest.raises(ToolError, match=why):
+        worst_stack(image, tmp_path)
+
+
+def test_what_is_no_elf_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.elf"
+    with pytest.raises(InputError, match=r"x\.elf: cannot be read"):
+        elf.build_id(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"x\.elf: not an ELF image"):
+        elf.build_id(path)
+    path.write_bytes(b"\x7fELF" + bytes(10))
+    with pytest.raises(InputError, match=r"x\.elf: not an ELF image"):
+        elf.load_sections(path)
+    with pytest.raises(ToolError, match="no call graph files"):
+        worst_stack(built("mps3-an547").elf, tmp_path)
