@@ -44,9 +44,12 @@ def good_arrays() -> dict[str, Any]:
         ("last.bias", np.ones(7, np.float32), "layer last: bias is"),
         ("last.bias", np.full(8, np.nan, np.float32), "a bias is NaN or infinite"),
         ("last.weight", np.full((8, 24), np.inf, np.float32), "a weight is NaN or infinite"),
+        ("last.bias", np.ones(8, np.int32), "layer last: bias is of type int32"),
+        ("last.int8", np.ones((8, 24), np.int16), "layer last: int8 is of type int16"),
         ("last.int8", np.ones((8, 24), np.int8), "come only together"),
         ("last.scale", np.ones(8, np.float64), "come only together"),
         ("last.blocks", np.ones((2, 6), np.uint8), "layer last: blocks is"),
+        ("last.blocks", np.ones((1, 6), np.float32), "layer last: blocks is of type float32"),
         ("last.blocks", np.zeros((1, 6), np.uint8), "outside the kept blocks is not zero"),
     ],
 )

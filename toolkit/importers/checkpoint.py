@@ -59,14 +59,18 @@ def _layer(name: str, arrays: dict[str, npt.NDArray[Any]], path: Path) -> Weight
     if bias is None:
         bias = np.zeros(rows)
     int8, scale, blocks = (arrays.get(f"{name}.{key}") for key in ("int8", "scale", "blocks"))
-    for key, array, shape in (
-        ("bias", bias, (rows,)),
-        ("int8", int8, (rows, cols)),
-        ("scale", scale, (rows,)),
-        ("blocks", blocks, (rows // BLOCK_ROWS, cols // BLOCK_COLS)),
+    for key, array, kind, shape in (
+        ("bias", bias, "f", (rows,)),
+        ("int8", int8, "i", (rows, cols)),
+        ("scale", scale, "f", (rows,)),
+        ("blocks", blocks, "u", (rows // BLOCK_ROWS, cols // BLOCK_COLS)),
     ):
-        if array is not None and array.shape != shape:
+        if array is None:
+            continue
+        if array.shape != shape:
             raise InputError(f"{path}: layer {name}: {key} is {array.shape}, expected {shape}")
+        if array.dtype.kind != kind or (kind != "f" and array.itemsize != 1):
+            raise InputError(f"{path}: layer {name}: {key} is of type {array.dtype}")
     if (int8 is None) != (scale is None):
         raise InputError(f"{path}: layer {name}: int8 weights and scale come only together")
     exact = matrix.astype(np.float64)
