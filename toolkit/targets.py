@@ -37,7 +37,7 @@ class Toolchain:
     prefix: str
     package: str
     cpu_flags: tuple[str, ...]
-    optimise: str
+    optimise: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _toolchain(table: Table) -> Toolchain:
         prefix=table.text("prefix", empty=True),
         package=table.text("package"),
         cpu_flags=table.texts("cpu_flags"),
-        optimise=table.text("optimise"),
+        optimise=table.texts("optimise"),
     )
     table.done()
     return value

@@ -72,7 +72,7 @@ def board_cmake(target: Target) -> str:
         "DREDKIT_ISA": target.isa,
         "DREDKIT_TOOL_PREFIX": target.toolchain.prefix,
         "DREDKIT_CPU_FLAGS": ";".join(target.toolchain.cpu_flags),
-        "DREDKIT_OPTIMISE": target.toolchain.optimise,
+        "DREDKIT_OPTIMISE": ";".join(target.toolchain.optimise),
         "DREDKIT_TIMER": target.timer.driver,
         "DREDKIT_UART": target.uart.driver if target.uart else "",
         "DREDKIT_SETUP": target.setup,
