@@ -195,7 +195,7 @@ def _board(target: Target) -> dict[str, Any]:
         "clock_hz": target.clock_hz,
         "clock_source": target.clock_source,
         "verified_on": list(target.verified_on),
-        "compiler": " ".join([f"{tools.prefix}gcc", *tools.cpu_flags, tools.optimise]),
+        "compiler": " ".join([f"{tools.prefix}gcc", *tools.cpu_flags, *tools.optimise]),
         "emulator": emulator
         and f"{emulator.program} -M {emulator.machine} -icount shift={emulator.icount_shift}",
     }
