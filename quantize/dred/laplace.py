@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One symbol of a latent or state: sign, then the magnitude in groups of seven.
+
+The distribution is that of a Laplacian with its own P(0): both parameters are bytes of the entropy
+tables, taken in Q15.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quantize.dred.rangecoder import RangeDecoder, RangeEncoder
+from quantize.errors import InputError
+
+GROUP: Final = 7  # this symbol of a magnitude means: seven more, and go on
+SYMBOL_MAX: Final = 32767
+_ONE: Final = 1 << 15
+
+
+def is_sent(decay: int, p_zero: int) -> bool:
+    """Tell whether an element has any symbol at this level; if not it reads as zero."""
+    return decay != 0 and p_zero != 255
+
+
+def sign_table(p_zero: int) -> list[int]:
+    """Return the 15-bit inverse cumulative table of zero, positive, negative."""
+    nonzero = _ONE - (p_zero << 7)
+    return [nonzero, nonzero >> 1, 0]
+
+
+def magnitude_table(decay: int) -> list[int]:
+    """Return the table of |v| - 1 = 0 .. 6 and of GROUP; none is impossible, however small."""
+    factor = decay << 7
+    table = [max(GROUP, factor)]
+    for j in range(1, GROUP):
+        table.append(max(GROUP - j, (table[-1] * factor) >> 15))
+    return [*table, 0]
+
+
+def encode(coder: RangeEncoder, value: int, decay: int, p_zero: int) -> None:
+    """Encode an int16 symbol whose element `is_sent`."""
+    coder.icdf(0 if value == 0 else 1 if value > 0 else 2, sign_table(p_zero))
+    if value == 0:
+        return
+    table = magnitude_table(decay)
+    rest = abs(value) - 1
+    while rest >= GROUP:
+        coder.icdf(GROUP, table)
+        rest -= GROUP
+    coder.icdf(rest, table)
+
+
+def decode(coder: RangeDecoder, decay: int, p_zero: int) -> int:
+    """Decode a symbol; raises InputError when it reads past the payload or beyond int16."""
+    sign = coder.icdf(sign_table(p_zero))
+    if sign == 0:
+        return 0
+    table = magnitude_table(decay)
+    magnitude = 1
+    while (group := coder.icdf(table)) == GROUP:
+        magnitude += GROUP
+        if magnitude > SYMBOL_MAX:
+            raise InputError("DRED payload: a symbol beyond 16 bits")
+        if coder.bits_left() < 0:
+            raise InputError("DRED payload: ends inside a symbol")
+    magnitude += group
+    if magnitude > SYMBOL_MAX:
+        raise InputError("DRED payload: a symbol beyond 16 bits")
+    return magnitude if sign == 1 else -magnitude

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How libopus 1.6 spends a bitrate on redundancy, in integers: a helper, not part of the format.
+
+Bitrate and expected loss decide nearly everything; the duration asked for is only an upper limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from quantize.dred.history import Rate
+from quantize.dred.levels import LEVEL_MAX, level
+from quantize.dred.payload import MAX_CHUNKS
+from quantize.errors import InputError
+
+# What a chunk costs at each level, in tenths of a bit: libopus' estimate for its own tables.
+CHUNK_TENTHS: Final = (732, 681, 625, 570, 515, 457, 399, 324, 264, 204, 163, 130, 93, 82, 72, 64)
+FRAMING_TENTHS: Final = 8 * 5 * 10  # code 3, padding length, extension ID; 'D' and the version
+STATE_TENTHS: Final = 500  # the state costs this and one chunk at q0
+BITRATE_MAX: Final = 510_000
+DURATION_MAX: Final = 104  # units of 10 ms
+UNITS_PER_SECOND: Final = 400  # of 2.5 ms
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The decision: `rate`, or None for no redundancy; `bitrate` of the DRED share in bit/s."""
+
+    rate: Rate | None
+    bitrate: int
+
+
+def libopus_policy(
+    bitrate: int, loss: int, duration: int, *, units: int = 8, lbrr: bool = False
+) -> Policy:
+    """Decide as libopus does in VBR.
+
+    `bitrate` of the whole stream, bit/s up to 510000; expected `loss` in percent; `duration` of
+    redundancy at most, 0..104 in 10 ms; packets of `units` x 2.5 ms, 1..48; `lbrr`: in-band FEC.
+    """
+    if not 0 <= bitrate <= BITRATE_MAX or not 0 <= loss <= 100:
+        raise InputError(f"DRED policy: want bitrate 0..{BITRATE_MAX} and loss 0..100 %")
+    if not 0 <= duration <= DURATION_MAX or not 1 <= units <= 48:
+        raise InputError(f"DRED policy: want duration 0..{DURATION_MAX} and 1..48 units a packet")
+    available = bitrate - (20_000 if lbrr else 12_000)
+    if lbrr:
+        percent = min(70, 3 * loss)
+    else:
+        percent = min(80, 55 + loss) if loss > 5 else 12 * loss
+    # Longer packets need less: the share p becomes p / (p + (1 - p) packet / 20 ms).
+    weight = 8 * percent
+    share = max(0, available) * weight // max(1, weight + (100 - percent) * units)
+    q0 = min(LEVEL_MAX, max(4, 51 - 3 * max(1, available).bit_length()))
+    dq = 3 if available > 36_000 else 5
+    budget = 10 * (share * units // UNITS_PER_SECOND)
+    tenths = FRAMING_TENTHS + STATE_TENTHS + CHUNK_TENTHS[q0]
+    affordable = 0
+    for chunk in range(min((duration + 5) // 4, MAX_CHUNKS) if duration else 0):
+        tenths += CHUNK_TENTHS[level(q0, dq, LEVEL_MAX, chunk)]
+        if tenths < budget:
+            affordable = chunk + 1
+    if affordable < 2:
+        return Policy(None, 0)
+    most = (tenths + 5) // 10 * UNITS_PER_SECOND // units
+    return Policy(Rate(q0, dq, max_chunks=affordable), min(share, most))

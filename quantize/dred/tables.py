@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The entropy tables of a model: per level and element a scale, dead zone, decay and P(0)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize.errors import InputError
+
+Bytes = npt.NDArray[np.uint8]
+
+LEVELS: Final = 16
+LATENTS: Final = 25  # elements of a latent vector, which stands for 40 ms
+STATES: Final = 50  # elements of a decoder's initial state
+SCALE, DEADZONE, DECAY, P_ZERO = range(4)  # the rows of a table
+TABLE_BYTES: Final = 4 * LEVELS * (LATENTS + STATES)
+
+
+@dataclass(frozen=True)
+class EntropyTables:
+    """All tables of a model, uint8 in Q8: `latents` [4][16][25] and `states` [4][16][50].
+
+    The first axis is SCALE, DEADZONE, DECAY (called r elsewhere), P_ZERO (p0); the second the
+    level. An element with decay 0 or P(0) 255 is not transmitted at that level and reads as zero.
+    """
+
+    latents: Bytes
+    states: Bytes
+
+    def __post_init__(self) -> None:
+        for name, table, size in (
+            ("latents", self.latents, LATENTS),
+            ("states", self.states, STATES),
+        ):
+            if table.shape != (4, LEVELS, size) or table.dtype != np.uint8:
+                raise InputError(
+                    f"entropy table of {name}: want uint8 [4][{LEVELS}][{size}], "
+                    f"got {table.dtype} {list(table.shape)}"
+                )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> EntropyTables:
+        """Read the 4800 bytes of `latents` then `states`; raises InputError on another length."""
+        if len(data) != TABLE_BYTES:
+            raise InputError(f"entropy tables: want {TABLE_BYTES} bytes, got {len(data)}")
+        flat = np.frombuffer(data, np.uint8)
+        split = 4 * LEVELS * LATENTS
+        return cls(
+            flat[:split].reshape(4, LEVELS, LATENTS), flat[split:].reshape(4, LEVELS, STATES)
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes that `from_bytes` reads: also the layout of dk_dred_tables in C."""
+        return self.latents.tobytes() + self.states.tobytes()
