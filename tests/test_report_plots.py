@@ -63,12 +63,13 @@ def test_a_spectrogram_shows_a_tone_where_and_when_it_sounds() -> None:
 
 def test_a_heat_map_has_the_first_element_on_top_and_zero_in_the_middle() -> None:
     values = np.zeros((4, 3))
-    values[1, 0], values[2, 2] = 5.0, -5.0
+    values[1, 0], values[2, 2], values[3, 1] = 5.0, -5.0, 1.25
     picture, full = heat_map(values, 100)
     shades = pixels(picture.light)
     assert shades.shape == (3, 4)
     assert full == pytest.approx(5.0)
     assert (shades[0, 1], shades[2, 2], shades[1, 0]) == (126, 0, 63)
+    assert shades[1, 3] == round(63 + 63 * 0.5)  # a quarter of full scale is half a shade
 
 
 def test_long_runs_are_drawn_no_wider_and_keep_their_dearest_frame() -> None:

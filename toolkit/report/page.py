@@ -13,6 +13,8 @@ from toolkit.budget import STEP_SECONDS, Budget
 from toolkit.report.checks import Check, budget_in, checks, mismatch_text
 from toolkit.report.files import fit_text, write_whole
 from toolkit.report.plots import (
+    NEGATIVE,
+    POSITIVE,
     Bar,
     Picture,
     Tick,
@@ -84,6 +86,9 @@ def render(record: Record) -> str:
         budget=budget,
         rates=_rates(budget, facts["model"]["macs"]),
         step_seconds=STEP_SECONDS,
+        signed_colours=", ".join(
+            f"#{colour} {25 * i}%" for i, colour in [*enumerate(NEGATIVE), *enumerate(POSITIVE, 2)]
+        ),
     )
     return fit_text(page)
 

@@ -25,8 +25,9 @@ _LEVELS = 64  # shades: more are not told apart, and pack worse
 _LIGHT = gradient(["ffffff", "d3deea", "7d9fc4", "2c5282", "0b1a2e"], _LEVELS)
 _DARK = gradient(["15171b", "1d3450", "39699c", "93bfe2", "fdfbea"], _LEVELS)
 # Zero is clear, so that one picture serves light and dark pages.
-DIVERGING = ("1f5fa8ff", "3f7fc4a0", "80808000", "dd7a35a0", "c4500fff")
-_SIGNED = gradient(DIVERGING, 127)
+NEGATIVE = ("1f5fa8ff", "3f7fc498", "4d8fd600")
+POSITIVE = ("e8823a00", "dd7a3598", "c4500fff")
+_SIGNED = np.concatenate([gradient(NEGATIVE, 64), gradient(POSITIVE, 64)[1:]])
 _NICE_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -105,7 +106,8 @@ def _column_power(pcm: Int16s) -> Floats:
 def heat_map(values: Floats, width: float) -> tuple[Picture, float]:
     """Picture a table [steps, size], the first element on top; returns it and its full scale.
 
-    Full scale is the 99.5th percentile of the magnitudes: a lone outlier must not pale the rest.
+    Full scale is the 99.5th percentile of the magnitudes, and shades grow with their square root:
+    neither a lone outlier nor one large element must pale the rest.
     """
     columns = min(len(values), COLUMNS)
     edges = np.linspace(0, len(values), columns + 1).astype(int)[:-1]
@@ -113,7 +115,8 @@ def heat_map(values: Floats, width: float) -> tuple[Picture, float]:
     means = np.add.reduceat(values, edges, axis=0) / counts[:, None]
     full = float(np.percentile(np.abs(values), 99.5)) or 1.0
     middle = (len(_SIGNED) - 1) // 2
-    pixels = np.rint(np.clip(means / full, -1, 1) * middle + middle).astype(np.uint8).T
+    shade = np.sign(means) * np.sqrt(np.minimum(np.abs(means) / full, 1))
+    pixels = np.rint(shade * middle + middle).astype(np.uint8).T
     uri = data_uri(pixels, _SIGNED)
     return Picture(uri, uri, width), full
 
