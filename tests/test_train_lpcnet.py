@@ -47,10 +47,11 @@ def _plain_gru(gates: Tensor, u: Tensor, bias: Tensor) -> Tensor:
     return torch.stack(out)
 
 
-@pytest.mark.parametrize("units", [16, 32, 48])
-def test_the_gru_and_its_gradients_equal_plain_torch(units: int) -> None:
+@pytest.mark.parametrize(("units", "batch"), [(16, 8), (32, 8), (48, 8), (16, 32), (128, 32)])
+def test_the_gru_and_its_gradients_equal_plain_torch(units: int, batch: int) -> None:
     draw = torch.Generator().manual_seed(units)
-    steps, batch, hop, gates = 12, 8, 4, 3 * units
+    steps, hop, gates = 9, 3, 3 * units
+    exact = batch % 16 != 0  # else a CPU with matrix tiles rounds factors to bfloat16
 
     def random(*shape: int) -> Tensor:
         return (torch.randn(*shape, generator=draw) * 0.5).requires_grad_()
@@ -60,7 +61,8 @@ def test_the_gru_and_its_gradients_equal_plain_torch(units: int) -> None:
         random(steps, batch, gates),
         random(3, 256, gates),
     )
-    u, bias = random(gates, units), random(gates)
+    bias = random(gates)
+    u = (torch.randn(gates, units, generator=draw) / units**0.5).requires_grad_()
     index = torch.randint(256, (steps, batch, 3), generator=draw, dtype=torch.uint8)
     weight = torch.randn(steps, batch, units, generator=draw)
     leaves = (cond, dense, tables, u, bias)
@@ -70,9 +72,9 @@ def test_the_gru_and_its_gradients_equal_plain_torch(units: int) -> None:
     want = torch.autograd.grad((plain * weight).sum(), leaves)
     fused = sample_gru(cond, u, bias, steps, dense=dense, tables=tables, index=index)
     got = torch.autograd.grad((fused * weight).sum(), leaves)
-    assert torch.allclose(fused, plain, atol=2e-6)
+    assert torch.allclose(fused, plain, atol=2e-6 if exact else 5e-2)
     for one, other in zip(got, want, strict=True):
-        assert torch.allclose(one, other, atol=2e-4, rtol=1e-4)
+        assert (one - other).norm() < (1e-4 if exact else 2e-2) * other.norm()
 
 
 def test_the_tree_loss_and_its_gradients_equal_plain_torch() -> None:
@@ -133,7 +135,7 @@ def test_a_few_steps_lower_the_loss(sampler: SpeechSampler) -> None:
     after = loss_of(trainer.model, fixed).item()
     assert before == pytest.approx(np.log(256), abs=0.6)  # as good as guessing
     assert after < before - 0.3
-    assert evaluate(trainer.model, sampler, batches=1) < before
+    assert evaluate(trainer.model, sampler, batches=1, size=8) < before
 
 
 def test_resuming_equals_never_stopping(sampler: SpeechSampler, tmp_path: Path) -> None:

@@ -178,10 +178,8 @@ def train(
     return trainer
 
 
-def evaluate(model: Lpcnet, sampler: SpeechSampler, batches: int = 8) -> float:
+def evaluate(model: Lpcnet, sampler: SpeechSampler, batches: int = 8, size: int = 32) -> float:
     """Return the mean cross-entropy in nats on a sampler of held-out speech, without noise."""
     with torch.no_grad():
-        losses = [
-            loss_of(model, sampler.batch(i, 32, 15, noise=0.0)).item() for i in range(batches)
-        ]
-    return float(np.mean(losses))
+        drawn = (sampler.batch(step, size, 15, noise=0.0) for step in range(batches))
+        return float(np.mean([loss_of(model, batch).item() for batch in drawn]))

@@ -30,6 +30,16 @@ def _checked(status: int) -> None:
         raise InputError("not enough memory for the sample loop: use a smaller --batch")
 
 
+def _product(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Return left' @ right, summed over very many rows, and the column sums of left."""
+    total, columns = torch.zeros(left.shape[1], right.shape[1]), torch.zeros(left.shape[1])
+    sizes = (len(left), left.shape[1], right.shape[1])
+    operands = (_pointer(left), _pointer(right), _pointer(total), _pointer(columns))
+    if library().product(*sizes, *operands):
+        return left.t() @ right, left.sum(0)
+    return total, columns
+
+
 class _SampleGru(Function):
     """See sample_gru."""
 
@@ -92,9 +102,8 @@ class _SampleGru(Function):
             _pointer(dtables),
         )
         _checked(status)
-        flat = drec.view(-1, 3 * units)
-        du = flat.t() @ ctx.h[:-1].reshape(-1, units)
-        return dcond, ddense, dtables, du, flat.sum(0), None, None
+        du, dbias = _product(drec.view(-1, 3 * units), ctx.h[:-1].view(-1, units))
+        return dcond, ddense, dtables, du, dbias, None, None
 
 
 def sample_gru(

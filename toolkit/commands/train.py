@@ -15,8 +15,11 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from quantize.train import rdovae, rdovae_score
+from quantize.networks.lpcnet import PRESETS
+from quantize.train import lpcnet, rdovae, rdovae_score
 from quantize.train.data import Sampler, load_features
+from quantize.train.lpcnet_data import SpeechSampler, load_speech
+from quantize.train.state import save_packed
 from toolkit import speechdata
 from toolkit.console import emit_json, err, json_option
 
@@ -119,6 +122,79 @@ def rdovae_command(
     rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(done)})
     err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
     emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
+
+
+@command.command("lpcnet")
+@data_option
+@click.option("--preset", type=click.Choice(sorted(PRESETS)), default="edge", show_default=True)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("build/train/lpcnet"),
+    show_default=True,
+    help="Folder of the resumable training state.",
+)
+@click.option(
+    "--begin",
+    type=click.Path(path_type=Path),
+    help="Packed state to begin from where --state is empty  [default: the committed one, if any]",
+)
+@click.option("--steps", type=click.IntRange(1), default=lpcnet.Settings.steps, show_default=True)
+@click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
+@click.option(
+    "--pack",
+    type=click.Path(path_type=Path),
+    help="Also write the state packed to this file, small enough to commit.",
+)
+@click.option("--evaluate", is_flag=True, help="Report the held-out cross-entropy only.")
+@json_option
+def lpcnet_command(
+    data: Path,
+    preset: str,
+    state: Path,
+    begin: Path | None,
+    steps: int,
+    minutes: float,
+    pack: Path | None,
+    evaluate: bool,
+    json_to: str | None,
+) -> None:
+    """Train LPCNet on one CPU core, resuming from --state."""
+    torch.set_num_threads(1)
+    settings = lpcnet.Settings(steps=steps)
+    committed = CHECKPOINT.with_name(f"lpcnet-{preset}.state.safetensors")
+    if begin is None and committed.is_file():
+        begin = committed
+    held_out = SpeechSampler(list(load_speech(data, "test").values()), seed=2)
+    if evaluate:
+        trained = state / "state.pt"
+        trainer = lpcnet.Trainer(PRESETS[preset], settings)
+        trainer.resume(begin if begin is not None and not trained.is_file() else trained)
+        _report(trainer, held_out, preset, json_to)
+        return
+    sampler = SpeechSampler(list(load_speech(data, "train").values()), settings.seed)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("starting", total=steps)
+
+        def note(trainer: lpcnet.Trainer, loss: float) -> None:
+            text = f"step {trainer.step}  {trainer.average:.4f} nats"
+            progress.update(task, completed=trainer.step, description=text)
+
+        until = time.monotonic() + 60 * minutes
+        trainer = lpcnet.train(sampler, state, PRESETS[preset], settings, until, note, begin)
+    if pack is not None:
+        save_packed(pack, lpcnet.KIND, trainer.state())
+    _report(trainer, held_out, preset, json_to)
+
+
+def _report(
+    trainer: lpcnet.Trainer, held_out: SpeechSampler, preset: str, json_to: str | None
+) -> None:
+    score = lpcnet.evaluate(trainer.model, held_out)
+    err.print(f"{trainer.step} steps: {trainer.average:.4f} nats, held out {score:.4f}")
+    found = {"preset": preset, "steps": trainer.step, "nats": trainer.average, "held_out": score}
+    emit_json(json_to, found)
 
 
 def _evaluate(path: Path, data: Path) -> dict[str, Any]:

@@ -25,6 +25,8 @@ int gru_forward(int steps, int batch, int units, int hop, const float *cond, con
 int gru_backward(int steps, int batch, int units, int hop, const float *dh, const uint8_t *index,
                  const float *u, const float *h, const float *saved, float *drec, float *dcond,
                  float *ddense, float *dtables);
+int product(size_t rows, int left_width, int right_width, const float *left, const float *right,
+            float *sum, float *columns);
 double tree_loss(int count, int units, const float *x, const uint8_t *target, const float *w,
                  const float *b, const float *a, float *dx, float *dw, float *db, float *da);
 void teacher(int steps, int batch, int hop, const float *signal, const float *lpc,
