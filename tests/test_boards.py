@@ -145,6 +145,15 @@ def test_a_fault_says_where(board: QemuBoard, probe: Probe) -> None:
     probe.wait()
 
 
+def test_a_stack_overflow_is_a_fault(board: QemuBoard, probe: Probe) -> None:
+    said = probe.ask(b"o", answer=82)
+    assert said.startswith(b"\0dredkit fault: pc=")
+    assert said.endswith(b"\0")
+    board.reset()
+    probe.wait()
+    assert probe.words(b"m", count=2) == (0x1234ABCD, 0)
+
+
 def test_a_killed_board_is_noticed(board: QemuBoard, probe: Probe) -> None:
     assert board.alive()
     board.kill()

@@ -89,6 +89,11 @@ def test_figures_agree_with_the_size_tool(name: str) -> None:
     assert result.flash_limit == target.size_of("flash")
 
 
+def test_a_section_outside_the_memories_is_refused() -> None:
+    with pytest.raises(ToolError, match=r"firmware\.elf: \.vectors lies outside netduinoplus2's"):
+        elf.memory_use(built("mps3-an547").elf, load_target("netduinoplus2"))
+
+
 @pytest.mark.parametrize("name", BOARDS)
 def test_build_id_is_the_notes(name: str) -> None:
     result = built(name)

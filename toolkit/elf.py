@@ -92,18 +92,24 @@ def load_sections(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def memory_use(path: Path, target: Target) -> MemoryUse:
-    """Flash and RAM that the image takes, in bytes, and each section's size."""
+    """Flash and RAM that the image takes, in bytes, and each section's size.
+
+    Raises ToolError for a section outside the target's memories: QEMU reads such addresses as zero
+    on some boards, where the real one would fault.
+    """
     image = _open(path)
     sections: dict[str, int] = {}
     ram = 0
-    homes = [memory for memory in target.memories if memory.kind == "ram"]
     for section in image.iter_sections():
         size = int(section["sh_size"])
         if not section["sh_flags"] & SHF_ALLOC or not size:
             continue
         sections[section.name] = size
-        if any(memory.origin <= section["sh_addr"] < memory.end for memory in homes):
-            ram += size
+        start = int(section["sh_addr"])
+        homes = [m for m in target.memories if m.origin <= start and start + size <= m.end]
+        if not homes:
+            raise ToolError(f"{path.name}: {section.name} lies outside {target.name}'s memories")
+        ram += size if homes[0].kind == "ram" else 0
     flash = sum(size for _, size in load_sections(path).values())
     return MemoryUse(flash=flash, ram=ram, sections=sections)
 

@@ -11,14 +11,16 @@
 #define DK_NVIC_ISPR(n) DK_REG(0xE000E200u + 4u * (n))  // interrupt set-pending
 #define DK_SCB_VTOR DK_REG(0xE000ED08u)
 #define DK_SCB_CCR DK_REG(0xE000ED14u)
+#define DK_SCB_SHCSR DK_REG(0xE000ED24u)
 #define DK_SCB_CFSR DK_REG(0xE000ED28u)
 #define DK_SCB_HFSR DK_REG(0xE000ED2Cu)
 #define DK_SCB_BFAR DK_REG(0xE000ED38u)
 #define DK_SCB_CPACR DK_REG(0xE000ED88u)
 
 #define DK_CPACR_CP10_CP11 (0xFu << 20)  // full access to the float and vector registers
+#define DK_SHCSR_FAULTS (7u << 16)       // MemManage, BusFault and UsageFault: enabled
 #define DK_STACK_PAINT 0xD4EDC0DEu
-#define DK_CCR_LOB (1u << 19)            // v8.1-M: cache of loop and branch information
+#define DK_CCR_LOB (1u << 19)  // v8.1-M: cache of loop and branch information
 
 // Make a write to a system register take effect before the next instruction.
 static inline void dk_core_sync(void)

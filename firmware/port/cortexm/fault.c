@@ -9,16 +9,18 @@
 
 #define FRAME_LR 5
 #define FRAME_PC 6
+#define FRAME_WORDS 8
+
+extern const uint32_t dk_stack_bottom[], dk_stack_top[];
 
 // Entered by the core: hands on the stacked registers, on a stack that is surely usable.
 __attribute__((naked)) void dk_fault(void)
 {
-    __asm__ volatile(
-        "mrs r0, msp\n\t"
-        "ldr r1, =dk_stack_top\n\t"
-        "msr msp, r1\n\t"
-        "b dk_fault_report\n\t"
-        ".ltorg");
+    __asm__ volatile("mrs r0, msp\n\t"
+                     "ldr r1, =dk_stack_top\n\t"
+                     "msr msp, r1\n\t"
+                     "b dk_fault_report\n\t"
+                     ".ltorg");
 }
 
 void dk_fault_report(const uint32_t *frame);
@@ -46,8 +48,13 @@ static void send_word(const char *name, uint32_t value)
 
 __attribute__((used)) void dk_fault_report(const uint32_t *frame)
 {
-    uint32_t pc = frame[FRAME_PC];
-    uint32_t lr = frame[FRAME_LR];
+    uint32_t pc = 0;
+    uint32_t lr = 0;
+    // After a stack overflow there is no frame, and reading one would be the next fault.
+    if (frame >= dk_stack_bottom && frame + FRAME_WORDS <= dk_stack_top) {
+        pc = frame[FRAME_PC];
+        lr = frame[FRAME_LR];
+    }
     send(0);
     send_text("dredkit fault:");
     send_word(" pc=", pc);

@@ -36,10 +36,10 @@ void dk_setup(void)
         // APB1 = HCLK / 4, APB2 = HCLK / 2, then the switch.
         RCC_CFGR = (5u << 10) | (4u << 13) | CLOCK_PLL;
     }
-    RCC_AHB1ENR |= 1u << 0;   // GPIOA
-    RCC_APB1ENR |= 1u << 0;   // TIM2
-    RCC_APB2ENR |= 1u << 4;   // USART1
-    (void)RCC_APB2ENR;        // the clock runs two cycles after the write (errata 2.1.13)
+    RCC_AHB1ENR |= 1u << 0;  // GPIOA
+    RCC_APB1ENR |= 1u << 0;  // TIM2
+    RCC_APB2ENR |= 1u << 4;  // USART1
+    (void)RCC_APB2ENR;       // the clock runs two cycles after the write (errata 2.1.13)
     GPIOA_MODER = (GPIOA_MODER & ~(15u << 18)) | (10u << 18);  // PA9, PA10: alternate function
     GPIOA_AFRH = (GPIOA_AFRH & ~(0xFFu << 4)) | (0x77u << 4);  // number 7: USART1
 }

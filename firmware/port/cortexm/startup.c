@@ -26,20 +26,21 @@ typedef struct {
 // dk_fault as well; it would take somebody to enable it first.
 __attribute__((section(".vectors"), used)) const dk_vector_table dk_vectors = {
     .stack_top = dk_stack_top,
-    .entry = {
-        [0] = dk_reset,
-        [1] = dk_fault,   // NMI
-        [2] = dk_fault,   // HardFault
-        [3] = dk_fault,   // MemManage
-        [4] = dk_fault,   // BusFault
-        [5] = dk_fault,   // UsageFault
-        [6] = dk_fault,   // SecureFault
-        [10] = dk_fault,  // SVCall
-        [11] = dk_fault,  // DebugMonitor
-        [13] = dk_fault,  // PendSV
-        [14] = dk_fault,  // SysTick
-        [15 + DK_BOARD_UART_IRQ] = dk_uart_isr,
-    },
+    .entry =
+        {
+            [0] = dk_reset,
+            [1] = dk_fault,   // NMI
+            [2] = dk_fault,   // HardFault
+            [3] = dk_fault,   // MemManage
+            [4] = dk_fault,   // BusFault
+            [5] = dk_fault,   // UsageFault
+            [6] = dk_fault,   // SecureFault
+            [10] = dk_fault,  // SVCall
+            [11] = dk_fault,  // DebugMonitor
+            [13] = dk_fault,  // PendSV
+            [14] = dk_fault,  // SysTick
+            [15 + DK_BOARD_UART_IRQ] = dk_uart_isr,
+        },
 };
 
 // All stores go through volatile pointers: no call to memset or memcpy, no vector register, whose
@@ -67,6 +68,9 @@ static void fill_ram(void)
 void dk_reset(void)
 {
     DK_SCB_VTOR = (uint32_t)(uintptr_t)&dk_vectors;
+    // Otherwise a stack that has run out of RAM ends in lockup: the core could not stack the
+    // registers for a HardFault, and has no further exception to go to.
+    DK_SCB_SHCSR |= DK_SHCSR_FAULTS;
 #if defined(__ARM_FEATURE_MVE)
     DK_SCB_CPACR |= DK_CPACR_CP10_CP11;
     DK_SCB_CCR |= DK_CCR_LOB;

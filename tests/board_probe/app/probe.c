@@ -84,6 +84,12 @@ static void run_engine(void)
     dk_port_write(output, sizeof output);
 }
 
+// Moves the stack pointer down until the stack ends, writing all the way.
+static void overflow(void)
+{
+    __asm__ volatile("1: push {r0-r7}\n\tb 1b");
+}
+
 int main(void)
 {
     dk_port_init();
@@ -113,6 +119,9 @@ int main(void)
                 break;
             case 'h':  // deaf until so many bytes were dropped
                 hold(read_word());
+                break;
+            case 'o':
+                overflow();
                 break;
             case 'x':  // an undefined instruction
                 __asm__ volatile("udf #0");
