@@ -38,6 +38,9 @@ def test_ticks_become_instructions() -> None:
     assert {m55.count(ticks) for ticks in (32767, 32768, 32769)} == {1000}
     assert m4.count(1234) == 1234
     assert load_target("host").unit == "nanoseconds"
+    # On the real chip TIM2 runs at half the core's clock.
+    assert m4.on_hardware().unit == "cycles"
+    assert m4.on_hardware().count(1234) == 2468
 
 
 def test_unknown_target_lists_the_known() -> None:

@@ -6,7 +6,7 @@ drivers, the emulator and the budget's clock are all taken from it.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,10 @@ class Target:
         emulator = self.emulator
         per_unit = emulator.ticks_per_unit if emulator else self.timer.hardware_ticks_per_unit
         return round(ticks / per_unit)
+
+    def on_hardware(self) -> "Target":
+        """The same board as the real thing: its timer counts cycles there, not instructions."""
+        return replace(self, emulator=None)
 
     def memory_of(self, section: str) -> Memory:
         """The memory that a section goes to."""
