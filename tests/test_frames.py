@@ -9,7 +9,7 @@ from typing import Any
 
 import cffi
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.toy_board import LINK_SOURCES, SHIM, compile_c
@@ -29,7 +29,9 @@ OVERRUN = -WIRE.errors["overrun"]
 TRAP = "-fsanitize-undefined-trap-on-error"
 BROKEN = -WIRE.errors["frame"]
 
-UNHURRIED = settings(deadline=None)  # other tests may be running beside these
+UNHURRIED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # other tests may be running beside these
 
 # Long runs without a zero are what COBS is about: make them likely.
 runs = st.one_of(

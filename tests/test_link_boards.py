@@ -11,7 +11,8 @@ from toolkit.boards.qemu import QemuBoard
 from toolkit.build import BuildResult, build_firmware
 from toolkit.errors import LinkError
 from toolkit.link.faults import FaultyTransport
-from toolkit.link.session import Session, StepResult
+from toolkit.link.messages import StepResult
+from toolkit.link.session import Session
 from toolkit.link.transport import open_port
 from toolkit.targets import Target, load_target
 

@@ -24,22 +24,26 @@ from tests.fixtures.toy_board import (
     IMPATIENT,
     INPUT_BYTES,
     MODEL_HASH,
+    PATIENT,
+    QUICK,
     Board,
     build_board,
     expected,
     inputs,
 )
 from toolkit.errors import BoardError, LinkError
-from toolkit.link import session as session_module
 from toolkit.link import transport as transport_module
 from toolkit.link.faults import FaultyTransport
 from toolkit.link.frames import Frame, encode_frame
-from toolkit.link.session import Counters, Session, StepResult
+from toolkit.link.messages import Board as BoardMessage
+from toolkit.link.messages import Counters, StepResult
+from toolkit.link.session import Session
 from toolkit.link.transport import SerialTransport, Transport, open_port
-from toolkit.link.wire import WIRE
+from toolkit.link.wire import WIRE, Timeouts
 
 MODES = {"socket": ("--listen", "0"), "pty": ("--pty",)}
 FAULT_RATE = 1e-3
+SOON_SILENT = replace(QUICK, silent_s=IMPATIENT.silent_s)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +65,8 @@ def running(program: Path, mode: str = "socket") -> Iterator[Board]:
         assert board.stop() == ""  # the sanitizers have nothing to say
 
 
-def begin(transport: Transport, *, trace: bool = False) -> Session:
-    session = Session(transport, timeouts=IMPATIENT)
+def begin(transport: Transport, *, trace: bool = False, timeouts: Timeouts = QUICK) -> Session:
+    session = Session(transport, timeouts=timeouts)
     session.expect(model_hash=MODEL_HASH, target="host", stage="toy")
     session.open(trace=trace)
     return session
@@ -81,7 +85,7 @@ def check(results: list[StepResult], steps: list[bytes], *, trace: bool) -> None
 def test_steps_over_a_good_line(program: Path, mode: str, window: int, trace: bool) -> None:
     steps = inputs(60)
     with running(program, mode) as board, open_port(board.url) as port:
-        session = begin(port, trace=trace)
+        session = begin(port, trace=trace, timeouts=PATIENT)
         results = list(session.run_steps(steps, window=window))
         check(results, steps, trace=trace)
         assert session.counts.resent == session.counts.damaged == session.counts.stale == 0
@@ -244,7 +248,7 @@ def test_resets_at_any_time_on_a_bad_line_never_give_wrong_results(
     want = [output for output, _ in expected(steps)]
     told = []
     for seed in range(5):
-        session = Session(FaultyTransport(port, rate=FAULT_RATE, seed=seed), timeouts=IMPATIENT)
+        session = Session(FaultyTransport(port, rate=FAULT_RATE, seed=seed), timeouts=QUICK)
         session.open()
         resetting = threading.Timer(0.01 + 0.03 * seed, board.reset)
         resetting.start()
@@ -263,7 +267,7 @@ def test_a_killed_board_on_a_line_that_stays_is_told(
     stage: tuple[Stage, SerialTransport],
 ) -> None:
     board, port = stage
-    session = begin(port)
+    session = begin(port, timeouts=SOON_SILENT)
     steps = session.run_steps(inputs(20))
     for _ in range(5):
         next(steps)
@@ -271,7 +275,7 @@ def test_a_killed_board_on_a_line_that_stays_is_told(
     begun = time.monotonic()
     with pytest.raises(LinkError, match=r"stopped answering after step 4 \(killed or hung\)"):
         next(steps)
-    assert time.monotonic() - begun < IMPATIENT.silent_s + 1
+    assert time.monotonic() - begun < IMPATIENT.silent_s + 5
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -292,7 +296,7 @@ def test_a_hung_board_is_told(program: Path) -> None:
     steps[3] = b"hang" + steps[3][4:]
     board = Board(program, *MODES["socket"])
     with open_port(board.url) as port:
-        session = begin(port)
+        session = begin(port, timeouts=SOON_SILENT)
         with pytest.raises(LinkError, match=r"stopped answering after step 2 \(killed or hung\)"):
             list(session.run_steps(steps))
     board.kill()
@@ -330,7 +334,7 @@ def test_a_run_left_with_steps_under_way_ends_the_session(program: Path) -> None
 def test_another_program_on_the_board_is_told(program: Path) -> None:
     steps = inputs(3)
     with running(program, "pty") as board, open_port(board.url) as port:
-        first, second = begin(port), Session(port, timeouts=IMPATIENT)
+        first, second = begin(port), Session(port, timeouts=QUICK)
         first.step(steps[0])
         second.open()
         with pytest.raises(LinkError, match="another program took the board after step 0"):
@@ -340,7 +344,7 @@ def test_another_program_on_the_board_is_told(program: Path) -> None:
 def test_foreign_firmware_is_refused_by_name(folder: Path, program: Path) -> None:
     foreign = build_board(folder / "foreign", flags=["-DTOY_HASH=0x77"])
     with running(foreign) as board, open_port(board.url) as port:
-        session = Session(port, timeouts=IMPATIENT)
+        session = Session(port, timeouts=QUICK)
         runs = r"the board runs model 770102030405 \(toy\) built for host; "
         advice = ": run dredkit flash"
         with pytest.raises(
@@ -359,6 +363,9 @@ def test_foreign_firmware_is_refused_by_name(folder: Path, program: Path) -> Non
             match=f"runs build {board_id.hex()[:12]} of model .*; expected build 000000000000",
         ):
             session.expect(build_id=bytes(20))
+        # A hash that begins alike is another one all the same.
+        with pytest.raises(BoardError, match="the board runs"):
+            session.expect(model_hash=bytes([0x77, *range(1, 15), 99]))
 
 
 @pytest.mark.parametrize("same_layout", [True, False])
@@ -375,7 +382,7 @@ def test_a_foreign_protocol_version_is_named(
         host = replace(WIRE, protocol=99, messages=WIRE.messages | {"board": shorter})
         here, there = 99, WIRE.protocol
     with running(program) as board, open_port(board.url) as port:
-        session = Session(port, wire=host, timeouts=IMPATIENT)
+        session = Session(port, wire=host, timeouts=QUICK)
         words = f"board speaks link protocol {there}, this dredkit speaks {here}: run dredkit flash"
         with pytest.raises(LinkError, match=words):
             session.hello()
@@ -440,7 +447,7 @@ def test_what_is_no_board_is_told(behave: Callable[[socket.socket], None], words
         begun = time.monotonic()
         with pytest.raises(LinkError, match=words):
             Session(port, timeouts=IMPATIENT).hello()
-        assert time.monotonic() - begun < IMPATIENT.hello_s + 1
+        assert time.monotonic() - begun < IMPATIENT.hello_s + 5
 
 
 def test_a_board_that_starts_late_is_waited_for(program: Path) -> None:
@@ -501,7 +508,7 @@ def test_a_taken_port_is_told(program: Path) -> None:
     ):
         open_port(board.url)
     with running(program) as board, open_port(board.url) as port:
-        Session(port, timeouts=IMPATIENT).hello()
+        Session(port, timeouts=QUICK).hello()
         with open_port(board.url) as second, pytest.raises(LinkError, match="went away"):
             Session(second, timeouts=IMPATIENT).hello()
 
@@ -561,7 +568,7 @@ def test_a_port_that_takes_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_typed_results_have_the_fields_of_the_wire() -> None:
-    for name, kind in (("board", session_module.Board), ("counters", Counters)):
+    for name, kind in (("board", BoardMessage), ("counters", Counters)):
         assert [field.name for field in fields(kind)] == [
             field.name for field in WIRE.messages[name].fields
         ]

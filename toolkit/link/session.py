@@ -20,48 +20,9 @@ from typing import Any
 from quantize.errors import InputError
 from toolkit.errors import BoardError, LinkError
 from toolkit.link.exchange import Answer, BoardSilent, Exchange, LinkCounts, Request
+from toolkit.link.messages import Board, Counters, StepResult
 from toolkit.link.transport import Transport
 from toolkit.link.wire import WIRE, Timeouts, Wire
-
-_HASH_SHOWN = 12  # digits of a hash in a message
-
-
-@dataclass(frozen=True)
-class Board:
-    """What a board says of itself: the message `board` of wire.toml."""
-
-    protocol: int
-    build_id: bytes
-    model_hash: bytes
-    target: str
-    stage: str
-    input_bytes: int
-    output_bytes: int
-    trace_bytes: int
-    window: int
-    session: int
-    uptime: int
-
-
-@dataclass(frozen=True)
-class Counters:
-    """The board's counters since its start: the message `counters` of wire.toml."""
-
-    steps: int
-    rx_dropped: int
-    frames_rejected: int
-    resends: int
-    stack_peak: int  # bytes, 0 if unknown
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """One step: its index, its cost in the board's ticks, its outputs, its trace if asked for."""
-
-    index: int
-    ticks: int
-    output: bytes
-    trace: bytes | None
 
 
 @dataclass
@@ -164,25 +125,10 @@ class Session:
         Raises BoardError when the board runs something else, and as `hello` does.
         """
         board = self.hello()
-        wanted = [
-            (target, board.target),
-            (stage, board.stage),
-            (model_hash, board.model_hash),
-            (build_id, board.build_id),
-        ]
-        if all(want is None or want == got for want, got in wanted):
-            return board
-        same_model = model_hash in (None, board.model_hash)
-        runs = _name(board.stage, board.model_hash, board.target)
-        expected = _name(
-            stage or board.stage, model_hash or board.model_hash, target or board.target
-        )
-        if build_id is not None and runs == expected and same_model:
-            runs = f"build {board.build_id.hex()[:_HASH_SHOWN]} of {runs}"
-            expected = f"build {build_id.hex()[:_HASH_SHOWN]}"
-        raise BoardError(
-            f"{self._url}: the board runs {runs}; expected {expected}: run dredkit flash"
-        )
+        different = board.difference(build_id, model_hash, target, stage)
+        if different is not None:
+            raise BoardError(f"{self._url}: {different}: run dredkit flash")
+        return board
 
     def open(self, *, trace: bool = False) -> None:
         """Open a session: the engine starts anew. `trace` keeps each step's layer outputs."""
@@ -251,6 +197,7 @@ class Session:
 
     def _take_answer(self, pending: deque[_Step]) -> None:
         """Take one answer to a step that waits, and send again the steps that it shows as lost."""
+        assert self._board is not None
         open_steps = [step for step in pending if step.result is None]
         request, answer = self._exchange.wait([step.request for step in open_steps])
         step = next(step for step in open_steps if step.request is request)
@@ -267,6 +214,11 @@ class Session:
             got = answer.fields
             if (got["session"], got["index"]) != (self._number, step.index):
                 raise LinkError(f"{self._url}: the board answered for another step")
+            if len(got["output"]) != self._board.output_bytes:
+                raise LinkError(
+                    f"{self._url}: the board sent {len(got['output'])} bytes of output, "
+                    f"its hello said {self._board.output_bytes}"
+                )
             step.result = StepResult(step.index, got["ticks"], got["output"], None)
         for other in lost:
             self._exchange.send(other.request)
@@ -297,7 +249,7 @@ class Session:
             if (got["session"], got["region"], got["step"]) != (self._number, region, index):
                 raise LinkError(f"{self._url}: the board answered with another step's trace")
             offset = got["offset"]
-            if offset % chunk or len(got["bytes"]) != min(chunk, size - offset):
+            if offset % chunk or not 0 < len(got["bytes"]) == min(chunk, size - offset):
                 raise LinkError(f"{self._url}: the board sent a trace of another shape")
             found[offset] = got["bytes"]
             gaps = [gap for gap in gaps if gap != offset]
@@ -336,7 +288,3 @@ class Session:
             f"{self._url}: the board refused '{asked.name if asked else '?'}' "
             f"{self._where()} ({name})"
         )
-
-
-def _name(stage: str, model_hash: bytes, target: str) -> str:
-    return f"model {model_hash.hex()[:_HASH_SHOWN]} ({stage}) built for {target}"
