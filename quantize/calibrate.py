@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from quantize import integer
 from quantize.errors import InputError
-from quantize.graph import Graph
+from quantize.graph import Graph, repeats
 from quantize.model import QuantisedModel
-from quantize.run import FloatRun, output_frac, run_float, run_integer
+from quantize.run import FloatRun, output_frac, run_float, run_integer, to_held
 from quantize.weights import Weights
 
 Floats = npt.NDArray[np.float64]
@@ -51,13 +51,13 @@ def steps(features: npt.NDArray[np.floating], graph: Graph) -> Floats:
     return flat[: count * width].reshape(count, width)
 
 
-def peaks(graph: Graph, run: FloatRun, inputs: Floats) -> dict[str, float]:
-    """Largest magnitude seen in the graph's inputs and outputs."""
-    seen = {name: float(np.abs(inputs).max()) for name in graph.inputs}
+def peaks(graph: Graph, run: FloatRun, inputs: dict[str, Floats]) -> dict[str, float]:
+    """Largest magnitude seen in the graph's inputs and outputs that have a calibrated format."""
+    seen = {name: float(np.abs(values).max()) for name, values in inputs.items()}
     for node in graph.nodes:
         if node.output.buffer in graph.outputs:
             seen[node.output.buffer] = float(np.abs(run.outputs[node.name]).max())
-    return seen
+    return {name: seen[name] for name in graph.calibrated}
 
 
 def snr_db(got: Floats, want: Floats) -> float:
@@ -66,17 +66,23 @@ def snr_db(got: Floats, want: Floats) -> float:
     return float("inf") if noise == 0 else 10 * np.log10(float((want**2).sum()) / noise)
 
 
-def calibrate(graph: Graph, weights: dict[str, Weights], inputs: Floats) -> dict[str, float]:
-    """Run the float network over real inputs [steps, n] and return its peaks."""
-    return peaks(graph, run_float(graph, weights, inputs), inputs)
+def calibrate(
+    graph: Graph, weights: dict[str, Weights], inputs: Floats | dict[str, Floats]
+) -> dict[str, float]:
+    """Run the float network over real inputs [steps, n] (by name if several), return its peaks."""
+    named = _named(graph, inputs)
+    return peaks(graph, run_float(graph, weights, named), named)
 
 
-def report(model: QuantisedModel, weights: dict[str, Weights], inputs: Floats) -> list[LayerReport]:
+def report(
+    model: QuantisedModel, weights: dict[str, Weights], inputs: Floats | dict[str, Floats]
+) -> list[LayerReport]:
     """Compare a free-running integer run with the float run, node by node."""
     graph = model.graph
-    wanted = run_float(graph, weights, inputs)
-    (name,) = graph.inputs
-    got = run_integer(model, integer.to_fixed(inputs, model.frac[name]))
+    named = _named(graph, inputs)
+    wanted = run_float(graph, weights, named)
+    held = {name: to_held(graph, model.frac, name, x) for name, x in named.items()}
+    got = run_integer(model, held)
     rows = []
     for node in graph.nodes:
         frac = output_frac(model, node)
@@ -90,8 +96,12 @@ def report(model: QuantisedModel, weights: dict[str, Weights], inputs: Floats) -
                 weights="int16" if any(m.is_wide for m in matrices) else "int8",
                 scale=float(max(m.scale.max() for m in matrices)),
                 snr_db=snr_db(integer.to_real(got[node.name], frac), wanted.outputs[node.name]),
-                macs=sum(m.macs for m in matrices),
+                macs=sum(m.macs for m in matrices) * repeats(node),
                 bytes=sum(m.stored_bytes for m in matrices),
             )
         )
     return rows
+
+
+def _named(graph: Graph, inputs: Floats | dict[str, Floats]) -> dict[str, Floats]:
+    return inputs if isinstance(inputs, dict) else {graph.inputs[0]: inputs}

@@ -5,12 +5,12 @@ A graph is a straight list of nodes over named values. A value is a slice of a b
 concatenate everything they ever computed (libopus' DenseNet-like "trunk") put their values side by
 side in one buffer, so that a concatenation is a longer slice and costs nothing.
 
-All sizes are in elements. Inputs carry a format calibrated by the quantiser; everything inside the
-network that has passed tanh, sigmoid or a GRU is bounded by one and is held in Q15.
+All sizes are in elements. Each buffer has a format: the caller's inputs and outputs are int16 with
+calibrated fractional bits; everything inside that has passed tanh or a GRU is bounded by one.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -22,6 +22,14 @@ class Activation(str, Enum):
 
     LINEAR = "linear"
     TANH = "tanh"
+
+
+class Format(str, Enum):
+    """How a buffer's values are held."""
+
+    FIXED = "fixed"  # int16 with fractional bits that calibration chose
+    Q15 = "q15"  # int16, bounded by one
+    X8 = "x8"  # int8, round(127 x), bounded by one: what int8 matrices take
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,35 @@ class Gru:
         )
 
 
-Node = Dense | Conv1d | Gru
+@dataclass(frozen=True)
+class Conv2d:
+    """out = activation(W patch + b) at every position of a line: 3 lines of time by 3 positions.
+
+    Causal in time (lines t - 2, t - 1, t), zeros beyond both ends of a line. Input (int16) and
+    output are [channels, width]; W is [out channels, in channels * 3 times * 3 positions], oldest
+    line first (DRED-SPEC section 6, the pitch network). The memory of two lines starts at zero.
+    """
+
+    name: str
+    input: Slice
+    output: Slice
+    width: int
+    activation: Activation
+
+    @property
+    def matrices(self) -> tuple["MatrixShape", ...]:
+        cols = self.input.size // self.width * CONV2D_TAPS**2
+        return (MatrixShape(self.name, self.output.size // self.width, cols, self.input.buffer),)
+
+
+Node = Dense | Conv1d | Conv2d | Gru
+
+CONV2D_TAPS = 3
+
+
+def repeats(node: Node) -> int:
+    """How often a step applies the node's matrices."""
+    return node.width if isinstance(node, Conv2d) else 1
 
 
 @dataclass(frozen=True)
@@ -108,8 +144,9 @@ class MatrixShape:
 class Graph:
     """One network step.
 
-    `inputs` and `outputs` name the buffers that the caller fills and reads (int16, calibrated
-    format); `buffers` gives the size of every buffer, the inner ones included.
+    `inputs` and `outputs` name the buffers that the caller fills and reads; `buffers` gives the
+    size of every buffer, the inner ones included. `formats` names the buffers that are not held in
+    the usual way: inputs and outputs FIXED, inner ones X8.
     """
 
     name: str
@@ -117,8 +154,15 @@ class Graph:
     outputs: tuple[str, ...]
     buffers: dict[str, int]
     nodes: tuple[Node, ...]
+    formats: dict[str, Format] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        clash = {shape.name for shape in self.matrices()} & set(self.buffers)
+        if clash:
+            # Both become names in the generated C.
+            raise InputError(f"graph {self.name}: {clash.pop()} names a layer and a buffer")
+        if any(self.format(name) is not Format.FIXED for name in self.outputs):
+            raise InputError(f"graph {self.name}: outputs have calibrated formats and no other")
         for name in (*self.inputs, *self.outputs):
             if self.buffers.get(name, 0) < 1:
                 raise InputError(f"graph {self.name}: in- or output {name} is no buffer of it")
@@ -152,15 +196,35 @@ class Graph:
         linear = not isinstance(node, Gru) and node.activation is Activation.LINEAR
         if linear != (node.output.buffer in self.outputs):
             raise InputError(f"{where}: linear nodes, and only those, write the graph's outputs")
+        if isinstance(node, Conv2d):
+            if node.width < 1 or node.input.size % node.width or node.output.size % node.width:
+                raise InputError(f"{where} has lines of {node.width}, which its buffers do not")
+            if not self.is_wide(node.input.buffer):
+                raise InputError(f"{where} works on int16, its input is int8")
+        elif self.is_wide(node.input.buffer) and not isinstance(node, Dense):
+            raise InputError(f"{where} works on int8, its input is int16")
+        if isinstance(node, Gru) and self.is_wide(node.output.buffer):
+            raise InputError(f"{where} works on int8, its output is int16")
 
     def matrices(self) -> Iterator[MatrixShape]:
         """Yield every weight matrix of the step, in the order of use."""
         for node in self.nodes:
             yield from node.matrices
 
-    def is_unbounded(self, buffer: str) -> bool:
-        """Whether values of this buffer are not bounded by one (the caller's inputs)."""
-        return buffer in self.inputs
+    def format(self, buffer: str) -> Format:
+        """How the values of a buffer are held."""
+        outer = buffer in self.inputs or buffer in self.outputs
+        return self.formats.get(buffer, Format.FIXED if outer else Format.X8)
+
+    def is_wide(self, buffer: str) -> bool:
+        """Whether a buffer holds int16, which takes int16 weights."""
+        return self.format(buffer) is not Format.X8
+
+    @property
+    def calibrated(self) -> tuple[str, ...]:
+        """The in- and outputs whose format calibration chooses."""
+        outer = (*self.inputs, *self.outputs)
+        return tuple(name for name in outer if self.format(name) is Format.FIXED)
 
     def to_json(self) -> dict[str, Any]:
         """Return the graph as plain JSON data."""
@@ -170,6 +234,7 @@ class Graph:
             "inputs": list(self.inputs),
             "outputs": list(self.outputs),
             "buffers": dict(self.buffers),
+            "formats": {name: held.value for name, held in self.formats.items()},
             "nodes": nodes,
         }
 
@@ -183,6 +248,7 @@ class Graph:
                 tuple(data["outputs"]),
                 {str(k): int(v) for k, v in data["buffers"].items()},
                 tuple(_node_from_json(item) for item in data["nodes"]),
+                {str(k): Format(v) for k, v in data["formats"].items()},
             )
         except InputError:
             raise
@@ -191,9 +257,10 @@ class Graph:
 
 
 def _node_from_json(item: dict[str, Any]) -> Node:
-    kinds: dict[str, type[Dense] | type[Conv1d] | type[Gru]] = {
+    kinds: dict[str, type[Dense] | type[Conv1d] | type[Conv2d] | type[Gru]] = {
         "Dense": Dense,
         "Conv1d": Conv1d,
+        "Conv2d": Conv2d,
         "Gru": Gru,
     }
     fields = {k: v for k, v in item.items() if k != "op"}

@@ -71,16 +71,20 @@ class QuantisedMatrix:
         return self.macs * self.weights.dtype.itemsize + index + self.rows * (4 + 2 + 1)
 
     def apply(self, x: Ints) -> Ints:
-        """Return the int16 results for one input vector [cols] (exact: all below 2^53)."""
+        """Return the int16 results for an input [cols] or [cols, n] (exact: all below 2^53)."""
         acc = (self.weights.astype(np.float64) @ x.astype(np.float64)).astype(np.int64)
+        rows = (-1,) + (1,) * (x.ndim - 1)
         return integer.requantise(
-            acc + self.bias, self.multiplier.astype(np.int64), self.shift.astype(np.int64)
+            acc + self.bias.reshape(rows),
+            self.multiplier.astype(np.int64).reshape(rows),
+            self.shift.astype(np.int64).reshape(rows),
         )
 
 
 @dataclass(frozen=True)
 class QuantisedModel:
-    """A graph with its integer matrices; `frac` gives the fractional bits of each in/output."""
+    """A graph with its integer matrices; `frac` gives the fractional bits of each in- and output
+    that is held in a calibrated format."""
 
     graph: Graph
     scheme: str
@@ -151,7 +155,7 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> 
     if header["scheme"] not in SCHEMES:
         raise InputError(f"scheme {header['scheme']} is none of {', '.join(SCHEMES)}")
     frac = {str(k): int(v) for k, v in header["frac"].items()}
-    if sorted(frac) != sorted({*graph.inputs, *graph.outputs}):
+    if sorted(frac) != sorted(graph.calibrated):
         raise InputError("it has not exactly one format for each in- and output")
     if not all(0 <= bits <= integer.Q15_FRAC for bits in frac.values()):
         raise InputError("a format has fractional bits outside 0 to 15")
@@ -172,7 +176,7 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> 
             )
         except KeyError as error:
             raise InputError(f"layer {name} is incomplete: no {error}") from error
-        _check_matrix(matrix, shape.rows, shape.cols, graph.is_unbounded(shape.fed_from))
+        _check_matrix(matrix, shape.rows, shape.cols, graph.is_wide(shape.fed_from))
         matrices[name] = matrix
     return QuantisedModel(
         graph=graph,

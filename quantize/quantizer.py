@@ -28,14 +28,15 @@ def quantise(
     `source` says where the weights came from. Raises InputError for missing or ill-shaped layers,
     or where an accumulator could overflow.
     """
-    frac = {name: choose_frac(peaks[name]) for name in (*graph.inputs, *graph.outputs)}
+    frac = {name: choose_frac(peaks[name]) for name in graph.calibrated}
     out_frac = {node.name: frac.get(node.output.buffer, integer.PRE_FRAC) for node in graph.nodes}
     shapes = list(graph.matrices())
     matrices = {}
     for shape, layer in zip(shapes, fit(shapes, weights, source["name"]), strict=True):
         to_frac = out_frac.get(shape.name, integer.PRE_FRAC)
-        if graph.is_unbounded(shape.fed_from):
-            matrices[shape.name] = quantise_wide(layer, frac[shape.fed_from], to_frac)
+        if graph.is_wide(shape.fed_from):
+            from_frac = frac.get(shape.fed_from, integer.Q15_FRAC)
+            matrices[shape.name] = quantise_wide(layer, from_frac, to_frac)
         else:
             matrices[shape.name] = quantise_narrow(layer, to_frac)
     return QuantisedModel(graph, SCHEME, frac, matrices, source)

@@ -6,17 +6,25 @@ named by layer, step and element.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from quantize import integer
-from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, Node
+from quantize.graph import CONV2D_TAPS, Activation, Conv1d, Conv2d, Format, Graph, Gru, Node
 from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.weights import Weights
 
 Floats = npt.NDArray[np.float64]
+
+
+def to_held(graph: Graph, frac: dict[str, int], name: str, x: Floats) -> Ints:
+    """Real values of an input buffer as the integers that the buffer holds."""
+    if graph.format(name) is Format.X8:
+        return np.clip(np.floor(x * integer.X8_ONE + 0.5), -127, 127).astype(np.int64)
+    return integer.to_fixed(x, frac.get(name, integer.Q15_FRAC))
 
 
 @dataclass
@@ -35,17 +43,17 @@ class IntegerRunner:
         """Return to the state before the first step."""
         graph = self.model.graph
         self._buffers = {name: np.zeros(size, np.int64) for name, size in graph.buffers.items()}
-        self._states = {}
-        self._memories = {}
-        for node in graph.nodes:
-            if isinstance(node, Gru):
-                self._states[node.name] = np.zeros(node.output.size, np.int64)
-            elif isinstance(node, Conv1d):
-                zero = np.zeros(node.input.size, np.int64)
-                self._memories[node.name] = [zero] * node.dilation
+        self._states = {
+            n.name: np.zeros(n.output.size, np.int64) for n in graph.nodes if isinstance(n, Gru)
+        }
+        self._memories = {
+            node.name: [np.zeros(node.input.size, np.int64)] * depth
+            for node in graph.nodes
+            if (depth := memory_depth(node))
+        }
 
     def step(self, inputs: dict[str, Ints]) -> dict[str, Ints]:
-        """Run one step on int16 inputs; returns every node's int16 output by the node's name.
+        """Run one step on the integers that the inputs hold; returns every node's int16 output.
 
         A node's output is after its activation: Q15 inside the network, the calibrated format for
         the nodes that write the graph's outputs.
@@ -58,13 +66,12 @@ class IntegerRunner:
             result = self._node(node)
             trace[node.name] = result
             out = node.output
-            kept = result if out.buffer in graph.outputs else integer.narrow(result)
-            self._buffers[out.buffer][out.start : out.start + out.size] = kept
+            kept = result if graph.is_wide(out.buffer) else integer.narrow(result)
+            self._buffers[out.buffer][out.span] = kept
         return trace
 
     def _node(self, node: Node) -> Ints:
-        source = node.input
-        x = self._buffers[source.buffer][source.start : source.start + source.size].copy()
+        x = self._buffers[node.input.buffer][node.input.span].copy()
         matrices = self.model.matrices
         if isinstance(node, Gru):
             state = self._states[node.name]
@@ -72,44 +79,70 @@ class IntegerRunner:
             from_state = matrices[f"{node.name}_recurrent"].apply(integer.narrow(state))
             self._states[node.name] = integer.gru_update(from_input, from_state, state)
             return self._states[node.name]
-        if isinstance(node, Conv1d):
+        if memory_depth(node):
             memory = self._memories[node.name]
-            window = np.concatenate([memory[0], x])
             self._memories[node.name] = [*memory[1:], x]
-            x = window
-        pre = matrices[node.name].apply(x)
+            x = gather(node, memory, x)
+        pre = matrices[node.name].apply(x).reshape(-1)
         return integer.tanh(pre) if node.activation is Activation.TANH else pre
 
 
-def run_integer(model: QuantisedModel, features: Ints) -> dict[str, Ints]:
-    """Run over int16 rows [steps, n] of the graph's one input; returns [steps, size] a node."""
+def memory_depth(node: Node) -> int:
+    """How many past inputs a node remembers (a GRU's state is not one)."""
+    if isinstance(node, Conv1d):
+        return node.dilation
+    return CONV2D_TAPS - 1 if isinstance(node, Conv2d) else 0
+
+
+def gather(node: Node, memory: list[npt.NDArray[Any]], x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What a convolution's matrix multiplies: [cols] of a Conv1d, [cols, width] of a Conv2d."""
+    if not isinstance(node, Conv2d):
+        return np.concatenate([memory[0], x])
+    lines = np.array([*memory, x]).reshape(CONV2D_TAPS, -1, node.width)  # [time, channel, position]
+    padded = np.pad(lines, ((0, 0), (0, 0), (1, 1)))
+    taps = [padded[:, :, k : k + node.width] for k in range(CONV2D_TAPS)]
+    # [channel, time, tap, position]: the order of the weights' columns.
+    return np.stack(taps, axis=2).transpose(1, 0, 2, 3).reshape(-1, node.width)
+
+
+def run_integer(model: QuantisedModel, inputs: Ints | dict[str, Ints]) -> dict[str, Ints]:
+    """Run over input rows [steps, n], an array for one input or one a name for several.
+
+    Returns every node's output, [steps, size] by the node's name.
+    """
     runner = IntegerRunner(model)
-    (name,) = model.graph.inputs
-    rows = [runner.step({name: row}) for row in features]
+    rows = [runner.step(row) for row in _rows(model.graph, inputs)]
     return {node.name: np.array([row[node.name] for row in rows]) for node in model.graph.nodes}
+
+
+def _rows(graph: Graph, inputs: Any) -> list[dict[str, npt.NDArray[Any]]]:
+    named = inputs if isinstance(inputs, dict) else {graph.inputs[0]: inputs}
+    count = len(next(iter(named.values())))
+    return [{name: named[name][step] for name in graph.inputs} for step in range(count)]
 
 
 @dataclass(frozen=True)
 class FloatRun:
-    """A float run: `outputs` [steps, size] by node, `pre` [steps, rows] by matrix (affine part)."""
+    """A float run: `outputs` [steps, size] by node, `pre` [steps, rows] by matrix, unactivated."""
 
     outputs: dict[str, Floats]
     pre: dict[str, Floats]
 
 
-def run_float(graph: Graph, weights: dict[str, Weights], features: Floats) -> FloatRun:
-    """Run the float network over input rows [steps, n], with true tanh and sigmoid."""
-    trunk = {name: np.zeros(size) for name, size in graph.buffers.items()}
+def run_float(
+    graph: Graph, weights: dict[str, Weights], inputs: Floats | dict[str, Floats]
+) -> FloatRun:
+    """Run the float network over input rows as `run_integer`, with true tanh and sigmoid."""
+    buffers = {name: np.zeros(size) for name, size in graph.buffers.items()}
     states = {n.name: np.zeros(n.output.size) for n in graph.nodes if isinstance(n, Gru)}
-    memories = {
-        n.name: [np.zeros(n.input.size)] * n.dilation for n in graph.nodes if isinstance(n, Conv1d)
-    }
+    memories = {n.name: [np.zeros(n.input.size)] * memory_depth(n) for n in graph.nodes}
     outputs: dict[str, list[Floats]] = {node.name: [] for node in graph.nodes}
     pre: dict[str, list[Floats]] = {shape.name: [] for shape in graph.matrices()}
 
     def affine(name: str, x: Floats) -> Floats:
         layer = weights[name]
-        result: Floats = layer.matrix @ x + layer.bias
+        result: Floats = layer.matrix @ x + layer.bias.reshape((-1,) + (1,) * (x.ndim - 1))
+        result = result.reshape(-1)
         pre[name].append(result)
         return result
 
@@ -121,20 +154,19 @@ def run_float(graph: Graph, weights: dict[str, Weights], features: Floats) -> Fl
             z, r = _sigmoid(a[:n] + u[:n]), _sigmoid(a[n : 2 * n] + u[n : 2 * n])
             states[node.name] = z * s + (1 - z) * np.tanh(a[2 * n :] + r * u[2 * n :])
             return states[node.name]
-        if isinstance(node, Conv1d):
+        if memory_depth(node):
             memory = memories[node.name]
             memories[node.name] = [*memory[1:], x]
-            x = np.concatenate([memory[0], x])
+            x = gather(node, memory, x)
         y = affine(node.name, x)
         return np.tanh(y) if node.activation is Activation.TANH else y
 
-    (input_name,) = graph.inputs
-    for row in features:
-        trunk[input_name][:] = row
+    for row in _rows(graph, inputs):
+        for name in graph.inputs:
+            buffers[name][:] = row[name]
         for node in graph.nodes:
-            i, o = node.input, node.output
-            y = node_step(node, trunk[i.buffer][i.start : i.start + i.size].copy())
-            trunk[o.buffer][o.start : o.start + o.size] = y
+            y = node_step(node, buffers[node.input.buffer][node.input.span].copy())
+            buffers[node.output.buffer][node.output.span] = y
             outputs[node.name].append(y)
     return FloatRun(
         {name: np.array(rows) for name, rows in outputs.items()},
@@ -146,6 +178,6 @@ def _sigmoid(x: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-x)))
 
 
-def output_frac(model: QuantisedModel, node: Dense | Conv1d | Gru) -> int:
+def output_frac(model: QuantisedModel, node: Node) -> int:
     """Fractional bits of a node's int16 output."""
     return model.frac.get(node.output.buffer, integer.Q15_FRAC)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The networks of libopus 1.6 as streaming graphs. Sizes: DRED-SPEC.md section 6."""
 
-from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, Node, Slice
+from quantize.graph import Activation, Conv1d, Conv2d, Dense, Format, Graph, Gru, Node, Slice
 
 FEATURES = 20  # a 10 ms frame: 18 cepstral coefficients, pitch, correlation
 LATENTS = 25  # of 32 rows that the weights hold; the rest is padding
 INITIAL_STATE = 50  # of 56
+
+IF_FEATURES = 88  # instantaneous-frequency features of the pitch network
+LAGS = 224  # cross-correlation features: lags 256 down to 33
+PITCH_CLASSES = 180  # of 192 rows; 20 cents each
 
 _STAGES = 5
 _DENSE1 = 64
@@ -50,4 +54,49 @@ def rdovae_encoder() -> Graph:
             "initial_state": INITIAL_STATE,
         },
         nodes=tuple(nodes),
+    )
+
+
+def pitch() -> Graph:
+    """Build PitchDNN: 88 IF and 224 correlation features of one 10 ms frame to 180 class logits."""
+    hidden, channels = 64, 4
+    lags = Slice("xcorr_features", 0, LAGS)
+    inner = Slice("conv2d_hidden", 0, channels * LAGS)
+    joined = Slice("joined", 0, LAGS + hidden)
+    up1, up2 = Slice("if_hidden", 0, hidden), Slice("joined", LAGS, hidden)
+    down, state = Slice("gru_in", 0, hidden), Slice("gru_out", 0, hidden)
+    tanh = Activation.TANH
+    return Graph(
+        name="pitch",
+        inputs=("if_features", "xcorr_features"),
+        outputs=("logits",),
+        buffers={
+            "if_features": IF_FEATURES,
+            "xcorr_features": LAGS,
+            "if_hidden": hidden,
+            "conv2d_hidden": channels * LAGS,
+            "joined": LAGS + hidden,
+            "gru_in": hidden,
+            "gru_out": hidden,
+            "logits": PITCH_CLASSES,
+        },
+        nodes=(
+            Dense("dense_if_upsampler_1", Slice("if_features", 0, IF_FEATURES), up1, tanh),
+            Dense("dense_if_upsampler_2", up1, up2, tanh),
+            Conv2d("conv2d_1", lags, inner, LAGS, tanh),
+            Conv2d("conv2d_2", inner, Slice("joined", 0, LAGS), LAGS, tanh),
+            Dense("dense_downsampler", joined, down, tanh),
+            Gru("gru_1", down, state),
+            Dense(
+                "dense_final_upsampler",
+                state,
+                Slice("logits", 0, PITCH_CLASSES),
+                Activation.LINEAR,
+            ),
+        ),
+        formats={
+            "if_features": Format.X8,
+            "xcorr_features": Format.Q15,
+            "conv2d_hidden": Format.Q15,
+        },
     )

@@ -12,6 +12,7 @@ from quantize.graph import MatrixShape
 
 BLOCK_ROWS = 8  # libopus' sparse block: 8 outputs by 4 inputs (DRED-SPEC section 7)
 BLOCK_COLS = 4
+PADDING = 16  # upstream pads the outputs of some layers, at most by 12 (180 pitch classes to 192)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def fit(shapes: Iterable[MatrixShape], weights: dict[str, Weights], source: str)
         if layer is None:
             raise InputError(f"{source}: layer {shape.name} is missing; is it another model?")
         rows, cols = layer.matrix.shape
-        if cols != shape.cols or rows < shape.rows or rows - shape.rows >= BLOCK_ROWS:
+        if cols != shape.cols or rows < shape.rows or rows - shape.rows >= PADDING:
             raise InputError(
                 f"{source}: layer {shape.name} is {rows}x{cols}, the network needs "
                 f"{shape.rows}x{shape.cols}; is it from another libopus version?"

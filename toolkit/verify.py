@@ -22,6 +22,7 @@ from toolkit.build import BuildResult
 from toolkit.compare import Comparison, compare, split_trace
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
+from toolkit.report.checks import checks
 from toolkit.stream import Streamed, stream
 from toolkit.targets import Target
 
@@ -51,15 +52,18 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Not one value differs, and every step kept to the limit."""
-        return self.mismatches == 0 and self.budget.holds
+        """Not one value differs, every step kept to the limit, and memory suffices."""
+        return all(check.ok for check in checks(self._facts()))
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as a JSON object (DESIGN section 7 gives the least that is in it)."""
-        first = next((c.first for c in self.comparisons.values() if c.first), None)
+        return {"ok": self.ok, **self._facts()}
+
+    def _facts(self) -> dict[str, Any]:
+        found = [c.first for c in self.comparisons.values() if c.first is not None]
+        first = min(found, key=lambda mismatch: mismatch.step, default=None)
         build = self.build
         return {
-            "ok": self.ok,
             "target": self.target.name,
             "model_hash": self.model.hash,
             "scheme": self.model.scheme,

@@ -7,7 +7,7 @@ others are scratch within one.
 
 from dataclasses import dataclass
 
-from quantize.graph import Conv1d, Dense, Gru
+from quantize.graph import CONV2D_TAPS, Conv1d, Conv2d, Graph, Gru
 from quantize.model import QuantisedModel
 
 _ALIGN = 4  # each member starts on a word, so that kernels may load words
@@ -53,13 +53,18 @@ def plan(model: QuantisedModel) -> Arena:
             wanted.append((state_name(node), "int16_t", node.output.size, True))
         elif isinstance(node, Conv1d):
             wanted.append((memory_name(node), "int8_t", node.dilation * node.input.size, True))
+        elif isinstance(node, Conv2d):
+            lines = CONV2D_TAPS * (node.input.size // node.width)
+            wanted.append((memory_name(node), "int16_t", lines * (node.width + 2), True))
     wanted += [
-        (name, "int8_t", size, False)
+        (name, c_type(graph, name), size, False)
         for name, size in graph.buffers.items()
         if name not in graph.inputs and name not in graph.outputs
     ]
-    inner = [n for n in graph.nodes if isinstance(n, Dense | Conv1d)]
-    row = max((n.output.size for n in inner if n.output.buffer not in graph.outputs), default=0)
+    narrowed = [
+        n for n in graph.nodes if not isinstance(n, Gru) and not graph.is_wide(n.output.buffer)
+    ]
+    row = max((n.output.size for n in narrowed), default=0)
     gru = max((n.output.size for n in graph.nodes if isinstance(n, Gru)), default=0)
     conv = max((n.input.size for n in graph.nodes if isinstance(n, Conv1d)), default=0)
     wanted += [
@@ -70,12 +75,17 @@ def plan(model: QuantisedModel) -> Arena:
     ]
     members = []
     offset = 0
-    for name, c_type, count, keeps in wanted:
+    for name, element, count, keeps in wanted:
         if count:
-            member = Member(name, c_type, count, keeps, offset)
+            member = Member(name, element, count, keeps, offset)
             members.append(member)
             offset = _aligned(offset + member.bytes)
     return Arena(tuple(members))
+
+
+def c_type(graph: Graph, buffer: str) -> str:
+    """The C type of a buffer's elements."""
+    return "int16_t" if graph.is_wide(buffer) else "int8_t"
 
 
 def state_name(node: Gru) -> str:
@@ -83,7 +93,7 @@ def state_name(node: Gru) -> str:
     return f"{node.name}_state"
 
 
-def memory_name(node: Conv1d) -> str:
+def memory_name(node: Conv1d | Conv2d) -> str:
     """The struct member that holds a convolution's past inputs."""
     return f"{node.name}_memory"
 

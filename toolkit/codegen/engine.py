@@ -2,6 +2,7 @@
 """The one engine instance of an image: joins a generated network to the serial server."""
 
 from quantize.model import QuantisedModel
+from toolkit.codegen.arena import c_type
 from toolkit.codegen.tables import BANNER
 
 MODEL_HASH_BYTES = 16  # DK_MODEL_HASH_BYTES of firmware/include/dredkit/engine.h
@@ -12,11 +13,15 @@ def trace_bytes(model: QuantisedModel) -> int:
     return sum(2 * node.output.size for node in model.graph.nodes)
 
 
+def held_bytes(model: QuantisedModel, buffer: str) -> int:
+    """Bytes of one of the graph's buffers."""
+    return model.graph.buffers[buffer] * (2 if model.graph.is_wide(buffer) else 1)
+
+
 def io_bytes(model: QuantisedModel) -> tuple[int, int]:
     """Bytes of one step's inputs and outputs on the wire."""
-    buffers = model.graph.buffers
-    inputs = sum(2 * buffers[name] for name in model.graph.inputs)
-    return inputs, sum(2 * buffers[name] for name in model.graph.outputs)
+    inputs = sum(held_bytes(model, name) for name in model.graph.inputs)
+    return inputs, sum(held_bytes(model, name) for name in model.graph.outputs)
 
 
 def engine_sizes(model: QuantisedModel) -> str:
@@ -39,14 +44,14 @@ def engine_source(model: QuantisedModel, target: str) -> str:
     declare, take, give = [], [], []
     offset = 0
     for buffer in graph.inputs:
-        declare.append(f"    int16_t {buffer}[{graph.buffers[buffer]}];\n")
+        declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
         take.append(f"    memcpy({buffer}, input + {offset}, sizeof {buffer});\n")
-        offset += 2 * graph.buffers[buffer]
+        offset += held_bytes(model, buffer)
     offset = 0
     for buffer in graph.outputs:
-        declare.append(f"    int16_t {buffer}[{graph.buffers[buffer]}];\n")
+        declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
         give.append(f"    memcpy(output + {offset}, {buffer}, sizeof {buffer});\n")
-        offset += 2 * graph.buffers[buffer]
+        offset += held_bytes(model, buffer)
     arguments = ", ".join(("&instance", *graph.inputs, *graph.outputs, "trace"))
     return (
         f'{BANNER}#include "dredkit/engine.h"\n\n#include <string.h>\n\n#include "{name}.h"\n\n'

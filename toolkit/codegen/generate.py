@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from quantize.graph import repeats
 from quantize.model import QuantisedModel
 from quantize.run import output_frac
 from toolkit.codegen.arena import Arena, plan
@@ -66,7 +67,7 @@ def describe(model: QuantisedModel, target: str, arena: Arena) -> dict[str, Any]
                 "outputs": node.output.size,
                 "frac": output_frac(model, node),
                 "trace_offset": offset,
-                "macs": sum(m.macs for m in matrices),
+                "macs": sum(m.macs for m in matrices) * repeats(node),
                 "flash_bytes": sum(m.stored_bytes for m in matrices),
             }
         )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The step function as C: a straight list of calls, one paragraph a layer, no logic."""
 
-from quantize.graph import Activation, Conv1d, Dense, Gru, Slice
+from quantize.graph import Activation, Conv1d, Conv2d, Gru, Node, Slice
 from quantize.model import QuantisedModel
-from toolkit.codegen.arena import Arena, memory_name, state_name
+from toolkit.codegen.arena import Arena, c_type, memory_name, state_name
 from toolkit.codegen.tables import BANNER
 
 _MEMBER_ALIGN = 4  # toolkit/codegen/arena.py lays members out on words
@@ -17,9 +17,11 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
     lines = [BANNER, f"#ifndef {guard}\n#define {guard}\n\n#include <stdalign.h>\n"]
     lines.append("#include <stdint.h>\n\n")
     for buffer in (*model.graph.inputs, *model.graph.outputs):
-        size, frac = model.graph.buffers[buffer], model.frac[buffer]
-        lines.append(f"#define DK_{upper}_{buffer.upper()} {size}  // int16, Q{frac}\n")
-        lines.append(f"#define DK_{upper}_{buffer.upper()}_FRAC {frac}\n")
+        size, frac = model.graph.buffers[buffer], model.frac.get(buffer)
+        held = model.graph.format(buffer).value if frac is None else f"int16, Q{frac}"
+        lines.append(f"#define DK_{upper}_{buffer.upper()} {size}  // {held}\n")
+        if frac is not None:
+            lines.append(f"#define DK_{upper}_{buffer.upper()}_FRAC {frac}\n")
     lines.append(f"\n// All memory of one instance: {arena.bytes} bytes, of which ")
     lines.append(f"{arena.kept_bytes} are kept between steps.\ntypedef struct {{\n")
     for member in arena.members:
@@ -50,38 +52,43 @@ def step_source(model: QuantisedModel) -> str:
 def _signature(model: QuantisedModel) -> str:
     graph = model.graph
     upper = graph.name.upper()
-    inputs = [f"const int16_t {n}[DK_{upper}_{n.upper()}]" for n in graph.inputs]
+    inputs = [f"const {c_type(graph, n)} {n}[DK_{upper}_{n.upper()}]" for n in graph.inputs]
     outputs = [f"int16_t {n}[DK_{upper}_{n.upper()}]" for n in graph.outputs]
     arguments = [f"dk_{graph.name} *self", *inputs, *outputs, "uint8_t *trace"]
     return f"void dk_{graph.name}_step(" + ",\n    ".join(arguments) + ")"
 
 
-def _paragraph(node: Dense | Conv1d | Gru, model: QuantisedModel) -> str:
+def _paragraph(node: Node, model: QuantisedModel) -> str:
     graph = model.graph
     out = node.output
     size = out.size
     kind = type(node).__name__.lower()
     lines = [f"// {node.name}: {kind}, {node.input.size} -> {size}"]
+    x = _place(node.input, graph.inputs)
+    wide = graph.is_wide(out.buffer)
+    result = _place(out, graph.outputs) if wide else "self->row"
     if isinstance(node, Gru):
         result = f"self->{state_name(node)}"
-        x = _place(node.input, graph.inputs)
         lines.append(f"dk_gru_step(&{node.name}, {x}, {result}, self->gates, self->state8);")
+    elif isinstance(node, Conv2d):
+        memory = f"self->{memory_name(node)}"
+        channels = node.input.size // node.width
+        lines.append(f"dk_conv2d_line({memory}, {x}, {channels}, {node.width});")
+        lines.append(f"dk_conv2d(&{node.name}, {memory}, {channels}, {node.width}, {result});")
     else:
-        result = _place(out, graph.outputs) if out.buffer in graph.outputs else "self->row"
-        x = _place(node.input, graph.inputs)
         if isinstance(node, Conv1d):
             memory = f"self->{memory_name(node)}"
-            count = node.input.size
             lines.append(
-                f"dk_conv1d_window({memory}, {node.dilation}, {x}, {count}, self->window);"
+                f"dk_conv1d_window({memory}, {node.dilation}, {x}, {node.input.size}, "
+                "self->window);"
             )
             x = "self->window"
         width = 16 if model.matrices[node.name].is_wide else 8
         lines.append(f"dk_matvec{width}(&{node.name}, {x}, {result});")
-        if node.activation is Activation.TANH:
-            lines.append(f"dk_tanh({result}, {size});")
+    if not isinstance(node, Gru) and node.activation is Activation.TANH:
+        lines.append(f"dk_tanh({result}, {size});")
     lines.append(f"trace = dk_trace(trace, {result}, {size});")
-    if out.buffer not in graph.outputs:
+    if not wide:
         lines.append(f"dk_narrow({result}, {size}, {_place(out, ())});")
     return "".join(f"    {line}\n" for line in lines)
 

@@ -10,7 +10,8 @@ from quantize.litert import cross_check, export
 from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed
-from toolkit.steps import BUILD, CLIP, DEFAULT_MODEL, fixed_inputs
+from toolkit.paths import BUILD
+from toolkit.steps import CLIP, DEFAULT_MODEL, fixed_inputs
 
 
 @click.command("export")

@@ -12,10 +12,11 @@ from toolkit.errors import CheckFailed
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
 from toolkit.report import write_verification
+from toolkit.report.checks import checks
 from toolkit.report.table import table
 from toolkit.steps import CLIP, fixed_inputs, quantise_file
 from toolkit.targets import load_target
-from toolkit.verify import Verification, verify
+from toolkit.verify import verify
 
 
 def run_verification(
@@ -76,19 +77,9 @@ def run_verification(
     if junit is not None:
         junit.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(output / "junit.xml", junit)
-    emit_json(json_to, result.as_json())
+    emit_json(json_to, record.facts)
     err.print(table(record.facts))
     err.print(f"report      {output / 'index.html'}")
-    _judge(result)
-
-
-def _judge(result: Verification) -> None:
-    first = next((c.first for c in result.comparisons.values() if c.first is not None), None)
-    if first is not None:
-        raise CheckFailed(f"{result.mismatches} mismatches; the first: {first}")
-    budget = result.budget
-    if not budget.holds:
-        raise CheckFailed(
-            f"over budget on {result.target.name}: {budget.max} {budget.unit} in a step, "
-            f"the limit is {budget.limit}"
-        )
+    failed = [check for check in checks(record.facts) if not check.ok]
+    if failed:
+        raise CheckFailed(f"{failed[0].name}: {failed[0].text}")

@@ -2,9 +2,11 @@
 """`dredkit stream`: speech through a board, its outputs kept in one file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 from rich.progress import Progress
 
 from quantize import integer
@@ -60,7 +62,7 @@ def command(
             model_hash=bytes.fromhex(quantised.hash)[:16],
         )
         run = stream(session, inputs, trace=trace, progress=lambda: bar.advance(task))
-    arrays = {"ticks": np.array(run.ticks, np.uint32)}
+    arrays: dict[str, npt.NDArray[Any]] = {"ticks": np.array(run.ticks, np.uint32)}
     names = dict(output_layers(quantised.graph))
     outputs = split_trace(run.outputs, list(names.items()))
     for buffer, layer in zip(quantised.graph.outputs, names, strict=True):

@@ -20,7 +20,7 @@ _HEADER = struct.Struct("<4siiii44s")
 _ALIGN = 64
 _BLOCK = BLOCK_ROWS * BLOCK_COLS
 _DTYPES = {0: "<f4", 1: "<i4", 2: "i1", 3: "i1"}  # f32, i32, qweight, int8
-_WEIGHT_SUFFIXES = ("_weights_int8", "_weights_float")
+_WEIGHT_SUFFIXES = ("_weights_int8", "_weights_float", "_weight_float")  # the last: conv2d
 
 Records = dict[str, npt.NDArray[np.generic]]
 
@@ -88,6 +88,11 @@ def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
         _expect(floats, rows * cols, f"{name}_weights_float", where)
         # Float weights lie column by column: w[in * rows + out] (DRED-SPEC section 7).
         return Weights(name, floats.reshape(cols, rows).T.astype(np.float64), bias)
+    if f"{name}_weight_float" in records:
+        floats = _take(records, f"{name}_weight_float", "<f4", where)
+        _expect(floats, rows * cols, f"{name}_weight_float", where)
+        # A conv2d: [out channel][in channel][time][position], row by row.
+        return Weights(name, floats.reshape(rows, cols).astype(np.float64), bias)
     stored = _take(records, f"{name}_weights_int8", "i1", where).view(np.int8)
     per_product = _take(records, f"{name}_scale", "<f4", where).astype(np.float64)
     _expect(per_product, rows, f"{name}_scale", where)
