@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Verification end to end on the host target: it proves what holds, and names what does not."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,19 @@ def test_shipped_model_is_bit_exact_on_speech(on_host: Prepared, clip: Path) -> 
     assert verdict["comparisons"]["host"]["values"] == len(inputs) * (layers + 75)
     assert len(verdict["budget"]["per_frame"]) == verdict["frames"] == len(inputs)
     assert min(verdict["budget"]["per_frame"]) > 0
+
+
+def test_sanitizers_are_silent_on_speech(
+    on_host: Prepared, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(on_host.model, on_host.target, tmp_path)
+    monkeypatch.setenv("UBSAN_OPTIONS", "halt_on_error=1")
+    server = build_host_server(tmp_path / GENERATED, tmp_path, sanitize=True)
+    symbols = subprocess.run(["nm", str(server)], capture_output=True, text=True, check=True)
+    assert "__asan_init" in symbols.stdout
+    assert "__ubsan_handle" in symbols.stdout
+    sanitized = replace(on_host, server=server)
+    assert run(sanitized, fixed_inputs(on_host.model, clip), trace=True).ok
 
 
 @pytest.mark.parametrize("seed", range(6))
