@@ -6,6 +6,8 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,6 +164,30 @@ def test_a_killed_board_is_noticed(board: QemuBoard, probe: Probe) -> None:
         probe.port.read(1)
     with pytest.raises(BoardError, match="QEMU has ended"):
         board.reset()
+
+
+def test_nothing_is_left_of_a_killed_program() -> None:
+    code = """
+from toolkit.boards.qemu import QemuBoard
+from toolkit.targets import load_target
+board = QemuBoard(load_target("netduinoplus2"))
+print(board.serial_url, flush=True)
+input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        url = program.stdout.readline().strip()
+        serial.serial_for_url(url).close()
+        program.kill()
+    for _ in range(100):
+        try:
+            serial.serial_for_url(url).close()
+        except serial.SerialException:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{url} still answers")
 
 
 def test_a_taken_port_is_one_line() -> None:

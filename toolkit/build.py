@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compile a generated model: firmware for a board, the server and the library on a host."""
 
+import fcntl
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,10 +54,17 @@ def build_firmware(
     given. Raises InputError without generated code, ToolError when a tool is missing, the code
     does not compile, or the image uses what it must not: firmware.elf is then absent.
     """
-    image = build_dir / "firmware.elf"
-    image.unlink(missing_ok=True)
     if target.system != "cortexm":
         raise InputError(f"{target.name} is no board: its server is built by build_host_server")
+    with _alone(build_dir):
+        return _build_firmware(target, generated_dir, build_dir, app_dir)
+
+
+def _build_firmware(
+    target: Target, generated_dir: Path, build_dir: Path, app_dir: Path | None
+) -> BuildResult:
+    image = build_dir / "firmware.elf"
+    image.unlink(missing_ok=True)
     built = _cmake(target, generated_dir, build_dir, "cmake", "firmware", app_dir=app_dir)
     built = built / "firmware.elf"
     found = elf.forbidden(built)
@@ -114,13 +124,23 @@ def _host(generated_dir: Path, build_dir: Path, goal: str, product: str, sanitiz
     target = load_target("host")
     folder = "cmake-asan" if sanitize else "cmake"
     result = build_dir / ("asan" if sanitize else ".") / product
-    result.unlink(missing_ok=True)
-    built = _cmake(target, generated_dir, build_dir, folder, goal, sanitize=sanitize) / product
-    result.parent.mkdir(parents=True, exist_ok=True)
-    partial = result.with_name(product + ".partial")
-    shutil.copy2(built, partial)
-    partial.replace(result)
+    with _alone(build_dir):
+        result.unlink(missing_ok=True)
+        built = _cmake(target, generated_dir, build_dir, folder, goal, sanitize=sanitize) / product
+        result.parent.mkdir(parents=True, exist_ok=True)
+        partial = result.with_name(product + ".partial")
+        shutil.copy2(built, partial)
+        partial.replace(result)
     return result
+
+
+@contextmanager
+def _alone(build_dir: Path) -> Iterator[None]:
+    """Wait until no other process builds in this directory."""
+    build_dir.mkdir(parents=True, exist_ok=True)
+    with (build_dir / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _cmake(

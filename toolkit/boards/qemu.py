@@ -26,7 +26,8 @@ class QemuBoard:
     """A running emulated board. Use as a context manager, or call `close`.
 
     It starts blank and halted; `flash` writes an image and lets it run. `serial` is "socket" (any
-    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial.
+    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. It ends
+    with the thread that made it, so that nothing is left behind however this process ends.
     """
 
     def __init__(self, target: Target, serial: str = "socket") -> None:
@@ -47,7 +48,7 @@ class QemuBoard:
             self.gdb_address = str(Path(self._directory.name) / "gdb")
             self._log = Path(self._directory.name) / "log"
             command = [
-                program, "-M", emulator.machine, "-nodefaults", "-display", "none",
+                *_tied_to_us(), program, "-M", emulator.machine, "-nodefaults", "-display", "none",
                 "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
                 "-chardev", f"socket,id=gdb,path={self.gdb_address},server=on,wait=off",
                 "-gdb", "chardev:gdb", *emulator.args,
@@ -138,6 +139,12 @@ class QemuBoard:
         words = self.last_words()
         self.close()
         raise BoardError(f"{self.target.name}: QEMU gave no pseudo-terminal: {words}")
+
+
+def _tied_to_us() -> list[str]:
+    """The prefix by which the kernel ends QEMU when we end, even killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def _port(serial: str) -> socket.socket:
