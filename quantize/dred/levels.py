@@ -75,7 +75,7 @@ def quantise(values: Ints, scale: Bytes, deadzone: Bytes) -> Ints:
     row = np.clip(nearest, 1, THRESHOLD_ROWS) - 1
     threshold = np.where(nearest <= THRESHOLD_ROWS, THRESHOLDS[row, zone], zone << 8)
     magnitude = np.maximum(nearest - (beyond < threshold), 0)
-    return np.where(negative, -magnitude, magnitude)
+    return np.asarray(np.where(negative, -magnitude, magnitude))
 
 
 def dequantise(symbols: Ints, scale: Bytes) -> Ints:
@@ -83,4 +83,4 @@ def dequantise(symbols: Ints, scale: Bytes) -> Ints:
     divisor = np.maximum(scale.astype(np.int64), 1)
     numerator = symbols << (VALUE_FRAC + 8)
     value = (2 * numerator + divisor) // (2 * divisor)
-    return np.clip(value, -(1 << 31), (1 << 31) - 1)
+    return np.asarray(np.clip(value, -(1 << 31), (1 << 31) - 1))

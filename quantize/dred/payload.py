@@ -96,7 +96,7 @@ class Writer:
         return self._write(symbols, self._tables.states, self._header.q0)
 
     def chunk(self, values: Ints) -> bool:
-        """Write the next older chunk, int32 Q16 [25]; False, and only `finish`, if it is too big."""
+        """Write the next older chunk, int32 Q16 [25]; False if it does not fit: then finish."""
         at = self._header.level(self._chunk)
         return self.chunk_symbols(_to_symbols(values, self._tables.latents, at))
 

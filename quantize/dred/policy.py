@@ -44,10 +44,7 @@ def libopus_policy(
     if not 0 <= duration <= DURATION_MAX or not 1 <= units <= 48:
         raise InputError(f"DRED policy: want duration 0..{DURATION_MAX} and 1..48 units a packet")
     available = bitrate - (20_000 if lbrr else 12_000)
-    if lbrr:
-        percent = min(70, 3 * loss)
-    else:
-        percent = min(80, 55 + loss) if loss > 5 else 12 * loss
+    percent = _share_percent(loss, lbrr)
     # Longer packets need less: the share p becomes p / (p + (1 - p) packet / 20 ms).
     weight = 8 * percent
     share = max(0, available) * weight // max(1, weight + (100 - percent) * units)
@@ -64,3 +61,10 @@ def libopus_policy(
         return Policy(None, 0)
     most = (tenths + 5) // 10 * UNITS_PER_SECOND // units
     return Policy(Rate(q0, dq, max_chunks=affordable), min(share, most))
+
+
+def _share_percent(loss: int, lbrr: bool) -> int:
+    """Return the share of the bitrate beyond the base codec's, for packets of 20 ms."""
+    if lbrr:
+        return min(70, 3 * loss)
+    return min(80, 55 + loss) if loss > 5 else 12 * loss

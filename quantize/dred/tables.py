@@ -25,7 +25,8 @@ class EntropyTables:
     """All tables of a model, uint8 in Q8: `latents` [4][16][25] and `states` [4][16][50].
 
     The first axis is SCALE, DEADZONE, DECAY (called r elsewhere), P_ZERO (p0); the second the
-    level. An element with decay 0 or P(0) 255 is not transmitted at that level and reads as zero.
+    level. An element with decay 0 or P(0) 255 is not transmitted at that level and reads as zero;
+    any other has a P(0) of at least 1.
     """
 
     latents: Bytes
@@ -41,6 +42,9 @@ class EntropyTables:
                     f"entropy table of {name}: want uint8 [4][{LEVELS}][{size}], "
                     f"got {table.dtype} {list(table.shape)}"
                 )
+            sent = (table[DECAY] != 0) & (table[P_ZERO] != 255)
+            if np.any(sent & (table[P_ZERO] == 0)):
+                raise InputError(f"entropy table of {name}: P(0) is 0, so no zero could be coded")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EntropyTables:

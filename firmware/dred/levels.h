@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The dead-zone quantiser between values and symbols: quantize/dred/levels.py, to the bit.
+#ifndef DREDKIT_DRED_LEVELS_H
+#define DREDKIT_DRED_LEVELS_H
+
+#include <stdint.h>
+
+#define DK_DRED_THRESHOLD_ROWS 5
+
+// |v| >= k exactly when |y| >= k - 1/2 + c_k(deadzone): c_k in Q16, row k - 1.
+extern const uint16_t dk_dred_thresholds[DK_DRED_THRESHOLD_ROWS][256];
+
+// An int32 Q16 value to its symbol, |v| <= 32640: one 32x32 product, no division, no tanh.
+int16_t dk_dred_quantise(int32_t value, uint8_t scale, uint8_t deadzone);
+
+// A symbol to int32 Q16: symbol * 256 / scale, halves up, a scale of 0 read as 1; saturated.
+int32_t dk_dred_dequantise(int16_t symbol, uint8_t scale);
+
+#endif

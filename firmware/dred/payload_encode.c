@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dred/levels.h"
+#include "dred/payload.h"
+
+#define ONE 32768u
+
+static void encode_uint(dk_range_encoder *coder, uint32_t value, uint32_t total)
+{
+    dk_range_encode(coder, value, value + 1, total);
+}
+
+static void encode_header(dk_range_encoder *coder, const dk_dred_header *header)
+{
+    encode_uint(coder, header->q0, DK_DRED_LEVELS);
+    encode_uint(coder, header->dq, 8);
+    const uint32_t distance = (uint32_t)(16 - header->offset);
+    encode_uint(coder, distance > 31 ? 1 : 0, 2);
+    if (distance > 31) {
+        encode_uint(coder, distance >> 5, 256);
+    }
+    encode_uint(coder, distance & 31, 32);
+    if (dk_dred_sends_qmax(header->q0, header->dq)) {
+        const uint32_t count = 14u - header->q0;
+        if (header->qmax == 15) {
+            dk_range_encode(coder, 0, count, 2 * count);  // the usual case costs one bit
+        } else {
+            encode_uint(coder, count + header->qmax - header->q0 - 1, 2 * count);
+        }
+    }
+}
+
+// |v| - 1 of at most 7: 7 stands for a whole group.
+static void encode_group(dk_range_encoder *coder, uint32_t magnitude, unsigned decay)
+{
+    uint32_t above = ONE;
+    uint32_t below = dk_dred_next_entry(ONE, decay, 0);
+    for (unsigned j = 1; j <= magnitude; j++) {
+        above = below;
+        below = j < DK_DRED_GROUP ? dk_dred_next_entry(below, decay, j) : 0;
+    }
+    dk_range_encode_icdf(coder, above, below);
+}
+
+static void encode_symbol(dk_range_encoder *coder, int32_t symbol, unsigned decay, unsigned p_zero,
+                          uint32_t limit)
+{
+    const uint32_t nonzero = dk_dred_nonzero(p_zero);
+    if (symbol == 0) {
+        dk_range_encode_icdf(coder, ONE, nonzero);
+        return;
+    }
+    if (symbol > 0) {
+        dk_range_encode_icdf(coder, nonzero, nonzero >> 1);
+    } else {
+        dk_range_encode_icdf(coder, nonzero >> 1, 0);
+    }
+    uint32_t rest = (uint32_t)(symbol < 0 ? -symbol : symbol) - 1;
+    // A symbol that is over the limit need not be finished: the payload ends before it anyway.
+    for (; rest >= DK_DRED_GROUP && dk_range_encoder_tell(coder) <= limit; rest -= DK_DRED_GROUP) {
+        encode_group(coder, DK_DRED_GROUP, decay);
+    }
+    encode_group(coder, rest < DK_DRED_GROUP ? rest : DK_DRED_GROUP, decay);
+}
+
+static bool encode_row(dk_dred_writer *writer, const dk_dred_row *row, const int32_t *values)
+{
+    for (unsigned i = 0; i < row->count; i++) {
+        if (dk_dred_is_sent(row->decay[i], row->p_zero[i])) {
+            const int16_t symbol = dk_dred_quantise(values[i], row->scale[i], row->deadzone[i]);
+            encode_symbol(&writer->coder, symbol, row->decay[i], row->p_zero[i], writer->limit);
+        }
+    }
+    return dk_range_encoder_tell(&writer->coder) <= writer->limit;
+}
+
+int32_t dk_dred_writer_init(dk_dred_writer *writer, const dk_dred_tables *tables,
+                            const dk_dred_header *header, uint8_t *payload, size_t budget)
+{
+    if (writer == NULL || tables == NULL || header == NULL || payload == NULL) {
+        return DK_DRED_ERR_ARGUMENT;
+    }
+    if (budget == 0 || budget > DK_DRED_MAX_BYTES || !dk_dred_header_is_sound(header)) {
+        return DK_DRED_ERR_ARGUMENT;
+    }
+    *writer = (dk_dred_writer){
+        .tables = tables,
+        .header = *header,
+        .limit = (uint32_t)(8 * budget),
+    };
+    dk_range_encoder_init(&writer->coder, payload, budget);
+    encode_header(&writer->coder, header);
+    writer->kept = writer->coder;
+    return 0;
+}
+
+bool dk_dred_writer_state(dk_dred_writer *writer, const int32_t state[DK_DRED_STATES])
+{
+    const dk_dred_row row = dk_dred_state_row(writer->tables, writer->header.q0);
+    return encode_row(writer, &row, state);
+}
+
+bool dk_dred_writer_chunk(dk_dred_writer *writer, const int32_t latents[DK_DRED_LATENTS])
+{
+    const unsigned level = dk_dred_level(&writer->header, writer->chunk);
+    const dk_dred_row row = dk_dred_latent_row(writer->tables, level);
+    writer->chunk++;
+    return encode_row(writer, &row, latents);
+}
+
+void dk_dred_writer_keep(dk_dred_writer *writer)
+{
+    writer->kept = writer->coder;
+}
+
+size_t dk_dred_writer_finish(dk_dred_writer *writer)
+{
+    return dk_range_encoder_finish(&writer->kept);
+}
