@@ -118,6 +118,54 @@ def test_a_bad_line_is_recovered_and_never_believed(
         assert counters.resends > 0
 
 
+class Scratched:
+    """Changes a byte in the middle of every seventh frame out and every fifth in; loses none.
+
+    The board's complaints stay whole: when the request and the complaint about it are both hurt,
+    only a timeout can tell.
+    """
+
+    def __init__(self, inner: Transport) -> None:
+        self.url = inner.url
+        self._inner = inner
+        self._out = self._in = 0
+        self._held = b""
+
+    @staticmethod
+    def _scratch(frame: bytes) -> bytes:
+        middle = len(frame) // 2
+        return frame[:middle] + bytes([frame[middle] ^ 0x80 or 1]) + frame[middle + 1 :]
+
+    def write(self, data: bytes) -> None:
+        self._out += 1
+        self._inner.write(self._scratch(data) if self._out % 7 == 0 else data)
+
+    def read(self, wait_s: float) -> bytes:
+        *complete, self._held = (self._held + self._inner.read(wait_s)).split(b"\0")
+        out = b""
+        for piece in filter(None, complete):
+            if len(piece) > 30:  # no complaint
+                self._in += 1
+                piece = self._scratch(piece) if self._in % 5 == 0 else piece
+            out += b"\0" + piece + b"\0"
+        return out
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@pytest.mark.timeout(50)
+@pytest.mark.parametrize("trace", [False, True])
+def test_damage_is_mended_at_once(program: Path, trace: bool) -> None:
+    """Without a single timeout: each of them would take a minute here."""
+    steps = inputs(60)
+    with running(program) as board, open_port(board.url) as port:
+        session = begin(Scratched(port), trace=trace, timeouts=PATIENT)
+        check(list(session.run_steps(steps)), steps, trace=trace)
+    assert session.counts.damaged > 10
+    assert session.counts.complaints > 5
+
+
 def test_a_terrible_line_ends_right_or_not_at_all(program: Path) -> None:
     steps = inputs(40, seed=9)
     want = [output for output, _ in expected(steps)]

@@ -191,7 +191,7 @@ class Exchange:
         self._heard += 1
         if message.name == "error" and fields and fields["code"] == self.wire.errors["frame"]:
             self.counts.complaints += 1
-            self._hurry(pending)
+            self._hurry(pending, whole=True)
             return None
         for request in pending:
             wanted = self.wire.messages[request.name].answer
@@ -219,14 +219,14 @@ class Exchange:
         request.quick = 0
         self.start_clock()
 
-    def _hurry(self, pending: Collection[Request]) -> None:
+    def _hurry(self, pending: Collection[Request], whole: bool = False) -> None:
         """Send again at once what a damaged frame has most likely cost, but not without end.
 
-        Answers come in order, so it was one of the oldest request's. If it was a later one's, the
-        answers after it, or the timer, will tell.
+        Answers come in order, so it was one of the oldest request's, or with `whole` the request
+        itself. If it was a later one's, the answers after it, or the timer, will tell.
         """
         request = min(pending, key=lambda request: request.order)
-        request.due -= 1
+        request.due = 0 if whole else request.due - 1
         if request.due <= 0 and request.quick < _QUICK_RESENDS:
             request.quick += 1
             self.send(request)
