@@ -2,7 +2,7 @@
 # One image for a Cortex-M: startup, port, server, kernels and the generated model.
 set(port "firmware/port/cortexm")
 add_executable(firmware
-  ${port}/startup.c ${port}/fault.c ${port}/port.c ${port}/setup_${DREDKIT_SETUP}.c
+  ${port}/startup.c ${port}/fault.c ${port}/limits.c ${port}/port.c ${port}/setup_${DREDKIT_SETUP}.c
   ${port}/uart_${DREDKIT_UART}.c ${port}/timer_${DREDKIT_TIMER}.c
   ${app} ${kernels} ${generated})
 set_target_properties(firmware PROPERTIES SUFFIX ".elf" LINK_DEPENDS "${DREDKIT_BOARD}/link.ld")

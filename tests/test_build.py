@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,11 @@ def test_the_command_needs_a_known_target() -> None:
     result = CliRunner().invoke(command, ["--target", "nope"])
     assert isinstance(result.exception, InputError)
     assert "unknown target 'nope'" in str(result.exception)
+
+
+def test_a_ring_too_small_for_the_window_is_refused(tmp_path: Path) -> None:
+    target = load_target("netduinoplus2")
+    assert target.uart is not None
+    small = replace(target, uart=replace(target.uart, ring_bytes=128))
+    with pytest.raises(ToolError, match=r"ring_bytes is less than the host may have under way"):
+        build.build_firmware(small, MODEL, tmp_path, APP)

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the board's TOML and the server must agree on.
+#include "dredkit/server.h"
+
+#include "board.h"
+
+_Static_assert(DK_BOARD_UART_RING_BYTES >= DK_SERVER_RX_RING_BYTES,
+               "uart.ring_bytes is less than the host may have under way");
