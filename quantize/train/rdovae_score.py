@@ -92,6 +92,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, notes: Mapping[str, str]
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, {"network": "rdovae", **notes})
+    partial.chmod(0o644)  # the library writes for the owner only
     partial.replace(path)
 
 

@@ -15,6 +15,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+import quantize
 from quantize.networks.lpcnet import PRESETS
 from quantize.train import lpcnet, rdovae, rdovae_score
 from quantize.train.data import Sampler, load_features
@@ -24,7 +25,7 @@ from toolkit import speechdata
 from toolkit.console import emit_json, err, json_option
 
 DATA = Path("build/speech")
-CHECKPOINT = Path("quantize/checkpoints/rdovae.safetensors")
+CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
 
 data_option = click.option(
     "--data",
@@ -82,8 +83,8 @@ def data(data: Path, names: tuple[str, ...], json_to: str | None) -> None:
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
-    default=CHECKPOINT,
-    show_default=True,
+    default=CHECKPOINTS / "rdovae.safetensors",
+    show_default="the one that ships",
     help="Where the trained model is written, and read by --evaluate.",
 )
 @click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
@@ -135,9 +136,9 @@ def rdovae_command(
     help="Folder of the resumable training state.",
 )
 @click.option(
-    "--begin",
-    type=click.Path(path_type=Path),
-    help="Packed state to begin from where --state is empty  [default: the committed one, if any]",
+    "--fresh",
+    is_flag=True,
+    help="Where --state is empty begin with random weights, not with the state that ships.",
 )
 @click.option("--steps", type=click.IntRange(1), default=lpcnet.Settings.steps, show_default=True)
 @click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
@@ -152,7 +153,7 @@ def lpcnet_command(
     data: Path,
     preset: str,
     state: Path,
-    begin: Path | None,
+    fresh: bool,
     steps: int,
     minutes: float,
     pack: Path | None,
@@ -162,9 +163,8 @@ def lpcnet_command(
     """Train LPCNet on one CPU core, resuming from --state."""
     torch.set_num_threads(1)
     settings = lpcnet.Settings(steps=steps)
-    committed = CHECKPOINT.with_name(f"lpcnet-{preset}.state.safetensors")
-    if begin is None and committed.is_file():
-        begin = committed
+    shipped = CHECKPOINTS / f"lpcnet-{preset}.state.safetensors"
+    begin = shipped if shipped.is_file() and not fresh else None
     held_out = SpeechSampler(list(load_speech(data, "test").values()), seed=2)
     if evaluate:
         trained = state / "state.pt"
