@@ -107,9 +107,10 @@ def test_a_program_that_cannot_start_is_missing(path_folder: Path) -> None:
 
 
 def test_files_and_their_alternatives(tmp_path: Path) -> None:
-    probe = f"{tmp_path}/a,{tmp_path}/b"
+    probe = f"{tmp_path}/a,{tmp_path}/*/b-*.h"
     assert examine(tool("apt", "headers", probe)).status == "missing"
-    (tmp_path / "b").touch()
+    (tmp_path / "14").mkdir()
+    (tmp_path / "14" / "b-x86.h").touch()
     assert examine(tool("apt", "headers", probe)).status == "ok"
 
 

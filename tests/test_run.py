@@ -48,7 +48,7 @@ esac
 """
 TOOLS = """# kind name probe minimum purpose
 apt gcc-arm arm-cc 1.0 a test
-apt headers /bin/sh,/no/such/file - a test
+apt headers /no/such/file,/bin/s[h] - a test
 dev linter lint 1.0 a test
 opt other other - a test
 pip numpy - 2.0 a test

@@ -25,7 +25,7 @@ class Tool:
 
     kind: str  # apt: needed; dev: for the tests; opt: for one command; pip: a Python package
     name: str
-    probe: str  # command, or files after commas; "-" for a Python package
+    probe: str  # command, or patterns of files after commas; "-" for a Python package
     minimum: str  # version, "-" for any
     purpose: str
 
@@ -56,7 +56,7 @@ def examine(tool: Tool) -> Finding:
     if tool.kind == "pip":
         version = _package_version(tool.name)
     elif tool.probe.startswith("/"):
-        version = "" if any(Path(file).exists() for file in tool.probe.split(",")) else None
+        version = "" if any(_exists(file) for file in tool.probe.split(",")) else None
     else:
         version = _command_version(tool.probe)
     if version is None:
@@ -84,6 +84,11 @@ def _locked(tool: Tool) -> str:
     """Return the first version that the lock file names for a package, else its minimum."""
     found = re.search(rf"^{re.escape(tool.name)}==(\S+)", LOCK.read_text(), re.M)
     return found[1] if found else tool.minimum
+
+
+def _exists(pattern: str) -> bool:
+    """Is there a file that matches an absolute pattern?"""
+    return any(Path("/").glob(pattern.lstrip("/")))
 
 
 def _package_version(name: str) -> str | None:
