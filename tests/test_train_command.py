@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from quantize import features
 from quantize.errors import InputError
-from quantize.train import rdovae_score
+from quantize.train import lpcnet, rdovae_score
 from toolkit import speechdata
 from toolkit.commands.train import command
 
@@ -56,7 +56,10 @@ def test_rdovae_trains_resumes_and_scores(
     assert len(score["recordings"]["clip/test"]) == 16
 
 
-def test_lpcnet_stops_on_time_packs_and_scores(data: Path, tmp_path: Path) -> None:
+def test_lpcnet_trains_packs_and_scores(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lpcnet, "evaluate", partial(lpcnet.evaluate, batches=1))
     where = ("--data", data, "--state", tmp_path / "state", "--fresh")
     missing = _run("lpcnet", *where, "--evaluate")
     assert isinstance(missing.exception, InputError)

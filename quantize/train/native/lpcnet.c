@@ -147,11 +147,11 @@ static inline vi pair(vf first, vf second)
     return low | ((two + 0x7FFF + ((two >> 16) & 1)) & (int32_t)0xFFFF0000);
 }
 
-enum { CHUNK = 4 };  // blocks of 32 rows summed while an output tile is held
+enum { CHUNK = 2 };  // blocks of 32 rows summed while an output tile is held
 
-// Adds left' * right, [left_width][right_width], over `rows` rows (a multiple of 32).
+// See product(); rows is a multiple of 32.
 static int product_tiles(size_t rows, int left_width, int right_width, const float *left,
-                         const float *right, float *sum)
+                         const float *right, float *sum, float *columns)
 {
     // left as tiles [block][left_width][16 pairs], right as [block][16 pairs][right_width]
     int32_t *l = aligned_alloc(64, (size_t)CHUNK * left_width * 64);
@@ -169,7 +169,9 @@ static int product_tiles(size_t rows, int left_width, int right_width, const flo
             const float *b = right + (first + 2 * (size_t)row) * right_width;
             int32_t *to = l + (size_t)(row / 16) * left_width * 16 + row % 16;
             for (int j = 0; j < left_width; j += LANES) {
-                const vi lanes = pair(*(const vf *)(a + j), *(const vf *)(a + left_width + j));
+                const vf one = *(const vf *)(a + j), two = *(const vf *)(a + left_width + j);
+                const vi lanes = pair(one, two);
+                *(vf *)(columns + j) += one + two;
                 for (int k = 0; k < LANES; k++)
                     to[(size_t)(j + k) * 16] = lanes[k];
             }
@@ -200,9 +202,10 @@ static int has_tiles(void)
     return 0;
 }
 static int product_tiles(size_t rows, int left_width, int right_width, const float *left,
-                         const float *right, float *sum)
+                         const float *right, float *sum, float *columns)
 {
     (void)rows, (void)left_width, (void)right_width, (void)left, (void)right, (void)sum;
+    (void)columns;
     return -1;
 }
 static void use_tiles(void)
@@ -431,12 +434,9 @@ int gru_backward(int steps, int batch, int units, int hop, const float *dh, cons
 int product(size_t rows, int left_width, int right_width, const float *left, const float *right,
             float *sum, float *columns)
 {
-    if (!has_tiles() || rows % 32 || product_tiles(rows, left_width, right_width, left, right, sum))
+    if (!has_tiles() || rows % 32)
         return -1;
-    for (size_t row = 0; row < rows; row++)
-        for (int j = 0; j < left_width; j += LANES)
-            *(vf *)(columns + j) += *(const vf *)(left + row * left_width + j);
-    return 0;
+    return product_tiles(rows, left_width, right_width, left, right, sum, columns);
 }
 
 // Loss of the sigmoid tree: 8 binary decisions from the root (node 1), child 2n + bit, for codes
