@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Written by toolkit/codegen/dsp_tables.py from quantize/fixed: do not edit.
+// clang-format off
 #include "dred/features_tables.h"
 
 const int16_t dk_features_window[160] = {
@@ -29,7 +30,7 @@ const int32_t dk_features_dct[72] = {
     106105976, 107332838,
 };
 
-const int32_t dk_features_lags[18][17] = {
+const int32_t dk_features_lag_matrix[18][17] = {
     {53687091, 53658004, 53570818, 53425763, 53223219, 52963718, 52647940, 52276710, 51850998,
      51371914, 50840702, 50258740, 49627531, 48948701, 48223991, 47455251, 46644437},
     {134217728, 133731485, 132278181, 129874012, 126545723, 122330237, 117274144, 111433056,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Written by toolkit/codegen/dsp_tables.py from quantize/fixed: do not edit.
+// clang-format off
 #ifndef DREDKIT_DRED_FEATURES_TABLES_H
 #define DREDKIT_DRED_FEATURES_TABLES_H
 
@@ -18,12 +19,12 @@
 #define DK_LOWPASS_B1 (-912144639)  // Q30
 #define DK_LOWPASS_A1 (-1657045770)  // Q30
 #define DK_LOWPASS_A2 760779215  // Q30
-#define DK_VOICING_SLOPE 3693  // 5 log2 e, Q24 of a Q15
+#define DK_VOICING_SLOPE 236371  // 5 log2 e, Q15
 #define DK_VOICING_NORM 36292  // 1 / log2(1 + e^5), Q18
 #define DK_LOG2_E 47274  // Q15
 
 extern const int16_t dk_features_window[160];    // rising half, Q15
 extern const int32_t dk_features_dct[72];        // of the DCT of 18, Q30
-extern const int32_t dk_features_lags[18][17];   // band density to lags, Q24
+extern const int32_t dk_features_lag_matrix[18][17];   // band density to lags, Q24
 
 #endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dred/features.h"
+
+#include <string.h>
+
+#include "dsp/scalar.h"
+
+#define CEPSTRUM_FRAC 20
+#define PITCH_FRAC 20
+#define CURVE_FRAC 20
+#define LOWPASS_FRAC 30
+#define BOTH (DK_PCM_PAST + DK_FEATURES_FRAME)  // samples known during a frame
+// The pitch path works 80 samples before the frame and reaches back over 17 taps.
+#define STRADDLE (DK_PCM_PAST - DK_FEATURES_FRAME / 2 - DK_RESIDUAL_TAPS + 1)
+
+void dk_features_init(dk_features *features)
+{
+    memset(features, 0, sizeof *features);
+}
+
+// One step of the second-order low-pass: b0 = b2 = 1.
+static int32_t lowpass(const int32_t x[3], const int32_t *y)
+{
+    const int64_t sum = (int64_t)DK_LOWPASS_B1 * x[1] - (int64_t)DK_LOWPASS_A1 * y[-1] -
+                        (int64_t)DK_LOWPASS_A2 * y[-2];
+    return dk_saturate((int64_t)x[0] + x[2] + dk_rounded(sum, LOWPASS_FRAC), 32);
+}
+
+// Append a frame's residual to both histories, as e[n] = r[n] + 0.7 r[n-1] and low-passed.
+static void push_residual(dk_features *features, const int16_t *x, const int32_t *taps)
+{
+    const size_t kept = DK_MAX_PERIOD * sizeof *features->low;
+    memmove(features->excitation, features->excitation + DK_FEATURES_FRAME, kept);
+    memmove(features->low, features->low + DK_FEATURES_FRAME, kept);
+    int32_t *excitation = features->excitation + DK_MAX_PERIOD;
+    int32_t *low = features->low + DK_MAX_PERIOD;
+    int32_t past[3] = {0, features->residual[0], features->residual[1]};
+    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
+        past[0] = dk_features_residual(x + n, taps);
+        excitation[n] = past[0] + (int32_t)dk_rounded((int64_t)past[1] * DK_EXCITATION_ZERO, 31);
+        low[n] = lowpass(past, low + n);
+        past[2] = past[1];
+        past[1] = past[0];
+    }
+    features->residual[0] = past[1];
+    features->residual[1] = past[2];
+}
+
+void dk_features_analyse(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],
+                         int16_t phases[DK_PHASES], int16_t lags[DK_PITCH_LAGS])
+{
+    int16_t x[BOTH];
+    int32_t logs[DK_CEPSTRUM], taps[DK_RESIDUAL_TAPS];
+    memcpy(x, features->pcm, sizeof features->pcm);
+    memcpy(x + DK_PCM_PAST, pcm, DK_FEATURES_FRAME * sizeof *pcm);
+    memcpy(features->pcm, x + DK_FEATURES_FRAME, sizeof features->pcm);
+    dk_features_spectral(features, x, phases, logs);
+    dk_features_predictor(logs, taps);
+    push_residual(features, x + STRADDLE, taps);
+    dk_features_lags(features->excitation, lags);
+}
+
+static int16_t narrowed(int32_t value, int from, unsigned frac)
+{
+    return (int16_t)dk_saturate(dk_rounded(value, from - (int)frac), 16);
+}
+
+void dk_features_finish(const dk_features *features, const int16_t *scores, unsigned scores_frac,
+                        unsigned frac, int16_t out[DK_FEATURES])
+{
+    const int32_t octaves = dk_features_pitch(scores, scores_frac);
+    const int32_t *now = features->low + DK_MAX_PERIOD;
+    const int32_t voicing = dk_features_voicing(now, now - dk_features_period(octaves));
+    for (size_t i = 0; i < DK_CEPSTRUM; i++) {
+        out[i] = narrowed(features->cepstrum[i], CEPSTRUM_FRAC, frac);
+    }
+    out[DK_CEPSTRUM] = narrowed(octaves - (3 << (PITCH_FRAC - 1)), PITCH_FRAC, frac);
+    out[DK_CEPSTRUM + 1] = narrowed(dk_features_voicing_curve(voicing), CURVE_FRAC, frac);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Predictor, residual, correlations and pitch: quantize/fixed/lpc.py, correlation.py, pitch.py.
+#include <stddef.h>
+
+#include "dred/features.h"
+#include "dsp/correlate.h"
+#include "dsp/lpc.h"
+#include "dsp/scalar.h"
+
+#define PREEMPHASIS 27853  // 0.85, Q15
+#define PREEMPHASIS_FRAC 15
+#define RESIDUAL_FRAC 10
+#define RESIDUAL_BITS 31
+#define TENTH_OF_PERMILLE 429497             // 1e-4, Q32
+#define VALUE_BITS 27                        // of samples whose squares are summed in 64 bits
+#define MOST_ENERGY ((1 << 30) - (1 << 20))  // of a span, less what rounding may add
+#define VOICING_FRAC 15
+#define CURVE_FRAC 20
+#define REACH 2  // classes on both sides of the best one that the mean takes in
+
+void dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK_LPC_ORDER + 1])
+{
+    int64_t sums[DK_LPC_ORDER + 1] = {0};
+    int32_t top = logs[0];
+    for (size_t band = 1; band < DK_CEPSTRUM; band++) {
+        top = logs[band] > top ? logs[band] : top;
+    }
+    top = (top >> DK_LOG_FRAC) + 1;  // 2^top is above the largest density
+    for (size_t band = 0; band < DK_CEPSTRUM; band++) {
+        const int32_t below = logs[band] - top * (1 << DK_LOG_FRAC);
+        const int32_t shift = -(below >> DK_LOG_FRAC);
+        const uint32_t density =
+            dk_exp2((uint32_t)(below & DK_LOG_MASK)) >> (shift < 31 ? shift : 31);
+        for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
+            sums[i] += (int64_t)density * dk_features_lag_matrix[band][i];
+        }
+    }
+    const int64_t noise =
+        top > 24 ? DK_NOISE_FLOOR >> (top - 24) : (int64_t)DK_NOISE_FLOOR << (24 - top);
+    sums[0] += ((sums[0] >> 20) * TENTH_OF_PERMILLE >> 12) + noise;
+    const int down = dk_bits64((uint64_t)sums[0]) - 30;
+    for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
+        lags[i] = (int32_t)(sums[i] >> down);
+    }
+}
+
+void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESIDUAL_TAPS])
+{
+    int32_t lags[DK_LPC_ORDER + 1], lpc[DK_LPC_ORDER + 1] = {0};
+    dk_features_autocorrelation(logs, lags);
+    dk_levinson(lags, lpc);
+    int32_t past = 1 << DK_LPC_FRAC;
+    taps[0] = past;
+    for (size_t k = 0; k <= DK_LPC_ORDER; k++) {
+        taps[k + 1] = lpc[k] - (int32_t)dk_rounded((int64_t)past * PREEMPHASIS, PREEMPHASIS_FRAC);
+        past = lpc[k];
+    }
+}
+
+// x[17] is the residual's own sample, before it the past.
+int32_t dk_features_residual(const int16_t *x, const int32_t taps[DK_RESIDUAL_TAPS])
+{
+    int64_t sum = 0;
+    for (size_t k = 0; k < DK_RESIDUAL_TAPS; k++) {
+        sum += (int64_t)taps[k] * x[DK_RESIDUAL_TAPS - 1 - k];
+    }
+    return dk_saturate(dk_rounded(sum, DK_LPC_FRAC - RESIDUAL_FRAC), RESIDUAL_BITS);
+}
+
+// Shift to the right that brings the energy of the whole span below 2^30.
+static int common_shift(const int32_t span[DK_SPAN])
+{
+    uint32_t any = 0;
+    for (size_t n = 0; n < DK_SPAN; n++) {
+        any |= dk_magnitude(span[n]);
+    }
+    const int coarse = dk_bits32(any) > VALUE_BITS ? dk_bits32(any) - VALUE_BITS : 0;
+    uint64_t energy = 0;
+    for (size_t n = 0; n < DK_SPAN; n++) {
+        const int64_t value = span[n] >> coarse;
+        energy += (uint64_t)(value * value);
+    }
+    const int excess = dk_bits64(energy) - 30;
+    const int fine = ((excess > -11 ? excess : -11) + 1) >> 1;
+    return coarse + fine + (energy >> (fine > 0 ? 2 * fine : 0) > MOST_ENERGY);
+}
+
+// 2 dot / energy, Q15, cut towards zero; 2 |dot| <= energy, energy > 0.
+static int16_t quotient(int32_t dot, uint32_t energy)
+{
+    const int up = 32 - dk_bits32(energy);
+    const uint32_t size = (dk_magnitude(dot) << up) / (energy << up >> 16);
+    const int32_t y = size < INT16_MAX ? (int32_t)size : INT16_MAX;
+    return (int16_t)(dot < 0 ? -y : y);
+}
+
+void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
+{
+    int16_t e[DK_SPAN];
+    const int shift = common_shift(span);
+    for (size_t n = 0; n < DK_SPAN; n++) {
+        e[n] = (int16_t)dk_shifted(span[n], shift);
+    }
+    const int16_t *now = e + DK_MAX_PERIOD;
+    const int one = 2 * (RESIDUAL_FRAC - shift);  // log2 of 1.0 in the energies' format
+    uint32_t energy = 1U << (one > 0 ? one : 0);
+    energy += (uint32_t)dk_energy16(now, DK_FEATURES_FRAME);
+    energy += (uint32_t)dk_energy16(e, DK_FEATURES_FRAME);
+    for (size_t i = 0; i < DK_PITCH_LAGS; i += DK_LAGS) {
+        int32_t dots[DK_LAGS];
+        dk_dots16(now, e + i, DK_FEATURES_FRAME, dots);
+        for (size_t j = i; j < i + DK_LAGS; j++) {
+            out[j] = quotient(dots[j - i], energy);
+            const int32_t enters = e[j + DK_FEATURES_FRAME], leaves = e[j];
+            energy += (uint32_t)(enters * enters) - (uint32_t)(leaves * leaves);
+        }
+    }
+}
+
+int32_t dk_features_pitch(const int16_t *scores, unsigned frac)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < DK_PITCH_CLASSES; i++) {
+        best = scores[i] > scores[best] ? i : best;
+    }
+    int32_t weight = 0, moment = 0;
+    for (int32_t step = -REACH; step <= REACH; step++) {
+        const int32_t at = best + step;
+        if (at < 0 || at >= DK_PITCH_CLASSES) {
+            continue;
+        }
+        const int64_t below = (int64_t)(scores[at] - scores[best]) * DK_LOG2_E;
+        const int64_t power = dk_shifted(below, (int)frac + 15 - DK_LOG_FRAC);
+        const int64_t down = 17 - (power >> DK_LOG_FRAC);
+        const int64_t one = dk_exp2((uint32_t)power & DK_LOG_MASK);
+        const int32_t w = (int32_t)dk_rounded(one, down < 40 ? (int)down : 40);  // Q13
+        weight += w;
+        moment += step * w;
+    }
+    const int32_t offset = (int32_t)(dk_magnitude(moment) << 16) / weight;
+    const int32_t place = best * (1 << 16) + (moment < 0 ? -offset : offset);  // class, Q16
+    return (place * 4 + 7) / 15;  // octaves, Q20: 2^20 / (60 * 2^16)
+}
+
+uint32_t dk_features_period(int32_t octaves)
+{
+    const int32_t power = -octaves * (1 << (DK_LOG_FRAC - 20));
+    const int64_t one = dk_exp2((uint32_t)power & DK_LOG_MASK);
+    const int32_t period = (int32_t)dk_rounded(one, 22 - (power >> DK_LOG_FRAC));
+    if (period > DK_MAX_PERIOD) {
+        return DK_MAX_PERIOD;
+    }
+    return period < DK_MIN_PERIOD ? DK_MIN_PERIOD : (uint32_t)period;
+}
+
+// Mantissa of 31 bits (or less, for nothing) and the exponent that it needs.
+static inline uint64_t mantissa(uint64_t x, int *exponent)
+{
+    *exponent = dk_bits64(x) - 31;
+    return dk_scaled(x, *exponent);
+}
+
+int32_t dk_features_voicing(const int32_t *now, const int32_t *past)
+{
+    uint32_t any = 0;
+    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
+        any |= dk_magnitude(now[n]) | dk_magnitude(past[n]);
+    }
+    const int down = dk_bits32(any) > VALUE_BITS ? dk_bits32(any) - VALUE_BITS : 0;
+    int64_t dot = 0, e1 = 0, e2 = 0;
+    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
+        const int64_t a = now[n] >> down, b = past[n] >> down;
+        dot += a * b;
+        e1 += a * a;
+        e2 += b * b;
+    }
+    int n1, n2, n3;
+    uint64_t product = mantissa((uint64_t)e1, &n1);
+    product *= mantissa((uint64_t)e2, &n2);
+    int exponent = n1 + n2;
+    // The 1 of the formula in that format; where it is far larger, the product moves instead.
+    int one = 4 * (RESIDUAL_FRAC - down) - exponent;
+    if (one > 61) {
+        product = one - 61 < 63 ? product >> (one - 61) : 0;
+        exponent += one - 61;
+        one = 61;
+    }
+    product += one < 0 ? 0 : (uint64_t)1 << one;
+    int rest = dk_bits64(product) - 32;
+    rest += (rest + exponent) & 1;
+    const int64_t root = dk_rsqrt((uint32_t)dk_scaled(product, rest));
+    const int64_t size = (int64_t)mantissa(dk_magnitude64(dot), &n3);
+    const int shift = 46 - VOICING_FRAC + (rest + exponent) / 2 - n3;
+    return dk_saturate(dk_rounded((dot < 0 ? -size : size) * root, shift < 62 ? shift : 62), 16);
+}
+
+int32_t dk_features_voicing_curve(int32_t c)
+{
+    const int32_t power =
+        (int32_t)dk_rounded((int64_t)c * DK_VOICING_SLOPE, VOICING_FRAC + 15 - DK_LOG_FRAC);
+    const int64_t grown =
+        dk_shifted(dk_exp2((uint32_t)power & DK_LOG_MASK), -(power >> DK_LOG_FRAC));
+    const int32_t log = dk_log2((uint64_t)grown + (1U << 30)) - 30 * (1 << DK_LOG_FRAC);
+    const int64_t value = dk_rounded(dk_rounded(log, 4) * DK_VOICING_NORM, 18);
+    return (int32_t)value - (1 << (CURVE_FRAC - 1));
+}

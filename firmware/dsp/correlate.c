@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dsp/correlate.h"
+
+#if defined(__ARM_FEATURE_SIMD32)
+
+#include <arm_acle.h>
+#include <string.h>
+
+static inline int16x2_t pair(const int16_t *x)
+{
+    int16x2_t two;
+    memcpy(&two, x, sizeof two);  // a word load, at odd samples an unaligned one
+    return two;
+}
+
+int32_t dk_energy16(const int16_t *x, size_t count)
+{
+    int32_t sum = 0;
+    for (size_t k = 0; k < count; k += 2) {
+        const int16x2_t two = pair(x + k);
+        sum = __smlad(two, two, sum);
+    }
+    return sum;
+}
+
+void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS])
+{
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    int16x2_t even = pair(past), odd = pair(past + 1);
+    for (size_t k = 0; k < count; k += 2) {
+        const int16x2_t two = pair(now + k);
+        s0 = __smlad(two, even, s0);
+        s1 = __smlad(two, odd, s1);
+        even = pair(past + k + 2);
+        s2 = __smlad(two, even, s2);
+        odd = pair(past + k + 3);
+        s3 = __smlad(two, odd, s3);
+    }
+    dots[0] = s0;
+    dots[1] = s1;
+    dots[2] = s2;
+    dots[3] = s3;
+}
+
+#else
+
+int32_t dk_energy16(const int16_t *x, size_t count)
+{
+    int32_t sum = 0;
+    for (size_t k = 0; k < count; k++) {
+        sum += x[k] * x[k];
+    }
+    return sum;
+}
+
+void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS])
+{
+    for (size_t i = 0; i < DK_LAGS; i++) {
+        int32_t sum = 0;
+        for (size_t k = 0; k < count; k++) {
+            sum += now[k] * past[k + i];
+        }
+        dots[i] = sum;
+    }
+}
+
+#endif

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sums of products of int16. The caller scales his samples so that the energies of all vectors
+// stay below 2^30; by Cauchy and Schwarz no sum of products, of any part, then leaves int32, so
+// that the order of the sums does not matter.
+#ifndef DREDKIT_DSP_CORRELATE_H
+#define DREDKIT_DSP_CORRELATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DK_LAGS 4  // correlations computed together
+
+// sum x[k]^2 of an even count of samples.
+int32_t dk_energy16(const int16_t *x, size_t count);
+
+// dots[i] = sum now[k] past[k + i], i = 0 .. 3, of an even count; reads past[0 .. count + 2].
+void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS]);
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dsp/lpc.h"
+
+#include <string.h>
+
+#include "dsp/scalar.h"
+
+#define REFLECTION_FRAC 30
+#define COEFFICIENT_BITS 30  // within +-32: sums of 15 products of 2^29 and 2^30 fit 64 bits
+#define ENOUGH 66            // 0.001, Q16
+
+static int32_t reflection(int64_t acc, int32_t error)
+{
+    const uint64_t magnitude = dk_magnitude64(acc);
+    const uint64_t most = (uint64_t)error - 1;
+    const uint64_t size = magnitude < most ? magnitude : most;
+    const int32_t k = (int32_t)((size << REFLECTION_FRAC) / (uint64_t)error);
+    return acc > 0 ? -k : k;
+}
+
+static int32_t changed(int32_t coefficient, int32_t k, int32_t mirrored)
+{
+    const int64_t change = dk_rounded((int64_t)k * mirrored, REFLECTION_FRAC);
+    const int32_t y = dk_saturate(coefficient + change, COEFFICIENT_BITS);
+    return y < -(1 << (COEFFICIENT_BITS - 1)) + 1 ? -(1 << (COEFFICIENT_BITS - 1)) + 1 : y;
+}
+
+void dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER])
+{
+    const int32_t enough = (int32_t)((int64_t)lags[0] * ENOUGH >> 16);
+    int32_t error = lags[0];
+    memset(lpc, 0, DK_LPC_ORDER * sizeof *lpc);
+    for (int order = 0; order < DK_LPC_ORDER && error > enough; order++) {
+        int64_t past = 0;
+        for (int j = 0; j < order; j++) {
+            past += (int64_t)lpc[j] * lags[order - j];
+        }
+        const int32_t k = reflection(lags[order + 1] + dk_rounded(past, DK_LPC_FRAC), error);
+        for (int j = 0; j < (order + 1) / 2; j++) {
+            const int32_t low = lpc[j], high = lpc[order - 1 - j];
+            lpc[j] = changed(low, k, high);
+            lpc[order - 1 - j] = changed(high, k, low);
+        }
+        lpc[order] = (int32_t)dk_rounded(k, REFLECTION_FRAC - DK_LPC_FRAC);
+        const int32_t square = (int32_t)((int64_t)k * k >> REFLECTION_FRAC);
+        error -= (int32_t)((int64_t)error * square >> REFLECTION_FRAC);
+    }
+}

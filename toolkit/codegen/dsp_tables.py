@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The constant tables of firmware/dsp and of the features, written from quantize.fixed.
+
+They depend on no model, so that the files are checked in; a test holds both together.
+`python -m toolkit.codegen.dsp_tables` writes them again.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize.fixed import correlation, fft, lpc, pitch, resample, scalar, spectrum
+
+_FIRMWARE: Final = Path(__file__).resolve().parents[2] / "firmware"
+_BANNER: Final = (
+    "// SPDX-License-Identifier: BSD-3-Clause\n"
+    "// Written by toolkit/codegen/dsp_tables.py from quantize/fixed: do not edit.\n"
+    "// clang-format off\n"
+)
+
+
+def files() -> dict[str, str]:
+    """Return the text of each generated file by its path below firmware/."""
+    return {
+        "dsp/tables.c": _dsp_source(),
+        "dsp/filters.c": _filters_source(),
+        "dred/features_tables.c": _features_source(),
+        "dred/features_tables.h": _features_header(),
+    }
+
+
+def _table(declaration: str, values: npt.NDArray[np.int64]) -> str:
+    body = ", ".join(str(v) for v in values.reshape(-1))
+    lines = textwrap.fill(body, 100, initial_indent="    ", subsequent_indent="    ")
+    return f"const {declaration} = {{\n{lines},\n}};\n"
+
+
+def _rows(values: npt.NDArray[np.int64], indent: str) -> str:
+    """A two-dimensional initialiser, one brace for a row."""
+    inner = indent + "    "
+    text = "{\n"
+    for row in values:
+        body = "{" + ", ".join(str(v) for v in row) + "},"
+        text += textwrap.fill(body, 100, initial_indent=inner, subsequent_indent=inner + " ") + "\n"
+    return text + indent + "}"
+
+
+def _dsp_source() -> str:
+    return "\n".join(
+        [
+            _BANNER + '#include "dsp/fft.h"\n#include "dsp/scalar.h"\n',
+            _table("int32_t dk_log_table[65]", scalar.LOG_TABLE),
+            _table("uint32_t dk_exp_table[65]", scalar.EXP_TABLE),
+            _table("uint16_t dk_rsqrt_table[49]", scalar.RSQRT_TABLE),
+            _table("int32_t dk_fft_cosines[320]", fft.COSINES),
+            _table("uint8_t dk_fft_order[160]", fft.ORDER),
+        ]
+    )
+
+
+def _filters_source() -> str:
+    text = _BANNER + '#include "dsp/resample.h"\n'
+    for rate, spec in resample.FILTERS.items():
+        width = spec.taps.shape[1]
+        text += f"\nstatic const int32_t taps_{rate}[] = {{\n"
+        body = ", ".join(str(v) for v in spec.taps.reshape(-1))
+        text += textwrap.fill(body, 100, initial_indent="    ", subsequent_indent="    ")
+        text += f",\n}};\nconst dk_resample_filter dk_resample_{rate // 1000}k = {{\n"
+        text += f"    {spec.up},\n    {spec.down},\n    {width},\n    taps_{rate},\n"
+        text += f"    {_rows(spec.poles, '    ')},\n}};\n"
+    return text
+
+
+def _features_source() -> str:
+    return "\n".join(
+        [
+            _BANNER + '#include "dred/features_tables.h"\n',
+            _table("int16_t dk_features_window[160]", spectrum.WINDOW),
+            _table("int32_t dk_features_dct[72]", spectrum.DCT_COSINES),
+            f"const int32_t dk_features_lag_matrix[18][17] = {_rows(lpc.LAG_MATRIX, '')};\n",
+        ]
+    )
+
+
+def _features_header() -> str:
+    b1, a1, a2 = (int(v) for v in correlation.LOWPASS)
+    constants = [
+        ("DK_DCT_FIRST", spectrum.DCT_FIRST, "log10(2) / sqrt(18), Q30"),
+        ("DK_LOG_RANGE", spectrum.LOG_RANGE, "8 decades in octaves, Q24"),
+        ("DK_LOG_FOLLOW", spectrum.LOG_FOLLOW, "2.5 decades"),
+        ("DK_LOG_START", spectrum.LOG_START, "-2 decades"),
+        ("DK_LOG_75", spectrum.LOG_75, "log2 75, Q24"),
+        ("DK_LOG_POINTS", spectrum.LOG_POINTS, "log2 320^2, Q24"),
+        ("DK_IF_SLOPE", spectrum.IF_SLOPE, "10 log10(2) / 64, Q18"),
+        ("DK_IF_OFFSET", spectrum.IF_OFFSET, "6 / 64, Q15"),
+        ("DK_NOISE_FLOOR", lpc.NOISE_FLOOR, "26 / 38, Q30"),
+        ("DK_EXCITATION_ZERO", correlation.EXCITATION_ZERO, "0.7, Q31"),
+        ("DK_LOWPASS_B1", b1, "Q30"),
+        ("DK_LOWPASS_A1", a1, "Q30"),
+        ("DK_LOWPASS_A2", a2, "Q30"),
+        ("DK_VOICING_SLOPE", correlation.VOICING_SLOPE, "5 log2 e, Q15"),
+        ("DK_VOICING_NORM", correlation.VOICING_NORM, "1 / log2(1 + e^5), Q18"),
+        ("DK_LOG2_E", pitch.LOG2_E, "Q15"),
+    ]
+    text = _BANNER + "#ifndef DREDKIT_DRED_FEATURES_TABLES_H\n"
+    text += "#define DREDKIT_DRED_FEATURES_TABLES_H\n\n#include <stdint.h>\n\n"
+    for name, value, meaning in constants:
+        text += f"#define {name} {f'({value})' if value < 0 else value}  // {meaning}\n"
+    text += "\nextern const int16_t dk_features_window[160];    // rising half, Q15\n"
+    text += "extern const int32_t dk_features_dct[72];        // of the DCT of 18, Q30\n"
+    text += "extern const int32_t dk_features_lag_matrix[18][17];   // band density to lags, Q24\n"
+    return text + "\n#endif\n"
+
+
+def main() -> None:
+    """Write every table file again."""
+    for name, text in files().items():
+        (_FIRMWARE / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
