@@ -157,10 +157,10 @@ class Graph:
     formats: dict[str, Format] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        clash = {shape.name for shape in self.matrices()} & set(self.buffers)
+        clash = {shape.name for shape in self.matrices()} & {*self.inputs, *self.outputs}
         if clash:
-            # Both become names in the generated C.
-            raise InputError(f"graph {self.name}: {clash.pop()} names a layer and a buffer")
+            # A step's arguments would hide its tables in the generated C.
+            raise InputError(f"graph {self.name}: {clash.pop()} names a layer and an in- or output")
         if any(self.format(name) is not Format.FIXED for name in self.outputs):
             raise InputError(f"graph {self.name}: outputs have calibrated formats and no other")
         for name in (*self.inputs, *self.outputs):

@@ -58,15 +58,16 @@ void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *g
 void dk_conv1d_window(int8_t *memory, size_t dilation, const int8_t *x8, size_t count,
                       int8_t *window);
 
-// A convolution over time and along a line, 3 by 3 taps. `lines` [3][channels][width + 2] holds the
-// lines of times t - 2, t - 1 and t, each between two zeros; it starts as zeros.
-// dk_conv2d_line moves it on by one and takes x[channels][width] as time t.
-void dk_conv2d_line(int16_t *lines, const int16_t *x, size_t channels, size_t width);
+// A convolution over time and along a line, 3 by 3 taps, zeros beyond both ends of a line:
+// y[rows][width] = requantise(W patch + bias) at each of `width` positions. `past`
+// [2][channels][width] holds the lines of times t - 2 and t - 1 and starts as zeros, `x` is the
+// line of time t; the matrix has channels * 9 columns: per channel the three times, oldest first,
+// with three positions each.
+void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x, size_t channels,
+               size_t width, int16_t *y);
 
-// y[rows][width] = requantise(W patch + bias) at each of `width` positions; the matrix has
-// channels * 9 columns: per channel the three times, oldest first, with three positions each.
-void dk_conv2d(const dk_matrix16 *matrix, const int16_t *lines, size_t channels, size_t width,
-               int16_t *y);
+// Move `past` on by one line, x; `count` is channels * width.
+void dk_conv2d_keep(int16_t *past, const int16_t *x, size_t count);
 
 // Append `count` values to a layer trace as little-endian bytes; NULL means no trace is wanted.
 // Returns where the next layer goes.

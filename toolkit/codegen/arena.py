@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The arena map: every byte of RAM that a network step needs, laid out at generation time.
 
-The map becomes one C struct, members in the order given; `keeps` members live between steps, the
-others are scratch within one.
+The map becomes two C structs: members that must live from one step to the next, and scratch within
+one, whose memory may serve something else between steps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quantize.graph import CONV2D_TAPS, Conv1d, Conv2d, Graph, Gru
@@ -15,7 +16,7 @@ _ALIGN = 4  # each member starts on a word, so that kernels may load words
 
 @dataclass(frozen=True)
 class Member:
-    """One member of the struct: `count` elements of `c_type` at byte `offset`."""
+    """One member: `count` elements of `c_type` at byte `offset` of its struct."""
 
     name: str
     c_type: str
@@ -35,13 +36,26 @@ class Arena:
     members: tuple[Member, ...]
 
     @property
-    def bytes(self) -> int:
-        return _aligned(max((m.offset + m.bytes for m in self.members), default=0))
+    def kept(self) -> tuple[Member, ...]:
+        """Members of the struct that lives between steps."""
+        return tuple(m for m in self.members if m.keeps)
+
+    @property
+    def scratch(self) -> tuple[Member, ...]:
+        """Members of the scratch struct."""
+        return tuple(m for m in self.members if not m.keeps)
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes that must survive from one step to the next."""
-        return sum(m.bytes for m in self.members if m.keeps)
+        return _end(self.kept)
+
+    @property
+    def scratch_bytes(self) -> int:
+        return _end(self.scratch)
+
+    @property
+    def bytes(self) -> int:
+        return self.kept_bytes + self.scratch_bytes
 
 
 def plan(model: QuantisedModel) -> Arena:
@@ -54,8 +68,8 @@ def plan(model: QuantisedModel) -> Arena:
         elif isinstance(node, Conv1d):
             wanted.append((memory_name(node), "int8_t", node.dilation * node.input.size, True))
         elif isinstance(node, Conv2d):
-            lines = CONV2D_TAPS * (node.input.size // node.width)
-            wanted.append((memory_name(node), "int16_t", lines * (node.width + 2), True))
+            past = (CONV2D_TAPS - 1) * node.input.size
+            wanted.append((memory_name(node), "int16_t", past, True))
     wanted += [
         (name, c_type(graph, name), size, False)
         for name, size in graph.buffers.items()
@@ -73,13 +87,11 @@ def plan(model: QuantisedModel) -> Arena:
         ("state8", "int8_t", gru, False),
         ("window", "int8_t", 2 * conv, False),
     ]
-    members = []
-    offset = 0
+    members: list[Member] = []
     for name, element, count, keeps in wanted:
         if count:
-            member = Member(name, element, count, keeps, offset)
-            members.append(member)
-            offset = _aligned(offset + member.bytes)
+            offset = _end([m for m in members if m.keeps == keeps])
+            members.append(Member(name, element, count, keeps, offset))
     return Arena(tuple(members))
 
 
@@ -98,5 +110,6 @@ def memory_name(node: Conv1d | Conv2d) -> str:
     return f"{node.name}_memory"
 
 
-def _aligned(offset: int) -> int:
-    return -(-offset // _ALIGN) * _ALIGN
+def _end(members: Sequence[Member]) -> int:
+    end = members[-1].offset + members[-1].bytes if members else 0
+    return -(-end // _ALIGN) * _ALIGN

@@ -52,10 +52,10 @@ def engine_source(model: QuantisedModel, target: str) -> str:
         declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
         give.append(f"    memcpy(output + {offset}, {buffer}, sizeof {buffer});\n")
         offset += held_bytes(model, buffer)
-    arguments = ", ".join(("&instance", *graph.inputs, *graph.outputs, "trace"))
+    arguments = ", ".join(("&instance", "&scratch", *graph.inputs, *graph.outputs, "trace"))
     return (
         f'{BANNER}#include "dredkit/engine.h"\n\n#include <string.h>\n\n#include "{name}.h"\n\n'
-        f"static dk_{name} instance;\n\n"
+        f"static dk_{name} instance;\nstatic dk_{name}_scratch scratch;\n\n"
         "static dk_status reset(void)\n{\n"
         f"    dk_{name}_reset(&instance);\n    return DK_OK;\n}}\n\n"
         "static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)\n{\n"

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The step function as C: a straight list of calls, one paragraph a layer, no logic."""
 
+from collections.abc import Sequence
+
 from quantize.graph import Activation, Conv1d, Conv2d, Gru, Node, Slice
 from quantize.model import QuantisedModel
-from toolkit.codegen.arena import Arena, c_type, memory_name, state_name
+from toolkit.codegen.arena import Arena, Member, c_type, memory_name, state_name
 from toolkit.codegen.tables import BANNER
 
 _MEMBER_ALIGN = 4  # toolkit/codegen/arena.py lays members out on words
@@ -22,13 +24,10 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
         lines.append(f"#define DK_{upper}_{buffer.upper()} {size}  // {held}\n")
         if frac is not None:
             lines.append(f"#define DK_{upper}_{buffer.upper()}_FRAC {frac}\n")
-    lines.append(f"\n// All memory of one instance: {arena.bytes} bytes, of which ")
-    lines.append(f"{arena.kept_bytes} are kept between steps.\ntypedef struct {{\n")
-    for member in arena.members:
-        note = "" if member.keeps else "  // scratch"
-        declared = f"alignas({_MEMBER_ALIGN}) {member.c_type} {member.name}[{member.count}];"
-        lines.append(f"    {declared}{note}\n")
-    lines.append(f"}} dk_{name};\n\n")
+    lines.append(f"\n// What lives from one step to the next: {arena.kept_bytes} bytes.\n")
+    lines.append(_struct(f"dk_{name}", arena.kept))
+    lines.append(f"// Scratch within one step: {arena.scratch_bytes} bytes.\n")
+    lines.append(_struct(f"dk_{name}_scratch", arena.scratch))
     lines.append("// Bring an instance to the state before the first step.\n")
     lines.append(f"void dk_{name}_reset(dk_{name} *self);\n\n")
     lines.append(
@@ -38,6 +37,14 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
     return "".join(lines)
 
 
+def _struct(name: str, members: Sequence[Member]) -> str:
+    body = "".join(
+        f"    alignas({_MEMBER_ALIGN}) {m.c_type} {m.name}[{m.count}];\n" for m in members
+    )
+    nothing = "    char nothing;  // C has no empty struct\n"
+    return f"typedef struct {{\n{body or nothing}}} {name};\n\n"
+
+
 def step_source(model: QuantisedModel) -> str:
     """Return the C source of one network's step."""
     name = model.graph.name
@@ -45,7 +52,7 @@ def step_source(model: QuantisedModel) -> str:
     return (
         f'{BANNER}#include "{name}.h"\n\n#include <string.h>\n\n#include "{name}_weights.h"\n\n'
         f"void dk_{name}_reset(dk_{name} *self)\n{{\n    memset(self, 0, sizeof *self);\n}}\n\n"
-        f"{_signature(model)}\n{{{body}    (void)trace;\n}}\n"
+        f"{_signature(model)}\n{{{body}    (void)trace;\n    (void)self;\n}}\n"
     )
 
 
@@ -54,7 +61,8 @@ def _signature(model: QuantisedModel) -> str:
     upper = graph.name.upper()
     inputs = [f"const {c_type(graph, n)} {n}[DK_{upper}_{n.upper()}]" for n in graph.inputs]
     outputs = [f"int16_t {n}[DK_{upper}_{n.upper()}]" for n in graph.outputs]
-    arguments = [f"dk_{graph.name} *self", *inputs, *outputs, "uint8_t *trace"]
+    memory = [f"dk_{graph.name} *self", f"dk_{graph.name}_scratch *work"]
+    arguments = [*memory, *inputs, *outputs, "uint8_t *trace"]
     return f"void dk_{graph.name}_step(" + ",\n    ".join(arguments) + ")"
 
 
@@ -66,23 +74,24 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
     lines = [f"// {node.name}: {kind}, {node.input.size} -> {size}"]
     x = _place(node.input, graph.inputs)
     wide = graph.is_wide(out.buffer)
-    result = _place(out, graph.outputs) if wide else "self->row"
+    result = _place(out, graph.outputs) if wide else "work->row"
     if isinstance(node, Gru):
         result = f"self->{state_name(node)}"
-        lines.append(f"dk_gru_step(&{node.name}, {x}, {result}, self->gates, self->state8);")
+        lines.append(f"dk_gru_step(&{node.name}, {x}, {result}, work->gates, work->state8);")
     elif isinstance(node, Conv2d):
         memory = f"self->{memory_name(node)}"
         channels = node.input.size // node.width
-        lines.append(f"dk_conv2d_line({memory}, {x}, {channels}, {node.width});")
-        lines.append(f"dk_conv2d(&{node.name}, {memory}, {channels}, {node.width}, {result});")
+        sizes = f"{channels}, {node.width}"
+        lines.append(f"dk_conv2d(&{node.name}, {memory}, {x}, {sizes}, {result});")
+        lines.append(f"dk_conv2d_keep({memory}, {x}, {node.input.size});")
     else:
         if isinstance(node, Conv1d):
             memory = f"self->{memory_name(node)}"
             lines.append(
                 f"dk_conv1d_window({memory}, {node.dilation}, {x}, {node.input.size}, "
-                "self->window);"
+                "work->window);"
             )
-            x = "self->window"
+            x = "work->window"
         width = 16 if model.matrices[node.name].is_wide else 8
         lines.append(f"dk_matvec{width}(&{node.name}, {x}, {result});")
     if not isinstance(node, Gru) and node.activation is Activation.TANH:
@@ -94,5 +103,5 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
 
 
 def _place(part: Slice, arguments: tuple[str, ...]) -> str:
-    base = part.buffer if part.buffer in arguments else f"self->{part.buffer}"
+    base = part.buffer if part.buffer in arguments else f"work->{part.buffer}"
     return base if part.start == 0 else f"{base} + {part.start}"
