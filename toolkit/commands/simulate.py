@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit simulate`: Opus packets with DRED, written from speech or read from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.table import Table
+
+from quantize.dred.tables import EntropyTables
+from quantize.model import QuantisedModel
+from toolkit.audio import read_speech
+from toolkit.commands import options
+from toolkit.console import emit_json, err, json_option
+from toolkit.errors import InputError
+from toolkit.extension import Framing
+from toolkit.importers import SHIPPED
+from toolkit.paths import BUILD
+from toolkit.simulate.bitfile import read_bitfile, write_bitfile
+from toolkit.simulate.codec import BITRATE_MAX, BITRATE_MIN
+from toolkit.simulate.receiver import Redundancy, lose, read_redundancy, survival
+from toolkit.simulate.sender import encode_vectors, load_tables, send
+from toolkit.steps import CLIP, fixed_inputs, quantise_file
+
+
+@click.command("simulate")
+@click.option(
+    "--read",
+    "source",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Read this opus_demo packet file (.bit) instead of making one.",
+)
+@options.audio_option
+@options.weights_option
+@options.model_option
+@click.option(
+    "--entropy",
+    type=click.Path(path_type=Path),
+    default=SHIPPED,
+    help="Entropy tables: a checkpoint, or 4800 bytes; the shipped checkpoint's if left out.",
+)
+@click.option("--output", type=click.Path(path_type=Path), default=BUILD / "simulate.bit")
+@click.option("--bitrate", type=click.IntRange(BITRATE_MIN, BITRATE_MAX), default=32_000)
+@click.option("--loss", type=click.IntRange(0, 74), default=20, help="Percent, in bursts.")
+@click.option("--duration", type=click.IntRange(0, 104), default=104, help="In 10 ms, at most.")
+@click.option("--seed", type=int, default=0, help="Of the simulated losses.")
+@click.option("--extension-id", type=click.IntRange(32, 127), default=126)
+@click.option("--extension-prefix", default="440c", metavar="HEX", help="Marks the version.")
+@json_option
+def command(
+    source: Path | None,
+    audio: Path,
+    weights: Path,
+    model: Path | None,
+    entropy: Path,
+    output: Path,
+    bitrate: int,
+    loss: int,
+    duration: int,
+    seed: int,
+    extension_id: int,
+    extension_prefix: str,
+    json_to: str | None,
+) -> None:
+    """Send speech as Opus packets with DRED in their padding, lose some, and count what survives.
+
+    The packets are written in opus_demo's format, which libopus' own tools decode.
+    """
+    framing = Framing(extension_id, _hex(extension_prefix))
+    tables = load_tables(entropy)
+    if source is None:
+        source = output
+        with err.status("encoding"):
+            network = QuantisedModel.load(model) if model else quantise_file(weights, CLIP)[0]
+            vectors = encode_vectors(network, fixed_inputs(network, audio).astype(np.int64))
+            sent = send(
+                read_speech(audio),
+                vectors,
+                tables,
+                bitrate=bitrate,
+                loss=loss,
+                duration=duration,
+                framing=framing,
+            )
+        write_bitfile(output, sent.records)
+        err.print(f"written     {output}, {len(sent.records)} packets")
+    packets = _read(source, tables, framing)
+    outcome = survival(packets, lose(len(packets), loss, seed))
+    result = {"file": str(source), **_summary(packets), "simulated_loss": {"seed": seed, **outcome}}
+    err.print(_table(result))
+    emit_json(json_to, result)
+
+
+def _read(path: Path, tables: EntropyTables, framing: Framing) -> list[Redundancy | None]:
+    packets = []
+    for i, record in enumerate(read_bitfile(path)):
+        try:
+            packets.append(read_redundancy(record, tables, framing))
+        except InputError as error:
+            raise InputError(f"{path}: packet {i}: {error}") from error
+    return packets
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not hexadecimal", param_hint="prefix") from None
+
+
+def _summary(packets: list[Redundancy | None]) -> dict[str, Any]:
+    found = [packet for packet in packets if packet is not None]
+    count = max(1, len(found))
+    first = found[-1] if found else None
+    return {
+        "packets": len(packets),
+        "with_dred": len(found),
+        "mean_packet_bytes": sum(p.packet_bytes for p in found) / count,
+        "mean_payload_bytes": sum(p.payload_bytes for p in found) / count,
+        "mean_chunks": sum(p.chunks for p in found) / count,
+        "longest_ms": max((p.covers_to * 2.5 for p in found), default=0.0),
+        "level_law": {"q0": first.q0, "dq": first.dq, "qmax": first.qmax} if first else None,
+    }
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None)
+    loss = result["simulated_loss"]
+    for name, value in (
+        ("packets", f"{result['packets']}, {result['with_dred']} with DRED"),
+        (
+            "bytes",
+            f"{result['mean_packet_bytes']:.1f} a packet with DRED, "
+            f"{result['mean_payload_bytes']:.1f} of them the payload",
+        ),
+        (
+            "depth",
+            f"{result['mean_chunks']:.1f} chunks of 40 ms, {result['longest_ms']:.0f} ms at most",
+        ),
+        ("losses", f"{loss['lost']} packets lost, {loss['rebuilt']} of them in the redundancy"),
+    ):
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""opus_demo's packet file (.bit): per packet its length and the coder's final range, then bytes.
+
+Both numbers are 32 bits, most significant byte first. A length of 0 stands for a lost packet, and
+a final range of 0 for one that is not known, so that opus_demo does not compare it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toolkit.errors import InputError
+
+# 120 ms of frames at their largest, each with its length, and as much again for padding.
+PACKET_MAX: Final = 2 * 48 * 1277
+_HEAD: Final = struct.Struct(">II")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One packet; empty when lost."""
+
+    packet: bytes
+    final_range: int = 0
+
+
+def write_bitfile(path: Path, records: Iterable[Record]) -> None:
+    """Write all packets; raises InputError if the file cannot be written."""
+    data = b"".join(_HEAD.pack(len(r.packet), r.final_range) + r.packet for r in records)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_bitfile(path: Path) -> list[Record]:
+    """Read all packets; raises InputError for an unreadable, empty, cut or foreign file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    records: list[Record] = []
+    at = 0
+    while at < len(data):
+        if at + _HEAD.size > len(data):
+            raise InputError(f"{path}: ends inside packet {len(records)}")
+        size, final_range = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        if size > PACKET_MAX:
+            raise InputError(f"{path}: packet {len(records)} of {size} bytes: not a .bit file")
+        if at + size > len(data):
+            raise InputError(f"{path}: ends inside packet {len(records)}")
+        records.append(Record(data[at : at + size], final_range))
+        at += size
+    if not records:
+        raise InputError(f"{path}: no packets")
+    return records
