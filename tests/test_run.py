@@ -238,9 +238,10 @@ def test_pytest_runs_in_the_checkout(machine: Machine, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (ROOT / ".venv" / "ready").exists(), reason="./run did not make this venv")
 def test_this_checkout_starts_without_a_word(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [ROOT / "run", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    for _ in range(2):  # the first settles what changed since ./run was last called, if anything
+        result = subprocess.run(
+            [ROOT / "run", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
     assert result.returncode == 0
     assert result.stdout.startswith("dredkit, version ")
     assert result.stderr == ""
