@@ -62,7 +62,7 @@ def _dct_matrix() -> F64:
 
 
 _BANK = _band_matrix()
-_WINDOW = _window()
+WINDOW = _window()
 DCT = _dct_matrix()
 
 
@@ -100,7 +100,7 @@ def band_energies(emphasised: F64) -> F64:
     for start in range(0, frames, _BLOCK):
         stop = min(frames, start + _BLOCK)
         block = np.concatenate([halves[start:stop], halves[start + 1 : stop + 1]], axis=1)
-        spectrum = np.fft.rfft(block * _WINDOW, axis=1) / (2 * FRAME)
+        spectrum = np.fft.rfft(block * WINDOW, axis=1) / (2 * FRAME)
         energies[start:stop] = (spectrum.real**2 + spectrum.imag**2) @ _BANK
     return energies
 
@@ -194,7 +194,7 @@ def _correlation(excitation: F64, period: NDArray[np.int64]) -> F64:
     return np.asarray(np.log1p(np.exp(5 * feature)) / np.log1p(np.exp(5.0)) - 0.5)
 
 
-def _emphasised(pcm: NDArray[np.generic], delay: int) -> F64:
+def emphasise(pcm: NDArray[np.generic], delay: int) -> F64:
     """Step 1: the signal behind `delay` zeros, cut to whole frames and pre-emphasised."""
     samples = as_samples(pcm)
     frames = len(samples) // FRAME
@@ -217,7 +217,7 @@ def voicing(
     pcm: NDArray[np.generic], pitch: NDArray[np.floating], delay: int = UPSTREAM_DELAY
 ) -> F64:
     """Return the correlation feature [frames] of a signal at a given pitch feature [frames]."""
-    emphasised = _emphasised(pcm, delay)
+    emphasised = emphasise(pcm, delay)
     cepstra = cepstrum(band_energies(emphasised))
     return _voicing_of(residual(emphasised, lpc_from_cepstrum(cepstra)), pitch)
 
@@ -228,7 +228,7 @@ def extract(pcm: NDArray[np.generic], delay: int = UPSTREAM_DELAY) -> F32:
     `delay` zeros are put before the signal, 11 as libopus does; 0 keeps frames and samples
     aligned. Raises InputError for audio that is no usable signal or shorter than a frame.
     """
-    emphasised = _emphasised(pcm, delay)
+    emphasised = emphasise(pcm, delay)
     features = np.empty((len(emphasised) // FRAME, FEATURES), np.float32)
     cepstra = cepstrum(band_energies(emphasised))
     features[:, :BANDS] = cepstra
