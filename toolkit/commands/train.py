@@ -17,7 +17,8 @@ from rich.table import Table
 
 import quantize
 from quantize.networks.lpcnet import PRESETS
-from quantize.train import lpcnet, rdovae, rdovae_score
+from quantize.pitch_inputs import pitch_inputs
+from quantize.train import lpcnet, pitch, pitch_score, rdovae, rdovae_score
 from quantize.train.data import Sampler, load_features
 from quantize.train.lpcnet_data import SpeechSampler, load_speech
 from quantize.train.state import save_packed
@@ -123,6 +124,74 @@ def rdovae_command(
     rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(done)})
     err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
     emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
+
+
+@command.command("pitch")
+@data_option
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("build/train/pitch"),
+    show_default=True,
+    help="Folder of the resumable training state.",
+)
+@click.option("--steps", type=click.IntRange(1), default=pitch.Settings.steps, show_default=True)
+@click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    default=CHECKPOINTS / "pitch.safetensors",
+    show_default="the one that ships",
+    help="Where the trained network is written, and read by --evaluate.",
+)
+@click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
+@json_option
+def pitch_command(
+    data: Path,
+    state: Path,
+    steps: int,
+    minutes: float,
+    device: str,
+    checkpoint: Path,
+    evaluate: bool,
+    json_to: str | None,
+) -> None:
+    """Train the pitch network, resuming from --state, and write the checkpoint."""
+    torch.set_num_threads(1)
+    if evaluate:
+        emit_json(json_to, _evaluate_pitch(checkpoint, data))
+        return
+    recordings = list(load_speech(data, "train").values())
+    last: dict[str, float] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("starting", total=steps)
+
+        def note(step: int, parts: dict[str, float]) -> None:
+            last.update(parts)
+            text = f"step {step}  {parts['nats']:.3f} nats"
+            progress.update(task, completed=step, description=text)
+
+        settings = pitch.Settings(steps=steps)
+        until = time.monotonic() + 60 * minutes
+        model, done = pitch.train(recordings, state, settings, device, until, note)
+    pitch_score.save_checkpoint(checkpoint, model, {"steps": str(done)})
+    err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
+    emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
+
+
+def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
+    """Score a pitch network on every held-out recording, as int8 on the first ten seconds."""
+    model = pitch_score.load_checkpoint(path)
+    found, table = {}, Table("recording", *pitch_score.COLUMNS.values())
+    for name, recording in load_speech(data, "test").items():
+        inputs = pitch_inputs(recording[0], delay=0)
+        found[name] = pitch_score.evaluate(model, recording, inputs, integer_frames=1000)
+        table.add_row(name, *(f"{100 * found[name][key]:.1f}" for key in pitch_score.COLUMNS))
+    err.print(table)
+    mean = {key: float(np.mean([f[key] for f in found.values()])) for key in pitch_score.COLUMNS}
+    return {"checkpoint": str(path), "mean": mean, "recordings": found}
 
 
 @command.command("lpcnet")
