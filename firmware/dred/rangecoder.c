@@ -51,12 +51,12 @@ static void normalise(dk_range_encoder *coder)
 void dk_range_encoder_init(dk_range_encoder *coder, uint8_t *out, size_t capacity)
 {
     *coder = (dk_range_encoder){
-        .out = out,
         .capacity = (uint32_t)capacity,
         .range = TOP,
         .bits = 33,
         .pending = -1,
     };
+    coder->out = out;
 }
 
 uint32_t dk_range_encoder_tell(const dk_range_encoder *coder)
