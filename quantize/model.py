@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from quantize import integer
 from quantize.errors import InputError
@@ -134,20 +134,26 @@ class QuantisedModel:
         """Read a file written by `save`; raises InputError if it is anything else."""
         if not path.is_file():
             raise InputError(f"{path}: no such quantised model; run `dredkit quantize` first")
+        return QuantisedModel.from_bytes(path.read_bytes(), str(path))
+
+    @staticmethod
+    def from_bytes(data: bytes, where: str) -> "QuantisedModel":
+        """Read what `to_bytes` wrote; `where` names it in the InputError for anything else."""
         try:
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {}).get("dredkit", "null"))
-                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            arrays = load(data)
+            size = int.from_bytes(data[:8], "little")  # of safetensors' own JSON header
+            metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+            header = json.loads(metadata.get("dredkit", "null"))
         except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}: not a quantised model ({error})") from error
+            raise InputError(f"{where}: not a quantised model ({error})") from error
         if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise InputError(f"{path}: not a {FORMAT} file; run `dredkit quantize` again")
+            raise InputError(f"{where}: not a {FORMAT} file; run `dredkit quantize` again")
         try:
             return _from_parts(header, arrays)
         except InputError as error:
-            raise InputError(f"{path}: {error}; run `dredkit quantize` again") from error
+            raise InputError(f"{where}: {error}; run `dredkit quantize` again") from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: its header is damaged ({error!r})") from error
+            raise InputError(f"{where}: its header is damaged ({error!r})") from error
 
 
 def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QuantisedModel:

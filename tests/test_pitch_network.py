@@ -19,8 +19,8 @@ from toolkit.codegen.generate import GENERATED, generate
 from toolkit.compare import compare, split_trace
 from toolkit.hostlib import HostEngine
 from toolkit.importers import load_model
+from toolkit.stage import stage_of
 from toolkit.targets import load_target
-from toolkit.verify import layer_sizes
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMES = 250
@@ -56,7 +56,7 @@ def assert_equal_in_c(model: QuantisedModel, inputs: dict[str, Ints], folder: Pa
         engine.step(a.astype("i1").tobytes() + b.astype("<i2").tobytes())[1]
         for a, b in zip(inputs["if_features"], inputs["xcorr_features"], strict=True)
     ]
-    sizes = layer_sizes(model.graph)
+    sizes = stage_of(model).layers
     want = {name: values.astype("<i2") for name, values in run_integer(model, inputs).items()}
     found = compare("host C", [name for name, _ in sizes], split_trace(traces, sizes), want)
     assert found.values > 0

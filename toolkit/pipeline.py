@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quantize.model import QuantisedModel
 from toolkit.boards.process import ProcessBoard
 from toolkit.boards.qemu import QemuBoard
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
@@ -16,6 +15,7 @@ from toolkit.errors import InputError
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.link.transport import open_port
+from toolkit.stage import Model
 from toolkit.targets import Target, load_target
 
 _PORT_WAIT_S = 5.0  # for the port of a board that has just been started
@@ -29,14 +29,14 @@ class Prepared:
     """
 
     target: Target
-    model: QuantisedModel
+    model: Model
     manifest: dict[str, Any]
     build: BuildResult | None
     server: Path | None
     engine: HostEngine
 
 
-def prepare(model: QuantisedModel, target: Target, build_root: Path) -> Prepared:
+def prepare(model: Model, target: Target, build_root: Path) -> Prepared:
     """Generate and build: firmware for the target, and the same C for this machine."""
     host = load_target("host")
     host_dir = build_root / host.name

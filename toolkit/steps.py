@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from quantize import integer
 from quantize.calibrate import LayerReport, calibrate, report, steps
 from quantize.features import extract
 from quantize.graph import Graph
@@ -16,6 +15,7 @@ from quantize.topologies import rdovae_encoder
 from toolkit.audio import read_speech
 from toolkit.importers import load_model
 from toolkit.paths import BUILD, ROOT
+from toolkit.stage import Model, stage_of
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
 DEFAULT_MODEL = BUILD / "rdovae_enc.dkq"
@@ -36,8 +36,6 @@ def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, lis
     return model, report(model, floats.layers, inputs)
 
 
-def fixed_inputs(model: QuantisedModel, wav: Path) -> npt.NDArray[np.int16]:
+def fixed_inputs(model: Model, wav: Path) -> npt.NDArray[np.int16]:
     """Return the int16 step inputs [steps, n] that are streamed for a recording."""
-    (name,) = model.graph.inputs
-    real = speech_steps(wav, model.graph)
-    return integer.to_fixed(real, model.frac[name]).astype("<i2")
+    return stage_of(model).inputs(wav)

@@ -6,7 +6,7 @@ by its outputs, and in a second pass layer by layer when traces are asked for; w
 the run is repeated with traces in any case, so that the first wrong layer is named.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.graph import Graph
-from quantize.model import QuantisedModel
-from quantize.run import run_integer
 from toolkit.budget import Budget, budget_of
 from toolkit.build import BuildResult
 from toolkit.compare import Comparison, compare, split_trace
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.report.checks import checks
+from toolkit.stage import HASH_BYTES, Model, Reference, Stage, stage_of
 from toolkit.stream import Streamed, stream
 from toolkit.targets import Target
 
@@ -35,7 +33,7 @@ class Verification:
     """Everything that a verification found; `as_json` is its public form."""
 
     target: Target
-    model: QuantisedModel
+    stage: Stage
     manifest: dict[str, Any]
     build: BuildResult | None
     audio: Path
@@ -65,10 +63,10 @@ class Verification:
         build = self.build
         return {
             "target": self.target.name,
-            "model_hash": self.model.hash,
-            "scheme": self.model.scheme,
-            "stage": self.model.graph.name,
-            "source": self.model.source,
+            "model_hash": self.stage.hash,
+            "scheme": self.stage.scheme,
+            "stage": self.stage.name,
+            "source": self.stage.source,
             "audio": self.audio.name,
             "frames": len(self.inputs),
             "mismatches": self.mismatches,
@@ -100,39 +98,20 @@ def _mismatch(first: Any) -> dict[str, Any]:
     return dict(vars(first))
 
 
-def layer_sizes(graph: Graph) -> list[tuple[str, int]]:
-    """The layers of a trace, in order, with their sizes."""
-    return [(node.name, node.output.size) for node in graph.nodes]
-
-
-def reference(model: QuantisedModel, inputs: Int16s) -> dict[str, Int16s]:
-    """Every layer's output by the normative arithmetic: [steps, size] int16 per layer."""
-    run = run_integer(model, inputs.astype(np.int64))
-    return {name: values.astype("<i2") for name, values in run.items()}
-
-
-def compare_host(
-    engine: HostEngine, model: QuantisedModel, inputs: Int16s, want: dict[str, Int16s]
-) -> Comparison:
-    """Run the host library and compare every layer of every step."""
+def compare_host(engine: HostEngine, stage: Stage, inputs: Int16s, want: Reference) -> Comparison:
+    """Run the host library and compare every layer of every step, and the outputs."""
     engine.reset()
-    traces = [engine.step(row.astype("<i2").tobytes())[1] for row in inputs]
-    sizes = layer_sizes(model.graph)
-    return compare("host C", [n for n, _ in sizes], split_trace(traces, sizes), want)
-
-
-def output_layers(graph: Graph) -> list[tuple[str, int]]:
-    """The layers that write the graph's outputs, in the order of a step's output bytes."""
-    writers = {node.output.buffer: node for node in graph.nodes}
-    return [(writers[name].name, graph.buffers[name]) for name in graph.outputs]
+    steps = [engine.step(row.astype("<i2").tobytes()) for row in inputs]
+    layers = _compare_layers("host C", stage, [trace for _, trace in steps], want)
+    return _join(layers, _compare_outputs("host C", stage, [out for out, _ in steps], want))
 
 
 def compare_board(
     session: Session,
     target: Target,
-    model: QuantisedModel,
+    stage: Stage,
     inputs: Int16s,
-    want: dict[str, Int16s],
+    want: Reference,
     *,
     trace: bool = False,
     progress: Progress = lambda: None,
@@ -143,38 +122,40 @@ def compare_board(
     are those of the first pass, which does nothing but the work.
     """
     streamed = stream(session, inputs, progress=progress)
-    sizes = output_layers(model.graph)
-    got = split_trace(streamed.outputs, sizes)
-    found = compare(target.name, [name for name, _ in sizes], got, want)
+    found = _compare_outputs(target.name, stage, streamed.outputs, want)
     if trace:
         again = stream(session, inputs, trace=True, progress=progress)
-        layers = _compare_traces(target, model, again, want)
-        first = layers.first or found.first
-        mismatches = found.mismatches + layers.mismatches
-        return Comparison(found.values + layers.values, mismatches, first), streamed
+        return _join(_compare_layers(target.name, stage, again.traces, want), found), streamed
     if found.first is not None:
         # Repeat up to the first wrong step with traces: the cause lies in an earlier layer.
         steps = found.first.step + 1
         again = stream(session, inputs[:steps], trace=True)
-        cut = {name: values[:steps] for name, values in want.items()}
-        traced = _compare_traces(target, model, again, cut)
+        cut = Reference({name: values[:steps] for name, values in want.layers.items()}, {})
+        traced = _compare_layers(target.name, stage, again.traces, cut)
         found = Comparison(found.values, found.mismatches, traced.first or found.first)
     return found, streamed
 
 
-def _compare_traces(
-    target: Target, model: QuantisedModel, streamed: Streamed, want: dict[str, Int16s]
-) -> Comparison:
-    sizes = layer_sizes(model.graph)
-    got = split_trace(streamed.traces, sizes)
-    return compare(target.name, [name for name, _ in sizes], got, want)
+def _compare_layers(who: str, stage: Stage, traces: Sequence[bytes], want: Reference) -> Comparison:
+    got = split_trace(traces, stage.layers)
+    return compare(who, [name for name, _ in stage.layers], got, want.layers)
+
+
+def _compare_outputs(who: str, stage: Stage, rows: Sequence[bytes], want: Reference) -> Comparison:
+    return compare(who, list(want.outputs), stage.outputs(rows), want.outputs)
+
+
+def _join(layers: Comparison, outputs: Comparison) -> Comparison:
+    """Both together; a layer is named before the output that follows from it."""
+    values, mismatches = layers.values + outputs.values, layers.mismatches + outputs.mismatches
+    return Comparison(values, mismatches, layers.first or outputs.first)
 
 
 def verify(
     session: Session,
     *,
     target: Target,
-    model: QuantisedModel,
+    model: Model,
     manifest: dict[str, Any],
     build: BuildResult | None,
     engine: HostEngine,
@@ -184,30 +165,26 @@ def verify(
     progress: Progress = lambda: None,
 ) -> Verification:
     """Verify one model on one board over one recording; see the module's text."""
+    stage = stage_of(model)
     session.expect(
         target=target.name,
-        stage=model.graph.name,
-        model_hash=bytes.fromhex(model.hash)[:16],
+        stage=stage.name,
+        model_hash=bytes.fromhex(stage.hash)[:HASH_BYTES],
         build_id=bytes.fromhex(build.build_id) if build else None,
     )
-    want = reference(model, inputs)
-    on_host = compare_host(engine, model, inputs, want)
+    want = stage.reference(inputs)
+    on_host = compare_host(engine, stage, inputs, want)
     on_board, streamed = compare_board(
-        session, target, model, inputs, want, trace=trace, progress=progress
+        session, target, stage, inputs, want, trace=trace, progress=progress
     )
-    names = output_layers(model.graph)
-    by_layer = split_trace(streamed.outputs, names)
-    outputs = {
-        buffer: by_layer[name] for buffer, (name, _) in zip(model.graph.outputs, names, strict=True)
-    }
     return Verification(
         target=target,
-        model=model,
+        stage=stage,
         manifest=manifest,
         build=build,
         audio=audio,
         inputs=inputs,
-        outputs=outputs,
+        outputs=stage.outputs(streamed.outputs),
         comparisons={"host C": on_host, target.name: on_board},
         budget=budget_of(target, streamed.ticks),
         stack_used=streamed.stack_used,

@@ -1,57 +1,48 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one engine instance of an image: joins a generated network to the serial server."""
+"""What joins generated networks to the serial server: sizes, names, the model's hash."""
 
 from quantize.model import QuantisedModel
 from toolkit.codegen.arena import c_type
 from toolkit.codegen.tables import BANNER
-
-MODEL_HASH_BYTES = 16  # DK_MODEL_HASH_BYTES of firmware/include/dredkit/engine.h
-
-
-def trace_bytes(model: QuantisedModel) -> int:
-    """Bytes of one step's layer trace: every node's int16 output."""
-    return sum(2 * node.output.size for node in model.graph.nodes)
+from toolkit.stage import HASH_BYTES, Stage, stage_of
 
 
-def held_bytes(model: QuantisedModel, buffer: str) -> int:
-    """Bytes of one of the graph's buffers."""
-    return model.graph.buffers[buffer] * (2 if model.graph.is_wide(buffer) else 1)
-
-
-def io_bytes(model: QuantisedModel) -> tuple[int, int]:
-    """Bytes of one step's inputs and outputs on the wire."""
-    inputs = sum(held_bytes(model, name) for name in model.graph.inputs)
-    return inputs, sum(held_bytes(model, name) for name in model.graph.outputs)
-
-
-def engine_sizes(model: QuantisedModel) -> str:
+def engine_sizes(stage: Stage) -> str:
     """Return engine_sizes.h: what the server needs to know at compile time."""
-    inputs, outputs = io_bytes(model)
     return (
         f"{BANNER}#ifndef DREDKIT_ENGINE_SIZES_H\n#define DREDKIT_ENGINE_SIZES_H\n\n"
-        f"#define DK_ENGINE_INPUT_BYTES {inputs}\n"
-        f"#define DK_ENGINE_OUTPUT_BYTES {outputs}\n"
-        f"#define DK_ENGINE_TRACE_BYTES {trace_bytes(model)}\n\n#endif\n"
+        f"#define DK_ENGINE_INPUT_BYTES {stage.input_bytes}\n"
+        f"#define DK_ENGINE_OUTPUT_BYTES {stage.output_bytes}\n"
+        f"#define DK_ENGINE_TRACE_BYTES {stage.trace_bytes}\n\n#endif\n"
     )
 
 
-def engine_source(model: QuantisedModel, target: str) -> str:
-    """Return engine.c: `dk_app_engine` over a static instance of the network."""
+def encoder_config(stage: Stage, target: str) -> str:
+    """Return encoder_config.h, from which firmware/encoder/engine.c makes `dk_app_engine`."""
+    return (
+        f"{BANNER}#ifndef DREDKIT_ENCODER_CONFIG_H\n#define DREDKIT_ENCODER_CONFIG_H\n\n"
+        f'#define DK_ENGINE_TARGET "{target}"\n'
+        f"#define DK_ENGINE_MODEL_HASH {{{_digest(stage)}}}\n\n#endif\n"
+    )
+
+
+def network_engine(model: QuantisedModel, target: str) -> str:
+    """Return engine.c: `dk_app_engine` over a static instance of one network."""
+    stage = stage_of(model)
     graph = model.graph
     name = graph.name
-    inputs, outputs = io_bytes(model)
-    digest = ", ".join(f"0x{b:02x}" for b in bytes.fromhex(model.hash)[:MODEL_HASH_BYTES])
-    declare, take, give = [], [], []
-    offset = 0
-    for buffer in graph.inputs:
-        declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
-        take.append(f"    memcpy({buffer}, input + {offset}, sizeof {buffer});\n")
-        offset += held_bytes(model, buffer)
-    offset = 0
-    for buffer in graph.outputs:
-        declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
-        give.append(f"    memcpy(output + {offset}, {buffer}, sizeof {buffer});\n")
-        offset += held_bytes(model, buffer)
+    declare: list[str] = []
+    take: list[str] = []
+    give: list[str] = []
+    for buffers, copy, where in (
+        (graph.inputs, take, "memcpy({0}, input + {1}, sizeof {0});"),
+        (graph.outputs, give, "memcpy(output + {1}, {0}, sizeof {0});"),
+    ):
+        offset = 0
+        for buffer in buffers:
+            declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
+            copy.append(f"    {where.format(buffer, offset)}\n")
+            offset += graph.buffers[buffer] * (2 if graph.is_wide(buffer) else 1)
     arguments = ", ".join(("&instance", "&scratch", *graph.inputs, *graph.outputs, "trace"))
     return (
         f'{BANNER}#include "dredkit/engine.h"\n\n#include <string.h>\n\n#include "{name}.h"\n\n'
@@ -62,7 +53,12 @@ def engine_source(model: QuantisedModel, target: str) -> str:
         f"{''.join(declare + take)}    dk_{name}_step({arguments});\n{''.join(give)}"
         "    return DK_OK;\n}\n\n"
         "const dk_engine dk_app_engine = {\n"
-        f'    .stage = "{name}",\n    .target = "{target}",\n    .model_hash = {{{digest}}},\n'
-        f"    .input_bytes = {inputs},\n    .output_bytes = {outputs},\n"
-        f"    .trace_bytes = {trace_bytes(model)},\n    .reset = reset,\n    .step = step,\n}};\n"
+        f'    .stage = "{name}",\n    .target = "{target}",\n'
+        f"    .model_hash = {{{_digest(stage)}}},\n    .input_bytes = {stage.input_bytes},\n"
+        f"    .output_bytes = {stage.output_bytes},\n    .trace_bytes = {stage.trace_bytes},\n"
+        "    .reset = reset,\n    .step = step,\n};\n"
     )
+
+
+def _digest(stage: Stage) -> str:
+    return ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(stage.hash)[:HASH_BYTES])

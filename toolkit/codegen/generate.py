@@ -11,34 +11,41 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from quantize.encoder import FRAMES_PER_STEP
 from quantize.graph import repeats
 from quantize.model import QuantisedModel
 from quantize.run import output_frac
-from toolkit.codegen.arena import Arena, plan
-from toolkit.codegen.engine import engine_sizes, engine_source, io_bytes, trace_bytes
+from quantize.weights import BLOCK_COLS, BLOCK_ROWS
+from toolkit.codegen.arena import plan
+from toolkit.codegen.engine import encoder_config, engine_sizes, network_engine
 from toolkit.codegen.step import step_header, step_source
-from toolkit.codegen.tables import weight_header, weight_tables
+from toolkit.codegen.tables import entropy_tables, weight_header, weight_tables
 from toolkit.codegen.wire import wire_header
+from toolkit.stage import Model, Stage, stage_of
 from toolkit.targets import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"
 
 
-def generate(model: QuantisedModel, target: Target, build_dir: Path) -> dict[str, Any]:
+def generate(model: Model, target: Target, build_dir: Path) -> dict[str, Any]:
     """Write build_dir/generated/ for a target and return (and write) its manifest."""
-    arena = plan(model)
-    name = model.graph.name
-    files = {
-        f"{name}_weights.h": weight_header(model),
-        f"{name}_weights.c": weight_tables(model),
-        f"{name}.h": step_header(model, arena),
-        f"{name}.c": step_source(model),
-        "engine_sizes.h": engine_sizes(model),
-        "engine.c": engine_source(model, target.name),
-        "dredkit_wire.h": wire_header(),
-    }
-    manifest = describe(model, target.name, arena)
+    stage = stage_of(model)
+    files = {"engine_sizes.h": engine_sizes(stage), "dredkit_wire.h": wire_header()}
+    for network in stage.networks:
+        name = network.graph.name
+        files |= {
+            f"{name}_weights.h": weight_header(network),
+            f"{name}_weights.c": weight_tables(network),
+            f"{name}.h": step_header(network, plan(network)),
+            f"{name}.c": step_source(network),
+        }
+    if isinstance(model, QuantisedModel):
+        files["engine.c"] = network_engine(model, target.name)
+    else:
+        files["encoder_config.h"] = encoder_config(stage, target.name)
+        files["encoder_tables.c"] = entropy_tables(model.tables)
+    manifest = describe(stage, target.name)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
     final = build_dir / GENERATED
@@ -53,12 +60,43 @@ def generate(model: QuantisedModel, target: Target, build_dir: Path) -> dict[str
     return manifest
 
 
-def describe(model: QuantisedModel, target: str, arena: Arena) -> dict[str, Any]:
-    """Return what a manifest says of a model on a target, before any file is written."""
+def describe(stage: Stage, target: str) -> dict[str, Any]:
+    """Return what a manifest says of a stage on a target, before any file is written."""
+    arenas = {network.graph.name: plan(network) for network in stage.networks}
+    layers = [layer for network in stage.networks for layer in _layers(network)]
+    return {
+        "target": target,
+        "stage": stage.name,
+        "scheme": stage.scheme,
+        "model_hash": stage.hash,
+        "source": stage.source,
+        "frac": stage.frac,
+        "input_bytes": stage.input_bytes,
+        "output_bytes": stage.output_bytes,
+        "trace_bytes": stage.trace_bytes,
+        "trace": [{"name": name, "values": size} for name, size in stage.layers],
+        "macs": sum(layer["macs"] * layer["times"] for layer in layers),
+        "table_bytes": sum(layer["flash_bytes"] for layer in layers),
+        "arena_bytes": sum(arena.bytes for arena in arenas.values()),
+        "state_bytes": sum(arena.kept_bytes for arena in arenas.values()),
+        "arena": {
+            name: [asdict(member) for member in arena.members] for name, arena in arenas.items()
+        },
+        "layers": layers,
+    }
+
+
+def _layers(model: QuantisedModel) -> list[dict[str, Any]]:
+    """Each layer of a network: its sizes, the kind of its weights, what it costs."""
+    times = FRAMES_PER_STEP if model.graph.name == "pitch" else 1
     layers = []
-    offset = 0
     for node in model.graph.nodes:
         matrices = [model.matrices[shape.name] for shape in node.matrices]
+        kinds = {
+            ("int16" if m.is_wide else "int8")
+            + ("" if m.blocks is None else f" {BLOCK_ROWS}x{BLOCK_COLS} sparse")
+            for m in matrices
+        }
         layers.append(
             {
                 "name": node.name,
@@ -66,27 +104,11 @@ def describe(model: QuantisedModel, target: str, arena: Arena) -> dict[str, Any]
                 "inputs": node.input.size,
                 "outputs": node.output.size,
                 "frac": output_frac(model, node),
-                "trace_offset": offset,
+                "weights": " + ".join(sorted(kinds)),
+                "times": times,
                 "macs": sum(m.macs for m in matrices) * repeats(node),
+                "dense_macs": sum(m.rows * m.cols for m in matrices) * repeats(node),
                 "flash_bytes": sum(m.stored_bytes for m in matrices),
             }
         )
-        offset += 2 * node.output.size
-    inputs, outputs = io_bytes(model)
-    return {
-        "target": target,
-        "stage": model.graph.name,
-        "scheme": model.scheme,
-        "model_hash": model.hash,
-        "source": model.source,
-        "frac": model.frac,
-        "input_bytes": inputs,
-        "output_bytes": outputs,
-        "trace_bytes": trace_bytes(model),
-        "macs": sum(layer["macs"] for layer in layers),
-        "table_bytes": sum(layer["flash_bytes"] for layer in layers),
-        "arena_bytes": arena.bytes,
-        "state_bytes": arena.kept_bytes,
-        "arena": [asdict(member) for member in arena.members],
-        "layers": layers,
-    }
+    return layers

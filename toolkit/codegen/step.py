@@ -24,6 +24,8 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
         lines.append(f"#define DK_{upper}_{buffer.upper()} {size}  // {held}\n")
         if frac is not None:
             lines.append(f"#define DK_{upper}_{buffer.upper()}_FRAC {frac}\n")
+    trace = sum(2 * node.output.size for node in model.graph.nodes)
+    lines.append(f"#define DK_{upper}_TRACE_BYTES {trace}  // every layer's int16 output\n")
     lines.append(f"\n// What lives from one step to the next: {arena.kept_bytes} bytes.\n")
     lines.append(_struct(f"dk_{name}", arena.kept))
     lines.append(f"// Scratch within one step: {arena.scratch_bytes} bytes.\n")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from quantize.model import QuantisedModel
 from toolkit.codegen.generate import generate
 from toolkit.console import emit_json, err, json_option
 from toolkit.paths import BUILD
+from toolkit.stage import load_quantised
 from toolkit.steps import DEFAULT_MODEL
 from toolkit.targets import load_target
 
@@ -20,7 +20,7 @@ from toolkit.targets import load_target
 def command(target: str, model: Path, json_to: str | None) -> None:
     """Generate C weight tables and step functions for a target."""
     board = load_target(target)
-    manifest = generate(QuantisedModel.load(model), board, BUILD / board.name)
+    manifest = generate(load_quantised(model), board, BUILD / board.name)
     folder = BUILD / board.name / "generated"
     err.print(
         f"{folder}: {manifest['stage']}, {manifest['table_bytes']} bytes of tables, "

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err
 from toolkit.errors import CheckFailed
 from toolkit.paths import BUILD
@@ -14,6 +13,7 @@ from toolkit.pipeline import connected, prepare
 from toolkit.report import write_verification
 from toolkit.report.checks import checks
 from toolkit.report.table import table
+from toolkit.stage import Model, stage_of
 from toolkit.steps import CLIP, fixed_inputs, quantise_file
 from toolkit.targets import load_target
 from toolkit.verify import verify
@@ -23,7 +23,7 @@ def run_verification(
     *,
     target: str,
     weights: Path,
-    model: QuantisedModel | None,
+    model: Model | None,
     audio: Path,
     port: str | None,
     serial: str,
@@ -41,7 +41,8 @@ def run_verification(
         with err.status(f"quantising {weights.name}"):
             model, _ = quantise_file(weights, CLIP)
         model.save(BUILD / f"{model.graph.name}.dkq")
-    err.print(f"quantised   {model.graph.name}, {model.scheme}, hash {model.hash[:12]}")
+    stage = stage_of(model)
+    err.print(f"quantised   {stage.name}, {stage.scheme}, hash {stage.hash[:12]}")
     inputs = fixed_inputs(model, audio)
     with err.status(f"generating and building for {board.name}"):
         prepared = prepare(model, board, BUILD)

@@ -10,16 +10,15 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from quantize import integer
-from quantize.model import QuantisedModel
 from toolkit.commands import options
 from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
+from toolkit.stage import HASH_BYTES, load_quantised, stage_of
 from toolkit.steps import DEFAULT_MODEL, fixed_inputs
 from toolkit.stream import stream
 from toolkit.targets import load_target
-from toolkit.verify import layer_sizes, output_layers
 
 
 @click.command("stream")
@@ -43,11 +42,12 @@ def command(
 ) -> None:
     """Stream audio through a board and keep its outputs.
 
-    The file holds `ticks` [steps], each output buffer as int16 [steps, size] with its real value
-    in <name>_real, and with --trace every layer as trace_<layer>.
+    The file holds `ticks` [steps], each output [steps, size], where it is fixed point with its real
+    value in <name>_real, and with --trace every layer as trace_<layer>.
     """
     board = load_target(target)
-    quantised = QuantisedModel.load(model)
+    quantised = load_quantised(model)
+    stage = stage_of(quantised)
     inputs = fixed_inputs(quantised, audio)
     with err.status(f"generating and building for {board.name}"):
         prepared = prepare(quantised, board, BUILD)
@@ -58,18 +58,17 @@ def command(
         task = bar.add_task("streaming", total=len(inputs))
         session.expect(
             target=board.name,
-            stage=quantised.graph.name,
-            model_hash=bytes.fromhex(quantised.hash)[:16],
+            stage=stage.name,
+            model_hash=bytes.fromhex(stage.hash)[:HASH_BYTES],
         )
         run = stream(session, inputs, trace=trace, progress=lambda: bar.advance(task))
     arrays: dict[str, npt.NDArray[Any]] = {"ticks": np.array(run.ticks, np.uint32)}
-    names = dict(output_layers(quantised.graph))
-    outputs = split_trace(run.outputs, list(names.items()))
-    for buffer, layer in zip(quantised.graph.outputs, names, strict=True):
-        arrays[buffer] = outputs[layer]
-        arrays[f"{buffer}_real"] = integer.to_real(outputs[layer], quantised.frac[buffer])
+    for name, values in stage.outputs(run.outputs).items():
+        arrays[name] = values
+        if name in stage.frac:
+            arrays[f"{name}_real"] = integer.to_real(values, stage.frac[name])
     if trace:
-        layers = split_trace(run.traces, layer_sizes(quantised.graph))
+        layers = split_trace(run.traces, stage.layers)
         arrays |= {f"trace_{name}": values for name, values in layers.items()}
     output = output or BUILD / board.name / "stream.npz"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +81,7 @@ def command(
         {
             "output": str(output),
             "target": board.name,
-            "model_hash": quantised.hash,
+            "model_hash": stage.hash,
             "steps": len(inputs),
             "unit": board.unit,
             "cost": [board.count(t) for t in run.ticks],

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from quantize.model import QuantisedModel
 from toolkit.commands import options
 from toolkit.commands.run import run_verification
 from toolkit.console import json_option
 from toolkit.paths import BUILD
+from toolkit.stage import load_quantised
 
 
 @click.command("verify")
@@ -39,7 +39,7 @@ def command(
     run_verification(
         target=target,
         weights=weights,
-        model=None if model is None else QuantisedModel.load(model),
+        model=None if model is None else load_quantised(model),
         audio=audio,
         port=port,
         serial=serial,

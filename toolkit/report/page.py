@@ -27,7 +27,12 @@ from toolkit.report.plots import (
 from toolkit.report.record import Int16s, Record
 
 _LONGEST_SOUND_S = 15.0  # longer recordings would make the page heavy: they are not played
-_TITLES = {"latents": "Latents", "initial_state": "Initial state"}
+_TITLES = {
+    "latents": "Latents",
+    "initial_state": "Initial state",
+    "payload_length": "Payload length",
+    "payload": "Payload bytes",
+}
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def size(value: int) -> str:
 def _scope(record: Record, values: int) -> str:
     """What a comparison covered, told by how many values it compared."""
     steps = record.facts["frames"]
-    layers = steps * sum(layer["outputs"] for layer in record.facts["model"]["layers"])
+    layers = steps * record.facts["model"]["trace_values"]
     outputs = sum(table.size for table in record.outputs.values())
     scopes = {
         layers: "every layer, every step",
@@ -147,7 +152,7 @@ def _timeline(record: Record) -> Timeline:
     width = 100 * covered / seconds
     maps = []
     for name, table in record.outputs.items():
-        picture, full = heat_map(table * 2.0 ** -facts["model"]["frac"][name], width)
+        picture, full = heat_map(table * 2.0 ** -facts["model"]["frac"].get(name, 0), width)
         maps.append(HeatMap(_TITLES.get(name, name), table.shape[1], picture, full))
     top = 1.08 * max(limit, max(costs))
     last = facts["frames"] - 1  # a surplus step may be the first mismatch: keep to the plot

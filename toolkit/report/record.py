@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.model import QuantisedModel
-from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.audio import read_speech
 from toolkit.errors import InputError
 from toolkit.report.files import write_whole
@@ -34,6 +32,8 @@ RUN = "run.npz"
 RATE = 16000  # samples a second of the recording as the network hears it
 
 Int16s = npt.NDArray[np.int16]
+_LAYER = ("name", "op", "inputs", "outputs", "weights")
+_COST = ("times", "macs", "dense_macs", "flash_bytes")
 _OUTPUT = "output_"  # before a buffer's name in run.npz
 
 
@@ -126,7 +126,6 @@ def _check_shapes(record: Record, path: Path) -> None:
     ]
     if record.pcm.dtype != np.int16 or record.pcm.shape != (facts["recording"]["samples"],):
         wrong.append("pcm")
-    wrong += [name for name in record.outputs if name not in facts["model"]["frac"]]
     if facts["recording"]["rate"] != RATE:
         wrong.append("rate")
     if wrong:
@@ -158,32 +157,12 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
         },
         "model": {
             **{k: manifest[k] for k in ("macs", "table_bytes", "arena_bytes", "state_bytes")},
-            "frac": verification.model.frac,
-            "layers": _layers(verification.model, manifest),
+            "frac": verification.stage.frac,
+            "trace_values": manifest["trace_bytes"] // 2,
+            "layers": [{key: layer[key] for key in _LAYER + _COST} for layer in manifest["layers"]],
         },
         "board": _board(verification.target),
     }
-
-
-def _layers(model: QuantisedModel, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each layer of the manifest, with the kind of its weights and its MACs were it dense."""
-    rows = []
-    for node, layer in zip(model.graph.nodes, manifest["layers"], strict=True):
-        matrices = [model.matrices[shape.name] for shape in node.matrices]
-        kinds = {
-            f"{'int16' if m.is_wide else 'int8'}"
-            + ("" if m.blocks is None else f" {BLOCK_ROWS}x{BLOCK_COLS} sparse")
-            for m in matrices
-        }
-        wanted = ("name", "op", "inputs", "outputs", "macs", "flash_bytes")
-        rows.append(
-            {
-                **{key: layer[key] for key in wanted},
-                "weights": " + ".join(sorted(kinds)),
-                "dense_macs": sum(m.rows * m.cols for m in matrices),
-            }
-        )
-    return rows
 
 
 def _board(target: Target) -> dict[str, Any]:

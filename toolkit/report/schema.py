@@ -45,10 +45,11 @@ SCHEMA: dict[str, Any] = {
         "table_bytes": COUNT,
         "arena_bytes": COUNT,
         "state_bytes": COUNT,
+        "trace_values": COUNT,
         "layers": [
             {
                 "name": str, "op": str, "inputs": SIZE, "outputs": SIZE, "weights": str,
-                "macs": COUNT, "dense_macs": SIZE, "flash_bytes": COUNT,
+                "times": SIZE, "macs": COUNT, "dense_macs": SIZE, "flash_bytes": COUNT,
             }
         ],
     },

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The whole sender: 20 ms of 16 kHz PCM in, a DRED payload out. quantize/encoder.py is the
+// definition, to the bit. Cost is the same for every step, but for the payload itself.
+#ifndef DREDKIT_ENCODER_H
+#define DREDKIT_ENCODER_H
+
+#include "dred/features.h"
+#include "dred/history.h"
+#include "pitch.h"
+#include "rdovae_enc.h"
+
+#define DK_ENCODER_SAMPLES 320  // of one step: 20 ms at 16 kHz
+#define DK_ENCODER_FRAMES (DK_ENCODER_SAMPLES / DK_FEATURES_FRAME)
+#define DK_ENCODER_DELAY 11  // samples that libopus delays 16 kHz input by
+
+// All int16 values of one step on their way: per frame the pitch network's inputs, its layers and
+// the features, then the layers of the RDO-VAE.
+#define DK_ENCODER_TRACE_BYTES                                                          \
+    (DK_ENCODER_FRAMES * (2 * (DK_PHASES + DK_PITCH_LAGS + DK_FEATURES) + DK_PITCH_TRACE_BYTES) + \
+     DK_RDOVAE_ENC_TRACE_BYTES)
+
+// Entropy tables of the model, generated.
+extern const dk_dred_tables dk_encoder_tables;
+
+// Scratch within a step: the networks run one after the other.
+typedef union {
+    struct {
+        int16_t phases[DK_PHASES];
+        int16_t lags[DK_PITCH_LAGS];
+        int8_t phases8[DK_PHASES];
+        int16_t logits[DK_PITCH_LOGITS];
+        dk_pitch_scratch network;
+    } pitch;
+    struct {
+        int16_t latents[DK_RDOVAE_ENC_LATENTS];
+        int16_t initial_state[DK_RDOVAE_ENC_INITIAL_STATE];
+        dk_rdovae_enc_scratch network;
+    } rdovae;
+} dk_encoder_scratch;
+
+// One sender; the caller gives the memory. Nothing in it is for the caller.
+typedef struct {
+    dk_features features;
+    dk_pitch pitch;
+    dk_rdovae_enc rdovae;
+    dk_dred_history history;
+    int16_t delayed[DK_ENCODER_DELAY];
+    int16_t step[DK_ENCODER_FRAMES * DK_FEATURES];
+    dk_encoder_scratch work;
+} dk_encoder;
+
+// Start from silence.
+void dk_encoder_init(dk_encoder *encoder);
+
+// Encode one packet of 20 ms. `active` is the caller's voice decision for it. Writes a payload of
+// at most rate->max_bytes bytes and returns its length, 0 if there is nothing worth sending, or a
+// negative dk_dred_error for a bad rate. `trace` is NULL or takes DK_ENCODER_TRACE_BYTES.
+int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
+                        const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The sender behind the serial server. A step's input: 320 samples, then q0, dQ, qmax, chunks (a
+// byte each), payload bytes (16 bits), voice (a byte), a reserved byte. Its output: the payload's
+// length (16 bits), then the payload, zeros after it.
+#include "dredkit/engine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "encoder/encoder.h"
+#include "encoder_config.h"
+#include "engine_sizes.h"
+
+enum { PCM_BYTES = 2 * DK_ENCODER_SAMPLES, RATE_BYTES = 8, LENGTH_BYTES = 2 };
+
+static_assert(DK_ENGINE_INPUT_BYTES == PCM_BYTES + RATE_BYTES, "input as described above");
+static_assert(DK_ENGINE_OUTPUT_BYTES > LENGTH_BYTES, "room for a payload");
+static_assert(DK_ENGINE_TRACE_BYTES == DK_ENCODER_TRACE_BYTES, "manifest and C agree");
+
+static dk_encoder encoder;
+
+static dk_status reset(void)
+{
+    dk_encoder_init(&encoder);
+    return DK_OK;
+}
+
+static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
+{
+    int16_t pcm[DK_ENCODER_SAMPLES];
+    memcpy(pcm, input, PCM_BYTES);
+    const uint8_t *asked = input + PCM_BYTES;
+    const dk_dred_rate rate = {
+        .q0 = asked[0],
+        .dq = asked[1],
+        .qmax = asked[2],
+        .max_chunks = asked[3],
+        .max_bytes = (uint16_t)(asked[4] | (asked[5] << 8)),
+    };
+    if (rate.max_bytes > DK_ENGINE_OUTPUT_BYTES - LENGTH_BYTES) {
+        return DK_ERR_RANGE;
+    }
+    memset(output, 0, DK_ENGINE_OUTPUT_BYTES);
+    const int32_t length =
+        dk_encoder_step(&encoder, pcm, asked[6] != 0, &rate, output + LENGTH_BYTES, trace);
+    if (length < 0) {
+        return DK_ERR_ARGUMENT;
+    }
+    output[0] = (uint8_t)(length & 0xFF);
+    output[1] = (uint8_t)(length >> 8);
+    return DK_OK;
+}
+
+const dk_engine dk_app_engine = {
+    .stage = "encoder",
+    .target = DK_ENGINE_TARGET,
+    .model_hash = DK_ENGINE_MODEL_HASH,
+    .input_bytes = DK_ENGINE_INPUT_BYTES,
+    .output_bytes = DK_ENGINE_OUTPUT_BYTES,
+    .trace_bytes = DK_ENGINE_TRACE_BYTES,
+    .reset = reset,
+    .step = step,
+};

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The whole sender: PCM to DRED payloads in integers, as the device does it, 20 ms a step.
+
+One file holds what it needs: two quantised networks and the entropy tables. `run_encoder` is the
+normative run, built from the parts that are normative each: quantize.fixed (features),
+quantize.run (networks), quantize.dred (history and payload).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from quantize import integer
+from quantize.dred.history import STEP_SAMPLES, History, Rate
+from quantize.dred.tables import EntropyTables
+from quantize.errors import InputError
+from quantize.fixed import features as fixed
+from quantize.fixed.resample import DELAY_16K
+from quantize.integer import Ints
+from quantize.model import QuantisedModel
+from quantize.run import run_integer
+
+FORMAT = "dredkit-encoder-1"
+FRAMES_PER_STEP = STEP_SAMPLES // fixed.FRAME
+Q16 = 16
+DEFAULT_BYTES = 256  # room for a payload unless the caller says otherwise
+
+
+@dataclass(frozen=True)
+class EncoderModel:
+    """The pitch network, the RDO-VAE encoder and the entropy tables of its latents."""
+
+    pitch: QuantisedModel
+    rdovae: QuantisedModel
+    tables: EntropyTables
+
+    def to_bytes(self) -> bytes:
+        """Serialise; equal models give equal bytes."""
+        parts = {
+            "pitch": self.pitch.to_bytes(),
+            "rdovae": self.rdovae.to_bytes(),
+            "tables": self.tables.to_bytes(),
+        }
+        arrays = {name: np.frombuffer(data, np.uint8) for name, data in parts.items()}
+        return bytes(save(arrays, metadata={"dredkit": json.dumps({"format": FORMAT})}))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file, as hex."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(self.to_bytes())
+        partial.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> "EncoderModel":
+        """Read a file written by `save`; raises InputError if it is anything else."""
+        if not path.is_file():
+            raise InputError(f"{path}: no such encoder model; run `dredkit quantize` first")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads((file.metadata() or {}).get("dredkit", "null"))
+                parts = {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError, TypeError) as error:
+            raise InputError(f"{path}: not an encoder model ({error})") from error
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise InputError(f"{path}: not a {FORMAT} file; run `dredkit quantize` again")
+        try:
+            return EncoderModel(
+                QuantisedModel.from_bytes(parts["pitch"], f"{path}, pitch network"),
+                QuantisedModel.from_bytes(parts["rdovae"], f"{path}, RDO-VAE"),
+                EntropyTables.from_bytes(parts["tables"]),
+            )
+        except KeyError as error:
+            raise InputError(f"{path}: an encoder model without {error}") from error
+
+
+@dataclass(frozen=True)
+class EncoderRun:
+    """What a run gives: a payload a step, and every layer's values [steps, size] by name."""
+
+    payloads: list[bytes]
+    layers: dict[str, Ints]
+
+
+def layer_sizes(model: EncoderModel) -> list[tuple[str, int]]:
+    """The layers of one step in the order of computation, with their sizes (int16 each)."""
+    sizes = []
+    for frame in range(FRAMES_PER_STEP):
+        sizes += [(f"frame{frame}.if_features", 88), (f"frame{frame}.xcorr_features", 224)]
+        sizes += [(f"frame{frame}.{n.name}", n.output.size) for n in model.pitch.graph.nodes]
+        sizes.append((f"frame{frame}.features", fixed.FEATURES))
+    return sizes + [(n.name, n.output.size) for n in model.rdovae.graph.nodes]
+
+
+def run_encoder(
+    model: EncoderModel,
+    pcm: npt.NDArray[np.int16],
+    rates: Sequence[Rate],
+    active: Sequence[bool],
+) -> EncoderRun:
+    """Encode int16 PCM at 16 kHz; step k takes samples 320 k .. 320 k + 319, rates[k], active[k].
+
+    Samples past the last whole step are dropped. As in libopus, the signal is delayed by 11
+    samples before analysis. Raises InputError if there is no whole step.
+    """
+    steps = len(pcm) // STEP_SAMPLES
+    if steps == 0:
+        raise InputError("the audio is shorter than one 20 ms step")
+    if len(rates) != steps or len(active) != steps:
+        raise InputError(f"{steps} steps want as many rates and voice decisions")
+    delayed = np.concatenate([np.zeros(DELAY_16K, np.int16), pcm])[: steps * STEP_SAMPLES]
+    analysis = fixed.analyse(delayed)
+    held = {"if_features": integer.narrow(analysis.phases), "xcorr_features": analysis.lags}
+    scores = run_integer(model.pitch, held)
+    frac = model.rdovae.frac["features"]
+    last = model.pitch.graph.nodes[-1].name
+    features = fixed.finish(analysis, scores[last], model.pitch.frac["logits"], frac)
+    network = run_integer(model.rdovae, features.reshape(steps, -1))
+
+    layers: dict[str, Ints] = {}
+    framewise = {"if_features": analysis.phases, "xcorr_features": analysis.lags}
+    framewise |= scores | {"features": features}
+    for frame in range(FRAMES_PER_STEP):
+        for name, values in framewise.items():
+            layers[f"frame{frame}.{name}"] = values[frame::FRAMES_PER_STEP]
+    layers |= network
+    return EncoderRun(_payloads(model, network, rates, active), layers)
+
+
+def _payloads(
+    model: EncoderModel, network: dict[str, Ints], rates: Sequence[Rate], active: Sequence[bool]
+) -> list[bytes]:
+    graph = model.rdovae.graph
+    writers = {node.output.buffer: node.name for node in graph.nodes}
+    q16 = {
+        name: network[writers[name]] << (Q16 - model.rdovae.frac[name]) for name in graph.outputs
+    }
+    history = History()
+    payloads = []
+    for step, (rate, voice) in enumerate(zip(rates, active, strict=True)):
+        due = history.begin(STEP_SAMPLES, voice)
+        assert due == 1  # a packet of 20 ms completes one step, whatever waits before it
+        history.push(q16["latents"][step], q16["initial_state"][step])
+        payloads.append(history.payload(model.tables, rate))
+    return payloads
+
+
+def default_rate() -> Rate:
+    """What set a of the golden data uses: fine at the newest end, coarser with age, 1.04 s."""
+    return Rate(q0=6, dq=5, qmax=15, max_bytes=DEFAULT_BYTES)

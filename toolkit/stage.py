@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a board can be asked to run: one network fed with features, or the whole encoder.
+
+A stage knows its layers, how a recording becomes the inputs of its steps, what the normative
+arithmetic makes of them, and how a step's output bytes are to be read.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize import encoder, integer
+from quantize.calibrate import steps
+from quantize.dred.history import STEP_SAMPLES, Rate
+from quantize.encoder import EncoderModel, default_rate, run_encoder
+from quantize.errors import InputError
+from quantize.features import extract
+from quantize.model import QuantisedModel
+from quantize.run import run_integer
+from toolkit.audio import read_speech
+
+Int16s = npt.NDArray[np.int16]
+Model = QuantisedModel | EncoderModel
+
+HASH_BYTES = 16  # DK_MODEL_HASH_BYTES of firmware/include/dredkit/engine.h
+_LENGTH_BYTES = 2  # before a payload: firmware/encoder/engine.c
+_RATE_WORDS = 4  # after the samples
+_HEADER_BYTES = 4096  # an encoder's file says what it is within these
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is right: every layer's values [steps, size], and every step's output by name."""
+
+    layers: dict[str, Int16s]
+    outputs: dict[str, Int16s]
+
+
+class Stage(ABC):
+    """See the module's text. Sizes are in bytes a step."""
+
+    name: str
+    hash: str
+    networks: tuple[QuantisedModel, ...]
+    layers: list[tuple[str, int]]
+    input_bytes: int
+    output_bytes: int
+
+    @property
+    def trace_bytes(self) -> int:
+        """Bytes of a step's layer trace: int16 each."""
+        return sum(2 * size for _, size in self.layers)
+
+    @property
+    def scheme(self) -> str:
+        return self.networks[0].scheme
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Where the weights came from."""
+        return {
+            key if len(self.networks) == 1 else f"{network.graph.name}.{key}": value
+            for network in self.networks
+            for key, value in network.source.items()
+        }
+
+    @property
+    def frac(self) -> dict[str, int]:
+        """Fractional bits of every in- and output of the networks."""
+        return {name: bits for n in self.networks for name, bits in n.frac.items()}
+
+    @abstractmethod
+    def inputs(self, audio: Path) -> Int16s:
+        """Inputs of every step, [steps, input_bytes / 2]; InputError for bad audio."""
+
+    @abstractmethod
+    def reference(self, inputs: Int16s) -> Reference:
+        """Run the normative arithmetic."""
+
+    @abstractmethod
+    def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
+        """Read the output bytes of steps: name -> [steps, size]; names are those of Reference."""
+
+
+class NetworkStage(Stage):
+    """One network, fed with features computed on the host."""
+
+    def __init__(self, model: QuantisedModel) -> None:
+        graph = model.graph
+        self.model = model
+        self.name = graph.name
+        self.hash = model.hash
+        self.networks = (model,)
+        self.layers = [(node.name, node.output.size) for node in graph.nodes]
+        self.input_bytes = sum(self._bytes(name) for name in graph.inputs)
+        self.output_bytes = sum(self._bytes(name) for name in graph.outputs)
+
+    def _bytes(self, buffer: str) -> int:
+        graph = self.model.graph
+        return graph.buffers[buffer] * (2 if graph.is_wide(buffer) else 1)
+
+    def inputs(self, audio: Path) -> Int16s:
+        (name,) = self.model.graph.inputs
+        real = steps(extract(read_speech(audio)), self.model.graph)
+        return integer.to_fixed(real, self.model.frac[name]).astype("<i2")
+
+    def reference(self, inputs: Int16s) -> Reference:
+        graph = self.model.graph
+        run = run_integer(self.model, inputs.astype(np.int64))
+        layers = {name: values.astype("<i2") for name, values in run.items()}
+        writers = {node.output.buffer: node.name for node in graph.nodes}
+        return Reference(layers, {name: layers[writers[name]] for name in graph.outputs})
+
+    def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
+        words = np.array([np.frombuffer(row, "<i2") for row in rows])
+        tables: dict[str, Int16s] = {}
+        at = 0
+        for name in self.model.graph.outputs:
+            size = self.model.graph.buffers[name]
+            tables[name] = words[:, at : at + size]
+            at += size
+        return tables
+
+
+class EncoderStage(Stage):
+    """The whole sender: PCM in, payloads out. Every step has the same rate and counts as voice."""
+
+    name = "encoder"
+
+    def __init__(self, model: EncoderModel, rate: Rate | None = None) -> None:
+        self.model = model
+        self.rate = rate or default_rate()
+        self.hash = model.hash
+        self.networks = (model.pitch, model.rdovae)
+        self.layers = encoder.layer_sizes(model)
+        self.input_bytes = 2 * (STEP_SAMPLES + _RATE_WORDS)
+        self.output_bytes = _LENGTH_BYTES + encoder.DEFAULT_BYTES
+
+    def inputs(self, audio: Path) -> Int16s:
+        pcm = read_speech(audio)
+        count = len(pcm) // STEP_SAMPLES
+        rate = self.rate
+        asked = bytes([rate.q0, rate.dq, rate.qmax, rate.max_chunks])
+        asked += rate.max_bytes.to_bytes(2, "little") + bytes([1, 0])  # voice, reserved
+        words = np.tile(np.frombuffer(asked, "<i2"), (count, 1))
+        samples = pcm[: count * STEP_SAMPLES].reshape(count, STEP_SAMPLES)
+        return np.concatenate([samples, words], axis=1).astype("<i2")
+
+    def reference(self, inputs: Int16s) -> Reference:
+        rates, voices = [], []
+        for row in inputs[:, STEP_SAMPLES:]:
+            q0, dq, qmax, chunks, low, high, voice, _ = row.astype("<i2").tobytes()
+            rates.append(Rate(q0, dq, qmax, chunks, low | high << 8))
+            voices.append(voice != 0)
+        pcm = np.ascontiguousarray(inputs[:, :STEP_SAMPLES]).reshape(-1).astype(np.int16)
+        run = run_encoder(self.model, pcm, rates, voices)
+        rows = [
+            len(payload).to_bytes(_LENGTH_BYTES, "little")
+            + payload.ljust(self.output_bytes - _LENGTH_BYTES, b"\0")
+            for payload in run.payloads
+        ]
+        layers = {name: values.astype("<i2") for name, values in run.layers.items()}
+        return Reference(layers, self.outputs(rows))
+
+    def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
+        data = np.array([np.frombuffer(row, np.uint8) for row in rows])
+        length = np.ascontiguousarray(data[:, :_LENGTH_BYTES]).view("<u2").astype(np.int16)
+        return {"payload_length": length, "payload": data[:, _LENGTH_BYTES:].astype(np.int16)}
+
+
+def stage_of(model: Model) -> Stage:
+    """The stage that runs a model."""
+    return EncoderStage(model) if isinstance(model, EncoderModel) else NetworkStage(model)
+
+
+def load_quantised(path: Path) -> Model:
+    """Read a quantised network or a whole encoder; InputError if it is neither."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such quantised model; run `dredkit quantize` first")
+    if encoder.FORMAT.encode() in path.read_bytes()[:_HEADER_BYTES]:
+        return EncoderModel.load(path)
+    return QuantisedModel.load(path)
