@@ -140,9 +140,31 @@ def test_broken_extensions_are_refused(padding: bytes) -> None:
         extract(padded(padding).build())
 
 
-def test_repeated_extensions_are_refused() -> None:
-    with pytest.raises(InputError, match="repeated"):
-        insert(padded(b"\x06\x04").build(), b"payload")
+def test_repeated_extensions_are_read() -> None:
+    """Two frames after the first repeat its three; the last long one has no length."""
+    first = b"\x07a" + b"\xfd\x04D\x0cp0" + b"\x09b"
+    second = b"c" + b"\x04D\x0cp1" + b"d"
+    third = b"e" + b"D\x0cp2 to the end" + b"f"
+    parts = padded(first + b"\x04" + second + third, frames=3)
+    read = list(extensions(parts))
+    assert [e.frame for e in read] == [0] * 3 + [1] * 3 + [2] * 3
+    assert [e.id for e in read] == [3, 126, 4] * 3
+    assert [e.data for e in read[::3]] == [b"a", b"c", b"e"]
+    assert [e.data for e in read[1::3]] == [b"D\x0cp0", b"D\x0cp1", b"D\x0cp2 to the end"]
+    found = extract(parts.build())
+    assert found is not None
+    assert (found.payload, found.frame_offset) == (b"p0", 0)
+
+
+def test_extensions_may_follow_repeated_ones() -> None:
+    parts = padded(b"\x07a" + b"\x05" + b"b" + b"\x02\x41\x01z")
+    read = [Extension(3, 0, b"a"), Extension(3, 1, b"b"), Extension(32, 1, b"z")]
+    assert list(extensions(parts)) == read
+
+
+def test_nothing_is_added_to_what_is_repeated() -> None:
+    with pytest.raises(InputError, match="cannot add"):
+        insert(padded(b"\x07a\x04b").build(), b"payload")
 
 
 @given(packet=st.binary(max_size=80))

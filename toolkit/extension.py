@@ -61,7 +61,7 @@ def insert(packet: bytes, payload: bytes, framing: Framing = LIBOPUS_1_6) -> byt
     """Return the packet with a DRED payload in its padding, for its first frame.
 
     Plain padding is dropped; other extensions stay, behind ours. Raises InputError for a packet
-    that breaks a rule, already has this extension, or repeats extensions (ours would be repeated).
+    that breaks a rule, already has this extension, or repeats those before it (ours would be too).
     """
     if not payload:
         raise InputError("DRED payload: no bytes; leave the packet as it is")
@@ -76,7 +76,10 @@ def insert(packet: bytes, payload: bytes, framing: Framing = LIBOPUS_1_6) -> byt
         padding = bytes([framing.id << 1 | 1]) + lacing + data + parts.padding
     else:
         padding = bytes([framing.id << 1]) + data
-    return Packet(parts.toc, parts.frames, padding).build()
+    filled = Packet(parts.toc, parts.frames, padding)
+    if list(extensions(filled)) != [Extension(framing.id, 0, data), *found]:
+        raise InputError("Opus packet: repeats its extensions for later frames: cannot add one")
+    return filled.build()
 
 
 def extract(packet: bytes, framing: Framing = LIBOPUS_1_6) -> Found | None:
@@ -99,8 +102,9 @@ def strip(packet: bytes) -> bytes:
 
 
 def extensions(packet: Packet) -> Iterator[Extension]:
-    """Yield what the padding holds; raises InputError where it breaks a rule, or for ID 2."""
+    """Yield what the padding holds, repeated ones too; raises InputError where it breaks a rule."""
     data, at, frame = packet.padding, 0, 0
+    run: list[tuple[int, int]] = []  # ID and L of what ID 2 would repeat
     while at < len(data):
         number, flag = data[at] >> 1, data[at] & 1
         at += 1
@@ -108,28 +112,59 @@ def extensions(packet: Packet) -> Iterator[Extension]:
             if not flag:
                 return
         elif number == SEPARATOR:
-            frame += _taken(data, at, 1)[0] if flag else 1
+            step = _taken(data, at, 1)[0] if flag else 1
             at += flag
+            frame += step
             if frame >= len(packet.frames):
                 raise InputError(f"Opus extension: for frame {frame} of {len(packet.frames)}")
+            run = [] if step else run
         elif number == REPEAT:
-            raise InputError("Opus extension: repeated extensions are not supported")
+            for later in range(frame + 1, len(packet.frames)):
+                is_last = not flag and later == len(packet.frames) - 1
+                for extension, end in _repeated(data, at, later, run, is_last):
+                    yield extension
+                    at = end
+            run = []
+            frame += 1 - flag
+            if frame >= len(packet.frames):
+                return
         else:
-            size = flag
-            if number >= FIRST_LONG:
-                size, at = _long_size(data, at) if flag else (len(data) - at, at)
+            size, at = _size(data, at, number, flag)
             yield Extension(number, frame, _taken(data, at, size))
             at += size
+            run.append((number, flag))
+
+
+def _repeated(
+    data: bytes, at: int, frame: int, run: list[tuple[int, int]], is_last: bool
+) -> Iterator[tuple[Extension, int]]:
+    """Yield a frame's repeated extensions, each with where it ends.
+
+    If no more follow (`is_last`), the last long one has no length: it leaves room for what comes
+    after it, and that is all.
+    """
+    longs = [i for i, (number, _) in enumerate(run) if number >= FIRST_LONG]
+    for i, (number, flag) in enumerate(run):
+        if is_last and longs and i == longs[-1]:
+            size = len(data) - at - sum(flag for _, flag in run[i + 1 :])
+        else:
+            size, at = _size(data, at, number, flag)
+        yield Extension(number, frame, _taken(data, at, size)), at + size
+        at += size
 
 
 def _taken(data: bytes, at: int, size: int) -> bytes:
-    if at + size > len(data):
+    if size < 0 or at + size > len(data):
         raise InputError("Opus extension: ends beyond the padding")
     return data[at : at + size]
 
 
-def _long_size(data: bytes, at: int) -> tuple[int, int]:
-    """Return a laced length, and where the data starts."""
+def _size(data: bytes, at: int, number: int, flag: int) -> tuple[int, int]:
+    """Return how long an extension's data is, and where it starts."""
+    if number < FIRST_LONG:
+        return flag, at
+    if not flag:
+        return len(data) - at, at
     size, byte = 0, 255
     while byte == 255:
         byte = _taken(data, at, 1)[0]
