@@ -18,12 +18,17 @@ void dk_features_init(dk_features *features)
     memset(features, 0, sizeof *features);
 }
 
-// One step of the second-order low-pass: b0 = b2 = 1.
-static int32_t lowpass(const int32_t x[3], const int32_t *y)
+// One step of the second-order low-pass, b0 = b2 = 1: y[0] from x[0], x[-1], x[-2], y[-1], y[-2].
+static inline int32_t lowpass(int32_t x, int32_t x1, int32_t x2, const int32_t *y)
 {
-    const int64_t sum = (int64_t)DK_LOWPASS_B1 * x[1] - (int64_t)DK_LOWPASS_A1 * y[-1] -
+    const int64_t sum = (int64_t)DK_LOWPASS_B1 * x1 - (int64_t)DK_LOWPASS_A1 * y[-1] -
                         (int64_t)DK_LOWPASS_A2 * y[-2];
-    return dk_saturate((int64_t)x[0] + x[2] + dk_rounded(sum, LOWPASS_FRAC), 32);
+    return dk_saturate((int64_t)x + x2 + dk_rounded(sum, LOWPASS_FRAC), 32);
+}
+
+static inline int32_t excited(int32_t x, int32_t x1)
+{
+    return x + (int32_t)dk_rounded((int64_t)x1 * DK_EXCITATION_ZERO, 31);
 }
 
 // Append a frame's residual to both histories, as e[n] = r[n] + 0.7 r[n-1] and low-passed.
@@ -34,16 +39,19 @@ static void push_residual(dk_features *features, const int16_t *x, const int32_t
     memmove(features->low, features->low + DK_FEATURES_FRAME, kept);
     int32_t *excitation = features->excitation + DK_MAX_PERIOD;
     int32_t *low = features->low + DK_MAX_PERIOD;
-    int32_t past[3] = {0, features->residual[0], features->residual[1]};
-    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
-        past[0] = dk_features_residual(x + n, taps);
-        excitation[n] = past[0] + (int32_t)dk_rounded((int64_t)past[1] * DK_EXCITATION_ZERO, 31);
-        low[n] = lowpass(past, low + n);
-        past[2] = past[1];
-        past[1] = past[0];
+    int32_t r1 = features->residual[0], r2 = features->residual[1];
+    for (size_t n = 0; n < DK_FEATURES_FRAME; n += 2) {
+        int32_t r[2];
+        dk_features_residual(x + n, taps, r);
+        excitation[n] = excited(r[0], r1);
+        excitation[n + 1] = excited(r[1], r[0]);
+        low[n] = lowpass(r[0], r1, r2, low + n);
+        low[n + 1] = lowpass(r[1], r[0], r1, low + n + 1);
+        r1 = r[1];
+        r2 = r[0];
     }
-    features->residual[0] = past[1];
-    features->residual[1] = past[2];
+    features->residual[0] = r1;
+    features->residual[1] = r2;
 }
 
 void dk_features_analyse(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],

@@ -20,7 +20,8 @@
 
 void dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK_LPC_ORDER + 1])
 {
-    int64_t sums[DK_LPC_ORDER + 1] = {0};
+    int64_t sums[DK_LPC_ORDER + 1];
+    int32_t density[DK_CEPSTRUM];
     int32_t top = logs[0];
     for (size_t band = 1; band < DK_CEPSTRUM; band++) {
         top = logs[band] > top ? logs[band] : top;
@@ -29,11 +30,15 @@ void dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[D
     for (size_t band = 0; band < DK_CEPSTRUM; band++) {
         const int32_t below = logs[band] - top * (1 << DK_LOG_FRAC);
         const int32_t shift = -(below >> DK_LOG_FRAC);
-        const uint32_t density =
-            dk_exp2((uint32_t)(below & DK_LOG_MASK)) >> (shift < 31 ? shift : 31);
-        for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
-            sums[i] += (int64_t)density * dk_features_lag_matrix[band][i];
+        const uint32_t part = (uint32_t)(below & DK_LOG_MASK);
+        density[band] = (int32_t)(dk_exp2(part) >> (shift < 31 ? shift : 31));  // shift >= 1
+    }
+    for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
+        int64_t sum = 0;
+        for (size_t band = 0; band < DK_CEPSTRUM; band++) {
+            sum += (int64_t)density[band] * dk_features_lag_matrix[i][band];
         }
+        sums[i] = sum;
     }
     const int64_t noise =
         top > 24 ? DK_NOISE_FLOOR >> (top - 24) : (int64_t)DK_NOISE_FLOOR << (24 - top);
@@ -57,14 +62,24 @@ void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESI
     }
 }
 
-// x[17] is the residual's own sample, before it the past.
-int32_t dk_features_residual(const int16_t *x, const int32_t taps[DK_RESIDUAL_TAPS])
+static inline int32_t residual_of(int64_t sum)
 {
-    int64_t sum = 0;
-    for (size_t k = 0; k < DK_RESIDUAL_TAPS; k++) {
-        sum += (int64_t)taps[k] * x[DK_RESIDUAL_TAPS - 1 - k];
-    }
     return dk_saturate(dk_rounded(sum, DK_LPC_FRAC - RESIDUAL_FRAC), RESIDUAL_BITS);
+}
+
+void dk_features_residual(const int16_t *x, const int32_t taps[DK_RESIDUAL_TAPS],
+                          int32_t residual[2])
+{
+    int64_t first = 0, second = 0;
+    int32_t sample = *x;
+    for (size_t k = DK_RESIDUAL_TAPS; k-- > 0;) {
+        const int32_t tap = taps[k];
+        first += (int64_t)tap * sample;
+        sample = *++x;
+        second += (int64_t)tap * sample;
+    }
+    residual[0] = residual_of(first);
+    residual[1] = residual_of(second);
 }
 
 // Shift to the right that brings the energy of the whole span below 2^30.
@@ -88,7 +103,7 @@ static int common_shift(const int32_t span[DK_SPAN])
 // 2 dot / energy, Q15, cut towards zero; 2 |dot| <= energy, energy > 0.
 static int16_t quotient(int32_t dot, uint32_t energy)
 {
-    const int up = 32 - dk_bits32(energy);
+    const int up = __builtin_clz(energy);
     const uint32_t size = (dk_magnitude(dot) << up) / (energy << up >> 16);
     const int32_t y = size < INT16_MAX ? (int32_t)size : INT16_MAX;
     return (int16_t)(dot < 0 ? -y : y);
@@ -98,8 +113,11 @@ void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
 {
     int16_t e[DK_SPAN];
     const int shift = common_shift(span);
+    // |e[n]| is 1.7 * 2^30 at most, so that the half that rounds fits as well.
+    const int32_t half = shift > 0 ? 1 << (shift - 1) : 0;
+    const int down = shift > 0 ? shift : 0, up = down - shift;
     for (size_t n = 0; n < DK_SPAN; n++) {
-        e[n] = (int16_t)dk_shifted(span[n], shift);
+        e[n] = (int16_t)(((span[n] + half) >> down) * (1 << up));
     }
     const int16_t *now = e + DK_MAX_PERIOD;
     const int one = 2 * (RESIDUAL_FRAC - shift);  // log2 of 1.0 in the energies' format
@@ -119,9 +137,12 @@ void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
 
 int32_t dk_features_pitch(const int16_t *scores, unsigned frac)
 {
-    int32_t best = 0;
+    int32_t best = 0, top = scores[0];
     for (int32_t i = 1; i < DK_PITCH_CLASSES; i++) {
-        best = scores[i] > scores[best] ? i : best;
+        if (scores[i] > top) {
+            top = scores[i];
+            best = i;
+        }
     }
     int32_t weight = 0, moment = 0;
     for (int32_t step = -REACH; step <= REACH; step++) {
@@ -129,7 +150,7 @@ int32_t dk_features_pitch(const int16_t *scores, unsigned frac)
         if (at < 0 || at >= DK_PITCH_CLASSES) {
             continue;
         }
-        const int64_t below = (int64_t)(scores[at] - scores[best]) * DK_LOG2_E;
+        const int64_t below = (int64_t)(scores[at] - top) * DK_LOG2_E;
         const int64_t power = dk_shifted(below, (int)frac + 15 - DK_LOG_FRAC);
         const int64_t down = 17 - (power >> DK_LOG_FRAC);
         const int64_t one = dk_exp2((uint32_t)power & DK_LOG_MASK);

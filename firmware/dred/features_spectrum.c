@@ -7,8 +7,8 @@
 
 #define PREEMPHASIS 27853  // 0.85, Q15
 #define EMPHASIS_FRAC 15
-#define WINDOW_FRAC 15
 #define INPUT_BITS 22  // that the FFT takes
+#define WIDE_BITS 31   // of a pre-emphasised sample
 #define MOST_UP 12     // bits that a quiet frame is raised by
 #define COMMON 48      // the widths of all bands divide it
 #define CEPSTRUM_FRAC 20
@@ -24,10 +24,11 @@ static inline int32_t emphasised(const int16_t *x)
     return x[0] * (1 << EMPHASIS_FRAC) - PREEMPHASIS * x[-1];
 }
 
-static inline int32_t windowed(const int16_t *x, size_t n, int shift)
+// The sample at `x` raised by `raised` bits, which makes 31 of it, and windowed: 22 bits remain.
+static inline int32_t windowed(const int16_t *x, int32_t window, int raised)
 {
-    const size_t place = n < DK_FEATURES_FRAME ? n : DK_FFT_POINTS - 1 - n;
-    return (int32_t)dk_rounded((int64_t)emphasised(x + n) * dk_features_window[place], shift);
+    const int64_t value = emphasised(x) * ((int64_t)1 << raised);
+    return (int32_t)dk_rounded((int64_t)(int32_t)value * window, 32);
 }
 
 static int spectrum(const int16_t x[DK_FFT_POINTS + 1], dk_complex bins[DK_FFT_BINS])
@@ -38,10 +39,17 @@ static int spectrum(const int16_t x[DK_FFT_POINTS + 1], dk_complex bins[DK_FFT_B
     }
     const int room = INPUT_BITS - dk_bits32(any);
     const int up = room < MOST_UP ? room : MOST_UP;
-    for (size_t n = 0; n < DK_FFT_BINS; n++) {
+    const int raised = WIDE_BITS - INPUT_BITS + up;
+    const int32_t *window = dk_features_window;
+    for (size_t n = 0; n < DK_FFT_BINS / 2; n++) {
         dk_complex *z = &bins[dk_fft_order[n]];
-        z->re = windowed(x + 1, 2 * n, WINDOW_FRAC - up);
-        z->im = windowed(x + 1, 2 * n + 1, WINDOW_FRAC - up);
+        z->re = windowed(x + 1 + 2 * n, window[2 * n], raised);
+        z->im = windowed(x + 2 + 2 * n, window[2 * n + 1], raised);
+        // The falling half is the rising one backwards.
+        const size_t last = DK_FFT_POINTS - 1 - 2 * n;
+        z = &bins[dk_fft_order[DK_FFT_BINS - 1 - n]];
+        z->im = windowed(x + 1 + last, window[2 * n], raised);
+        z->re = windowed(x + last, window[2 * n + 1], raised);
     }
     dk_real_fft(bins);
     return EMPHASIS_FRAC + up;

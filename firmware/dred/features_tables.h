@@ -23,8 +23,8 @@
 #define DK_VOICING_NORM 36292  // 1 / log2(1 + e^5), Q18
 #define DK_LOG2_E 47274  // Q15
 
-extern const int16_t dk_features_window[160];    // rising half, Q15
-extern const int32_t dk_features_dct[72];        // of the DCT of 18, Q30
-extern const int32_t dk_features_lag_matrix[18][17];   // band density to lags, Q24
+extern const int32_t dk_features_window[160];  // rising half, Q23
+extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30
+extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24
 
 #endif

@@ -13,7 +13,8 @@
 // sum x[k]^2 of an even count of samples.
 int32_t dk_energy16(const int16_t *x, size_t count);
 
-// dots[i] = sum now[k] past[k + i], i = 0 .. 3, of an even count; reads past[0 .. count + 2].
+// dots[i] = sum now[k] past[k + i], i = 0 .. 3, of a count that is a multiple of 8; reads
+// past[0 .. count + 2].
 void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS]);
 
 #endif

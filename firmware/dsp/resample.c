@@ -46,8 +46,9 @@ static void delay(int16_t *past, const int16_t *in, int16_t *out)
 static int32_t numerator(const int32_t *taps, size_t width, const int16_t *newest)
 {
     int64_t sum = 0;
-    for (size_t j = 0; j < width; j++) {
-        sum += (int64_t)taps[j] * newest[-(ptrdiff_t)j];
+    for (const int32_t *end = taps + width; taps < end; taps += 2, newest -= 2) {
+        sum += (int64_t)taps[0] * newest[0];
+        sum += (int64_t)taps[1] * newest[-1];
     }
     return (int32_t)dk_rounded(sum, TAP_FRAC - STATE_FRAC);
 }

@@ -18,7 +18,7 @@ typedef enum {
 typedef struct {
     uint8_t up;
     uint8_t down;
-    uint8_t width;                           // taps of one phase
+    uint8_t width;                           // taps of one phase, an even count
     const int32_t *taps;                     // [up][width], Q28, the newest input first
     int32_t poles[DK_RESAMPLE_SECTIONS][2];  // Q30
 } dk_resample_filter;

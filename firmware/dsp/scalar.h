@@ -18,10 +18,10 @@ extern const uint16_t dk_rsqrt_table[49];
 // Base-2 logarithm, Q24, of 1 .. 2^63 - 1.
 int32_t dk_log2(uint64_t x);
 
-// 2^x as a Q30 mantissa in [2^30, 2^31) for a Q24 fraction x in [0, 1).
+// 2^x in Q30, 1 to 2 (or just below 1), for a Q24 fraction x in [0, 1).
 uint32_t dk_exp2(uint32_t fraction);
 
-// 2^46 / sqrt(m), in (2^30, 2^31], for m in [2^30, 2^32).
+// 2^46 / sqrt(m), in [2^30, 2^31], for m in [2^30, 2^32).
 uint32_t dk_rsqrt(uint32_t mantissa);
 
 // 0 for 0, 1 for 1, 32 for 2^31.

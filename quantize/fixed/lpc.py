@@ -30,7 +30,7 @@ _SMALLEST: Final = 65536 // 1000 + 1  # 30 dB below lag 0, Q16 (rounded up)
 
 
 def _lag_matrix() -> Ints:
-    """[18, 17] Q24: what one unit of each band's 10^L adds to the windowed autocorrelation."""
+    """[17, 18] Q24: what one unit of each band's 10^L adds to the windowed autocorrelation."""
     half = FRAME + 1
     rise = np.zeros((BANDS, half))
     for band, (low, high) in enumerate(pairwise(EDGES)):
@@ -43,7 +43,7 @@ def _lag_matrix() -> Ints:
     cosines: npt.NDArray[np.float64] = np.cos(np.pi * np.arange(half)[:, None] * lag / FRAME)
     cosines[1:FRAME] *= 2
     matrix = (4 / weight)[:, None] * (rise @ cosines) * (1 - 6e-5 * lag**2)
-    return np.asarray(np.floor(matrix * 2.0**_MATRIX_FRAC + 0.5), np.int64)
+    return np.asarray(np.floor(matrix.T * 2.0**_MATRIX_FRAC + 0.5), np.int64)
 
 
 LAG_MATRIX: Final[Ints] = _lag_matrix()
@@ -57,7 +57,7 @@ def autocorrelation(logs: Ints) -> Ints:
     density = np.right_shift(
         exp2(below & ((1 << LOG_FRAC) - 1)), np.minimum(-(below >> LOG_FRAC), 31)
     )
-    lags = density @ LAG_MATRIX  # Q54 times 2^top
+    lags = density @ LAG_MATRIX.T  # Q54 times 2^top
     noise = np.left_shift(np.int64(NOISE_FLOOR), np.maximum(24 - top, 0))
     noise = np.where(top > 24, np.right_shift(noise, np.maximum(top - 24, 0)), noise)
     lags[:, 0] += (((lags[:, 0] >> 20) * _FLOOR) >> 12) + noise

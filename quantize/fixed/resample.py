@@ -49,8 +49,8 @@ def _design(rate: int, up: int, down: int, edge: float) -> Filter:
     numerator = np.poly(zeros) * gain * up
     for pole in poles:
         numerator = np.convolve(numerator, pole ** np.arange(down))
-    numerator = np.append(numerator.real, np.zeros(-len(numerator) % up))
-    # Output m keeps the taps k with (down m - k) a multiple of up.
+    numerator = np.append(numerator.real, np.zeros(-len(numerator) % (2 * up)))
+    # Output m keeps the taps k with (down m - k) a multiple of up; C wants an even count of them.
     taps = np.array([numerator[(down * m) % up :: up] for m in range(up)])
     powers = poles**down
     pairs = sorted((p for p in powers if p.imag > 1e-9), key=abs, reverse=True)

@@ -86,7 +86,7 @@ def log2(x: Ints) -> Ints:
 
 
 def exp2(fraction: Ints) -> Ints:
-    """2^x as a Q30 mantissa in [2^30, 2^31) for a Q24 fraction x in [0, 1); within 1.1e-5."""
+    """2^x in Q30, 1 to 2, for a Q24 fraction x in [0, 1); within 1.1e-5, so also just below 1."""
     step = fraction >> 18
     part = (fraction >> (18 - _PART)) & ((1 << _PART) - 1)
     low = EXP_TABLE[step]
@@ -94,7 +94,7 @@ def exp2(fraction: Ints) -> Ints:
 
 
 def rsqrt(mantissa: Ints) -> Ints:
-    """2^46 / sqrt(m), in (2^30, 2^31], for m in [2^30, 2^32); within 6e-8.
+    """2^46 / sqrt(m), in [2^30, 2^31], for m in [2^30, 2^32); within 6e-8.
 
     A chord, then one step of Newton: y (3 - m y^2) / 2.
     """

@@ -33,7 +33,7 @@ IF_FEATURES: Final = 88
 IF_FRAC: Final = 15
 _IF_BINS: Final = 30  # bin 0 gives its power, bins 1..29 their phase advance and power
 _UNIT_FRAC: Final = 14  # of the unit vectors that keep a bin's phase
-_WINDOW_FRAC: Final = 15
+_WINDOW_FRAC: Final = 23
 # Bins of 50 Hz where the triangles of two neighbouring bands begin and end.
 EDGES: Final = tuple(
     4 * edge for edge in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 34, 40)
@@ -73,7 +73,7 @@ def _cosines() -> Ints:
     )
 
 
-WINDOW: Final[Ints] = np.minimum(_window(), 32767)  # rising half, Q15
+WINDOW: Final[Ints] = _window()  # rising half, Q23
 DCT_COSINES: Final[Ints] = _cosines()
 DCT_FIRST: Final = _q(float(np.sqrt(1.0 / BANDS)) * _LOG10_2, 30)
 
@@ -93,7 +93,7 @@ def spectrum(emphasised: Ints) -> tuple[Ints, Ints, Ints]:
     peak = bit_length(np.abs(emphasised).max(axis=1))
     up = np.minimum(fft.INPUT_BITS - peak, _MOST_UP)  # -9 .. 12
     window = np.concatenate([WINDOW, WINDOW[::-1]])
-    # The window's 15 fraction bits go in the same rounding.
+    # The window's fraction bits go in the same rounding.
     shift = (_WINDOW_FRAC - up)[:, None]
     re, im = fft.real_fft(rounded_by(emphasised * window, shift))
     return re, im, EMPHASIS_FRAC + up

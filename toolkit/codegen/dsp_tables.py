@@ -80,9 +80,9 @@ def _features_source() -> str:
     return "\n".join(
         [
             _BANNER + '#include "dred/features_tables.h"\n',
-            _table("int16_t dk_features_window[160]", spectrum.WINDOW),
+            _table("int32_t dk_features_window[160]", spectrum.WINDOW),
             _table("int32_t dk_features_dct[72]", spectrum.DCT_COSINES),
-            f"const int32_t dk_features_lag_matrix[18][17] = {_rows(lpc.LAG_MATRIX, '')};\n",
+            f"const int32_t dk_features_lag_matrix[17][18] = {_rows(lpc.LAG_MATRIX, '')};\n",
         ]
     )
 
@@ -111,9 +111,9 @@ def _features_header() -> str:
     text += "#define DREDKIT_DRED_FEATURES_TABLES_H\n\n#include <stdint.h>\n\n"
     for name, value, meaning in constants:
         text += f"#define {name} {f'({value})' if value < 0 else value}  // {meaning}\n"
-    text += "\nextern const int16_t dk_features_window[160];    // rising half, Q15\n"
-    text += "extern const int32_t dk_features_dct[72];        // of the DCT of 18, Q30\n"
-    text += "extern const int32_t dk_features_lag_matrix[18][17];   // band density to lags, Q24\n"
+    text += "\nextern const int32_t dk_features_window[160];  // rising half, Q23\n"
+    text += "extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30\n"
+    text += "extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24\n"
     return text + "\n#endif\n"
 
 

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""firmware/dsp against quantize/fixed, to the bit, with undefined behaviour made fatal."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quantize.fixed import correlation, fft, lpc, pitch, resample, scalar
+from tests.dsp_library import ROOT, SOURCES, DspLibrary
+from toolkit.codegen import dsp_tables
+
+RNG = np.random.default_rng(8)
+
+
+@pytest.fixture(scope="module")
+def dsp(tmp_path_factory: pytest.TempPathFactory) -> DspLibrary:
+    return DspLibrary(tmp_path_factory.mktemp("dsp"))
+
+
+@pytest.mark.parametrize("name", dsp_tables.files())
+def test_tables_are_those_of_the_model(name: str) -> None:
+    assert (ROOT / "firmware" / name).read_text() == dsp_tables.files()[name]
+
+
+def test_log2(dsp: DspLibrary) -> None:
+    x = np.concatenate([np.arange(1, 3000), np.floor(2.0 ** RNG.uniform(0, 62.9, 3000))])
+    x = np.concatenate([x.astype(np.int64), [2**63 - 1, 2**32 - 1, 2**32]])
+    assert [dsp.lib.dk_log2(int(v)) for v in x] == scalar.log2(x).tolist()
+
+
+def test_exp2(dsp: DspLibrary) -> None:
+    x = np.concatenate([RNG.integers(0, 1 << 24, 5000), [0, (1 << 24) - 1]])
+    assert [dsp.lib.dk_exp2(int(v)) for v in x] == scalar.exp2(x).tolist()
+
+
+def test_rsqrt(dsp: DspLibrary) -> None:
+    edges = [1 << 30, (1 << 32) - 1, 1 << 31, 63 << 26, (63 << 26) - 1]
+    m = np.concatenate([RNG.integers(1 << 30, 1 << 32, 5000), edges])
+    assert [dsp.lib.dk_rsqrt(int(v)) for v in m] == scalar.rsqrt(m).tolist()
+
+
+def fft_inputs() -> np.ndarray:
+    n = np.arange(320)
+    top = 1 << 22
+    rows = [np.full(320, top), np.where(n % 2, top, -top), np.zeros(320), (n == 317) * top]
+    rows += [np.sign(np.cos(2 * np.pi * k * n / 320 + 0.3)) * top for k in range(0, 161, 8)]
+    rows += list(RNG.integers(-top, top + 1, (20, 320)))
+    return np.array(rows).astype(np.int64)
+
+
+def test_fft(dsp: DspLibrary) -> None:
+    x = fft_inputs()
+    re, im = fft.real_fft(x)
+    for row, want_re, want_im in zip(x, re, im, strict=True):
+        z = np.zeros((160, 2), np.int32)
+        z[fft.ORDER] = row.reshape(160, 2)
+        dsp.lib.dk_real_fft(dsp.pointer(z))
+        assert z[:, 0].tolist() == want_re[:160].tolist()
+        assert z[:, 1].tolist() == want_im[:160].tolist()
+
+
+def levinson_inputs() -> np.ndarray:
+    """Lags of real spectra, and what no spectrum gives: random ones and all of one size."""
+    top = (1 << 30) - 1
+    spectra = RNG.uniform(0, 1, (60, 161)) ** RNG.integers(1, 60, (60, 1))
+    real = np.fft.irfft(spectra, axis=1)[:, :17]
+    rows = list(real / real[:, :1] * top)
+    rows += [np.full(17, top), top * np.where(np.arange(17) % 2, -1.0, 1.0)]
+    rows += list(np.concatenate([np.full((40, 1), top), RNG.integers(-top, top, (40, 16))], axis=1))
+    rows += list(np.concatenate([np.full((9, 1), 1 << 29), np.zeros((9, 16))], axis=1))
+    return np.array(rows).astype(np.int64)
+
+
+def test_levinson(dsp: DspLibrary) -> None:
+    lags = levinson_inputs()
+    for row, want in zip(lags, lpc.levinson(lags), strict=True):
+        assert dsp.call("dk_levinson", row.astype(np.int32), 16).tolist() == want.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs=st.lists(st.integers(-int(6.65 * 2**24), 38 * 2**24), min_size=18, max_size=18))
+def test_predictor_of_any_band_logarithms(dsp: DspLibrary, logs: list[int]) -> None:
+    row = np.array([logs], np.int64)
+    lags = lpc.autocorrelation(row)
+    assert 1 << 29 <= lags[0, 0] < 1 << 30
+    got = dsp.call("dk_features_autocorrelation", row[0].astype(np.int32), 17)
+    assert got.tolist() == lags[0].tolist()
+    taps = dsp.call("dk_features_predictor", row[0].astype(np.int32), 18)
+    assert taps.tolist() == lpc.joined(lpc.levinson(lags))[0].tolist()
+
+
+def spans() -> dict[str, np.ndarray]:
+    top = int(1.69 * 2**30)
+    n = np.arange(416)
+    return {
+        "nothing": np.zeros(416),
+        "one": (n == 200) * 1,
+        "all largest": np.full(416, top),
+        "alternating": np.where(n % 2, top, -top),
+        "loud between quiet": np.where((n >= 160) & (n < 256), top, 0),
+        "loud between faint": np.where((n >= 160) & (n < 256), -top, n % 3 - 1),
+        "noise": RNG.normal(size=416) * 3e6,
+        "faint": RNG.integers(-2, 3, 416),
+        "tone": 2e8 * np.sin(0.09 * n),
+        "just under a limit": np.full(416, 1607),
+    }
+
+
+@pytest.mark.parametrize("name", spans())
+def test_cross_correlations(dsp: DspLibrary, name: str) -> None:
+    span = spans()[name].astype(np.int32)
+    want = correlation.lag_features(span[None].astype(np.int64))[0]
+    assert np.abs(want).max() <= 32767
+    got = dsp.call("dk_features_lags", span, 224, kind="int16")
+    assert got.tolist() == want.tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), loud=st.floats(0, 31), quiet=st.floats(0, 31))
+def test_voicing_of_any_two_levels(dsp: DspLibrary, seed: int, loud: float, quiet: float) -> None:
+    rng = np.random.default_rng(seed)
+    now = np.clip(rng.normal(size=160) * 2**loud, -(2**31), 2**31 - 1).astype(np.int32)
+    past = np.clip(rng.normal(size=160) * 2**quiet, -(2**31), 2**31 - 1).astype(np.int32)
+    if seed % 3 == 0:
+        past = now.copy()
+    want = correlation.voicing(now[None].astype(np.int64), past[None].astype(np.int64))
+    assert dsp.lib.dk_features_voicing(dsp.pointer(now), dsp.pointer(past)) == want[0]
+    curve = correlation.voicing_feature(want, 10)[0]
+    exact = scalar.rounded(np.array([dsp.lib.dk_features_voicing_curve(int(want[0]))]), 10)[0]
+    assert exact == curve
+
+
+@pytest.mark.parametrize("frac", [0, 1, 8, 9, 10, 15])
+def test_pitch(dsp: DspLibrary, frac: int) -> None:
+    scores = RNG.integers(-32768, 32768, (200, 180))
+    scores[0] = -32768
+    scores[1, 0] = scores[2, 179] = scores[3, 178] = 32767
+    scores[4] = np.arange(180)
+    want = pitch.pitch(scores, frac)
+    for row, octaves, period in zip(scores.astype(np.int16), want, pitch.period(want), strict=True):
+        data = np.ascontiguousarray(row)
+        assert dsp.lib.dk_features_pitch(dsp.pointer(data), frac) == octaves
+        assert dsp.lib.dk_features_period(int(octaves)) == period
+
+
+@pytest.mark.parametrize("rate", resample.RATES)
+@pytest.mark.parametrize("kind", ["noise", "rails", "upper rail", "quiet"])
+def test_resampler(dsp: DspLibrary, rate: int, kind: str) -> None:
+    size = rate // 5
+    pcm = {
+        "noise": RNG.integers(-32768, 32768, size),
+        "rails": np.where(RNG.random(size) > 0.5, 32767, -32768),
+        "upper rail": np.full(size, 32767),
+        "quiet": RNG.integers(-1, 2, size),
+    }[kind].astype(np.int16)
+    assert dsp.resample(pcm, rate).tolist() == resample.resample(pcm, rate).tolist()
+
+
+@pytest.mark.parametrize("rate", [0, 11025, 44100, 96000])
+def test_other_rates_are_refused(dsp: DspLibrary, rate: int) -> None:
+    with pytest.raises(ValueError, match=str(rate)):
+        dsp.resample(np.zeros(0, np.int16), rate)
+
+
+def test_dots_and_energies(dsp: DspLibrary) -> None:
+    for _ in range(20):
+        x = RNG.integers(-1000, 1001, 171).astype(np.int16)
+        y = RNG.integers(-1000, 1001, 160).astype(np.int16)
+        dots = np.zeros(4, np.int32)
+        dsp.lib.dk_dots16(dsp.pointer(y), dsp.pointer(x), 160, dsp.pointer(dots))
+        wide = x.astype(np.int64)
+        assert dots.tolist() == [int(wide[i : i + 160] @ y) for i in range(4)]
+        assert dsp.lib.dk_energy16(dsp.pointer(x), 160) == int(wide[:160] @ wide[:160])
+
+
+def test_the_sources_of_this_test_are_all_there_are() -> None:
+    folder = ROOT / "firmware" / "dsp"
+    built = {Path(name).name for name in SOURCES}
+    assert {path.name for path in folder.glob("*.c")} <= built
