@@ -16,8 +16,17 @@ import cffi
 
 from quantize.errors import InputError
 
-_SOURCE = Path(__file__).with_name("lpcnet.c")
-_FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-std=gnu11", "-shared", "-fPIC")
+_FOLDER = Path(__file__).parent
+_FLAGS = (
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-std=gnu11",
+    "-Wno-psabi",
+    "-shared",
+    "-fPIC",
+    "-Wl,-Bsymbolic",
+)
 _DECLARATIONS = """
 int gru_forward(int steps, int batch, int units, int hop, const float *cond, const float *dense,
                 const uint8_t *index, const float *tables, const float *u, const float *bias,
@@ -52,7 +61,9 @@ def library() -> Any:
 
     Raises InputError where there is no C compiler or it does not take the source.
     """
-    text = "\n".join((_SOURCE.read_text(), *_FLAGS, platform.machine(), _processor()))
+    sources = sorted(_FOLDER.glob("*.c"))
+    contents = [path.read_text() for path in (*sources, *sorted(_FOLDER.glob("*.h")))]
+    text = "\n".join((*contents, *_FLAGS, platform.machine(), _processor()))
     name = f"dredkit-train-{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dredkit"
     built = folder / name
@@ -61,13 +72,13 @@ def library() -> Any:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / name
             compiler = os.environ.get("CC", "gcc")
-            command = [compiler, *_FLAGS, str(_SOURCE), "-o", str(made), "-lm"]
+            command = [compiler, *_FLAGS, *map(str, sources), "-o", str(made), "-lm"]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
             except FileNotFoundError:
                 raise InputError(f"{compiler} is missing: LPCNet training compiles C") from None
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-                raise InputError(f"{compiler} does not compile {_SOURCE.name}: {last}")
+                raise InputError(f"{compiler} does not compile {_FOLDER.name}/*.c: {last}")
             made.replace(built)
     return ffi.dlopen(str(built))
