@@ -29,16 +29,31 @@ static void encode_header(dk_range_encoder *coder, const dk_dred_header *header)
     }
 }
 
-// |v| - 1 of at most 7: 7 stands for a whole group.
-static void encode_group(dk_range_encoder *coder, uint32_t magnitude, unsigned decay)
+// The inverse cumulative frequency before symbol `magnitude` (at most 7) of the magnitudes' table.
+static uint32_t entry_before(uint32_t magnitude, unsigned decay)
 {
-    uint32_t above = ONE;
-    uint32_t below = dk_dred_next_entry(ONE, decay, 0);
-    for (unsigned j = 1; j <= magnitude; j++) {
-        above = below;
-        below = j < DK_DRED_GROUP ? dk_dred_next_entry(below, decay, j) : 0;
+    uint32_t entry = ONE;
+    for (unsigned j = 0; j < magnitude; j++) {
+        entry = dk_dred_next_entry(entry, decay, j);
     }
-    dk_range_encode_icdf(coder, above, below);
+    return entry;
+}
+
+// |v| - 1, in groups of seven. A symbol that is over the limit need not be finished: the payload
+// ends before it anyway.
+static void encode_magnitude(dk_range_encoder *coder, uint32_t rest, unsigned decay, uint32_t limit)
+{
+    if (rest >= DK_DRED_GROUP) {
+        const uint32_t group = entry_before(DK_DRED_GROUP, decay);
+        for (; rest >= DK_DRED_GROUP; rest -= DK_DRED_GROUP) {
+            dk_range_encode_icdf(coder, group, 0);
+            if (dk_range_encoder_tell(coder) > limit) {
+                return;
+            }
+        }
+    }
+    const uint32_t above = entry_before(rest, decay);
+    dk_range_encode_icdf(coder, above, dk_dred_next_entry(above, decay, rest));
 }
 
 static void encode_symbol(dk_range_encoder *coder, int32_t symbol, unsigned decay, unsigned p_zero,
@@ -54,12 +69,7 @@ static void encode_symbol(dk_range_encoder *coder, int32_t symbol, unsigned deca
     } else {
         dk_range_encode_icdf(coder, nonzero >> 1, 0);
     }
-    uint32_t rest = (uint32_t)(symbol < 0 ? -symbol : symbol) - 1;
-    // A symbol that is over the limit need not be finished: the payload ends before it anyway.
-    for (; rest >= DK_DRED_GROUP && dk_range_encoder_tell(coder) <= limit; rest -= DK_DRED_GROUP) {
-        encode_group(coder, DK_DRED_GROUP, decay);
-    }
-    encode_group(coder, rest < DK_DRED_GROUP ? rest : DK_DRED_GROUP, decay);
+    encode_magnitude(coder, (uint32_t)(symbol < 0 ? -symbol : symbol) - 1, decay, limit);
 }
 
 static bool encode_row(dk_dred_writer *writer, const dk_dred_row *row, const int32_t *values)
