@@ -15,7 +15,7 @@
 
 // All int16 values of one step on their way: per frame the pitch network's inputs, its layers and
 // the features, then the layers of the RDO-VAE.
-#define DK_ENCODER_TRACE_BYTES                                                          \
+#define DK_ENCODER_TRACE_BYTES \
     (DK_ENCODER_FRAMES * (2 * (DK_PHASES + DK_PITCH_LAGS + DK_FEATURES) + DK_PITCH_TRACE_BYTES) + \
      DK_RDOVAE_ENC_TRACE_BYTES)
 
