@@ -14,6 +14,7 @@ from quantize.fixed import resample
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (
     *("dsp/scalar.c", "dsp/tables.c", "dsp/fft.c", "dsp/lpc.c", "dsp/correlate.c"),
+    *("dsp/correlate_simd32.c", "dsp/correlate_mve.c"),
     *("dsp/resample.c", "dsp/filters.c"),
     *("dred/features.c", "dred/features_spectrum.c", "dred/features_pitch.c"),
     "dred/features_tables.c",

@@ -10,7 +10,14 @@
 
 #define DK_LAGS 4  // correlations computed together
 
-// sum x[k]^2 of an even count of samples.
+// One file for each instruction set; the compiler's own macros choose.
+#if defined(__ARM_FEATURE_MVE)
+#define DK_CORRELATE_MVE 1
+#elif defined(__ARM_FEATURE_SIMD32)
+#define DK_CORRELATE_SIMD32 1
+#endif
+
+// sum x[k]^2 of a count that is a multiple of 8.
 int32_t dk_energy16(const int16_t *x, size_t count);
 
 // dots[i] = sum now[k] past[k + i], i = 0 .. 3, of a count that is a multiple of 8; reads
