@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def run_check(*names: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "check.py", *names],
+        [sys.executable, "-m", "scripts.check", *names],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
