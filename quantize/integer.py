@@ -29,6 +29,7 @@ Q15_FRAC: Final = 15
 MULTIPLIER_MIN: Final = 1 << 14  # a normalised 16-bit multiplier keeps its top bit
 MULTIPLIER_MAX: Final = (1 << 15) - 1
 SHIFT_MIN: Final = 1
+SHIFT_EASY: Final = 17  # from here on, the product's low 16 bits do not matter
 SHIFT_MAX: Final = 46  # int32 times a 15-bit multiplier has 46 bits: more would always give zero
 
 
@@ -58,9 +59,17 @@ def saturate16(x: Ints) -> Ints:
 
 
 def requantise(acc: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    """int32 accumulators to int16: (acc * multiplier + half) >> shift, saturated; one rounding."""
+    """int32 accumulators to int16: (acc * multiplier + half) >> shift, saturated; one rounding.
+
+    The quantiser proves that `lifted` accumulators are int32, and so is then the shifted product.
+    """
     half = np.left_shift(np.int64(1), shift - 1)
     return saturate16(np.right_shift(acc * multiplier + half, shift))
+
+
+def lifted(acc: Ints, shift: Ints) -> Ints:
+    """An accumulator as 32-bit requantisers hold it: with a shift of SHIFT_EASY at least."""
+    return acc << np.maximum(SHIFT_EASY - shift, 0)
 
 
 def narrow(q15: Ints) -> Ints:

@@ -81,6 +81,13 @@ class QuantisedMatrix:
         )
 
 
+def accumulator_bounds(
+    weights: npt.NDArray[np.integer], bias: npt.NDArray[np.int64], input_peak: int
+) -> Ints:
+    """Largest |accumulator| of each row [rows] over all inputs within +-input_peak."""
+    return np.asarray(np.abs(weights.astype(np.int64)).sum(axis=1) * input_peak + np.abs(bias))
+
+
 @dataclass(frozen=True)
 class QuantisedModel:
     """A graph with its integer matrices; `frac` gives the fractional bits of each in- and output
@@ -216,9 +223,11 @@ def _check_matrix(matrix: QuantisedMatrix, rows: int, cols: int, wide: bool) -> 
         raise InputError(f"layer {matrix.name}: a requantise factor is out of range")
     weights = np.abs(matrix.weights.astype(np.int64))
     peak = -integer.INT16_MIN if wide else integer.X8_ONE
-    bound = int((weights.sum(axis=1) * peak + np.abs(matrix.bias.astype(np.int64))).max())
-    if bound > min(matrix.acc_bound, integer.INT32_MAX):
-        raise InputError(f"layer {matrix.name}: its accumulator can reach {bound}")
+    bounds = accumulator_bounds(matrix.weights, matrix.bias.astype(np.int64), peak)
+    if bounds.max() > min(matrix.acc_bound, integer.INT32_MAX):
+        raise InputError(f"layer {matrix.name}: its accumulator can reach {bounds.max()}")
+    if np.any(integer.lifted(bounds, matrix.shift.astype(np.int64)) > integer.INT32_MAX):
+        raise InputError(f"layer {matrix.name}: an accumulator leaves no room to requantise")
     if matrix.blocks is not None:
         kept = np.repeat(np.repeat(matrix.blocks, BLOCK_ROWS, axis=0), BLOCK_COLS, axis=1)
         if wide or kept.shape != (rows, cols) or np.any(weights[~kept]):

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from quantize import integer
 from quantize.errors import InputError
 from quantize.graph import Graph
-from quantize.model import QuantisedMatrix, QuantisedModel
+from quantize.integer import Ints
+from quantize.model import QuantisedMatrix, QuantisedModel, accumulator_bounds
 from quantize.weights import Weights, fit
 
 Floats = npt.NDArray[np.float64]
@@ -97,12 +98,23 @@ def prove_accumulator(
     name: str, weights: npt.NDArray[np.integer], bias: npt.NDArray[np.int64], input_peak: int
 ) -> int:
     """Return the largest |accumulator| that any input can cause; InputError if above int32."""
-    bound = int((np.abs(weights.astype(np.int64)).sum(axis=1) * input_peak + np.abs(bias)).max())
+    bound = int(accumulator_bounds(weights, bias, input_peak).max())
     if bound > integer.INT32_MAX:
         raise InputError(
             f"layer {name}: its accumulator can reach {bound}, beyond int32; scale its weights down"
         )
     return bound
+
+
+def prove_requantise(name: str, bounds: Ints, shift: Ints) -> None:
+    """InputError if an accumulator within `bounds` [rows] has no room for the requantiser."""
+    largest = integer.lifted(bounds, shift)
+    if np.any(largest > integer.INT32_MAX):
+        row = int(np.argmax(largest))
+        raise InputError(
+            f"layer {name}, output {row}: its accumulator can reach {int(bounds[row])}, too much "
+            f"for a shift of {int(shift[row])}; scale its weights down"
+        )
 
 
 def requantise_parameters(
@@ -142,6 +154,8 @@ def _finish(
         raise InputError(f"layer {layer.name}, output {row}: bias too large against its weights")
     bound = prove_accumulator(layer.name, weights, bias.astype(np.int64), input_peak)
     multiplier, shift = requantise_parameters(layer.name, unit * 2.0**out_frac)
+    bounds = accumulator_bounds(weights, bias.astype(np.int64), input_peak)
+    prove_requantise(layer.name, bounds, shift.astype(np.int64))
     return QuantisedMatrix(
         name=layer.name,
         weights=weights,

@@ -8,25 +8,35 @@
 #include <assert.h>
 #include <stdint.h>
 
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+#endif
+
 static_assert((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
 
 static inline int16_t dk_saturate16(int32_t x)
 {
+#if defined(__ARM_FEATURE_SAT)
+    return (int16_t)__builtin_arm_ssat(x, 16);
+#else
     if (x > INT16_MAX) {
         return INT16_MAX;
     }
     return (int16_t)(x < INT16_MIN ? INT16_MIN : x);
+#endif
 }
 
-// (acc * multiplier + half) >> shift, saturated; shift is 1 .. 46.
+// (acc * multiplier + half) >> shift, saturated; shift is 1 .. 46. The quantiser has proved from
+// the weights that the shifted product is an int32.
 static inline int16_t dk_requantise(int32_t acc, int16_t multiplier, uint8_t shift)
 {
+    const int64_t product = (int64_t)acc * multiplier;
+#if defined(__ARM_FEATURE_MVE)
+    return dk_saturate16((int32_t)sqrshrl(product, shift));
+#else
     const int64_t half = (int64_t)1 << (shift - 1);
-    const int64_t y = ((int64_t)acc * multiplier + half) >> shift;
-    if (y > INT16_MAX) {
-        return INT16_MAX;
-    }
-    return (int16_t)(y < INT16_MIN ? INT16_MIN : y);
+    return dk_saturate16((int32_t)((product + half) >> shift));
+#endif
 }
 
 // Product of a Q15 factor and any int16, with the two roundings of TFLite's int16 MUL: halve, half

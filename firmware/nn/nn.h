@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 // An affine map with int8 weights: y = requantise(W x + bias), y int16.
-// The generator has proved from the weights that no accumulator leaves int32 for any x in
-// [-127, 127]; rows that are sparse come in whole groups of 8.
+// The quantiser has proved from the weights that, for any x in [-127, 127], no accumulator leaves
+// int32 and no result does before it is saturated; rows that are sparse come in whole groups of 8.
 typedef struct {
     const int8_t *weights;      // dense: [rows][cols]; sparse: the kept 8x4 blocks, [block][8][4]
     const uint8_t *index;       // NULL: dense. Else per 8 rows: a count, then block columns (x4)

@@ -3,6 +3,7 @@
 #include <arm_mve.h>
 
 #include "nn/fixed.h"
+#include "nn/mve/requantise.h"
 #include "nn/nn.h"
 
 enum { TIMES = 3, TAPS = 3, LANES = 8 };
@@ -31,6 +32,14 @@ static int32_t one(const int16_t *w, const lines_t *lines, size_t at)
     return sum;
 }
 
+static inline void add_tap(const int16_t *x, int16_t w, int32x4_t *even, int32x4_t *odd)
+{
+    const int16x8_t in = vldrhq_s16(x);
+    const int16x8_t weight = vdupq_n_s16(w);
+    *even = vaddq_s32(*even, vmullbq_int_s16(in, weight));
+    *odd = vaddq_s32(*odd, vmulltq_int_s16(in, weight));
+}
+
 // Sums of products at positions at .. at + 7, none of them at an end: the even ones and the odd.
 static void eight(const int16_t *w, const lines_t *lines, size_t at, int32x4_t *even,
                   int32x4_t *odd)
@@ -38,12 +47,9 @@ static void eight(const int16_t *w, const lines_t *lines, size_t at, int32x4_t *
     for (size_t channel = 0; channel < lines->channels; channel++) {
         for (size_t time = 0; time < TIMES; time++) {
             const int16_t *x = lines->times[time] + channel * lines->width + at - 1;
-            for (size_t tap = 0; tap < TAPS; tap++) {
-                const int16x8_t in = vldrhq_s16(x + tap);
-                const int16x8_t weight = vdupq_n_s16(w[tap]);
-                *even = vaddq_s32(*even, vmullbq_int_s16(in, weight));
-                *odd = vaddq_s32(*odd, vmulltq_int_s16(in, weight));
-            }
+            add_tap(x, w[0], even, odd);
+            add_tap(x + 1, w[1], even, odd);
+            add_tap(x + 2, w[2], even, odd);
             w += TAPS;
         }
     }
@@ -55,14 +61,13 @@ static void eight_at(const dk_matrix16 *matrix, size_t row, const lines_t *lines
     const int16_t *w = matrix->weights + row * matrix->cols;
     int32x4_t even = vdupq_n_s32(matrix->bias[row]);
     int32x4_t odd = even;
-    int32_t sums[LANES];
     eight(w, lines, at, &even, &odd);
-    vstrwq_s32(sums, even);
-    vstrwq_s32(sums + LANES / 2, odd);
-    for (size_t i = 0; i < LANES; i++) {
-        const int32_t sum = sums[(i & 1) * (LANES / 2) + i / 2];
-        y[at + i] = dk_requantise(sum, matrix->multiplier[row], matrix->shift[row]);
-    }
+    const int32x4_t multiplier = vdupq_n_s32(matrix->multiplier[row]);
+    const int32x4_t shift = vdupq_n_s32(matrix->shift[row]);
+    const int16x8_t low = vreinterpretq_s16_s32(dk_requantise_lanes(even, multiplier, shift));
+    const int32x4_t high = dk_requantise_lanes(odd, multiplier, shift);
+    // Results are int16 already: odd positions go to the upper halves of the even ones' lanes.
+    vstrhq_s16(y + at, vmovntq_s32(low, high));
 }
 
 void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x, size_t channels,

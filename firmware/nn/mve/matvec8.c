@@ -4,14 +4,10 @@
 #include <string.h>
 
 #include "nn/fixed.h"
+#include "nn/mve/requantise.h"
 #include "nn/nn.h"
 
 enum { BLOCK_ROWS = 8, BLOCK_COLS = 4, LANES = 16, ROWS_AT_ONCE = 4 };
-
-static void finish(const dk_matrix8 *matrix, size_t row, int32_t acc, int16_t *y)
-{
-    y[row] = dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
-}
 
 // Four rows share each load of x, which makes five loads for four multiply-accumulates.
 static void four_rows(const dk_matrix8 *matrix, const int8_t *x, size_t row, int16_t *y)
@@ -42,10 +38,8 @@ static void four_rows(const dk_matrix8 *matrix, const int8_t *x, size_t row, int
         acc2 = vmladavaq_s8(acc2, in, vldrbq_z_s8(w2 + col, tail));
         acc3 = vmladavaq_s8(acc3, in, vldrbq_z_s8(w3 + col, tail));
     }
-    finish(matrix, row, acc0, y);
-    finish(matrix, row + 1, acc1, y);
-    finish(matrix, row + 2, acc2, y);
-    finish(matrix, row + 3, acc3, y);
+    const int32x4_t acc = {acc0, acc1, acc2, acc3};
+    dk_requantise_rows(acc, matrix->multiplier + row, matrix->shift + row, y + row);
 }
 
 static void one_row(const dk_matrix8 *matrix, const int8_t *x, size_t row, int16_t *y)
@@ -56,7 +50,7 @@ static void one_row(const dk_matrix8 *matrix, const int8_t *x, size_t row, int16
         const mve_pred16_t inside = vctp8q((uint32_t)(matrix->cols - col));
         acc = vmladavaq_s8(acc, vldrbq_z_s8(x + col, inside), vldrbq_z_s8(w + col, inside));
     }
-    finish(matrix, row, acc, y);
+    y[row] = dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
 }
 
 static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
@@ -93,12 +87,9 @@ static void sparse(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
             lower = add_products(lower, in, vldrbq_s8(w + LANES));
             w += 2 * LANES;
         }
-        int32_t acc[BLOCK_ROWS];
-        vstrwq_s32(acc, upper);
-        vstrwq_s32(acc + BLOCK_ROWS / 2, lower);
-        for (size_t row = 0; row < BLOCK_ROWS; row++) {
-            finish(matrix, top + row, acc[row], y);
-        }
+        const size_t middle = top + BLOCK_ROWS / 2;
+        dk_requantise_rows(upper, matrix->multiplier + top, matrix->shift + top, y + top);
+        dk_requantise_rows(lower, matrix->multiplier + middle, matrix->shift + middle, y + middle);
     }
 }
 

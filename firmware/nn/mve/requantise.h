@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Four accumulators at once through dk_requantise, to the bit, without a 64-bit product.
+//
+// For a shift s of 17 or more, (acc * m + 2^(s-1)) >> s = (((acc * m) >> 16) + 2^(s-17)) >> (s-16):
+// the 16 bits dropped first cannot carry. A high half of acc * (m * 2^16) is that first shift, a
+// rounding shift the rest. A smaller s is brought to 17 by shifting acc left, for which the
+// quantiser has proved that there is room.
+#ifndef DREDKIT_MVE_REQUANTISE_H
+#define DREDKIT_MVE_REQUANTISE_H
+
+#include <arm_mve.h>
+
+enum { DK_FIRST_SHIFT = 16, DK_LEAST_SHIFT = 17 };
+
+static inline int32x4_t dk_requantise_lanes(int32x4_t acc, int32x4_t multiplier, int32x4_t shift)
+{
+    const int32x4_t least = vdupq_n_s32(DK_LEAST_SHIFT);
+    const int32x4_t lifted = vshlq_s32(acc, vsubq_s32(vmaxq_s32(shift, least), shift));
+    const int32x4_t high = vmulhq_s32(lifted, vshlq_n_s32(multiplier, DK_FIRST_SHIFT));
+    const int32x4_t rest = vsubq_s32(vdupq_n_s32(DK_FIRST_SHIFT), vmaxq_s32(shift, least));
+    const int32x4_t rounded = vrshlq_s32(high, rest);
+    return vmaxq_s32(vminq_s32(rounded, vdupq_n_s32(INT16_MAX)), vdupq_n_s32(INT16_MIN));
+}
+
+// y[0 .. 3] from the accumulators of four rows.
+static inline void dk_requantise_rows(int32x4_t acc, const int16_t *multiplier,
+                                      const uint8_t *shift, int16_t *y)
+{
+    const int32x4_t by = vreinterpretq_s32_u32(vldrbq_u32(shift));
+    vstrhq_s32(y, dk_requantise_lanes(acc, vldrhq_s32(multiplier), by));
+}
+
+#endif

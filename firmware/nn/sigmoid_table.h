@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#ifndef DREDKIT_SIGMOID_TABLE_H
+#define DREDKIT_SIGMOID_TABLE_H
+
+#include <stdint.h>
+
+#define DK_SIGMOID_LAST 255
+
+// sigmoid(i / 24) in Q16, balanced for its chords; quantize/integer.py computes the same, and a
+// test holds the two together.
+extern const uint16_t dk_sigmoid_table[DK_SIGMOID_LAST + 1];
+
+#endif
