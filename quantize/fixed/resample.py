@@ -26,8 +26,8 @@ DELAY_16K: Final = 11
 SECTIONS: Final = 4
 TAP_FRAC: Final = 28
 POLE_FRAC: Final = 30
-# Fraction bits of the sections. Their gain from a full-scale input is 26 at most (a test adds up
-# the impulse responses), so that 2^15 * 26 * 2^11 stays within int32.
+# Fraction bits of the sections. Their gain from a full-scale input is 9 at most (a test adds up
+# the impulse responses), so that 2^15 * 9 * 2^11 stays within int32.
 STATE_FRAC: Final = 11
 BLOCK: Final = 160  # samples out for each 10 ms in
 _ORDER, _RIPPLE_DB, _STOP_DB = 7, 0.2, 70.0
