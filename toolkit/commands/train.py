@@ -54,16 +54,18 @@ def data(data: Path, names: tuple[str, ...], json_to: str | None) -> None:
         raise click.BadParameter(
             f"no source {sorted(unknown)[0]}: choose from {', '.join(s.name for s in known)}"
         )
-    table = Table("source", "package", "language", "speaker", "licence", "part", "minutes")
+    table = Table("source", "speaker", "licence", "minutes", "at other speeds", "held out")
     rows = []
     for source in known:
         if names and source.name not in names:
             continue
         minutes = speechdata.prepare(source, data, lambda text: err.print(text, markup=False))
         rows.append({**asdict(source), "minutes": minutes})
-        for part, length in minutes.items():
-            about = (source.name, source.package, source.language, source.speaker, source.licence)
-            table.add_row(*about, part, f"{length:.1f}")
+        plain, held_out = minutes.get("train", 0.0), minutes["test"]
+        lengths = (plain, sum(minutes.values()) - plain - held_out, held_out)
+        table.add_row(
+            source.name, source.speaker, source.licence, *(f"{length:.1f}" for length in lengths)
+        )
     err.print(table)
     emit_json(json_to, {"sources": rows})
 
