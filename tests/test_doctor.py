@@ -58,7 +58,12 @@ def test_python_packages_are_those_of_pyproject_and_lock() -> None:
 
 
 # Where the name of a package is not the name to import.
-IMPORTED_AS = {"ai-edge-litert": "ai_edge_litert", "pyelftools": "elftools", "pyserial": "serial"}
+IMPORTED_AS = {
+    "ai-edge-litert": "ai_edge_litert",
+    "opuslib-next": "opuslib_next",
+    "pyelftools": "elftools",
+    "pyserial": "serial",
+}
 
 
 def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:

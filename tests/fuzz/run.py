@@ -148,7 +148,7 @@ def main() -> int:
     seconds = int(parser.parse_args().seconds)
     clang = find_clang()
     if clang is None:
-        print("no clang with libFuzzer: apt-get install clang libclang-rt-14-dev", file=sys.stderr)
+        print("no clang with libFuzzer: apt-get install clang libclang-rt-dev", file=sys.stderr)
         return 2
     done = fuzz(BUILD / "fuzz", clang, seconds)
     print("\n".join(done.stderr.splitlines()[-12:]))

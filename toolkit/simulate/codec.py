@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The base codec: the system's libopus, any version, through opuslib-next (optional package)."""
+"""The base codec: the system's libopus, any version, through opuslib-next."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, Final
 
 import numpy as np
@@ -19,12 +18,14 @@ BITRATE_MIN, BITRATE_MAX = 6000, 510_000
 
 
 def _binding() -> Any:
+    """Load libopus only when it is used, so that no other command needs it."""
     try:
-        return importlib.import_module("opuslib_next")
+        import opuslib_next
     except ImportError as error:
-        raise ToolError("opuslib-next is missing: pip install opuslib-next") from error
+        raise ToolError("opuslib-next is missing: `dredkit doctor` shows the remedy") from error
     except Exception as error:  # what it raises where it finds no library
         raise ToolError(f"{error} (apt-get install libopus0)") from error
+    return opuslib_next
 
 
 def encode_speech(pcm: Pcm, bitrates: list[int], loss: int) -> list[Record]:
@@ -59,6 +60,6 @@ def decode_speech(records: list[Record]) -> Pcm:
     frames: list[npt.NDArray[np.int16]] = []
     for record in records:
         # An empty packet asks the decoder to conceal 20 ms.
-        data = decoder.decode(record.packet or None, FRAME)
+        data = decoder.decode(record.packet, FRAME)
         frames.append(np.frombuffer(data, "<i2"))
     return np.concatenate(frames)
