@@ -17,6 +17,7 @@ import soundfile
 from quantize.model import QuantisedModel
 
 ROOT = Path(__file__).resolve().parent.parent
+QUANTIZE = ("quantize", "--stage", "rdovae_enc")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,7 +84,7 @@ def test_unknown_target_lists_the_known() -> None:
 def test_bad_blob(tmp_path: Path, content: bytes, says: str) -> None:
     weights, output = tmp_path / "weights.bin", tmp_path / "model.dkq"
     weights.write_bytes(content)
-    line = refused(dredkit("quantize", "--weights", weights, "--output", output), 2)
+    line = refused(dredkit(*QUANTIZE, "--weights", weights, "--output", output), 2)
     assert says in line
     assert str(weights) in line
     assert sorted(tmp_path.iterdir()) == [weights]
@@ -97,8 +98,16 @@ def test_foreign_blob(upstream: Path, tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_blob_alone_has_no_entropy_tables(upstream: Path, tmp_path: Path) -> None:
+    source, output = upstream / "weights" / "rdovae_enc.bin", tmp_path / "model.dkq"
+    line = refused(dredkit("quantize", "--weights", source, "--output", output), 2)
+    assert "no entropy tables" in line
+    assert "--tables" in line
+    assert not output.exists()
+
+
 def test_absent_weights(tmp_path: Path) -> None:
-    line = refused(dredkit("quantize", "--weights", tmp_path / "absent.bin"), 2)
+    line = refused(dredkit(*QUANTIZE, "--weights", tmp_path / "absent.bin"), 2)
     assert "no such file" in line
 
 
@@ -128,7 +137,7 @@ def test_import_keeps_the_integers(upstream: Path, tmp_path: Path) -> None:
     models = []
     for weights in (source, checkpoint):
         output = tmp_path / "up.dkq"
-        done = dredkit("quantize", "--weights", weights, "--output", output, "--json", "-")
+        done = dredkit(*QUANTIZE, "--weights", weights, "--output", output, "--json", "-")
         assert done.returncode == 0, done.stderr
         models.append(QuantisedModel.load(output))
         assert json.loads(done.stdout)["model_hash"] == models[-1].hash

@@ -7,7 +7,9 @@ table `dk_app_engine` points to. Recursion has no bound and is refused, and so i
 engine through a pointer, which under that rule is recursion.
 """
 
+import json
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,9 +52,20 @@ def worst_stack(image: Path, objects: Path) -> int:
     return main + EXCEPTION_FRAME + interrupt
 
 
+def _call_files(objects: Path) -> list[Path]:
+    """The .ci files of the objects that are built now: a former build's may lie beside them."""
+    found = sorted(objects.rglob("*.ci"))
+    commands = objects / "compile_commands.json"
+    if not commands.is_file():
+        return found
+    words = (shlex.split(entry["command"]) for entry in json.loads(commands.read_text("utf-8")))
+    built = {(objects / command[command.index("-o") + 1]).resolve() for command in words}
+    return [path for path in found if path.with_suffix(".obj").resolve() in built]
+
+
 def _read_graph(objects: Path) -> dict[str, Function]:
     graph: dict[str, Function] = {}
-    files = sorted(objects.rglob("*.ci"))
+    files = _call_files(objects)
     if not files:
         raise ToolError(f"{objects}: no call graph files (-fcallgraph-info)")
     for path in files:

@@ -134,6 +134,11 @@ class EncoderStage(Stage):
     def __init__(self, model: EncoderModel, rate: Rate | None = None) -> None:
         self.model = model
         self.rate = rate or default_rate()
+        if self.rate.max_bytes > encoder.DEFAULT_BYTES:
+            raise InputError(
+                f"a payload of {self.rate.max_bytes} bytes: the firmware has room for "
+                f"{encoder.DEFAULT_BYTES}"
+            )
         self.hash = model.hash
         self.networks = (model.pitch, model.rdovae)
         self.layers = encoder.layer_sizes(model)

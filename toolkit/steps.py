@@ -1,36 +1,95 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The first steps of the way as functions: audio -> step inputs, weights -> quantised model."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from quantize import integer
 from quantize.calibrate import LayerReport, calibrate, report, steps
+from quantize.encoder import EncoderModel
+from quantize.errors import InputError
 from quantize.features import extract
+from quantize.fixed import features as fixed
+from quantize.fixed.resample import DELAY_16K
 from quantize.graph import Graph
 from quantize.model import QuantisedModel
 from quantize.quantizer import quantise
-from quantize.topologies import rdovae_encoder
+from quantize.run import Floats, run_integer
+from quantize.topologies import pitch, rdovae_encoder
 from toolkit.audio import read_speech
-from toolkit.importers import load_model
+from toolkit.importers import SHIPPED_PITCH, has_layers, load_model
+from toolkit.importers.entropy import read_tables
 from toolkit.paths import BUILD, ROOT
 from toolkit.stage import Model, stage_of
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
-DEFAULT_MODEL = BUILD / "rdovae_enc.dkq"
+STAGES = ("encoder", "rdovae_enc")
+DEFAULT_MODEL = BUILD / "encoder.dkq"
 
 
-def speech_steps(wav: Path, graph: Graph) -> npt.NDArray[np.float64]:
-    """Read a WAV of any rate and return the encoder's float inputs [20 ms steps, 40]."""
-    return steps(extract(read_speech(wav)), graph)
+@dataclass(frozen=True)
+class Sources:
+    """Which files a model is made from; `pitch` and `tables` default as `quantise_encoder` says."""
+
+    weights: Path
+    pitch: Path | None = None
+    tables: Path | None = None
+    calibration: Path = CLIP
+
+
+def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerReport]]:
+    """Quantise what a stage needs; with it, how each layer fares against float."""
+    if stage == "encoder":
+        return quantise_encoder(sources)
+    return quantise_file(sources.weights, sources.calibration)
 
 
 def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, list[LayerReport]]:
     """Quantise the RDO-VAE encoder found in a weight file, calibrated on a recording of speech."""
     graph = rdovae_encoder()
+    inputs = steps(extract(read_speech(calibration)), graph)
+    return _quantise(graph, weights, inputs)
+
+
+def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]:
+    """Quantise the whole sender, each network calibrated on what the integers before it give.
+
+    The pitch network comes from `sources.pitch`, else from the weights' own file if it has one,
+    else it is the shipped one; entropy tables from `sources.tables`, else from the weights' file.
+    """
+    tables = read_tables(sources.tables or sources.weights)
+    if tables is None:
+        raise InputError(
+            f"{sources.tables or sources.weights}: holds no entropy tables; give --tables, or "
+            "--stage rdovae_enc for the network alone"
+        )
+    graph = pitch()
+    source = sources.pitch
+    if source is None:
+        source = sources.weights if has_layers(sources.weights, graph) else SHIPPED_PITCH
+    pcm = read_speech(sources.calibration)
+    analysis = fixed.analyse(np.concatenate([np.zeros(DELAY_16K, np.int16), pcm]))
+    seen = {
+        "if_features": integer.to_real(analysis.phases, integer.Q15_FRAC),
+        "xcorr_features": integer.to_real(analysis.lags, integer.Q15_FRAC),
+    }
+    network, rows = _quantise(graph, source, seen)
+    held = {"if_features": integer.narrow(analysis.phases), "xcorr_features": analysis.lags}
+    scores = run_integer(network, held)[graph.nodes[-1].name]
+    features = fixed.finish(analysis, scores, network.frac["logits"])
+    graph = rdovae_encoder()
+    inputs = steps(integer.to_real(features, fixed.FEATURE_FRAC), graph)
+    rdovae, more = _quantise(graph, sources.weights, inputs)
+    return EncoderModel(network, rdovae, tables), rows + more
+
+
+def _quantise(
+    graph: Graph, weights: Path, inputs: Floats | dict[str, Floats]
+) -> tuple[QuantisedModel, list[LayerReport]]:
     floats = load_model(weights, graph)
-    inputs = speech_steps(calibration, graph)
     seen = calibrate(graph, floats.layers, inputs)
     model = quantise(graph, floats.layers, seen, floats.source)
     return model, report(model, floats.layers, inputs)

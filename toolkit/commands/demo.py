@@ -9,26 +9,37 @@ from toolkit.commands import options
 from toolkit.commands.run import run_verification
 from toolkit.console import json_option
 from toolkit.paths import BUILD
+from toolkit.steps import Sources
 
 BOARD = "mps3-an547"
 
 
 @click.command("demo")
-@options.weights_option
+@options.source_options
 @options.audio_option
 @click.option("--target", default=BOARD, show_default=True, help="A board of `dredkit targets`.")
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "demo")
 @json_option
-def command(weights: Path, audio: Path, target: str, output: Path, json_to: str | None) -> None:
+def command(
+    stage: str,
+    weights: Path,
+    pitch: Path | None,
+    tables: Path | None,
+    audio: Path,
+    target: str,
+    output: Path,
+    json_to: str | None,
+) -> None:
     """All of it: quantise, generate, build, flash, stream, verify, report."""
     run_verification(
         target=target,
-        weights=weights,
+        stage=stage,
+        sources=Sources(weights, pitch, tables),
         model=None,
         audio=audio,
         port=None,
         serial="socket",
-        trace=True,
+        trace=False,
         output=output,
         junit=None,
         json_to=json_to,

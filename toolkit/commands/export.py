@@ -11,14 +11,14 @@ from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed
 from toolkit.paths import BUILD
-from toolkit.steps import CLIP, DEFAULT_MODEL, fixed_inputs
+from toolkit.steps import CLIP, fixed_inputs
 
 
 @click.command("export")
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    default=DEFAULT_MODEL,
+    default=BUILD / "rdovae_enc.dkq",
     help="A quantised model (.dkq); the one `dredkit quantize` wrote if left out.",
 )
 @click.option(

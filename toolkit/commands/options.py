@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from toolkit.importers import SHIPPED
-from toolkit.steps import CLIP
+from toolkit.steps import CLIP, STAGES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -27,6 +27,34 @@ weights_option: Decorator = click.option(
     default=SHIPPED,
     help="An Opus 'DNNw' blob or a checkpoint; the shipped checkpoint if left out.",
 )
+stage_option: Decorator = click.option(
+    "--stage",
+    type=click.Choice(STAGES),
+    default=STAGES[0],
+    show_default=True,
+    help="The whole sender, PCM to payload; or one network, fed with features from the host.",
+)
+pitch_option: Decorator = click.option(
+    "--pitch",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The pitch network; if left out, that of --weights, or else the shipped one.",
+)
+tables_option: Decorator = click.option(
+    "--tables",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Entropy tables: a checkpoint or 4800 bytes; those of --weights if left out.",
+)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--stage, --weights, --pitch and --tables."""
+    for option in (tables_option, pitch_option, weights_option, stage_option):
+        command = option(command)
+    return command
+
+
 model_option: Decorator = click.option(
     "--model",
     type=click.Path(path_type=Path),

@@ -8,52 +8,60 @@ import click
 from rich.table import Table
 
 from quantize.calibrate import LayerReport
+from toolkit.commands import options
 from toolkit.console import emit_json, err, json_option
-from toolkit.importers import SHIPPED
-from toolkit.steps import CLIP, DEFAULT_MODEL, quantise_file
+from toolkit.paths import BUILD
+from toolkit.stage import stage_of
+from toolkit.steps import CLIP, Sources, quantise_stage
 
 
 @click.command("quantize")
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    default=SHIPPED,
-    help="An Opus 'DNNw' blob or a checkpoint; the shipped checkpoint if left out.",
-)
+@options.source_options
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     default=CLIP,
     help="Recorded speech (WAV) that sets the formats; the shipped clip if left out.",
 )
-@click.option("--output", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
+@click.option("--output", type=click.Path(path_type=Path), default=None, help="build/STAGE.dkq.")
 @json_option
-def command(weights: Path, calibration: Path, output: Path, json_to: str | None) -> None:
+def command(
+    stage: str,
+    weights: Path,
+    pitch: Path | None,
+    tables: Path | None,
+    calibration: Path,
+    output: Path | None,
+    json_to: str | None,
+) -> None:
     """Quantise a float model to integers (scheme a8w8)."""
     with err.status("quantising"):
-        model, rows = quantise_file(weights, calibration)
+        model, rows = quantise_stage(stage, Sources(weights, pitch, tables, calibration))
+    output = output or BUILD / f"{stage}.dkq"
     model.save(output)
     err.print(_table(rows))
+    made = stage_of(model)
     total = sum(row.bytes for row in rows)
-    err.print(f"{output}: {model.graph.name}, {model.scheme}, {total} bytes of tables")
-    err.print(f"model hash {model.hash}")
+    err.print(f"{output}: {made.name}, {made.scheme}, {total} bytes of tables")
+    err.print(f"model hash {made.hash}")
+    ends = {
+        node.name: node.output.buffer
+        for network in made.networks
+        for node in network.graph.nodes
+        if node.output.buffer in network.graph.outputs
+    }
     emit_json(
         json_to,
         {
             "output": str(output),
-            "stage": model.graph.name,
-            "scheme": model.scheme,
-            "model_hash": model.hash,
-            "source": model.source,
-            "frac": model.frac,
+            "stage": made.name,
+            "scheme": made.scheme,
+            "model_hash": made.hash,
+            "source": made.source,
+            "frac": made.frac,
             "table_bytes": total,
-            "macs": sum(row.macs for row in rows),
             "layers": [asdict(row) for row in rows],
-            "end_to_end_snr_db": {
-                node.output.buffer: next(r.snr_db for r in rows if r.name == node.name)
-                for node in model.graph.nodes
-                if node.output.buffer in model.graph.outputs
-            },
+            "end_to_end_snr_db": {ends[r.name]: r.snr_db for r in rows if r.name in ends},
         },
     )
 

@@ -14,7 +14,7 @@ from toolkit.report import write_verification
 from toolkit.report.checks import checks
 from toolkit.report.table import table
 from toolkit.stage import Model, stage_of
-from toolkit.steps import CLIP, fixed_inputs, quantise_file
+from toolkit.steps import Sources, fixed_inputs, quantise_stage
 from toolkit.targets import load_target
 from toolkit.verify import verify
 
@@ -22,7 +22,8 @@ from toolkit.verify import verify
 def run_verification(
     *,
     target: str,
-    weights: Path,
+    stage: str,
+    sources: Sources,
     model: Model | None,
     audio: Path,
     port: str | None,
@@ -34,15 +35,15 @@ def run_verification(
 ) -> None:
     """Run every step from quantise to report; raises CheckFailed when the verdict is no.
 
-    `model` saves quantising `weights`. The report is written to `output` in either case.
+    `model` saves quantising `sources`. The report is written to `output` in either case.
     """
     board = load_target(target)
     if model is None:
-        with err.status(f"quantising {weights.name}"):
-            model, _ = quantise_file(weights, CLIP)
-        model.save(BUILD / f"{model.graph.name}.dkq")
-    stage = stage_of(model)
-    err.print(f"quantised   {stage.name}, {stage.scheme}, hash {stage.hash[:12]}")
+        with err.status(f"quantising {sources.weights.name}"):
+            model, _ = quantise_stage(stage, sources)
+        model.save(BUILD / f"{stage}.dkq")
+    made = stage_of(model)
+    err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
     inputs = fixed_inputs(model, audio)
     with err.status(f"generating and building for {board.name}"):
         prepared = prepare(model, board, BUILD)

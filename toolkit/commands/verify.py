@@ -10,11 +10,12 @@ from toolkit.commands.run import run_verification
 from toolkit.console import json_option
 from toolkit.paths import BUILD
 from toolkit.stage import load_quantised
+from toolkit.steps import Sources
 
 
 @click.command("verify")
 @options.target_option
-@options.weights_option
+@options.source_options
 @options.model_option
 @options.audio_option
 @options.port_option
@@ -25,7 +26,10 @@ from toolkit.stage import load_quantised
 @json_option
 def command(
     target: str,
+    stage: str,
     weights: Path,
+    pitch: Path | None,
+    tables: Path | None,
     model: Path | None,
     audio: Path,
     port: str | None,
@@ -38,7 +42,8 @@ def command(
     """Prove that a board's outputs equal integer.py and host C, within the budget."""
     run_verification(
         target=target,
-        weights=weights,
+        stage=stage,
+        sources=Sources(weights, pitch, tables),
         model=None if model is None else load_quantised(model),
         audio=audio,
         port=port,

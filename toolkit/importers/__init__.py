@@ -11,7 +11,9 @@ from quantize.weights import Weights, fit
 from toolkit.importers import dnnw
 from toolkit.importers.checkpoint import read_checkpoint
 
-SHIPPED = Path(__file__).resolve().parents[2] / "quantize" / "checkpoints" / "rdovae.safetensors"
+_CHECKPOINTS = Path(__file__).resolve().parents[2] / "quantize" / "checkpoints"
+SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
+SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,12 @@ def load_model(path: Path, graph: Graph) -> FloatModel:
     chosen = fit(shapes, layers, str(path))
     source = {"name": path.name, "kind": kind, "sha256": hashlib.sha256(data).hexdigest()}
     return FloatModel({layer.name: layer for layer in chosen}, source)
+
+
+def has_layers(path: Path, graph: Graph) -> bool:
+    """Whether a weight file holds the layers of `graph`; a file that is none simply does not."""
+    try:
+        load_model(path, graph)
+    except InputError:
+        return False
+    return True
