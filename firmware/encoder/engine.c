@@ -40,7 +40,6 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     if (rate.max_bytes > DK_ENGINE_OUTPUT_BYTES - LENGTH_BYTES) {
         return DK_ERR_RANGE;
     }
-    memset(output, 0, DK_ENGINE_OUTPUT_BYTES);
     const int32_t length =
         dk_encoder_step(&encoder, pcm, asked[6] != 0, &rate, output + LENGTH_BYTES, trace);
     if (length < 0) {
@@ -48,6 +47,9 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     }
     output[0] = (uint8_t)(length & 0xFF);
     output[1] = (uint8_t)(length >> 8);
+    // The coder leaves behind what it tried and did not keep, as where speech had just begun.
+    const size_t used = LENGTH_BYTES + (size_t)length;
+    memset(output + used, 0, DK_ENGINE_OUTPUT_BYTES - used);
     return DK_OK;
 }
 
