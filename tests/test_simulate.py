@@ -15,38 +15,52 @@ from click.testing import CliRunner
 
 from quantize.dred.payload import parse
 from quantize.dred.tables import EntropyTables
+from quantize.encoder import EncoderModel
 from toolkit.audio import read_speech
 from toolkit.commands.simulate import command
 from toolkit.errors import InputError, ToolError
 from toolkit.extension import LIBOPUS_1_6, extract, insert, strip
 from toolkit.importers import SHIPPED
+from toolkit.pipeline import connected, prepare
 from toolkit.simulate import codec
 from toolkit.simulate.bitfile import Record, read_bitfile, write_bitfile
 from toolkit.simulate.receiver import Redundancy, lose, read_redundancy, survival
-from toolkit.simulate.sender import Sent, Vectors, load_tables, send
+from toolkit.simulate.sender import Sent, send, voice
+from toolkit.stage import EncoderStage
+from toolkit.steps import Sources, quantise_encoder
+from toolkit.targets import load_target
+from toolkit.verify import verify
 
-NO_VECTORS = Vectors(np.zeros((0, 25), np.int64), np.zeros((0, 50), np.int64))
+PACKETS = 100
+VOICE_WORD = codec.FRAME + 3  # of a step's input: after the samples and the rate
 
 
 @pytest.fixture(scope="session")
-def tables() -> EntropyTables:
-    return load_tables(SHIPPED)
+def model() -> EncoderModel:
+    """The whole sender, of the shipped checkpoints."""
+    return quantise_encoder(Sources(SHIPPED))[0]
 
 
-def speech(clip: Path, packets: int = 100) -> np.ndarray:
+@pytest.fixture(scope="session")
+def tables(model: EncoderModel) -> EntropyTables:
+    return model.tables
+
+
+def speech(clip: Path, packets: int = PACKETS) -> np.ndarray:
     return read_speech(clip)[: packets * codec.FRAME]
 
 
-def random_vectors(count: int) -> Vectors:
-    rng = np.random.default_rng(0)
-    latents, states = rng.laplace(0, 65536, (count, 25)), rng.laplace(0, 65536, (count, 50))
-    return Vectors(latents.astype(np.int64), states.astype(np.int64))
+@pytest.fixture(scope="session")
+def pcm(clip: Path) -> np.ndarray:
+    """Speech, with a pause of 0.3 s."""
+    samples = speech(clip).copy()
+    samples[55 * codec.FRAME : 70 * codec.FRAME] = 0
+    return samples
 
 
 @pytest.fixture(scope="session")
-def sent(clip: Path, tables: EntropyTables) -> Sent:
-    pcm = speech(clip)
-    return send(pcm, random_vectors(100), tables, bitrate=32_000, loss=20, duration=104)
+def sent(pcm: np.ndarray, model: EncoderModel) -> Sent:
+    return send(pcm, model, bitrate=32_000, loss=20, duration=104)
 
 
 def test_every_payload_arrives(sent: Sent, tables: EntropyTables) -> None:
@@ -59,6 +73,34 @@ def test_every_payload_arrives(sent: Sent, tables: EntropyTables) -> None:
             carried += 1
             assert len(parse(payload, tables).chunks) <= sent.rate.max_chunks
     assert carried > 50
+
+
+def test_the_padding_holds_what_the_firmware_sends(
+    sent: Sent, pcm: np.ndarray, model: EncoderModel, tmp_path: Path
+) -> None:
+    """The sender's C, asked for the same rate and told the same voice decisions, step by step."""
+    soundfile.write(tmp_path / "speech.wav", pcm, 16000)
+    steps = EncoderStage(model, sent.rate).inputs(tmp_path / "speech.wav")
+    steps[:, VOICE_WORD] = voice(pcm)
+    assert 0 < steps[:, VOICE_WORD].sum() < PACKETS
+    prepared = prepare(model, load_target("host"), tmp_path / "build")
+    with connected(prepared, port=None, serial="socket") as session:
+        found = verify(
+            session,
+            target=prepared.target,
+            model=model,
+            manifest=prepared.manifest,
+            build=prepared.build,
+            engine=prepared.engine,
+            audio=tmp_path / "speech.wav",
+            inputs=steps,
+            trace=False,
+        )
+    assert found.mismatches == 0, str(found.comparisons)
+    lengths, rows = found.outputs["payload_length"][:, 0], found.outputs["payload"]
+    device = [row[:n].astype(np.uint8).tobytes() for n, row in zip(lengths, rows, strict=True)]
+    carried = [extract(record.packet, LIBOPUS_1_6) for record in sent.records]
+    assert [found.payload if found else b"" for found in carried] == device
 
 
 def test_stock_libopus_hears_the_same(sent: Sent) -> None:
@@ -86,26 +128,25 @@ def len_of(record: Record) -> int:
     return len(record.packet)
 
 
-def test_no_redundancy_without_expected_loss(clip: Path, tables: EntropyTables) -> None:
-    vectors = random_vectors(10)
-    sent = send(speech(clip, 10), vectors, tables, bitrate=32_000, loss=0, duration=104)
+def test_no_redundancy_without_expected_loss(clip: Path, model: EncoderModel) -> None:
+    sent = send(speech(clip, 10), model, bitrate=32_000, loss=0, duration=104)
     assert sent.rate is None
     assert all(extract(record.packet) is None for record in sent.records)
 
 
-def test_a_missing_binding_is_one_clear_line(
-    clip: Path, tables: EntropyTables, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_binding_is_one_clear_line(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opuslib_next", None)  # importing it fails
     with pytest.raises(ToolError, match="opuslib-next is missing"):
         codec.encode_speech(speech(clip, 1), [16_000], 0)
 
 
-def test_the_command_writes_and_reads(tmp_path: Path, clip: Path) -> None:
+def test_the_command_writes_and_reads(tmp_path: Path, clip: Path, model: EncoderModel) -> None:
     output, summary = tmp_path / "out.bit", tmp_path / "out.json"
+    model.save(tmp_path / "encoder.dkq")
     short = tmp_path / "short.wav"
     soundfile.write(short, speech(clip, 60), 16000)
-    arguments = ["--audio", str(short), "--output", str(output), "--json", str(summary)]
+    arguments = ["--model", str(tmp_path / "encoder.dkq"), "--audio", str(short)]
+    arguments += ["--output", str(output), "--json", str(summary)]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
     written = json.loads(summary.read_text())
@@ -143,14 +184,19 @@ def test_broken_bitfiles_are_refused(tmp_path: Path, data: bytes, words: str) ->
         read_bitfile(tmp_path / "absent.bit")
 
 
-def test_tables_from_a_file(tmp_path: Path, tables: EntropyTables) -> None:
-    (tmp_path / "t.u8").write_bytes(tables.to_bytes())
-    assert load_tables(tmp_path / "t.u8").to_bytes() == tables.to_bytes()
-    (tmp_path / "t.u8").write_bytes(bytes(4801))
-    with pytest.raises(InputError, match="4800"):
-        load_tables(tmp_path / "t.u8")
-    with pytest.raises(InputError, match="cannot read"):
-        load_tables(tmp_path / "absent.safetensors")
+def test_a_single_network_is_refused(tmp_path: Path, model: EncoderModel) -> None:
+    model.rdovae.save(tmp_path / "network.dkq")
+    done = CliRunner().invoke(command, ["--model", str(tmp_path / "network.dkq")])
+    assert isinstance(done.exception, InputError)
+    assert "whole encoder" in str(done.exception)
+
+
+def test_reading_wants_entropy_tables(tmp_path: Path, upstream: Path) -> None:
+    write_bitfile(tmp_path / "x.bit", [Record(b"\x48frame")])
+    weights = str(upstream / "weights" / "rdovae_enc.bin")
+    done = CliRunner().invoke(command, ["--read", str(tmp_path / "x.bit"), "--weights", weights])
+    assert isinstance(done.exception, InputError)
+    assert "--tables" in str(done.exception)
 
 
 # The receiver
@@ -158,7 +204,7 @@ def test_tables_from_a_file(tmp_path: Path, tables: EntropyTables) -> None:
 
 def test_redundancy_of_golden_packets(upstream: Path) -> None:
     golden = upstream / "golden"
-    tables = load_tables(golden / "dred_stats_tables.u8")
+    tables = EntropyTables.from_bytes((golden / "dred_stats_tables.u8").read_bytes())
     data = (golden / "pkt_a_payload.bin").read_bytes()
     size = int.from_bytes(data[4:8], "little")
     payload = data[8 : 8 + size]

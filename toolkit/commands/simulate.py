@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from rich.table import Table
 
 from quantize.dred.tables import EntropyTables
-from quantize.model import QuantisedModel
+from quantize.encoder import EncoderModel
 from toolkit.audio import read_speech
 from toolkit.commands import options
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
 from toolkit.extension import Framing
-from toolkit.importers import SHIPPED
+from toolkit.importers.entropy import read_tables
 from toolkit.paths import BUILD
 from toolkit.simulate.bitfile import read_bitfile, write_bitfile
 from toolkit.simulate.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.simulate.receiver import Redundancy, lose, read_redundancy, survival
-from toolkit.simulate.sender import encode_vectors, load_tables, send
-from toolkit.steps import CLIP, fixed_inputs, quantise_file
+from toolkit.simulate.sender import send
+from toolkit.stage import load_quantised
+from toolkit.steps import Sources, quantise_encoder
 
 
 @click.command("simulate")
@@ -34,13 +34,9 @@ from toolkit.steps import CLIP, fixed_inputs, quantise_file
 )
 @options.audio_option
 @options.weights_option
+@options.pitch_option
+@options.tables_option
 @options.model_option
-@click.option(
-    "--entropy",
-    type=click.Path(path_type=Path),
-    default=SHIPPED,
-    help="Entropy tables: a checkpoint, or 4800 bytes; the shipped checkpoint's if left out.",
-)
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "simulate.bit")
 @click.option("--bitrate", type=click.IntRange(BITRATE_MIN, BITRATE_MAX), default=32_000)
 @click.option("--loss", type=click.IntRange(0, 74), default=20, help="Percent, in bursts.")
@@ -53,8 +49,9 @@ def command(
     source: Path | None,
     audio: Path,
     weights: Path,
+    pitch: Path | None,
+    tables: Path | None,
     model: Path | None,
-    entropy: Path,
     output: Path,
     bitrate: int,
     loss: int,
@@ -69,16 +66,14 @@ def command(
     The packets are written in opus_demo's format, which libopus' own tools decode.
     """
     framing = Framing(extension_id, _hex(extension_prefix))
-    tables = load_tables(entropy)
+    encoder = _load(model) if model else None
     if source is None:
         source = output
         with err.status("encoding"):
-            network = QuantisedModel.load(model) if model else quantise_file(weights, CLIP)[0]
-            vectors = encode_vectors(network, fixed_inputs(network, audio).astype(np.int64))
+            encoder = encoder or quantise_encoder(Sources(weights, pitch, tables))[0]
             sent = send(
                 read_speech(audio),
-                vectors,
-                tables,
+                encoder,
                 bitrate=bitrate,
                 loss=loss,
                 duration=duration,
@@ -86,11 +81,26 @@ def command(
             )
         write_bitfile(output, sent.records)
         err.print(f"written     {output}, {len(sent.records)} packets")
-    packets = _read(source, tables, framing)
+    entropy = encoder.tables if encoder else _tables(tables or weights)
+    packets = _read(source, entropy, framing)
     outcome = survival(packets, lose(len(packets), loss, seed))
     result = {"file": str(source), **_summary(packets), "simulated_loss": {"seed": seed, **outcome}}
     err.print(_table(result))
     emit_json(json_to, result)
+
+
+def _load(path: Path) -> EncoderModel:
+    model = load_quantised(path)
+    if not isinstance(model, EncoderModel):
+        raise InputError(f"{path}: one network; a whole encoder is wanted: `dredkit quantize`")
+    return model
+
+
+def _tables(path: Path) -> EntropyTables:
+    tables = read_tables(path)
+    if tables is None:
+        raise InputError(f"{path}: holds no entropy tables; give --tables")
+    return tables
 
 
 def _read(path: Path, tables: EntropyTables, framing: Framing) -> list[Redundancy | None]:
