@@ -1,31 +1,41 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit import`: other people's weights -> our checkpoint format."""
+"""`dredkit import`: the weights and tables of an Opus release -> our checkpoint format."""
 
 from pathlib import Path
 
 import click
 
-from quantize.topologies import rdovae_encoder
 from toolkit.console import emit_json, err, json_option
-from toolkit.importers import load_model
 from toolkit.importers.checkpoint import write_checkpoint
+from toolkit.importers.release import NETWORKS, Release, read_release
 
 
 @click.command("import")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), required=True)
+@click.argument(
+    "sources", metavar="SOURCE...", type=click.Path(path_type=Path), nargs=-1, required=True
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="A .safetensors file."
+)
 @json_option
-def command(source: Path, output: Path, json_to: str | None) -> None:
-    """Read the RDO-VAE encoder from an Opus 'DNNw' blob and write it as a checkpoint."""
-    model = load_model(source, rdovae_encoder())
-    write_checkpoint(output, model.layers, f"{model.source['name']} {model.source['sha256']}")
-    sparse = sum(layer.blocks is not None for layer in model.layers.values())
-    err.print(f"{output}: {len(model.layers)} layers ({sparse} sparse) from {source}")
+def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> None:
+    """Read the sender's networks and entropy tables from an Opus release into one checkpoint.
+
+    A SOURCE is a 'DNNw' weight blob, a *_data.c file, or the dnn/ folder of a release tarball.
+    Blobs hold no entropy tables: give dred_rdovae_stats_data.c beside them.
+    """
+    release = read_release(sources)
+    note = "; ".join(f"{source['name']} {source['sha256']}" for source in release.sources)
+    write_checkpoint(output, release.layers, note, release.tables)
+    _tell(release, output)
     emit_json(
         json_to,
         {
             "output": str(output),
-            "source": model.source,
+            "sources": release.sources,
+            "unused": release.unused,
+            "networks": {name: list(layers) for name, layers in release.networks.items()},
+            "entropy_tables": release.tables is not None,
             "layers": {
                 name: {
                     "rows": layer.matrix.shape[0],
@@ -33,7 +43,26 @@ def command(source: Path, output: Path, json_to: str | None) -> None:
                     "int8": layer.int8 is not None,
                     "blocks": None if layer.blocks is None else int(layer.blocks.sum()),
                 }
-                for name, layer in model.layers.items()
+                for name, layer in release.layers.items()
             },
         },
     )
+
+
+def _tell(release: Release, output: Path) -> None:
+    """Say what was found and what was not."""
+    for build in NETWORKS:
+        name = build().name
+        layers = release.networks.get(name)
+        if layers is None:
+            err.print(f"{name}: not in the sources")
+            continue
+        sparse = sum(layer.blocks is not None for layer in layers.values())
+        err.print(f"{name}: {len(layers)} layers ({sparse} sparse)")
+    if release.tables is None:
+        err.print("entropy tables: not in the sources; dred_rdovae_stats_data.c has them")
+    else:
+        err.print("entropy tables: of latents and states, 16 levels")
+    for name in release.unused:
+        err.print(f"{name}: nothing in it for the sender", soft_wrap=True)
+    err.print(f"wrote {output}", soft_wrap=True)

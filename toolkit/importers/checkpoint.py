@@ -13,10 +13,12 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 _WEIGHT = ".weight"
+_TABLE_ROWS = ("scale", "deadzone", "r", "p0")  # the order of EntropyTables' first axis
 
 
 def read_checkpoint(path: Path) -> dict[str, Weights]:
@@ -32,9 +34,17 @@ def read_checkpoint(path: Path) -> dict[str, Weights]:
     return {name: _layer(name, arrays, path) for name in names}
 
 
-def write_checkpoint(path: Path, layers: dict[str, Weights], note: str) -> None:
-    """Write layers as a checkpoint, whole or not at all; `note` says where they came from."""
+def write_checkpoint(
+    path: Path, layers: dict[str, Weights], note: str, tables: EntropyTables | None = None
+) -> None:
+    """Write layers as a checkpoint, whole or not at all; `note` says where they came from.
+
+    Entropy tables become `latent_scale` [16, 25] to `state_p0` [16, 50], uint8.
+    """
     arrays: dict[str, npt.NDArray[Any]] = {}
+    if tables is not None:
+        for part, levels in (("latent", tables.latents), ("state", tables.states)):
+            arrays |= {f"{part}_{row}": levels[at] for at, row in enumerate(_TABLE_ROWS)}
     for name, layer in layers.items():
         arrays[f"{name}.weight"] = layer.matrix.astype(np.float32)
         arrays[f"{name}.bias"] = layer.bias.astype(np.float32)

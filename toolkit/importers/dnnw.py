@@ -32,13 +32,17 @@ def read_blob(path: Path, cols: dict[str, int]) -> dict[str, Weights]:
     sparse layers); layers that it does not name are left out. Raises InputError with the record
     and offset of the first thing that is wrong.
     """
-    records = read_records(path.read_bytes(), str(path))
+    return layers_of(read_records(path.read_bytes(), str(path)), cols, str(path))
+
+
+def layers_of(records: Records, cols: dict[str, int], where: str) -> dict[str, Weights]:
+    """Put together the layers of `cols` whose weights are among `records`; see `read_blob`."""
     layers = {}
     for record in records:
         for suffix in _WEIGHT_SUFFIXES:
             name = record.removesuffix(suffix)
             if name != record and name in cols and name not in layers:
-                layers[name] = _layer(records, name, cols[name], str(path))
+                layers[name] = _layer(records, name, cols[name], where)
     return layers
 
 
@@ -83,7 +87,9 @@ def read_records(data: bytes, where: str) -> Records:
 def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
     bias = _take(records, f"{name}_bias", "<f4", where).astype(np.float64)
     rows = len(bias)
-    if f"{name}_weights_float" in records:
+    # A release built with float weights for debugging keeps them beside the int8 ones.
+    is_float = f"{name}_weights_int8" not in records
+    if f"{name}_weights_float" in records and is_float:
         floats = _take(records, f"{name}_weights_float", "<f4", where)
         _expect(floats, rows * cols, f"{name}_weights_float", where)
         # Float weights lie column by column: w[in * rows + out] (DRED-SPEC section 7).
@@ -153,7 +159,7 @@ def _unpack_sparse(
 def _take(records: Records, name: str, kind: str, where: str) -> npt.NDArray[np.generic]:
     record = records.get(name)
     if record is None:
-        raise InputError(f"{where}: record {name} is missing; is the blob complete?")
+        raise InputError(f"{where}: record {name} is missing; is the file complete?")
     if record.dtype != np.dtype(kind):
         raise InputError(f"{where}: record {name} has type {record.dtype}, not {np.dtype(kind)}")
     return record
