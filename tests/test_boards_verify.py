@@ -97,7 +97,7 @@ def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Pa
     stored = sum(m.stored_bytes for m in model.matrices.values())
     dense = sum(m.rows * m.cols for m in model.matrices.values())
     assert verdict.build is not None
-    # Blocks that are zero do not reach the flash: dense tables alone would be larger than all of it.
+    # Blocks that are zero do not reach the flash: dense tables alone would be larger than it all.
     assert stored < verdict.build.flash < dense
 
 

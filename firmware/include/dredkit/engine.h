@@ -11,12 +11,12 @@
 #define DK_MODEL_HASH_BYTES 16  // first half of the SHA-256 of the quantised model file
 
 typedef struct {
-    const char *stage;        // "rdovae_enc", ...
-    const char *target;       // name of the target's TOML file
+    const char *stage;   // "rdovae_enc", ...
+    const char *target;  // name of the target's TOML file
     uint8_t model_hash[DK_MODEL_HASH_BYTES];
-    uint16_t input_bytes;     // of one step
-    uint16_t output_bytes;    // of one step
-    uint16_t trace_bytes;     // all layer outputs of one step, in the manifest's order
+    uint16_t input_bytes;   // of one step
+    uint16_t output_bytes;  // of one step
+    uint16_t trace_bytes;   // all layer outputs of one step, in the manifest's order
     // Bring the stage to its state before the first step.
     dk_status (*reset)(void);
     // Run one step. `trace` is NULL or takes trace_bytes; inputs and outputs are little-endian.
