@@ -27,7 +27,7 @@ _WIDE = ("conv2d_1", "conv2d_2")  # layers that keep int16 weights
 class Settings:
     """How to train. The defaults made the checkpoint that ships."""
 
-    steps: int = 1500
+    steps: int = 1200
     batch: int = 16
     frames: int = 200  # of a stretch
     stretches: int = 3000  # that the batches are drawn from

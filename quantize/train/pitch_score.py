@@ -26,14 +26,14 @@ from quantize.weights import Weights
 
 F32 = NDArray[np.float32]
 
-COLUMNS = {  # of a table of scores, all as shares of one
-    "within_50_cents": "within 50 cents %",
-    "gross": "off by 20 % or more %",
-    "octave": "octave errors %",
-    "correlation": "correlation %",
-    "tracker_correlation": "tracker's %",
-    "integer_same": "int8 as float %",
-    "integer_within_50_cents": "int8 within 50 cents %",
+COLUMNS = {  # headings of a table of scores, see `evaluate`
+    "within_50_cents": "within 50 ct",
+    "gross": "gross",
+    "octave": "octave",
+    "correlation": "corr",
+    "tracker_correlation": "tracker's",
+    "integer_same": "int8 same",
+    "integer_within_50_cents": "int8 50 ct",
 }
 VOICED = 0.2  # correlation feature above which a frame counts as voiced
 _NEAR = 50 / 1200  # octaves
