@@ -18,7 +18,7 @@ from toolkit.errors import DredkitError, exit_code
 COMMANDS = {
     "doctor": "Show each tool, its version, and what mends a missing one.",
     "targets": "List the boards that dredkit knows.",
-    "import": "Read model weights from an Opus blob into a checkpoint.",
+    "import": "Read an Opus release's weights and entropy tables into a checkpoint.",
     "train": "Prepare speech data, train and score the default models.",
     "quantize": "Quantise a float model to integers.",
     "generate": "Generate C weight tables and step functions for a target.",
