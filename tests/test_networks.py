@@ -42,7 +42,7 @@ def _dense_weight(blob: dict[str, np.ndarray], name: str, inputs: int) -> np.nda
     else:
         grid = blocks.reshape(len(scale) // 8, inputs // 4, 8, 4)
         matrix[:] = grid.transpose(0, 2, 1, 3).reshape(len(scale), inputs)
-    return matrix * (127 * scale[:, None])  # the scale is for inputs of 1/127
+    return np.asarray(matrix * (127 * scale[:, None]))  # the scale is for inputs of 1/127
 
 
 def _load(layers: dict[str, Layer], path: Path) -> None:
