@@ -21,6 +21,7 @@ from quantize import integer
 from quantize.dred.history import STEP_SAMPLES, History, Rate
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
+from quantize.files import write_whole
 from quantize.fixed import features as fixed
 from quantize.fixed.resample import DELAY_16K
 from quantize.integer import Ints
@@ -58,10 +59,7 @@ class EncoderModel:
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(self.to_bytes())
-        partial.replace(path)
+        write_whole(path, self.to_bytes())
 
     @staticmethod
     def load(path: Path) -> "EncoderModel":

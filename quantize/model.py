@@ -18,6 +18,7 @@ from safetensors.numpy import load, save
 
 from quantize import integer
 from quantize.errors import InputError
+from quantize.files import write_whole
 from quantize.graph import Graph
 from quantize.integer import Ints
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
@@ -131,10 +132,7 @@ class QuantisedModel:
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(self.to_bytes())
-        partial.replace(path)
+        write_whole(path, self.to_bytes())
 
     @staticmethod
     def load(path: Path) -> "QuantisedModel":

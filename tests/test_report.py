@@ -27,8 +27,9 @@ from toolkit.budget import Budget
 from toolkit.report import write_verification
 from toolkit.report.page import render
 from toolkit.report.record import Record, load_record, save_record
+from toolkit.stage import NetworkStage
 from toolkit.targets import load_target
-from toolkit.verify import Verification, reference
+from toolkit.verify import Verification
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_the_page_says_what_was_found(record: Record, good: Verification) -> Non
         "331,000 B (323 KiB) of 2,621,440 B",
         "1,304 B at worst of 16,384 B (16 KiB); 1,048 B seen",
         "int8 + int8 8x4 sparse",
-        good.model.hash,
+        good.stage.hash,
         "random 1",
         "9b74c9897bac770ffc029102a200c5de12345678",
         "MAINCLK of FPGA image AN547",
@@ -91,7 +92,7 @@ def test_the_page_says_what_was_found(record: Record, good: Verification) -> Non
         "13.421",
     ):
         assert fact in text
-    for layer in good.model.graph.nodes:
+    for layer in good.stage.networks[0].graph.nodes:
         assert layer.name in text
     alts = [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
     assert alts == ["Spectrogram of the recording", "Latents over time", "side over time"]
@@ -132,7 +133,7 @@ def test_hostile_names_stay_text(good: Verification, record: Record, tmp_path: P
     hostile = replace(
         good,
         audio=tmp_path / name,
-        model=replace(good.model, source={"name": evil, evil: "x"}),
+        stage=NetworkStage(replace(good.stage.networks[0], source={"name": evil, evil: "x"})),
         target=replace(good.target, description=evil, clock_source=evil),
         link={evil: evil},
         comparisons={evil: good.comparisons["host C"]},
@@ -167,7 +168,7 @@ def test_a_mismatch_makes_the_page_red_and_is_named(good: Verification, tmp_path
     page = Elements(page_of(mismatching(good), tmp_path))
     text = " ".join(page.text.split())
     assert "✗ Not bit-exact" in text
-    got = int(reference(good.model, good.inputs)["gru2"][17, 3])
+    got = int(good.stage.reference(good.inputs).layers["gru2"][17, 3])
     where = f"layer gru2, step 17, element 3: got {got ^ 1}, want {got}"
     assert f"2 of {STEPS * 69:,} values differ; first: {where}" in text
     assert f"First mismatch of mps3-an547, at 0.34 s: {where}" in text

@@ -16,7 +16,7 @@ from toolkit.report.checks import checks
 from toolkit.report.junit import junit
 from toolkit.report.record import facts_of
 from toolkit.report.table import table
-from toolkit.verify import Verification, reference
+from toolkit.verify import Verification
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_what_was_not_shown_does_not_pass(
 
 
 def test_a_value_that_is_missing_is_told_as_nothing(good: Verification) -> None:
-    want = reference(good.model, good.inputs)
+    want = good.stage.reference(good.inputs).layers
     short = {name: values[:-1] for name, values in want.items()}
     found = replace(good, comparisons={"board": compare("board", ["out"], short, want)})
     text = checks(found.as_json())[0].text

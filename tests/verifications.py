@@ -11,11 +11,11 @@ from quantize import integer
 from tests.small_models import small_model
 from toolkit.budget import budget_of
 from toolkit.build import BuildResult
-from toolkit.codegen.arena import plan
 from toolkit.codegen.generate import describe
 from toolkit.compare import compare
+from toolkit.stage import stage_of
 from toolkit.targets import load_target
-from toolkit.verify import Verification, layer_sizes, output_layers, reference
+from toolkit.verify import Verification
 
 STEPS = 25
 SAMPLES = 320 * STEPS
@@ -30,13 +30,13 @@ def verification(clip: Path, folder: Path) -> Verification:
     soundfile.write(audio, pcm[:SAMPLES], rate)
     noise = np.random.default_rng(3).normal(0.0, 1.0, (STEPS, 12))
     inputs = integer.to_fixed(noise, model.frac["features"]).astype(np.int16)
-    want = reference(model, inputs)
-    layers = [name for name, _ in layer_sizes(model.graph)]
-    writers = output_layers(model.graph)
+    stage = stage_of(model)
+    want = stage.reference(inputs)
+    layers = [name for name, _ in stage.layers]
     return Verification(
         target=target,
-        model=model,
-        manifest=describe(model, target.name, plan(model)),
+        stage=stage,
+        manifest=describe(stage, target.name),
         build=BuildResult(
             elf=Path("firmware.elf"),
             build_id="9b74c9897bac770ffc029102a200c5de12345678",
@@ -50,10 +50,10 @@ def verification(clip: Path, folder: Path) -> Verification:
         ),
         audio=audio,
         inputs=inputs,
-        outputs={b: want[n] for b, (n, _) in zip(model.graph.outputs, writers, strict=True)},
+        outputs=want.outputs,
         comparisons={
-            "host C": compare("host C", layers, want, want),
-            target.name: compare(target.name, [name for name, _ in writers], want, want),
+            "host C": compare("host C", layers, want.layers, want.layers),
+            target.name: compare(target.name, list(want.outputs), want.outputs, want.outputs),
         },
         budget=budget_of(target, [round(32.768 * (265_000 + 7 * i)) for i in range(STEPS)]),
         stack_used=1048,
@@ -63,12 +63,12 @@ def verification(clip: Path, folder: Path) -> Verification:
 
 def mismatching(good: Verification) -> Verification:
     """The same, but the board got two values wrong, first the one of gru2 at step 17."""
-    want = reference(good.model, good.inputs)
+    want = good.stage.reference(good.inputs).layers
     got = {name: values.copy() for name, values in want.items()}
     got["gru2"][17, 3] ^= 1
     got["out"][19, 0] ^= 1
     name = good.target.name
-    layers = [layer for layer, _ in layer_sizes(good.model.graph)]
+    layers = [layer for layer, _ in good.stage.layers]
     return replace(good, comparisons={**good.comparisons, name: compare(name, layers, got, want)})
 
 

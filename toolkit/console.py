@@ -9,6 +9,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from quantize.files import write_whole
+
 err = Console(stderr=True, highlight=False)
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -28,8 +30,4 @@ def emit_json(destination: str | None, value: object) -> None:
     if destination == "-":
         click.echo(text, nl=False)
         return
-    path = Path(destination)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(Path(destination), text.encode("utf-8"))

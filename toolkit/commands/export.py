@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from quantize.files import write_whole
 from quantize.litert import cross_check, export
 from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err, json_option
@@ -44,7 +45,7 @@ def command(model: Path, output: Path | None, check: bool, json_to: str | None) 
             steps, mismatch = len(inputs), cross_check(quantised, inputs)
     target = output or BUILD / f"{quantised.graph.name}.tflite"
     if mismatch is None:
-        _write(target, content)
+        write_whole(target, content)
     verdict = f"{steps} steps equal in LiteRT" if check else "not checked"
     emit_json(
         json_to,
@@ -60,10 +61,3 @@ def command(model: Path, output: Path | None, check: bool, json_to: str | None) 
     if mismatch is not None:
         raise CheckFailed(f"LiteRT disagrees: {mismatch}; nothing was written")
     err.print(f"{target}: {len(content)} bytes, {verdict}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
+from quantize.files import write_whole
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 _WEIGHT = ".weight"
@@ -53,11 +54,8 @@ def write_checkpoint(
             arrays[f"{name}.scale"] = layer.scale
         if layer.blocks is not None:
             arrays[f"{name}.blocks"] = layer.blocks.astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     contiguous = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
-    partial.write_bytes(save(contiguous, metadata={"source": note}))
-    partial.replace(path)
+    write_whole(path, save(contiguous, metadata={"source": note}))
 
 
 def _layer(name: str, arrays: dict[str, npt.NDArray[Any]], path: Path) -> Weights:

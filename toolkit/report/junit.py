@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from quantize.files import write_whole
 from toolkit.report.checks import checks
-from toolkit.report.files import fit_text, write_whole
+from toolkit.report.text import fit_text
 
 
 def write_junit(facts: Mapping[str, Any], path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from quantize.files import write_whole
 from toolkit.budget import STEP_SECONDS, Budget
 from toolkit.report.checks import Check, budget_in, checks, mismatch_text
-from toolkit.report.files import fit_text, write_whole
 from toolkit.report.plots import (
     NEGATIVE,
     POSITIVE,
@@ -25,6 +25,7 @@ from toolkit.report.plots import (
     value_ticks,
 )
 from toolkit.report.record import Int16s, Record
+from toolkit.report.text import fit_text
 
 _LONGEST_SOUND_S = 15.0  # longer recordings would make the page heavy: they are not played
 _TITLES = {
@@ -152,7 +153,7 @@ def _timeline(record: Record) -> Timeline:
     width = 100 * covered / seconds
     maps = []
     for name, table in record.outputs.items():
-        picture, full = heat_map(table * 2.0 ** -facts["model"]["frac"].get(name, 0), width)
+        picture, full = heat_map(table * 2.0 ** -facts["model"]["outputs"][name], width)
         maps.append(HeatMap(_TITLES.get(name, name), table.shape[1], picture, full))
     top = 1.08 * max(limit, max(costs))
     last = facts["frames"] - 1  # a surplus step may be the first mismatch: keep to the plot

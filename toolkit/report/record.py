@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from quantize.files import write_whole
 from toolkit.audio import read_speech
 from toolkit.errors import InputError
-from toolkit.report.files import write_whole
 from toolkit.report.schema import SCHEMA, require
 from toolkit.targets import Target
 
@@ -124,6 +124,7 @@ def _check_shapes(record: Record, path: Path) -> None:
         for name, values in tables.items()
         if values.dtype != np.int16 or values.ndim != 2 or len(values) != steps
     ]
+    wrong += [name for name in record.outputs if name not in facts["model"]["outputs"]]
     if record.pcm.dtype != np.int16 or record.pcm.shape != (facts["recording"]["samples"],):
         wrong.append("pcm")
     if facts["recording"]["rate"] != RATE:
@@ -158,6 +159,7 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
         "model": {
             **{k: manifest[k] for k in ("macs", "table_bytes", "arena_bytes", "state_bytes")},
             "frac": verification.stage.frac,
+            "outputs": {n: verification.stage.frac.get(n, 0) for n in verification.outputs},
             "trace_values": manifest["trace_bytes"] // 2,
             "layers": [{key: layer[key] for key in _LAYER + _COST} for layer in manifest["layers"]],
         },

@@ -41,6 +41,7 @@ SCHEMA: dict[str, Any] = {
     "recording": {"sha256": str, "samples": SIZE, "rate": SIZE},
     "model": {
         "frac": {"*": SHIFT},
+        "outputs": {"*": SHIFT},
         "macs": COUNT,
         "table_bytes": COUNT,
         "arena_bytes": COUNT,
