@@ -16,6 +16,7 @@ import numpy.typing as npt
 from quantize import encoder, integer
 from quantize.calibrate import steps
 from quantize.dred.history import STEP_SAMPLES, Rate
+from quantize.dred.tables import LATENTS, STATES
 from quantize.encoder import EncoderModel, default_rate, run_encoder
 from quantize.errors import InputError
 from quantize.features import extract
@@ -143,7 +144,7 @@ class EncoderStage(Stage):
         self.networks = (model.pitch, model.rdovae)
         self.layers = encoder.layer_sizes(model)
         self.input_bytes = 2 * (STEP_SAMPLES + _RATE_WORDS)
-        self.output_bytes = _LENGTH_BYTES + encoder.DEFAULT_BYTES
+        self.output_bytes = _LENGTH_BYTES + encoder.DEFAULT_BYTES + 2 * (LATENTS + STATES)
 
     def inputs(self, audio: Path) -> Int16s:
         pcm = read_speech(audio)
@@ -163,18 +164,27 @@ class EncoderStage(Stage):
             voices.append(voice != 0)
         pcm = np.ascontiguousarray(inputs[:, :STEP_SAMPLES]).reshape(-1).astype(np.int16)
         run = run_encoder(self.model, pcm, rates, voices)
+        layers = {name: values.astype("<i2") for name, values in run.layers.items()}
+        writers = {node.output.buffer: node.name for node in self.model.rdovae.graph.nodes}
+        vectors = [layers[writers[name]] for name in ("latents", "initial_state")]
         rows = [
             len(payload).to_bytes(_LENGTH_BYTES, "little")
-            + payload.ljust(self.output_bytes - _LENGTH_BYTES, b"\0")
-            for payload in run.payloads
+            + payload.ljust(encoder.DEFAULT_BYTES, b"\0")
+            + b"".join(table[step].tobytes() for table in vectors)
+            for step, payload in enumerate(run.payloads)
         ]
-        layers = {name: values.astype("<i2") for name, values in run.layers.items()}
         return Reference(layers, self.outputs(rows))
 
     def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
         data = np.array([np.frombuffer(row, np.uint8) for row in rows])
-        length = np.ascontiguousarray(data[:, :_LENGTH_BYTES]).view("<u2").astype(np.int16)
-        return {"payload_length": length, "payload": data[:, _LENGTH_BYTES:].astype(np.int16)}
+        ends = np.cumsum([_LENGTH_BYTES, encoder.DEFAULT_BYTES, 2 * LATENTS])
+        length, payload, latents, state = np.split(data, ends, axis=1)
+        return {
+            "latents": np.ascontiguousarray(latents).view("<i2"),
+            "initial_state": np.ascontiguousarray(state).view("<i2"),
+            "payload_length": np.ascontiguousarray(length).view("<i2"),
+            "payload": payload.astype(np.int16),
+        }
 
 
 def stage_of(model: Model) -> Stage:

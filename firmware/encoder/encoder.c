@@ -67,3 +67,13 @@ int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLE
     dk_dred_history_push(&encoder->history, latents, initial_state);
     return dk_dred_history_payload(&encoder->history, &dk_encoder_tables, rate, payload);
 }
+
+const int16_t *dk_encoder_latents(const dk_encoder *encoder)
+{
+    return encoder->work.rdovae.latents;
+}
+
+const int16_t *dk_encoder_state(const dk_encoder *encoder)
+{
+    return encoder->work.rdovae.initial_state;
+}

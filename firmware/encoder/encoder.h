@@ -58,4 +58,9 @@ void dk_encoder_init(dk_encoder *encoder);
 int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
                         const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
 
+// What the last step gave: latents[DK_DRED_LATENTS] and the decoder's initial state
+// [DK_DRED_STATES], with DK_RDOVAE_ENC_*_FRAC fractional bits. Valid until the next step.
+const int16_t *dk_encoder_latents(const dk_encoder *encoder);
+const int16_t *dk_encoder_state(const dk_encoder *encoder);
+
 #endif

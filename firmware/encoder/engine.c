@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The sender behind the serial server. A step's input: 320 samples, then q0, dQ, qmax, chunks (a
 // byte each), payload bytes (16 bits), voice (a byte), a reserved byte. Its output: the payload's
-// length (16 bits), then the payload, zeros after it.
+// length (16 bits), the payload with zeros after it, then latents and initial state, int16 each.
 #include "dredkit/engine.h"
 
 #include <assert.h>
@@ -11,10 +11,17 @@
 #include "encoder_config.h"
 #include "engine_sizes.h"
 
-enum { PCM_BYTES = 2 * DK_ENCODER_SAMPLES, RATE_BYTES = 8, LENGTH_BYTES = 2 };
+enum {
+    PCM_BYTES = 2 * DK_ENCODER_SAMPLES,
+    RATE_BYTES = 8,
+    LENGTH_BYTES = 2,
+    LATENT_BYTES = 2 * DK_DRED_LATENTS,
+    STATE_BYTES = 2 * DK_DRED_STATES,
+    PAYLOAD_BYTES = DK_ENGINE_OUTPUT_BYTES - LENGTH_BYTES - LATENT_BYTES - STATE_BYTES
+};
 
 static_assert(DK_ENGINE_INPUT_BYTES == PCM_BYTES + RATE_BYTES, "input as described above");
-static_assert(DK_ENGINE_OUTPUT_BYTES > LENGTH_BYTES, "room for a payload");
+static_assert(PAYLOAD_BYTES > 0, "room for a payload");
 static_assert(DK_ENGINE_TRACE_BYTES == DK_ENCODER_TRACE_BYTES, "manifest and C agree");
 
 static dk_encoder encoder;
@@ -37,7 +44,7 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
         .max_chunks = asked[3],
         .max_bytes = (uint16_t)(asked[4] | (asked[5] << 8)),
     };
-    if (rate.max_bytes > DK_ENGINE_OUTPUT_BYTES - LENGTH_BYTES) {
+    if (rate.max_bytes > PAYLOAD_BYTES) {
         return DK_ERR_RANGE;
     }
     const int32_t length =
@@ -48,8 +55,10 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     output[0] = (uint8_t)(length & 0xFF);
     output[1] = (uint8_t)(length >> 8);
     // The coder leaves behind what it tried and did not keep, as where speech had just begun.
-    const size_t used = LENGTH_BYTES + (size_t)length;
-    memset(output + used, 0, DK_ENGINE_OUTPUT_BYTES - used);
+    uint8_t *payload = output + LENGTH_BYTES;
+    memset(payload + length, 0, PAYLOAD_BYTES - (size_t)length);
+    memcpy(payload + PAYLOAD_BYTES, dk_encoder_latents(&encoder), LATENT_BYTES);
+    memcpy(payload + PAYLOAD_BYTES + LATENT_BYTES, dk_encoder_state(&encoder), STATE_BYTES);
     return DK_OK;
 }
 
