@@ -62,7 +62,7 @@ def test_unknown_target_lists_the_known() -> None:
         ("stack_bytes = 8192", "stack_bytes = 1048576", "stack_bytes", "multiple of 8 up to"),
         ("irq = 37", 'irq = "37"', "uart.irq", "must be an integer"),
         ("irq = 37", "irq = 37\nparity = 1", "uart.parity", "unknown key"),
-        ("ring_bytes = 2048", "ring_bytes = 2000", "uart.ring_bytes", "power of two"),
+        ("ring_bytes = 4096", "ring_bytes = 2000", "uart.ring_bytes", "power of two"),
         ("ticks_per_unit = 1.0", "ticks_per_unit = -1", "emulator.ticks_per_unit", "positive"),
         ("icount_shift = 0", "icount_shift = 11", "emulator.icount_shift", "outside"),
         ('kind = "ram"', 'kind = "rom"', "memory[1].kind", "must be one of"),
@@ -107,7 +107,7 @@ def test_board_files_follow_the_toml(tmp_path: Path) -> None:
     header = board_header(target)
     assert "#define DK_BOARD_UART_BASE 0x40011000u" in header
     assert "#define DK_BOARD_UART_IRQ 37u" in header
-    assert "#define DK_BOARD_UART_RING_BYTES 2048u" in header
+    assert "#define DK_BOARD_UART_RING_BYTES 4096u" in header
     script = linker_script(target)
     assert "flash (rx) : ORIGIN = 0x08000000, LENGTH = 0x100000" in script
     assert "@" not in script
