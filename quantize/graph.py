@@ -220,6 +220,10 @@ class Graph:
         """Whether a buffer holds int16, which takes int16 weights."""
         return self.format(buffer) is not Format.X8
 
+    def held_bytes(self, buffer: str) -> int:
+        """Bytes that a buffer takes."""
+        return self.buffers[buffer] * (2 if self.is_wide(buffer) else 1)
+
     @property
     def calibrated(self) -> tuple[str, ...]:
         """The in- and outputs whose format calibration chooses."""

@@ -97,12 +97,8 @@ class NetworkStage(Stage):
         self.hash = model.hash
         self.networks = (model,)
         self.layers = [(node.name, node.output.size) for node in graph.nodes]
-        self.input_bytes = sum(self._bytes(name) for name in graph.inputs)
-        self.output_bytes = sum(self._bytes(name) for name in graph.outputs)
-
-    def _bytes(self, buffer: str) -> int:
-        graph = self.model.graph
-        return graph.buffers[buffer] * (2 if graph.is_wide(buffer) else 1)
+        self.input_bytes = sum(graph.held_bytes(name) for name in graph.inputs)
+        self.output_bytes = sum(graph.held_bytes(name) for name in graph.outputs)
 
     def inputs(self, audio: Path) -> Int16s:
         (name,) = self.model.graph.inputs

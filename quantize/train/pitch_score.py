@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from quantize.errors import InputError
 from quantize.features import CORRELATION, PITCH, voicing
@@ -22,6 +20,7 @@ from quantize.quantizer import quantise
 from quantize.run import run_integer, to_held
 from quantize.topologies import pitch
 from quantize.train.pitch_data import Recording
+from quantize.train.tensors import read_tensors, write_tensors
 from quantize.weights import Weights
 
 F32 = NDArray[np.float32]
@@ -120,23 +119,12 @@ def evaluate(
 
 def save_checkpoint(path: Path, model: PitchNet, notes: Mapping[str, str]) -> None:
     """Write the network to a safetensors file, in one move."""
-    tensors = {k: v.contiguous() for k, v in export_layers(model.layers()).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, {"network": "pitch", **notes})
-    partial.chmod(0o644)  # the library writes for the owner only
-    partial.replace(path)
+    write_tensors(path, export_layers(model.layers()), {"network": "pitch", **notes})
 
 
 def load_checkpoint(path: Path) -> PitchNet:
     """Read a checkpoint; InputError if it is missing, damaged or of another network."""
-    try:
-        with safe_open(path, "pt") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: train or import a model first") from None
-    except (SafetensorError, OSError):
-        raise InputError(f"{path} is no safetensors checkpoint, or is damaged") from None
+    weights = read_tensors(path)
     model = PitchNet()
     import_layers(model.layers(), weights)
     return model

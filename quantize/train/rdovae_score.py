@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from quantize.errors import InputError
@@ -21,6 +19,7 @@ from quantize.networks.rdovae import LEVELS, RdovaeDecoder, RdovaeEncoder
 from quantize.train.data import Sampler
 from quantize.train.rate import Table, bits, fit, squeeze, to_bytes
 from quantize.train.rdovae import PACKET, Rdovae, packets
+from quantize.train.tensors import read_tensors, write_tensors
 
 F32 = NDArray[np.float32]
 VECTORS = ("latent", "state")
@@ -88,23 +87,12 @@ def freeze(model: Rdovae, sampler: Sampler, batches: int = 12) -> Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint, notes: Mapping[str, str]) -> None:
     """Write networks and tables to a safetensors file, in one move."""
     weights = export_layers({**checkpoint.encoder.layers(), **checkpoint.decoder.layers()})
-    tensors = {k: v.contiguous() for k, v in {**weights, **checkpoint.tables}.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, {"network": "rdovae", **notes})
-    partial.chmod(0o644)  # the library writes for the owner only
-    partial.replace(path)
+    write_tensors(path, {**weights, **checkpoint.tables}, {"network": "rdovae", **notes})
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; InputError if it is missing, damaged or of another network."""
-    try:
-        with safe_open(path, "pt") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: train or import a model first") from None
-    except (SafetensorError, OSError):
-        raise InputError(f"{path} is no safetensors checkpoint, or is damaged") from None
+    weights = read_tensors(path)
     encoder, decoder = RdovaeEncoder(), RdovaeDecoder()
     import_layers({**encoder.layers(), **decoder.layers()}, weights)
     tables = {}

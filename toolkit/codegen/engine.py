@@ -42,7 +42,7 @@ def network_engine(model: QuantisedModel, target: str) -> str:
         for buffer in buffers:
             declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
             copy.append(f"    {where.format(buffer, offset)}\n")
-            offset += graph.buffers[buffer] * (2 if graph.is_wide(buffer) else 1)
+            offset += graph.held_bytes(buffer)
     arguments = ", ".join(("&instance", "&scratch", *graph.inputs, *graph.outputs, "trace"))
     return (
         f'{BANNER}#include "dredkit/engine.h"\n\n#include <string.h>\n\n#include "{name}.h"\n\n'

@@ -18,8 +18,9 @@ from quantize.run import output_frac
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.arena import plan
 from toolkit.codegen.engine import encoder_config, engine_sizes, network_engine
+from toolkit.codegen.stats import entropy_source
 from toolkit.codegen.step import step_header, step_source
-from toolkit.codegen.tables import entropy_tables, weight_header, weight_tables
+from toolkit.codegen.tables import weight_header, weight_tables
 from toolkit.codegen.wire import wire_header
 from toolkit.stage import Model, Stage, stage_of
 from toolkit.targets import Target
@@ -44,7 +45,7 @@ def generate(model: Model, target: Target, build_dir: Path) -> dict[str, Any]:
         files["engine.c"] = network_engine(model, target.name)
     else:
         files["encoder_config.h"] = encoder_config(stage, target.name)
-        files["encoder_tables.c"] = entropy_tables(model.tables)
+        files["encoder_tables.c"] = entropy_source(model.tables, "dk_encoder_tables")
     manifest = describe(stage, target.name)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
 from quantize.graph import Gru
 from quantize.model import QuantisedMatrix, QuantisedModel
@@ -51,25 +50,6 @@ def weight_header(model: QuantisedModel) -> str:
     lines.extend(f"extern const dk_gru {gru};\n" for gru in grus(model))
     lines.append("\n#endif\n")
     return "".join(lines)
-
-
-def entropy_tables(tables: EntropyTables) -> str:
-    """Return the C source of an encoder's entropy tables, dk_dred_tables."""
-    text = [
-        BANNER,
-        '#include "encoder/encoder.h"\n\n',
-        "const dk_dred_tables dk_encoder_tables = {\n",
-    ]
-    for name, table in (("latents", tables.latents), ("states", tables.states)):
-        text.append(f"    .{name} = {{\n")
-        for row in table:
-            levels = ",\n".join(
-                f"         {{{', '.join(map(str, level))}}}" for level in row.tolist()
-            )
-            text.append(f"        {{\n{levels},\n        }},\n")
-        text.append("    },\n")
-    text.append("};\n")
-    return "".join(text)
 
 
 def grus(model: QuantisedModel) -> dict[str, int]:
