@@ -170,8 +170,9 @@ def test_the_recurrent_weights_end_as_sparse_as_asked(sampler: SpeechSampler) ->
     trainer = Trainer(SMALL, settings)
     for step in range(6):
         trainer.advance(sampler.batch(step, 8, 2))
-    for gate, density in zip(trainer.model.a.weight.chunk(3), SMALL.density, strict=True):
-        blocks = gate.reshape(4, 8, 8, 4).abs().sum((1, 3))
+    pairs = list(zip(trainer.model.a.weight.chunk(3), SMALL.density, strict=True))
+    for weight, density in [*pairs, (trainer.model.a_to_b.weight, SMALL.density_b)]:
+        blocks = weight.reshape(-1, 8, 8, 4).abs().sum((1, 3))
         assert (blocks > 0).float().mean().item() == pytest.approx(density, abs=0.03)
 
 

@@ -28,20 +28,25 @@ BLOCK = (8, 4)  # outputs x inputs that are kept or dropped together in a sparse
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a preset chooses. Densities are those of the recurrent weights of GRU A, per gate."""
+    """What a preset chooses.
+
+    Densities are the shares of 8 x 4 blocks that are kept of the recurrent weights of GRU A, per
+    gate, and of what GRU B takes from GRU A.
+    """
 
     conditioning: int
     gru_a: int
     gru_b: int
     pitch: int = 32
     embedding: int = 64
-    density: tuple[float, float, float] = (0.15, 0.15, 0.4)  # z, r, h
+    density: tuple[float, float, float] = (0.1, 0.1, 0.23)  # z, r, h
+    density_b: float = 0.45
 
 
 PRESETS = {
     # About 7,000 recurrent weights a sample are left of GRU A: for an M7 or M55.
     "edge": Sizes(conditioning=96, gru_a=128, gru_b=16),
-    "full": Sizes(conditioning=128, gru_a=384, gru_b=32, density=(0.05, 0.05, 0.2)),
+    "full": Sizes(conditioning=128, gru_a=384, gru_b=32, density=(0.05, 0.05, 0.2), density_b=0.2),
 }
 
 

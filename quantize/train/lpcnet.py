@@ -34,10 +34,10 @@ class Settings:
     rate: float = 2e-3  # Adam's, at the start
     decay: float = 5e-5  # rate / (1 + decay * step)
     warm_up: int = 100
-    sparse_from: int = 8_000  # steps between which GRU A loses its weakest blocks
-    sparse_to: int = 30_000
+    sparse_from: int = 8_000  # steps between which the weakest blocks of weights are dropped
+    sparse_to: int = 22_000
     sparse_every: int = 100
-    int8_from: int = 150_000  # weights are rounded to int8 from here on
+    int8_from: int = 30_000  # weights are rounded to int8 from here on
     seed: int = 1
     save_every: float = 180.0  # seconds
 
@@ -82,6 +82,7 @@ class Trainer:
         self.step = 0
         self.average = math.log(256)  # of the loss, over the last few hundred steps
         self.mask = torch.ones_like(self.model.a.weight)
+        self.mask_b = torch.ones_like(self.model.a_to_b.weight)
 
     def state(self) -> dict[str, Any]:
         """Return everything that resuming needs."""
@@ -89,6 +90,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "mask": self.mask,
+            "mask_b": self.mask_b,
             "step": self.step,
             "average": self.average,
             "sizes": asdict(self.model.sizes),
@@ -104,7 +106,7 @@ class Trainer:
         try:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.mask = state["mask"]
+            self.mask, self.mask_b = state["mask"], state["mask_b"]
             self.step, self.average = int(state["step"]), float(state["average"])
         except (KeyError, RuntimeError, ValueError):
             raise InputError(f"{path} is of another network: delete it to begin anew") from None
@@ -139,13 +141,16 @@ class Trainer:
         settings = self.settings
         if self.step < settings.sparse_from:
             return
-        weight = self.model.a.weight
+        model = self.model
         if self.step <= settings.sparse_to and self.step % settings.sparse_every == 0:
-            gates = zip(weight.chunk(3), self.model.sizes.density, strict=True)
+            gates = zip(model.a.weight.chunk(3), model.sizes.density, strict=True)
             masks = [block_mask(w, density_at(self.step, d, settings)) for w, d in gates]
             self.mask = torch.cat(masks)
+            kept = density_at(self.step, model.sizes.density_b, settings)
+            self.mask_b = block_mask(model.a_to_b.weight, kept)
         with torch.no_grad():
-            weight.mul_(self.mask)
+            model.a.weight.mul_(self.mask)
+            model.a_to_b.weight.mul_(self.mask_b)
 
 
 def train(

@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 
 from quantize.errors import InputError
 
+_MASKS = ("mask", "mask_b")  # tensors of zeros and ones: which weights are kept
+
 
 def save_state(path: Path, kind: str, state: dict[str, Any]) -> None:
     """Write `state` of a `kind` of training to `path`, replacing it in one move."""
@@ -51,7 +53,7 @@ def save_packed(path: Path, kind: str, state: dict[str, Any]) -> None:
         tensors[f"square.{name}"] = moments[index]["exp_avg_sq"].bfloat16()
     for key, value in state.items():
         if isinstance(value, torch.Tensor):
-            tensors[key] = value.to(torch.uint8) if key == "mask" else value
+            tensors[key] = value.to(torch.uint8) if key in _MASKS else value
         elif key not in ("model", "optimiser"):
             plain[key] = value
     groups = state["optimiser"]["param_groups"]
@@ -92,6 +94,5 @@ def load_packed(path: Path, kind: str) -> dict[str, Any]:
         "model": {name: tensors[f"model.{name}"] for name in names},
         "optimiser": {"state": moments, "param_groups": plain["groups"]},
     }
-    if "mask" in tensors:
-        state["mask"] = tensors["mask"].float()
+    state |= {name: tensors[name].float() for name in _MASKS if name in tensors}
     return state
