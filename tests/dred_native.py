@@ -14,6 +14,7 @@ from quantize.dred.history import Rate
 from quantize.dred.payload import MAX_BYTES, Header
 from quantize.dred.tables import DECAY, LATENTS, LEVELS, P_ZERO, STATES, EntropyTables
 from quantize.integer import Ints
+from toolkit.link.wire import load_wire
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,6 +72,8 @@ SOURCES = [
         *("payload_encode", "payload_parse", "history", "policy"),
     )
 ]
+INCLUDES = [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
+ERRORS = {name: -code for name, code in load_wire().errors.items()}  # dk_status by name
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 
 
@@ -81,7 +84,7 @@ class Native:
         library = folder / "dred.so"
         subprocess.run(
             ["gcc", *WARNINGS, "-O2", "-shared", "-fPIC", "-fsanitize=undefined"]
-            + ["-fsanitize-undefined-trap-on-error", f"-I{ROOT / 'firmware'}", "-o", str(library)]
+            + ["-fsanitize-undefined-trap-on-error", *INCLUDES, "-o", str(library)]
             + [str(source) for source in SOURCES],
             check=True,
         )

@@ -19,6 +19,7 @@ SOURCES = (
     *("dred/features.c", "dred/features_spectrum.c", "dred/features_pitch.c"),
     "dred/features_tables.c",
 )
+INCLUDES = [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
 CDEF = """
 int32_t dk_log2(uint64_t x);
 uint32_t dk_exp2(uint32_t fraction);
@@ -53,7 +54,7 @@ class DspLibrary:
         subprocess.run(
             ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversion"]
             + ["-Werror", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
-            + [f"-I{ROOT / 'firmware'}", "-o", str(library)]
+            + [*INCLUDES, "-o", str(library)]
             + [str(ROOT / "firmware" / source) for source in SOURCES],
             check=True,
         )

@@ -15,7 +15,7 @@ from quantize.dred.payload import parse
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
 from quantize.integer import Ints
-from tests.dred_native import Native, random_tables
+from tests.dred_native import ERRORS, Native, random_tables
 
 
 @pytest.fixture(scope="session")
@@ -166,14 +166,14 @@ def test_inputs_are_checked(native: Native) -> None:
     c = ffi.new("dk_dred_history *")
     for fields in ([16, 0, 0, 0], [0, 16, 0, 0], [0, 0, 561, 0]):
         config = ffi.new("dk_dred_history_config *", fields)
-        assert lib.dk_dred_history_init(c, config) == -32
+        assert lib.dk_dred_history_init(c, config) == ERRORS["argument"]
     assert lib.dk_dred_history_init(c, ffi.new("dk_dred_history_config *", [7, 7, 64, 0])) == 0
     for samples in (0, 39, 1960):
-        assert lib.dk_dred_history_begin(c, samples, True) == -32
+        assert lib.dk_dred_history_begin(c, samples, True) == ERRORS["argument"]
     tables, out = native.tables(plain_tables()), ffi.new("uint8_t[9]")
     for rate in ([6, 5, 15, 0, 9], [6, 5, 15, 27, 9], [6, 5, 15, 1, 0], [6, 5, 6, 1, 9]):
         rate_c = ffi.new("dk_dred_rate *", rate)
-        assert lib.dk_dred_history_payload(c, tables, rate_c, out) == -32
+        assert lib.dk_dred_history_payload(c, tables, rate_c, out) == ERRORS["argument"]
 
 
 def test_memory_is_small(native: Native) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.dsp_library import ROOT, SOURCES
+from tests.dsp_library import INCLUDES, ROOT, SOURCES
 
 HERE = ROOT / "tests" / "dsp_board"
 FIRMWARE = [str(ROOT / "firmware" / source) for source in SOURCES]
-COMMON = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", f"-I{ROOT / 'firmware'}"]
+COMMON = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", *INCLUDES]
 # Code and vectors at 0, data in the memory at 0x20000000, as these machines have them.
 LINK = ["--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x9000"]
 LINK += ["-Wl,-Tdata=0x20000000"]

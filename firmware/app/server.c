@@ -28,6 +28,10 @@ _Static_assert(DK_ERR_SESSION == -(int)DK_WIRE_ERROR_SESSION, "status.h and wire
 _Static_assert(DK_ERR_ORDER == -(int)DK_WIRE_ERROR_ORDER, "status.h and wire.toml");
 _Static_assert(DK_ERR_RANGE == -(int)DK_WIRE_ERROR_RANGE, "status.h and wire.toml");
 _Static_assert(DK_ERR_OVERRUN == -(int)DK_WIRE_ERROR_OVERRUN, "status.h and wire.toml");
+_Static_assert(DK_ERR_RATE == -(int)DK_WIRE_ERROR_RATE, "status.h and wire.toml");
+_Static_assert(DK_ERR_LENGTH == -(int)DK_WIRE_ERROR_LENGTH, "status.h and wire.toml");
+_Static_assert(DK_ERR_SHORT == -(int)DK_WIRE_ERROR_SHORT, "status.h and wire.toml");
+_Static_assert(DK_ERR_SYMBOL == -(int)DK_WIRE_ERROR_SYMBOL, "status.h and wire.toml");
 
 typedef struct {
     uint32_t ticks;

@@ -13,7 +13,7 @@ int32_t dk_dred_history_init(dk_dred_history *history, const dk_dred_history_con
 {
     if (history == NULL || config == NULL || config->latent_frac > 15 || config->state_frac > 15 ||
         config->delay > DK_DRED_DELAY_MAX) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     memset(history, 0, sizeof *history);
     history->config = *config;
@@ -36,7 +36,7 @@ int32_t dk_dred_history_begin(dk_dred_history *history, unsigned samples, bool a
 {
     if (history == NULL || samples == 0 || samples > DK_DRED_PACKET_MAX ||
         samples % UNIT_SAMPLES != 0) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     // A positive distance keeps the division a floor; it is 1.5 units and the delay, less what
     // waits, of which there is less than a step.
@@ -152,7 +152,7 @@ int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *
 {
     if (history == NULL || rate == NULL || rate->max_chunks == 0 ||
         rate->max_chunks > DK_DRED_MAX_CHUNKS) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     dk_dred_header header = {rate->q0, rate->dq, rate->qmax, 0};
     dk_dred_writer writer;

@@ -44,12 +44,12 @@ typedef struct {
     uint8_t skipped;  // silent steps that the previous packet skipped
 } dk_dred_history;
 
-// Start in silence; returns 0 or DK_DRED_ERR_ARGUMENT.
+// Start in silence; returns 0 or DK_ERR_ARGUMENT.
 int32_t dk_dred_history_init(dk_dred_history *history, const dk_dred_history_config *config);
 
 // Begin a packet of `samples` at 16 kHz (2.5 to 120 ms, a multiple of 40), `active` being the
 // voice decision for all of it. Returns how many steps of 20 ms it completes, each of which asks
-// for one dk_dred_history_push, or DK_DRED_ERR_ARGUMENT.
+// for one dk_dred_history_push, or DK_ERR_ARGUMENT.
 int32_t dk_dred_history_begin(dk_dred_history *history, unsigned samples, bool active);
 
 // Add a completed step.
@@ -57,7 +57,7 @@ void dk_dred_history_push(dk_dred_history *history, const int16_t latents[DK_DRE
                           const int16_t state[DK_DRED_STATES]);
 
 // Write the packet's redundancy into `payload`, which has room for rate->max_bytes. Returns its
-// bytes, 0 if there is none worth sending or none fits, or DK_DRED_ERR_ARGUMENT. Once per packet.
+// bytes, 0 if there is none worth sending or none fits, or DK_ERR_ARGUMENT. Once per packet.
 int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *tables,
                                 const dk_dred_rate *rate, uint8_t *payload);
 

@@ -8,16 +8,10 @@
 
 #include "dred/rangecoder.h"
 #include "dred/tables.h"
+#include "dredkit/status.h"
 
 #define DK_DRED_MAX_BYTES 1000
 #define DK_DRED_MAX_CHUNKS 26  // 1.04 s
-
-typedef enum {
-    DK_DRED_ERR_ARGUMENT = -32,  // NULL, or a parameter out of range
-    DK_DRED_ERR_LENGTH = -33,    // 0 or more than 1000 bytes
-    DK_DRED_ERR_SHORT = -34,     // ends inside the header, the state or a chunk
-    DK_DRED_ERR_SYMBOL = -35     // a symbol beyond 16 bits
-} dk_dred_error;
 
 // Writes a payload piece by piece. It ends where it was last kept; what came later is forgotten.
 typedef struct {
@@ -30,7 +24,7 @@ typedef struct {
 } dk_dred_writer;
 
 // Start with the header, for at most `budget` bytes (1 .. 1000) of `payload`; returns 0 or
-// DK_DRED_ERR_ARGUMENT. `payload` has room for `budget` bytes until the end.
+// DK_ERR_ARGUMENT. `payload` has room for `budget` bytes until the end.
 int32_t dk_dred_writer_init(dk_dred_writer *writer, const dk_dred_tables *tables,
                             const dk_dred_header *header, uint8_t *payload, size_t budget);
 
@@ -55,7 +49,7 @@ typedef struct {
 } dk_dred_payload;
 
 // Parse a payload that nobody vouches for, up to `max_chunks` (at most 26). Returns the number of
-// chunks, or a negative dk_dred_error; `payload` is unspecified then.
+// chunks, or DK_ERR_ARGUMENT, _LENGTH, _SHORT or _SYMBOL; `payload` is unspecified then.
 int32_t dk_dred_parse(const dk_dred_tables *tables, const uint8_t *data, size_t size,
                       unsigned max_chunks, dk_dred_payload *payload);
 

@@ -87,10 +87,10 @@ int32_t dk_dred_writer_init(dk_dred_writer *writer, const dk_dred_tables *tables
                             const dk_dred_header *header, uint8_t *payload, size_t budget)
 {
     if (writer == NULL || tables == NULL || header == NULL || payload == NULL) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     if (budget == 0 || budget > DK_DRED_MAX_BYTES || !dk_dred_header_is_sound(header)) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     *writer = (dk_dred_writer){
         .tables = tables,

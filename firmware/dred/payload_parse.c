@@ -44,15 +44,15 @@ static int32_t read_magnitude(dk_range_decoder *coder, unsigned decay)
     while (group == DK_DRED_GROUP) {
         magnitude += (int32_t)DK_DRED_GROUP;
         if (magnitude > INT16_MAX) {
-            return DK_DRED_ERR_SYMBOL;
+            return DK_ERR_SYMBOL;
         }
         if (dk_range_decoder_left(coder) < 0) {
-            return DK_DRED_ERR_SHORT;
+            return DK_ERR_SHORT;
         }
         group = dk_range_decode_icdf(coder, table);
     }
     magnitude += (int32_t)group;
-    return magnitude <= INT16_MAX ? magnitude : DK_DRED_ERR_SYMBOL;
+    return magnitude <= INT16_MAX ? magnitude : DK_ERR_SYMBOL;
 }
 
 static int32_t read_row(dk_range_decoder *coder, const dk_dred_row *row, int16_t *symbols)
@@ -73,17 +73,17 @@ static int32_t read_row(dk_range_decoder *coder, const dk_dred_row *row, int16_t
             symbols[i] = (int16_t)(sign == 1 ? magnitude : -magnitude);
         }
     }
-    return dk_range_decoder_left(coder) < 0 ? DK_DRED_ERR_SHORT : 0;
+    return dk_range_decoder_left(coder) < 0 ? DK_ERR_SHORT : 0;
 }
 
 int32_t dk_dred_parse(const dk_dred_tables *tables, const uint8_t *data, size_t size,
                       unsigned max_chunks, dk_dred_payload *payload)
 {
     if (tables == NULL || data == NULL || payload == NULL || max_chunks > DK_DRED_MAX_CHUNKS) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     if (size == 0 || size > DK_DRED_MAX_BYTES) {
-        return DK_DRED_ERR_LENGTH;
+        return DK_ERR_LENGTH;
     }
     dk_range_decoder coder;
     dk_range_decoder_init(&coder, data, size);

@@ -45,7 +45,7 @@ int32_t dk_dred_libopus_policy(const dk_dred_policy_request *request, dk_dred_ra
 {
     if (request == NULL || rate == NULL || request->bitrate > BITRATE_MAX || request->loss > 100 ||
         request->duration > DURATION_MAX || request->units == 0 || request->units > UNITS_MAX) {
-        return DK_DRED_ERR_ARGUMENT;
+        return DK_ERR_ARGUMENT;
     }
     const int32_t available = (int32_t)request->bitrate - (request->lbrr ? 20000 : 12000);
     const uint32_t percent = share_percent(request->loss, request->lbrr);

@@ -14,7 +14,7 @@ typedef struct {
 } dk_dred_policy_request;
 
 // Decide as libopus does in VBR: fills `rate` and returns the bitrate of the DRED share, 0 for no
-// redundancy (`rate` is untouched), or DK_DRED_ERR_ARGUMENT.
+// redundancy (`rate` is untouched), or DK_ERR_ARGUMENT.
 int32_t dk_dred_libopus_policy(const dk_dred_policy_request *request, dk_dred_rate *rate);
 
 #endif

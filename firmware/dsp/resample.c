@@ -11,26 +11,26 @@
 #define STATE_FRAC 11
 #define PAST (DK_RESAMPLE_TAPS - 1)
 
-dk_resample_status dk_resampler_init(dk_resampler *resampler, uint32_t rate)
+dk_status dk_resampler_init(dk_resampler *resampler, uint32_t rate)
 {
     memset(resampler, 0, sizeof *resampler);
     switch (rate) {
         case 8000:
             resampler->filter = &dk_resample_8k;
-            return DK_RESAMPLE_OK;
+            return DK_OK;
         case 12000:
             resampler->filter = &dk_resample_12k;
-            return DK_RESAMPLE_OK;
+            return DK_OK;
         case 16000:
-            return DK_RESAMPLE_OK;
+            return DK_OK;
         case 24000:
             resampler->filter = &dk_resample_24k;
-            return DK_RESAMPLE_OK;
+            return DK_OK;
         case 48000:
             resampler->filter = &dk_resample_48k;
-            return DK_RESAMPLE_OK;
+            return DK_OK;
         default:
-            return DK_RESAMPLE_ERROR_RATE;
+            return DK_ERR_RATE;
     }
 }
 

@@ -5,15 +5,12 @@
 
 #include <stdint.h>
 
+#include "dredkit/status.h"
+
 #define DK_RESAMPLE_OUT 160  // samples out for 10 ms in
 #define DK_RESAMPLE_SECTIONS 4
 #define DK_RESAMPLE_TAPS 22
 #define DK_RESAMPLE_DELAY 11  // of 16 kHz input, which only waits
-
-typedef enum {
-    DK_RESAMPLE_OK = 0,
-    DK_RESAMPLE_ERROR_RATE = -1,
-} dk_resample_status;
 
 typedef struct {
     uint8_t up;
@@ -31,8 +28,8 @@ typedef struct {
 
 extern const dk_resample_filter dk_resample_8k, dk_resample_12k, dk_resample_24k, dk_resample_48k;
 
-// Start from rest. DK_RESAMPLE_ERROR_RATE for another rate than those above.
-dk_resample_status dk_resampler_init(dk_resampler *resampler, uint32_t rate);
+// Start from rest. DK_ERR_RATE for another rate than those above.
+dk_status dk_resampler_init(dk_resampler *resampler, uint32_t rate);
 
 // 10 ms: rate / 100 samples in, 160 out. The two do not overlap.
 void dk_resample(dk_resampler *resampler, const int16_t *in, int16_t out[DK_RESAMPLE_OUT]);

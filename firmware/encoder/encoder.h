@@ -54,7 +54,7 @@ void dk_encoder_init(dk_encoder *encoder);
 
 // Encode one packet of 20 ms. `active` is the caller's voice decision for it. Writes a payload of
 // at most rate->max_bytes bytes and returns its length, 0 if there is nothing worth sending, or a
-// negative dk_dred_error for a bad rate. `trace` is NULL or takes DK_ENCODER_TRACE_BYTES.
+// negative dk_status for a bad rate. `trace` is NULL or takes DK_ENCODER_TRACE_BYTES.
 int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
                         const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
 

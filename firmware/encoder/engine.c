@@ -50,7 +50,7 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     const int32_t length =
         dk_encoder_step(&encoder, pcm, asked[6] != 0, &rate, output + LENGTH_BYTES, trace);
     if (length < 0) {
-        return DK_ERR_ARGUMENT;
+        return (dk_status)length;
     }
     output[0] = (uint8_t)(length & 0xFF);
     output[1] = (uint8_t)(length >> 8);

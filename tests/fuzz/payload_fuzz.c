@@ -85,7 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&read, 0, sizeof read);
     const int32_t count = dk_dred_parse(&fuzz_tables, data + 1, size - 1, max_chunks, &read);
     if (count < 0) {
-        require(count >= DK_DRED_ERR_SYMBOL && count <= DK_DRED_ERR_ARGUMENT);
+        const bool asks_too_much = max_chunks > DK_DRED_MAX_CHUNKS;
+        require((count == DK_ERR_ARGUMENT) == asks_too_much);
+        require(asks_too_much || (count >= DK_ERR_SYMBOL && count <= DK_ERR_LENGTH));
         return 0;
     }
     require((unsigned)count <= max_chunks && read.chunk_count == count);

@@ -118,7 +118,8 @@ def build(folder: Path, clang: str, tables: EntropyTables) -> Path:
     here = Path(__file__).resolve().parent
     subprocess.run(
         [clang, "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", *SANITIZE]
-        + [f"-I{ROOT / 'firmware'}", "-o", str(target), str(here / "payload_fuzz.c"), str(source)]
+        + [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}", "-o", str(target)]
+        + [str(here / "payload_fuzz.c"), str(source)]
         + [str(path) for path in SOURCES],
         check=True,
     )
