@@ -51,7 +51,8 @@ void dk_features_finish(const dk_features *features, const int16_t *scores, unsi
 // of quantize/fixed.
 void dk_features_spectral(dk_features *features, const int16_t x[DK_FFT_POINTS + 1],
                           int16_t phases[DK_PHASES], int32_t logs[DK_CEPSTRUM]);
-void dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[17]);
+// The lags, of which lag 0 is in [2^29, 2^30); the true ones are these times 2 to what is returned.
+int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[17]);
 void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESIDUAL_TAPS]);
 // Two samples of residual: x[17] and x[18] are their own, before them the past.
 void dk_features_residual(const int16_t *x, const int32_t taps[DK_RESIDUAL_TAPS],

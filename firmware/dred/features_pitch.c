@@ -11,6 +11,8 @@
 #define PREEMPHASIS_FRAC 15
 #define RESIDUAL_FRAC 10
 #define RESIDUAL_BITS 31
+#define DENSITY_FRAC 30
+#define MATRIX_FRAC 24
 #define TENTH_OF_PERMILLE 429497             // 1e-4, Q32
 #define VALUE_BITS 27                        // of samples whose squares are summed in 64 bits
 #define MOST_ENERGY ((1 << 30) - (1 << 20))  // of a span, less what rounding may add
@@ -18,7 +20,7 @@
 #define CURVE_FRAC 20
 #define REACH 2  // classes on both sides of the best one that the mean takes in
 
-void dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK_LPC_ORDER + 1])
+int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK_LPC_ORDER + 1])
 {
     int64_t sums[DK_LPC_ORDER + 1];
     int32_t density[DK_CEPSTRUM];
@@ -47,6 +49,7 @@ void dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[D
     for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
         lags[i] = (int32_t)(sums[i] >> down);
     }
+    return top + down - DENSITY_FRAC - MATRIX_FRAC;
 }
 
 void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESIDUAL_TAPS])

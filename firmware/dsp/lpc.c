@@ -25,7 +25,7 @@ static int32_t changed(int32_t coefficient, int32_t k, int32_t mirrored)
     return y < -(1 << (COEFFICIENT_BITS - 1)) + 1 ? -(1 << (COEFFICIENT_BITS - 1)) + 1 : y;
 }
 
-void dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER])
+int32_t dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER])
 {
     const int32_t enough = (int32_t)((int64_t)lags[0] * ENOUGH >> 16);
     int32_t error = lags[0];
@@ -45,4 +45,5 @@ void dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER]
         const int32_t square = (int32_t)((int64_t)k * k >> REFLECTION_FRAC);
         error -= (int32_t)((int64_t)error * square >> REFLECTION_FRAC);
     }
+    return error;
 }

@@ -10,6 +10,7 @@
 
 // Levinson's recursion on lags of which lag 0 is in [2^29, 2^30) and the largest; stops where the
 // gain reaches 30 dB. The residual is y[n] + sum lpc[k] y[n - 1 - k]; coefficients Q24 within +-32.
-void dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER]);
+// Returns what is left of lag 0, 1 at least.
+int32_t dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER]);
 
 #endif

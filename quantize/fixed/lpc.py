@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from quantize.fixed.scalar import LOG_FRAC, Ints, bit_length, exp2, rounded, saturate
+from quantize.fixed.scalar import EXP_FRAC, LOG_FRAC, Ints, bit_length, exp2, rounded, saturate
 from quantize.fixed.spectrum import BANDS, EDGES, EMPHASIS_FRAC, FRAME, PREEMPHASIS
 
 ORDER: Final = 16
@@ -52,6 +52,11 @@ NOISE_FLOOR: Final = int(np.floor(26 / 38 * 2.0**30 + 0.5))  # Q30
 
 def autocorrelation(logs: Ints) -> Ints:
     """[frames, 17] of which lag 0 is in [2^29, 2^30), from band logarithms Q24."""
+    return scaled_autocorrelation(logs)[0]
+
+
+def scaled_autocorrelation(logs: Ints) -> tuple[Ints, Ints]:
+    """`autocorrelation`, and the exponent [frames]: true lags are these times 2^exponent."""
     top = (logs.max(axis=1) >> LOG_FRAC) + 1  # 2^top is above the largest
     below = logs - (top << LOG_FRAC)[:, None]
     density = np.right_shift(
@@ -62,11 +67,17 @@ def autocorrelation(logs: Ints) -> Ints:
     noise = np.where(top > 24, np.right_shift(noise, np.maximum(top - 24, 0)), noise)
     lags[:, 0] += (((lags[:, 0] >> 20) * _FLOOR) >> 12) + noise
     down = bit_length(lags[:, 0]) - 30
-    return np.asarray(np.right_shift(lags, down[:, None]))
+    exponent = top + down - EXP_FRAC - _MATRIX_FRAC
+    return np.asarray(np.right_shift(lags, down[:, None])), np.asarray(exponent)
 
 
 def levinson(lags: Ints) -> Ints:
     """Predictors [frames, 16] Q24 from [frames, 17]; stops where the gain reaches 30 dB."""
+    return levinson_and_error(lags)[0]
+
+
+def levinson_and_error(lags: Ints) -> tuple[Ints, Ints]:
+    """`levinson`, and the energy [frames] that the predictor leaves of lag 0, at least 1."""
     frames = len(lags)
     lpc = np.zeros((frames, ORDER), np.int64)
     error = lags[:, 0].copy()
@@ -89,7 +100,7 @@ def levinson(lags: Ints) -> Ints:
         square = (reflection * reflection) >> _REFLECTION_FRAC
         error = error - ((error * square) >> _REFLECTION_FRAC)
         alive &= error > enough
-    return lpc
+    return lpc, error
 
 
 def joined(lpc: Ints) -> Ints:
