@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 from quantize.dred.rangecoder import RangeDecoder, RangeEncoder
-from quantize.errors import InputError
+from quantize.errors import PayloadError
 
 GROUP: Final = 7  # this symbol of a magnitude means: seven more, and go on
 SYMBOL_MAX: Final = 32767
+SHORT: Final = -10  # DK_ERR_SHORT of firmware/include/dredkit/status.h
+SYMBOL: Final = -11  # DK_ERR_SYMBOL
 _ONE: Final = 1 << 15
 
 
@@ -51,7 +53,7 @@ def encode(coder: RangeEncoder, value: int, decay: int, p_zero: int) -> None:
 
 
 def decode(coder: RangeDecoder, decay: int, p_zero: int) -> int:
-    """Decode a symbol; raises InputError when it reads past the payload or beyond int16."""
+    """Decode a symbol; raises PayloadError when it reads past the payload or beyond int16."""
     sign = coder.icdf(sign_table(p_zero))
     if sign == 0:
         return 0
@@ -60,10 +62,10 @@ def decode(coder: RangeDecoder, decay: int, p_zero: int) -> int:
     while (group := coder.icdf(table)) == GROUP:
         magnitude += GROUP
         if magnitude > SYMBOL_MAX:
-            raise InputError("DRED payload: a symbol beyond 16 bits")
+            raise PayloadError("DRED payload: a symbol beyond 16 bits", SYMBOL)
         if coder.bits_left() < 0:
-            raise InputError("DRED payload: ends inside a symbol")
+            raise PayloadError("DRED payload: ends inside a symbol", SHORT)
     magnitude += group
     if magnitude > SYMBOL_MAX:
-        raise InputError("DRED payload: a symbol beyond 16 bits")
+        raise PayloadError("DRED payload: a symbol beyond 16 bits", SYMBOL)
     return magnitude if sign == 1 else -magnitude

@@ -28,7 +28,7 @@ from quantize.dred.tables import (
     Bytes,
     EntropyTables,
 )
-from quantize.errors import InputError
+from quantize.errors import InputError, PayloadError
 from quantize.integer import Ints
 
 MAX_BYTES: Final = 1000
@@ -36,6 +36,7 @@ MIN_BYTES: Final = 8  # libopus does not try with less
 MAX_CHUNKS: Final = 26  # 1.04 s
 OFFSET_MAX: Final = 16  # units of 2.5 ms
 OFFSET_MIN: Final = OFFSET_MAX - (256 * 32 - 1)
+LENGTH: Final = -9  # DK_ERR_LENGTH of firmware/include/dredkit/status.h
 _LAST_BITS: Final = 7
 _Q0_WITHOUT_QMAX: Final = 14  # from this q0 on there is no level between q0 and 15
 
@@ -143,11 +144,11 @@ class Payload:
 def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> Payload:
     """Parse a payload that nobody vouches for.
 
-    Raises InputError for 0 or more than 1000 bytes, for an end inside header, state or chunk, and
+    Raises PayloadError for 0 or more than 1000 bytes, for an end inside header, state or chunk, and
     for a symbol beyond int16. Stops after `max_chunks` (a receiver may need fewer).
     """
     if not 1 <= len(data) <= MAX_BYTES:
-        raise InputError(f"DRED payload: want 1..{MAX_BYTES} bytes, got {len(data)}")
+        raise PayloadError(f"DRED payload: want 1..{MAX_BYTES} bytes, got {len(data)}", LENGTH)
     coder = RangeDecoder(data)
     header = _read_header(coder)
     state = _read(coder, tables.states, header.q0)
@@ -198,7 +199,7 @@ def _read(coder: RangeDecoder, table: Bytes, at: int) -> Ints:
         if laplace.is_sent(decay, p_zero):
             symbols[i] = laplace.decode(coder, decay, p_zero)
     if coder.bits_left() < 0:
-        raise InputError("DRED payload: ends inside its state or a chunk")
+        raise PayloadError("DRED payload: ends inside its state or a chunk", laplace.SHORT)
     return symbols
 
 
