@@ -46,26 +46,33 @@ class BuildResult:
 
 
 def build_firmware(
-    target: Target, generated_dir: Path, build_dir: Path, app_dir: Path | None = None
+    target: Target,
+    generated_dir: Path,
+    build_dir: Path,
+    app_dir: Path | None = None,
+    profile: bool = False,
 ) -> BuildResult:
     """Cross-compile the firmware of `target` into `build_dir`/firmware.elf.
 
     `generated_dir` holds the generated model's C. `app_dir` is the program, firmware/app unless
-    given. Raises InputError without generated code, ToolError when a tool is missing, the code
-    does not compile, or the image uses what it must not: firmware.elf is then absent.
+    given. With `profile`, layer traces hold times instead of values (toolkit/bench.py). Raises
+    InputError without generated code, ToolError when a tool is missing, the code does not compile,
+    or the image uses what it must not: firmware.elf is then absent.
     """
     if target.system != "cortexm":
         raise InputError(f"{target.name} is no board: its server is built by build_host_server")
     with _alone(build_dir):
-        return _build_firmware(target, generated_dir, build_dir, app_dir)
+        return _build_firmware(target, generated_dir, build_dir, app_dir, profile)
 
 
 def _build_firmware(
-    target: Target, generated_dir: Path, build_dir: Path, app_dir: Path | None
+    target: Target, generated_dir: Path, build_dir: Path, app_dir: Path | None, profile: bool
 ) -> BuildResult:
     image = build_dir / "firmware.elf"
     image.unlink(missing_ok=True)
-    built = _cmake(target, generated_dir, build_dir, "cmake", "firmware", app_dir=app_dir)
+    built = _cmake(
+        target, generated_dir, build_dir, "cmake", "firmware", app_dir=app_dir, profile=profile
+    )
     built = built / "firmware.elf"
     found = elf.forbidden(built)
     if found:
@@ -151,6 +158,7 @@ def _cmake(
     goal: str,
     app_dir: Path | None = None,
     sanitize: bool = False,
+    profile: bool = False,
 ) -> Path:
     """Configure and build `goal`; returns the directory that holds it."""
     if not any(generated_dir.glob("*.c")):
@@ -168,6 +176,7 @@ def _cmake(
         f"-DDREDKIT_BOARD={board}",
         f"-DDREDKIT_APP={(app_dir or ROOT / 'firmware' / 'app').resolve()}",
         f"-DDREDKIT_SANITIZE={'ON' if sanitize else 'OFF'}",
+        f"-DDREDKIT_PROFILE={'ON' if profile else 'OFF'}",
     ]  # fmt: skip
     if target.toolchain.prefix:
         toolchain = ROOT / "cmake" / f"{target.toolchain.prefix.rstrip('-')}.cmake"

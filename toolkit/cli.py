@@ -26,6 +26,7 @@ COMMANDS = {
     "flash": "Start a board and write the firmware to it.",
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
+    "bench": "Measure what every part and layer of a step costs on a board.",
     "simulate": "Write or read Opus packets that carry DRED in their padding.",
     "report": "Write the HTML page of a verification.",
     "export": "Write a quantised model as .tflite, checked by LiteRT.",

@@ -36,19 +36,24 @@ class Prepared:
     engine: HostEngine
 
 
-def prepare(model: Model, target: Target, build_root: Path) -> Prepared:
-    """Generate and build: firmware for the target, and the same C for this machine."""
+def prepare(model: Model, target: Target, build_root: Path, profile: bool = False) -> Prepared:
+    """Generate and build: firmware for the target, and the same C for this machine.
+
+    With `profile` the firmware is one to measure: its layer traces hold times (toolkit/bench.py).
+    """
     host = load_target("host")
     host_dir = build_root / host.name
     manifest = generate(model, host, host_dir)
     library = build_host_library(host_dir / GENERATED, host_dir)
     engine = HostEngine(library)
     if target.system == "posix":
+        if profile:
+            raise InputError(f"{target.name} is no board: its time is shared with other programs")
         server = build_host_server(host_dir / GENERATED, host_dir)
         return Prepared(target, model, manifest, None, server, engine)
-    build_dir = build_root / target.name
+    build_dir = build_root / (f"{target.name}-profile" if profile else target.name)
     manifest = generate(model, target, build_dir)
-    built = build_firmware(target, build_dir / GENERATED, build_dir)
+    built = build_firmware(target, build_dir / GENERATED, build_dir, profile=profile)
     return Prepared(target, model, manifest, built, None, engine)
 
 

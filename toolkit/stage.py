@@ -50,6 +50,7 @@ class Stage(ABC):
     layers: list[tuple[str, int]]
     input_bytes: int
     output_bytes: int
+    rest = "rest"  # what a step does after its last layer
 
     @property
     def trace_bytes(self) -> int:
@@ -127,6 +128,7 @@ class EncoderStage(Stage):
     """The whole sender: PCM in, payloads out. Every step has the same rate and counts as voice."""
 
     name = "encoder"
+    rest = "payload"
 
     def __init__(self, model: EncoderModel, rate: Rate | None = None) -> None:
         self.model = model

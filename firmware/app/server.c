@@ -148,6 +148,9 @@ static dk_status run_step(const uint8_t *input)
     uint8_t *trace = (server.flags & DK_WIRE_OPEN_TRACE) != 0 ? (uint8_t *)server.trace : NULL;
     memcpy(server.input, input, engine->input_bytes);
     uint32_t start = dk_port_work_ticks();
+#ifdef DK_PROFILE
+    dk_trace_begin(start);
+#endif
     dk_status status =
         engine->step((const uint8_t *)server.input, (uint8_t *)result->output, trace);
     result->ticks = dk_port_work_ticks() - start;

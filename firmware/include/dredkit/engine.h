@@ -25,6 +25,12 @@ typedef struct {
 
 extern const dk_engine dk_app_engine;
 
+#ifdef DK_PROFILE
+// In an image made for `dredkit bench` a trace holds times, not values: see firmware/nn/trace.c.
+// `ticks` is when the step began.
+void dk_trace_begin(uint32_t ticks);
+#endif
+
 // Upper bounds, known at compile time, for the server's buffers: generated into engine_sizes.h as
 // DK_ENGINE_INPUT_BYTES, DK_ENGINE_OUTPUT_BYTES and DK_ENGINE_TRACE_BYTES.
 
