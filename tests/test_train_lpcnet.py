@@ -237,3 +237,21 @@ def test_foreign_and_damaged_states_are_one_line(sampler: SpeechSampler, tmp_pat
         loss_of(Lpcnet(SMALL), sampler.batch(0, 4, 2))
     with pytest.raises(InputError, match="differ in length"):
         SpeechSampler([(np.zeros(1600, np.int16), np.zeros((9, 20), np.float32))], 1)
+
+
+def test_what_ships_is_the_mean_of_the_last_steps_and_as_sparse(sampler: SpeechSampler) -> None:
+    settings = replace(SHORT, sparse_from=1, sparse_to=4, sparse_every=1, smoothing=0.5)
+    trainer = Trainer(SMALL, settings)
+    seen = []
+    for step in range(6):
+        trainer.advance(sampler.batch(step, 8, 2))
+        seen.append(trainer.model.dense1.weight.detach().clone())
+    want = seen[0]
+    for weight in seen[1:]:
+        want = 0.5 * want + 0.5 * weight
+    smooth = trainer.smoothed()
+    assert torch.allclose(smooth.dense1.weight, want, atol=1e-6)
+    assert not torch.equal(smooth.dense1.weight, seen[-1])
+    assert torch.equal(smooth.a.weight != 0, trainer.mask != 0)
+    again = Trainer(SMALL, settings)
+    assert torch.equal(again.smoothed().dense1.weight, again.model.dense1.weight)

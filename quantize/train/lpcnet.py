@@ -38,6 +38,7 @@ class Settings:
     sparse_to: int = 22_000
     sparse_every: int = 100
     int8_from: int = 30_000  # weights are rounded to int8 from here on
+    smoothing: float = 0.999  # of the weights that are shipped: a mean over the last steps
     seed: int = 1
     save_every: float = 180.0  # seconds
 
@@ -83,6 +84,7 @@ class Trainer:
         self.average = math.log(256)  # of the loss, over the last few hundred steps
         self.mask = torch.ones_like(self.model.a.weight)
         self.mask_b = torch.ones_like(self.model.a_to_b.weight)
+        self.smooth: dict[str, Tensor] = {}  # weights averaged over steps, by name
 
     def state(self) -> dict[str, Any]:
         """Return everything that resuming needs."""
@@ -91,6 +93,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "mask": self.mask,
             "mask_b": self.mask_b,
+            "smooth": self.smooth,
             "step": self.step,
             "average": self.average,
             "sizes": asdict(self.model.sizes),
@@ -107,6 +110,7 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.mask, self.mask_b = state["mask"], state["mask_b"]
+            self.smooth = dict(state.get("smooth", {}))  # packed states leave it out
             self.step, self.average = int(state["step"]), float(state["average"])
         except (KeyError, RuntimeError, ValueError):
             raise InputError(f"{path} is of another network: delete it to begin anew") from None
@@ -133,9 +137,23 @@ class Trainer:
         with torch.no_grad():
             for weight in narrow:
                 weight.clamp_(-1, 1)
+            for name, weight in model.state_dict().items():
+                if name in self.smooth:
+                    self.smooth[name].lerp_(weight, 1 - self.settings.smoothing)
+                else:
+                    self.smooth[name] = weight.clone()
         value = loss.item()
         self.average += (value - self.average) / min(self.step, 300)
         return value
+
+    def smoothed(self) -> Lpcnet:
+        """Return the model with its weights averaged over the last steps: less noisy than any."""
+        model = Lpcnet(self.model.sizes)
+        model.load_state_dict(self.smooth or self.model.state_dict())
+        with torch.no_grad():
+            model.a.weight.mul_(self.mask)
+            model.a_to_b.weight.mul_(self.mask_b)
+        return model
 
     def _prune(self) -> None:
         settings = self.settings

@@ -41,8 +41,8 @@ def load_state(path: Path, kind: str) -> dict[str, Any]:
 def save_packed(path: Path, kind: str, state: dict[str, Any]) -> None:
     """Write `state` of an Adam training small enough to keep in a repository.
 
-    Weights stay float32; Adam's moments, in bfloat16, take a third of the file. Everything else
-    must be tensors or plain values.
+    Weights stay float32; Adam's moments, in bfloat16, take a third of the file. Smoothed weights
+    are left out: they form again. Everything else must be tensors or plain values.
     """
     tensors, plain = {}, {}
     for name, weight in state["model"].items():
@@ -54,7 +54,7 @@ def save_packed(path: Path, kind: str, state: dict[str, Any]) -> None:
     for key, value in state.items():
         if isinstance(value, torch.Tensor):
             tensors[key] = value.to(torch.uint8) if key in _MASKS else value
-        elif key not in ("model", "optimiser"):
+        elif key not in ("model", "optimiser", "smooth"):
             plain[key] = value
     groups = state["optimiser"]["param_groups"]
     plain["names"] = list(state["model"])

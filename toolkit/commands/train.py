@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from quantize.train import lpcnet, pitch, pitch_score, rdovae, rdovae_score
 from quantize.train.data import Sampler, load_features
 from quantize.train.lpcnet_data import SpeechSampler, load_speech
 from quantize.train.state import save_packed
+from quantize.train.tensors import write_tensors
 from toolkit import speechdata
 from toolkit.console import emit_json, err, json_option
 
@@ -219,6 +221,11 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     type=click.Path(path_type=Path),
     help="Also write the state packed to this file, small enough to commit.",
 )
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
+)
 @click.option("--evaluate", is_flag=True, help="Report the held-out cross-entropy only.")
 @json_option
 def lpcnet_command(
@@ -229,6 +236,7 @@ def lpcnet_command(
     steps: int,
     minutes: float,
     pack: Path | None,
+    export: Path | None,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
@@ -257,13 +265,16 @@ def lpcnet_command(
         trainer = lpcnet.train(sampler, state, PRESETS[preset], settings, until, note, begin)
     if pack is not None:
         save_packed(pack, lpcnet.KIND, trainer.state())
+    if export is not None:
+        notes = {"sizes": json.dumps(asdict(PRESETS[preset])), "steps": str(trainer.step)}
+        write_tensors(export, trainer.smoothed().export(), notes)
     _report(trainer, held_out, preset, json_to)
 
 
 def _report(
     trainer: lpcnet.Trainer, held_out: SpeechSampler, preset: str, json_to: str | None
 ) -> None:
-    score = lpcnet.evaluate(trainer.model, held_out)
+    score = lpcnet.evaluate(trainer.smoothed(), held_out)
     err.print(f"{trainer.step} steps: {trainer.average:.4f} nats, held out {score:.4f}")
     found = {"preset": preset, "steps": trainer.step, "nats": trainer.average, "held_out": score}
     emit_json(json_to, found)
