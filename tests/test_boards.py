@@ -110,7 +110,8 @@ def test_interrupts_are_taken_out_of_the_count(board: QemuBoard, probe: Probe) -
         for _ in range(noise):
             probe.port.write(b"z")
         work, interrupts = struct.unpack("<2I", probe.port.read(8))
-        assert board.target.count(work) == quiet
+        # A byte is one interrupt; as many as came in time are taken out.
+        assert abs(board.target.count(work) - quiet) <= board.target.count_error(noise)
         seen += interrupts
     assert seen > 0
 

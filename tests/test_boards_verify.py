@@ -83,8 +83,13 @@ def test_costs_repeat_exactly(board: Prepared, clip: Path) -> None:
     runs = []
     for _ in range(2):
         with connected(board, port=None, serial="socket") as session:
-            runs.append(check(session, board, inputs, False).budget.per_frame)
-    assert runs[0] == runs[1]
+            runs.append(check(session, board, inputs, False))
+    first, second = (np.array(run.budget.per_frame) for run in runs)
+    # Nothing arrives while a step is at work, unless the host lost patience and sent it again:
+    # a frame is less than twice its input.
+    resent = sum(int(run.link["resent"]) for run in runs)
+    error = board.target.count_error(resent * 2 * inputs[0].nbytes)
+    assert np.abs(first - second).max() <= error
 
 
 def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Path) -> None:

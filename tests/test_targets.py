@@ -43,6 +43,14 @@ def test_ticks_become_instructions() -> None:
     assert m4.on_hardware().count(1234) == 2468
 
 
+def test_interrupts_make_a_count_uncertain() -> None:
+    m55, m4 = load_target("mps3-an547"), load_target("netduinoplus2")
+    assert [m55.count_error(interrupts) for interrupts in (0, 7, 8, 300)] == [0, 0, 1, 18]
+    assert m4.count_error(300) == 0
+    # TIM2 ticks every other cycle on the real chip.
+    assert m4.on_hardware().count_error(0) == 4
+
+
 def test_unknown_target_lists_the_known() -> None:
     with pytest.raises(InputError, match=r"unknown target 'z80'; known targets: .*mps3-an547"):
         load_target("z80")

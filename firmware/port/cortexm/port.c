@@ -8,7 +8,10 @@
 
 #define RING_MASK (DK_BOARD_UART_RING_BYTES - 1u)
 #define NOTE_HEADER_BYTES 16  // ELF note: three words and "GNU\0", then the id
-#define TRIALS 64u
+// Of the interrupts that tell what one costs. Every reading of the timer rounds down, which is no
+// matter where a tick is a cycle; but emulated, a tick is a fraction of an instruction: 1/32.768 or
+// 1/25.6. Over a multiple of 125 of them, the same in every turn, the roundings cancel out.
+#define TRIALS 1000u
 
 extern uint32_t dk_stack_bottom[], dk_stack_top[];
 extern const uint8_t dk_build_id_note[];
