@@ -2,8 +2,8 @@
 """The whole sender: PCM to DRED payloads in integers, as the device does it, 20 ms a step.
 
 One file holds what it needs: two quantised networks and the entropy tables. `run_encoder` is the
-normative run, built from the parts that are normative each: quantize.fixed (features),
-quantize.run (networks), quantize.dred (history and payload).
+normative run, built from the parts that are normative each: quantize.fixed (resampler and
+features), quantize.run (networks), quantize.dred (history and payload).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
 from quantize.files import write_whole
 from quantize.fixed import features as fixed
-from quantize.fixed.resample import DELAY_16K
+from quantize.fixed.resample import DELAY_16K, RATES, resample
 from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.run import run_integer
@@ -31,6 +31,9 @@ from quantize.run import run_integer
 FORMAT = "dredkit-encoder-1"
 FRAMES_PER_STEP = STEP_SAMPLES // fixed.FRAME
 Q16 = 16
+HEARD_RATE = 16000  # samples a second that features are made of
+STEPS_PER_SECOND = 50
+SILENCE_RMS = 200  # a step that is not louder counts as silent
 DEFAULT_BYTES = 256  # room for a payload unless the caller says otherwise
 
 
@@ -102,23 +105,43 @@ def layer_sizes(model: EncoderModel) -> list[tuple[str, int]]:
     return sizes + [(n.name, n.output.size) for n in model.rdovae.graph.nodes]
 
 
+def step_samples(input_rate: int) -> int:
+    """Samples of 20 ms at `input_rate`; InputError for a rate that the sender does not take."""
+    if input_rate not in RATES:
+        known = ", ".join(str(rate) for rate in sorted(RATES))
+        raise InputError(f"an input rate of {input_rate} Hz: want one of {known}")
+    return input_rate // STEPS_PER_SECOND
+
+
+def voiced(pcm: npt.NDArray[np.int16], input_rate: int = HEARD_RATE) -> list[bool]:
+    """Decide for each whole step of int16 PCM: voice if its RMS is above 200, in exact integers."""
+    samples = step_samples(input_rate)
+    table = pcm[: len(pcm) // samples * samples].reshape(-1, samples).astype(np.int64)
+    return [bool(energy > SILENCE_RMS**2 * samples) for energy in (table**2).sum(axis=1)]
+
+
 def run_encoder(
     model: EncoderModel,
     pcm: npt.NDArray[np.int16],
     rates: Sequence[Rate],
     active: Sequence[bool],
+    input_rate: int = HEARD_RATE,
 ) -> EncoderRun:
-    """Encode int16 PCM at 16 kHz; step k takes samples 320 k .. 320 k + 319, rates[k], active[k].
+    """Encode int16 PCM at `input_rate`; step k takes its k-th 20 ms, rates[k] and active[k].
 
-    Samples past the last whole step are dropped. As in libopus, the signal is delayed by 11
-    samples before analysis. Raises InputError if there is no whole step.
+    Samples past the last whole step are dropped. As in libopus, the signal at 16 kHz is delayed by
+    11 samples before analysis, whatever the input rate; a resampler's own delay (quantize.fixed.
+    resample) comes on top of it and is not told to the receiver. Raises InputError if there is no
+    whole step.
     """
-    steps = len(pcm) // STEP_SAMPLES
+    samples = step_samples(input_rate)
+    steps = len(pcm) // samples
     if steps == 0:
         raise InputError("the audio is shorter than one 20 ms step")
     if len(rates) != steps or len(active) != steps:
         raise InputError(f"{steps} steps want as many rates and voice decisions")
-    delayed = np.concatenate([np.zeros(DELAY_16K, np.int16), pcm])[: steps * STEP_SAMPLES]
+    heard = pcm if input_rate == HEARD_RATE else resample(pcm[: steps * samples], input_rate)
+    delayed = np.concatenate([np.zeros(DELAY_16K, np.int16), heard])[: steps * STEP_SAMPLES]
     analysis = fixed.analyse(delayed)
     held = {"if_features": integer.narrow(analysis.phases), "xcorr_features": analysis.lags}
     scores = run_integer(model.pitch, held)

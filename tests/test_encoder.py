@@ -16,6 +16,7 @@ from quantize.integer import to_real
 from toolkit.elf import symbols
 from toolkit.importers import SHIPPED
 from toolkit.pipeline import connected, prepare
+from toolkit.sending import Sending
 from toolkit.stage import EncoderStage, load_quantised
 from toolkit.steps import Sources, fixed_inputs, quantise_encoder
 from toolkit.targets import load_target
@@ -187,7 +188,7 @@ def test_model_file(shipped: EncoderModel, tmp_path: Path) -> None:
 
 def test_a_rate_beyond_the_firmwares_room_is_refused(shipped: EncoderModel) -> None:
     with pytest.raises(InputError, match="256"):
-        EncoderStage(shipped, Rate(q0=6, dq=5, max_bytes=1000))
+        EncoderStage(shipped, Sending(rate=Rate(q0=6, dq=5, max_bytes=1000)))
 
 
 def test_tables_of_the_shipped_checkpoint_are_used(shipped: EncoderModel) -> None:

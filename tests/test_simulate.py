@@ -15,17 +15,18 @@ from click.testing import CliRunner
 
 from quantize.dred.payload import parse
 from quantize.dred.tables import EntropyTables
-from quantize.encoder import EncoderModel
+from quantize.encoder import EncoderModel, default_rate
 from toolkit.audio import read_speech
 from toolkit.commands.simulate import command
 from toolkit.errors import InputError, ToolError
 from toolkit.extension import LIBOPUS_1_6, extract, insert, strip
 from toolkit.importers import SHIPPED
 from toolkit.pipeline import connected, prepare
+from toolkit.sending import Sending
 from toolkit.simulate import codec
 from toolkit.simulate.bitfile import Record, read_bitfile, write_bitfile
 from toolkit.simulate.receiver import Redundancy, lose, read_redundancy, survival
-from toolkit.simulate.sender import Sent, send, voice
+from toolkit.simulate.sender import Sent, send
 from toolkit.stage import EncoderStage
 from toolkit.steps import Sources, quantise_encoder
 from toolkit.targets import load_target
@@ -80,8 +81,8 @@ def test_the_padding_holds_what_the_firmware_sends(
 ) -> None:
     """The sender's C, asked for the same rate and told the same voice decisions, step by step."""
     soundfile.write(tmp_path / "speech.wav", pcm, 16000)
-    steps = EncoderStage(model, sent.rate).inputs(tmp_path / "speech.wav")
-    steps[:, VOICE_WORD] = voice(pcm)
+    asked = Sending(rate=sent.rate or default_rate(), vad=True)
+    steps = EncoderStage(model, asked).inputs(tmp_path / "speech.wav")
     assert 0 < steps[:, VOICE_WORD].sum() < PACKETS
     prepared = prepare(model, load_target("host"), tmp_path / "build")
     with connected(prepared, port=None, serial="socket") as session:

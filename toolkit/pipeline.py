@@ -15,7 +15,7 @@ from toolkit.errors import InputError
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.link.transport import open_port
-from toolkit.stage import Model
+from toolkit.stage import Model, Stage
 from toolkit.targets import Target, load_target
 
 _PORT_WAIT_S = 5.0  # for the port of a board that has just been started
@@ -29,14 +29,16 @@ class Prepared:
     """
 
     target: Target
-    model: Model
+    model: Model | Stage
     manifest: dict[str, Any]
     build: BuildResult | None
     server: Path | None
     engine: HostEngine
 
 
-def prepare(model: Model, target: Target, build_root: Path, profile: bool = False) -> Prepared:
+def prepare(
+    model: Model | Stage, target: Target, build_root: Path, profile: bool = False
+) -> Prepared:
     """Generate and build: firmware for the target, and the same C for this machine.
 
     With `profile` the firmware is one to measure: its layer traces hold times (toolkit/bench.py).

@@ -15,14 +15,15 @@ import numpy.typing as npt
 
 from quantize import encoder, integer
 from quantize.calibrate import steps
-from quantize.dred.history import STEP_SAMPLES, Rate
+from quantize.dred.history import Rate
 from quantize.dred.tables import LATENTS, STATES
-from quantize.encoder import EncoderModel, default_rate, run_encoder
+from quantize.encoder import HEARD_RATE, EncoderModel, run_encoder, step_samples, voiced
 from quantize.errors import InputError
 from quantize.features import extract
 from quantize.model import QuantisedModel
 from quantize.run import run_integer
 from toolkit.audio import read_speech
+from toolkit.sending import Sending
 
 Int16s = npt.NDArray[np.int16]
 Model = QuantisedModel | EncoderModel
@@ -50,7 +51,13 @@ class Stage(ABC):
     layers: list[tuple[str, int]]
     input_bytes: int
     output_bytes: int
+    input_rate = HEARD_RATE  # samples a second of the recording that a step is made of
     rest = "rest"  # what a step does after its last layer
+
+    @property
+    def settings(self) -> dict[str, int | bool]:
+        """What the caller asked of the stage, by name."""
+        return {}
 
     @property
     def trace_bytes(self) -> int:
@@ -125,43 +132,57 @@ class NetworkStage(Stage):
 
 
 class EncoderStage(Stage):
-    """The whole sender: PCM in, payloads out. Every step has the same rate and counts as voice."""
+    """The whole sender: PCM in, payloads out, as `sending` asks at every step.
 
-    name = "encoder"
+    Its name, which a board tells when it says hello, says what input it was built for.
+    """
+
     rest = "payload"
 
-    def __init__(self, model: EncoderModel, rate: Rate | None = None) -> None:
+    def __init__(self, model: EncoderModel, sending: Sending | None = None) -> None:
         self.model = model
-        self.rate = rate or default_rate()
-        if self.rate.max_bytes > encoder.DEFAULT_BYTES:
+        self.sending = sending or Sending()
+        self.input_rate = self.sending.input_rate
+        self.samples = step_samples(self.input_rate)
+        self.name = "encoder"
+        if self.input_rate != HEARD_RATE:
+            self.name += f"-{self.input_rate // 1000}k"
+        asked = self.sending.rate.max_bytes
+        if asked > encoder.DEFAULT_BYTES:
             raise InputError(
-                f"a payload of {self.rate.max_bytes} bytes: the firmware has room for "
-                f"{encoder.DEFAULT_BYTES}"
+                f"a payload of {asked} bytes: the firmware has room for {encoder.DEFAULT_BYTES}"
             )
         self.hash = model.hash
         self.networks = (model.pitch, model.rdovae)
         self.layers = encoder.layer_sizes(model)
-        self.input_bytes = 2 * (STEP_SAMPLES + _RATE_WORDS)
+        self.input_bytes = 2 * (self.samples + _RATE_WORDS)
         self.output_bytes = _LENGTH_BYTES + encoder.DEFAULT_BYTES + 2 * (LATENTS + STATES)
 
+    @property
+    def settings(self) -> dict[str, int | bool]:
+        sending = self.sending
+        return {"input_rate": self.input_rate, **vars(sending.rate), "vad": sending.vad}
+
     def inputs(self, audio: Path) -> Int16s:
-        pcm = read_speech(audio)
-        count = len(pcm) // STEP_SAMPLES
-        rate = self.rate
+        pcm = read_speech(audio, self.input_rate)
+        count = len(pcm) // self.samples
+        rate = self.sending.rate
         asked = bytes([rate.q0, rate.dq, rate.qmax, rate.max_chunks])
         asked += rate.max_bytes.to_bytes(2, "little") + bytes([1, 0])  # voice, reserved
         words = np.tile(np.frombuffer(asked, "<i2"), (count, 1))
-        samples = pcm[: count * STEP_SAMPLES].reshape(count, STEP_SAMPLES)
+        if self.sending.vad:
+            words[:, -1] = voiced(pcm, self.input_rate)
+        samples = pcm[: count * self.samples].reshape(count, self.samples)
         return np.concatenate([samples, words], axis=1).astype("<i2")
 
     def reference(self, inputs: Int16s) -> Reference:
         rates, voices = [], []
-        for row in inputs[:, STEP_SAMPLES:]:
+        for row in inputs[:, self.samples :]:
             q0, dq, qmax, chunks, low, high, voice, _ = row.astype("<i2").tobytes()
             rates.append(Rate(q0, dq, qmax, chunks, low | high << 8))
             voices.append(voice != 0)
-        pcm = np.ascontiguousarray(inputs[:, :STEP_SAMPLES]).reshape(-1).astype(np.int16)
-        run = run_encoder(self.model, pcm, rates, voices)
+        pcm = np.ascontiguousarray(inputs[:, : self.samples]).reshape(-1).astype(np.int16)
+        run = run_encoder(self.model, pcm, rates, voices, self.input_rate)
         layers = {name: values.astype("<i2") for name, values in run.layers.items()}
         writers = {node.output.buffer: node.name for node in self.model.rdovae.graph.nodes}
         vectors = [layers[writers[name]] for name in ("latents", "initial_state")]
@@ -185,9 +206,21 @@ class EncoderStage(Stage):
         }
 
 
-def stage_of(model: Model) -> Stage:
-    """The stage that runs a model."""
-    return EncoderStage(model) if isinstance(model, EncoderModel) else NetworkStage(model)
+def stage_of(model: Model | Stage, sending: Sending | None = None) -> Stage:
+    """The stage that runs a model, a sender as `sending` asks; a stage is returned as it is.
+
+    Raises InputError if something is asked of a network that only a sender can do.
+    """
+    if isinstance(model, Stage):
+        return model
+    if isinstance(model, EncoderModel):
+        return EncoderStage(model, sending)
+    if sending not in (None, Sending()):
+        raise InputError(
+            f"{model.graph.name} is one network, without input rate, payload or voice decision: "
+            "leave out the options for them, or take the whole encoder"
+        )
+    return NetworkStage(model)
 
 
 def load_quantised(path: Path) -> Model:

@@ -23,7 +23,7 @@ from toolkit.audio import read_speech
 from toolkit.importers import SHIPPED_PITCH, has_layers, load_model
 from toolkit.importers.entropy import read_tables
 from toolkit.paths import BUILD, ROOT
-from toolkit.stage import Model, stage_of
+from toolkit.stage import Model, Stage, stage_of
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
 STAGES = ("encoder", "rdovae_enc")
@@ -95,6 +95,6 @@ def _quantise(
     return model, report(model, floats.layers, inputs)
 
 
-def fixed_inputs(model: Model, wav: Path) -> npt.NDArray[np.int16]:
+def fixed_inputs(model: Model | Stage, wav: Path) -> npt.NDArray[np.int16]:
     """Return the int16 step inputs [steps, n] that are streamed for a recording."""
     return stage_of(model).inputs(wav)

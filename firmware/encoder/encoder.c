@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "encoder/encoder.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "nn/nn.h"
+
+static_assert(DK_ENCODER_RATE == 8000 || DK_ENCODER_RATE == 12000 || DK_ENCODER_RATE == 16000 ||
+                  DK_ENCODER_RATE == 24000 || DK_ENCODER_RATE == 48000,
+              "a rate that the resampler takes");
 
 static const dk_dred_history_config history_config = {
     .latent_frac = DK_RDOVAE_ENC_LATENTS_FRAC,
@@ -17,6 +22,25 @@ void dk_encoder_init(dk_encoder *encoder)
     memset(encoder, 0, sizeof *encoder);
     dk_features_init(&encoder->features);
     (void)dk_dred_history_init(&encoder->history, &history_config);
+#if DK_ENCODER_RATE != 16000
+    (void)dk_resampler_init(&encoder->resampler, DK_ENCODER_RATE);
+#endif
+}
+
+// One frame of 10 ms as the features want it: at 16 kHz, and late as in libopus.
+static void take(dk_encoder *encoder, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
+{
+    const size_t late = DK_ENCODER_DELAY;
+    const size_t fresh = DK_FEATURES_FRAME - late;
+#if DK_ENCODER_RATE != 16000
+    int16_t heard[DK_RESAMPLE_OUT];
+    dk_resample(&encoder->resampler, pcm, heard);
+#else
+    const int16_t *heard = pcm;
+#endif
+    memcpy(frame, encoder->delayed, late * sizeof frame[0]);
+    memcpy(frame + late, heard, fresh * sizeof frame[0]);
+    memcpy(encoder->delayed, heard + fresh, late * sizeof frame[0]);
 }
 
 // One frame of 10 ms: what the pitch network takes, the network, and the 20 features.
@@ -45,13 +69,8 @@ int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLE
                         const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace)
 {
     int16_t frame[DK_FEATURES_FRAME];
-    const size_t late = DK_ENCODER_DELAY;
-    const size_t fresh = DK_FEATURES_FRAME - late;
     for (size_t i = 0; i < DK_ENCODER_FRAMES; i++) {
-        const int16_t *in = pcm + i * DK_FEATURES_FRAME;
-        memcpy(frame, encoder->delayed, late * sizeof frame[0]);
-        memcpy(frame + late, in, fresh * sizeof frame[0]);
-        memcpy(encoder->delayed, in + fresh, late * sizeof frame[0]);
+        take(encoder, pcm + i * (DK_ENCODER_SAMPLES / DK_ENCODER_FRAMES), frame);
         trace = extract(encoder, frame, encoder->step + i * DK_FEATURES, trace);
     }
 
@@ -60,7 +79,8 @@ int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLE
     dk_rdovae_enc_step(&encoder->rdovae, &encoder->work.rdovae.network, encoder->step, latents,
                        initial_state, trace);
 
-    const int32_t steps = dk_dred_history_begin(&encoder->history, DK_ENCODER_SAMPLES, active);
+    const int32_t steps =
+        dk_dred_history_begin(&encoder->history, DK_ENCODER_FRAMES * DK_FEATURES_FRAME, active);
     if (steps < 0) {
         return steps;
     }

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole sender: 20 ms of 16 kHz PCM in, a DRED payload out. quantize/encoder.py is the
-// definition, to the bit. Cost is the same for every step, but for the payload itself.
+// The whole sender: 20 ms of PCM in, a DRED payload out. quantize/encoder.py is the definition, to
+// the bit. Cost is the same for every step, but for the payload itself. The input's rate is one of
+// the generated encoder_config.h, so that memory and work are those of this rate.
 #ifndef DREDKIT_ENCODER_H
 #define DREDKIT_ENCODER_H
 
 #include "dred/features.h"
 #include "dred/history.h"
+#include "dsp/resample.h"
+#include "encoder_config.h"
 #include "pitch.h"
 #include "rdovae_enc.h"
 
-#define DK_ENCODER_SAMPLES 320  // of one step: 20 ms at 16 kHz
-#define DK_ENCODER_FRAMES (DK_ENCODER_SAMPLES / DK_FEATURES_FRAME)
-#define DK_ENCODER_DELAY 11  // samples that libopus delays 16 kHz input by
+#define DK_ENCODER_SAMPLES (DK_ENCODER_RATE / 50)  // of one step, 20 ms
+#define DK_ENCODER_FRAMES 2                        // in it, of 10 ms
+#define DK_ENCODER_DELAY 11  // samples at 16 kHz that libopus delays any input by
 
 // All int16 values of one step on their way: per frame the pitch network's inputs, its layers and
 // the features, then the layers of the RDO-VAE.
@@ -44,6 +47,9 @@ typedef struct {
     dk_pitch pitch;
     dk_rdovae_enc rdovae;
     dk_dred_history history;
+#if DK_ENCODER_RATE != 16000
+    dk_resampler resampler;
+#endif
     int16_t delayed[DK_ENCODER_DELAY];
     int16_t step[DK_ENCODER_FRAMES * DK_FEATURES];
     dk_encoder_scratch work;
@@ -52,9 +58,10 @@ typedef struct {
 // Start from silence.
 void dk_encoder_init(dk_encoder *encoder);
 
-// Encode one packet of 20 ms. `active` is the caller's voice decision for it. Writes a payload of
-// at most rate->max_bytes bytes and returns its length, 0 if there is nothing worth sending, or a
-// negative dk_status for a bad rate. `trace` is NULL or takes DK_ENCODER_TRACE_BYTES.
+// Encode one packet of 20 ms at DK_ENCODER_RATE. `active` is the caller's voice decision for it.
+// Writes a payload of at most rate->max_bytes bytes and returns its length, 0 if there is nothing
+// worth sending, or a negative dk_status for a bad rate. `trace` is NULL or takes
+// DK_ENCODER_TRACE_BYTES.
 int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
                         const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sender behind the serial server. A step's input: 320 samples, then q0, dQ, qmax, chunks (a
-// byte each), payload bytes (16 bits), voice (a byte), a reserved byte. Its output: the payload's
-// length (16 bits), the payload with zeros after it, then latents and initial state, int16 each.
+// The sender behind the serial server. A step's input: 20 ms of samples, then q0, dQ, qmax, chunks
+// (a byte each), payload bytes (16 bits), voice (a byte), a reserved byte. Its output: the
+// payload's length (16 bits), the payload with zeros after it, then latents and initial state,
+// int16 each.
 #include "dredkit/engine.h"
 
 #include <assert.h>
@@ -63,7 +64,7 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
 }
 
 const dk_engine dk_app_engine = {
-    .stage = "encoder",
+    .stage = DK_ENGINE_STAGE,
     .target = DK_ENGINE_TARGET,
     .model_hash = DK_ENGINE_MODEL_HASH,
     .input_bytes = DK_ENGINE_INPUT_BYTES,

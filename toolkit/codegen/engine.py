@@ -18,10 +18,11 @@ def engine_sizes(stage: Stage) -> str:
 
 
 def encoder_config(stage: Stage, target: str) -> str:
-    """Return encoder_config.h, from which firmware/encoder/engine.c makes `dk_app_engine`."""
+    """Return encoder_config.h: the input rate, and what `dk_app_engine` says of itself."""
     return (
         f"{BANNER}#ifndef DREDKIT_ENCODER_CONFIG_H\n#define DREDKIT_ENCODER_CONFIG_H\n\n"
-        f'#define DK_ENGINE_TARGET "{target}"\n'
+        f"#define DK_ENCODER_RATE {stage.input_rate}\n"
+        f'#define DK_ENGINE_STAGE "{stage.name}"\n#define DK_ENGINE_TARGET "{target}"\n'
         f"#define DK_ENGINE_MODEL_HASH {{{_digest(stage)}}}\n\n#endif\n"
     )
 

@@ -22,14 +22,14 @@ from toolkit.codegen.stats import entropy_source
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
 from toolkit.codegen.wire import wire_header
-from toolkit.stage import Model, Stage, stage_of
+from toolkit.stage import EncoderStage, Model, NetworkStage, Stage, stage_of
 from toolkit.targets import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"
 
 
-def generate(model: Model, target: Target, build_dir: Path) -> dict[str, Any]:
+def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     """Write build_dir/generated/ for a target and return (and write) its manifest."""
     stage = stage_of(model)
     files = {"engine_sizes.h": engine_sizes(stage), "dredkit_wire.h": wire_header()}
@@ -41,11 +41,11 @@ def generate(model: Model, target: Target, build_dir: Path) -> dict[str, Any]:
             f"{name}.h": step_header(network, plan(network)),
             f"{name}.c": step_source(network),
         }
-    if isinstance(model, QuantisedModel):
-        files["engine.c"] = network_engine(model, target.name)
-    else:
+    if isinstance(stage, NetworkStage):
+        files["engine.c"] = network_engine(stage.model, target.name)
+    elif isinstance(stage, EncoderStage):
         files["encoder_config.h"] = encoder_config(stage, target.name)
-        files["encoder_tables.c"] = entropy_source(model.tables, "dk_encoder_tables")
+        files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
     manifest = describe(stage, target.name)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
@@ -72,6 +72,7 @@ def describe(stage: Stage, target: str) -> dict[str, Any]:
         "model_hash": stage.hash,
         "source": stage.source,
         "frac": stage.frac,
+        "input_rate": stage.input_rate,
         "input_bytes": stage.input_bytes,
         "output_bytes": stage.output_bytes,
         "trace_bytes": stage.trace_bytes,

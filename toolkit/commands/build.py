@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`dredkit build`: generated C -> firmware image, with what it weighs."""
 
+import json
+from pathlib import Path
+
 import click
 from rich.table import Table
 
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
+from toolkit.codegen.generate import GENERATED, MANIFEST
 from toolkit.console import emit_json, err, json_option
+from toolkit.errors import InputError
 from toolkit.paths import BUILD
 from toolkit.targets import Target, load_target
 
@@ -13,15 +18,18 @@ from toolkit.targets import Target, load_target
 @click.command("build")
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
 @click.option("--sanitize", is_flag=True, help="For host: with ASan and UBSan.")
+@click.option("--input-rate", type=int, metavar="HZ", help="Refuse what was generated for another.")
 @json_option
-def command(target: str, sanitize: bool, json_to: str | None) -> None:
+def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | None) -> None:
     """Cross-compile the firmware for a target, from what `generate` wrote.
 
     Writes build/TARGET/firmware.elf; for host, the library for cffi and the server.
     """
     board = load_target(target)
     build_dir = BUILD / board.name
-    generated = build_dir / "generated"
+    generated = build_dir / GENERATED
+    if input_rate is not None:
+        _require_rate(generated, input_rate)
     with err.status(f"building for {board.name}"):
         if board.system == "cortexm":
             result = build_firmware(board, generated, build_dir)
@@ -34,6 +42,19 @@ def command(target: str, sanitize: bool, json_to: str | None) -> None:
     else:
         err.print(f"{library}\n{server}")
         emit_json(json_to, {"target": board.name, "library": str(library), "server": str(server)})
+
+
+def _require_rate(generated: Path, wanted: int) -> None:
+    """Raise InputError unless the generated C takes PCM at `wanted` samples a second."""
+    try:
+        found = json.loads((generated / MANIFEST).read_bytes())["input_rate"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{generated}: no generated C; run `dredkit generate` first") from error
+    if found != wanted:
+        raise InputError(
+            f"{generated} is for PCM at {found} Hz, not {wanted}: run `dredkit generate "
+            f"--input-rate {wanted}` first"
+        )
 
 
 def _table(target: Target, result: BuildResult) -> Table:

@@ -9,6 +9,7 @@ from toolkit.commands import options
 from toolkit.commands.run import run_verification
 from toolkit.console import json_option
 from toolkit.paths import BUILD
+from toolkit.sending import Sending
 from toolkit.steps import Sources
 
 BOARD = "mps3-an547"
@@ -17,6 +18,7 @@ BOARD = "mps3-an547"
 @click.command("demo")
 @options.source_options
 @options.audio_option
+@options.sending_options
 @click.option("--target", default=BOARD, show_default=True, help="A board of `dredkit targets`.")
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "demo")
 @json_option
@@ -26,6 +28,7 @@ def command(
     pitch: Path | None,
     tables: Path | None,
     audio: Path,
+    sending: Sending,
     target: str,
     output: Path,
     json_to: str | None,
@@ -34,6 +37,7 @@ def command(
     run_verification(
         target=target,
         stage=stage,
+        sending=sending,
         sources=Sources(weights, pitch, tables),
         model=None,
         audio=audio,

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Options that several commands share."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate
 from toolkit.importers import SHIPPED
+from toolkit.sending import DURATION_MS, Sending, asked_rate
 from toolkit.steps import CLIP, STAGES
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -73,3 +76,41 @@ serial_option: Decorator = click.option(
     default="socket",
     help="What an emulated board's UART is connected to.",
 )
+
+
+input_rate_option: Decorator = click.option(
+    "--input-rate",
+    type=int,
+    metavar="HZ",
+    default=HEARD_RATE,
+    show_default=True,
+    help="Of the PCM that the firmware is built for: 8000, 12000, 16000, 24000 or 48000.",
+)
+_DEFAULT = default_rate()
+_RATE_OPTIONS: tuple[tuple[str, str], ...] = (
+    ("--q0", f"Level of the newest chunk, 0 (fine) to 15; {_DEFAULT.q0} if left out."),
+    ("--dq", f"How fast older chunks get coarser, 0 to 7; {_DEFAULT.dq} if left out."),
+    ("--qmax", "The coarsest level, q0 + 1 to 15; 15 if left out."),
+    ("--max-bytes", f"Of a payload, at most {DEFAULT_BYTES}, which is the default."),
+    ("--duration", f"Of redundancy in ms, at most; {DURATION_MS} if left out."),
+    ("--bitrate", "Of the whole stream, bit/s: with --loss, libopus' policy in place of --q0."),
+    ("--loss", "Expected, percent: with --bitrate."),
+)
+
+
+def sending_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--input-rate, --vad and those of the rate, handed to the command as one `sending`."""
+
+    @functools.wraps(command)
+    def collected(*, input_rate: int, vad: bool, **others: Any) -> Any:
+        names = [flag.removeprefix("--").replace("-", "_") for flag, _ in _RATE_OPTIONS]
+        rate = asked_rate(**{name: others.pop(name) for name in names})
+        return command(sending=Sending(input_rate, rate, vad), **others)
+
+    wrapped: Callable[..., Any] = collected
+    for flag, text in reversed(_RATE_OPTIONS):
+        wrapped = click.option(flag, type=int, default=None, help=text)(wrapped)
+    vad_option: Decorator = click.option(
+        "--vad", is_flag=True, help="Steps with an RMS of 200 or less are silence, not voice."
+    )
+    return input_rate_option(vad_option(wrapped))

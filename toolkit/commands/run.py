@@ -13,6 +13,7 @@ from toolkit.pipeline import connected, prepare
 from toolkit.report import write_verification
 from toolkit.report.checks import checks
 from toolkit.report.table import table
+from toolkit.sending import Sending
 from toolkit.stage import Model, stage_of
 from toolkit.steps import Sources, fixed_inputs, quantise_stage
 from toolkit.targets import load_target
@@ -23,6 +24,7 @@ def run_verification(
     *,
     target: str,
     stage: str,
+    sending: Sending,
     sources: Sources,
     model: Model | None,
     audio: Path,
@@ -35,18 +37,19 @@ def run_verification(
 ) -> None:
     """Run every step from quantise to report; raises CheckFailed when the verdict is no.
 
-    `model` saves quantising `sources`. The report is written to `output` in either case.
+    `model` saves quantising `sources`; `sending` is what a sender is asked for. The report is
+    written to `output` in either case.
     """
     board = load_target(target)
     if model is None:
         with err.status(f"quantising {sources.weights.name}"):
             model, _ = quantise_stage(stage, sources)
         model.save(BUILD / f"{stage}.dkq")
-    made = stage_of(model)
+    made = stage_of(model, sending)
     err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
-    inputs = fixed_inputs(model, audio)
+    inputs = fixed_inputs(made, audio)
     with err.status(f"generating and building for {board.name}"):
-        prepared = prepare(model, board, BUILD)
+        prepared = prepare(made, board, BUILD)
     if prepared.build is not None:
         built = prepared.build
         err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
@@ -66,7 +69,7 @@ def run_verification(
         result = verify(
             session,
             target=board,
-            model=model,
+            model=made,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,

@@ -15,6 +15,7 @@ from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
+from toolkit.sending import Sending
 from toolkit.stage import HASH_BYTES, load_quantised, stage_of
 from toolkit.steps import DEFAULT_MODEL, fixed_inputs
 from toolkit.stream import stream
@@ -25,6 +26,7 @@ from toolkit.targets import load_target
 @options.target_option
 @click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
 @options.audio_option
+@options.sending_options
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Keep every layer's output as well.")
@@ -34,6 +36,7 @@ def command(
     target: str,
     model: Path,
     audio: Path,
+    sending: Sending,
     port: str | None,
     serial: str,
     trace: bool,
@@ -46,11 +49,10 @@ def command(
     value in <name>_real, and with --trace every layer as trace_<layer>.
     """
     board = load_target(target)
-    quantised = load_quantised(model)
-    stage = stage_of(quantised)
-    inputs = fixed_inputs(quantised, audio)
+    stage = stage_of(load_quantised(model), sending)
+    inputs = fixed_inputs(stage, audio)
     with err.status(f"generating and building for {board.name}"):
-        prepared = prepare(quantised, board, BUILD)
+        prepared = prepare(stage, board, BUILD)
     with (
         connected(prepared, port=port, serial=serial) as session,
         Progress(console=err) as bar,
@@ -82,6 +84,7 @@ def command(
             "output": str(output),
             "target": board.name,
             "model_hash": stage.hash,
+            "settings": stage.settings,
             "steps": len(inputs),
             "unit": board.unit,
             "cost": [board.count(t) for t in run.ticks],

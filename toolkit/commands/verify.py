@@ -9,6 +9,7 @@ from toolkit.commands import options
 from toolkit.commands.run import run_verification
 from toolkit.console import json_option
 from toolkit.paths import BUILD
+from toolkit.sending import Sending
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources
 
@@ -18,6 +19,7 @@ from toolkit.steps import Sources
 @options.source_options
 @options.model_option
 @options.audio_option
+@options.sending_options
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
@@ -32,6 +34,7 @@ def command(
     tables: Path | None,
     model: Path | None,
     audio: Path,
+    sending: Sending,
     port: str | None,
     serial: str,
     trace: bool,
@@ -43,6 +46,7 @@ def command(
     run_verification(
         target=target,
         stage=stage,
+        sending=sending,
         sources=Sources(weights, pitch, tables),
         model=None if model is None else load_quantised(model),
         audio=audio,

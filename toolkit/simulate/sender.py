@@ -4,19 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
-
-import numpy as np
 
 from quantize.dred.history import Rate
 from quantize.dred.policy import libopus_policy
-from quantize.encoder import DEFAULT_BYTES, EncoderModel, run_encoder
+from quantize.encoder import DEFAULT_BYTES, EncoderModel, run_encoder, voiced
 from toolkit.audio import Pcm
 from toolkit.extension import LIBOPUS_1_6, Framing, insert
 from toolkit.simulate.bitfile import Record
-from toolkit.simulate.codec import BITRATE_MIN, FRAME, encode_speech
-
-SILENCE_RMS: Final = 200.0  # a packet below it counts as silent
+from toolkit.simulate.codec import BITRATE_MIN, encode_speech
 
 
 @dataclass(frozen=True)
@@ -26,12 +21,6 @@ class Sent:
     records: list[Record]
     rate: Rate | None
     payloads: list[bytes]
-
-
-def voice(pcm: Pcm) -> list[bool]:
-    """Decide for each whole packet of int16 PCM at 16 kHz: silent below an RMS of 200."""
-    packets = pcm[: len(pcm) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
-    return [bool(rms > SILENCE_RMS) for rms in np.sqrt(np.mean(packets**2, axis=1))]
 
 
 def send(
@@ -58,7 +47,7 @@ def send(
     Raises:
         InputError: parameters out of range; ToolError: no libopus.
     """
-    active = voice(pcm)
+    active = voiced(pcm)
     policy = libopus_policy(bitrate, loss, duration)
     base = max(BITRATE_MIN, bitrate - policy.bitrate)
     records = encode_speech(pcm, [base] * len(active), loss)
