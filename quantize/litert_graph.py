@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from quantize import integer
 from quantize.errors import InputError
-from quantize.graph import Activation, Conv1d, Gru, Node, Slice
+from quantize.graph import Activation, Conv1d, Conv2d, Format, Glu, Gru, Node, Slice
 from quantize.litert_file import FileWriter
 from quantize.model import QuantisedMatrix, QuantisedModel
 
@@ -56,13 +56,15 @@ class StepExporter:
     def run(self) -> bytes:
         graph = self.model.graph
         for name in graph.inputs:
-            value = self.activation(name, graph.buffers[name], self.model.frac[name])
+            usual = X8_FRAC if graph.format(name) is Format.X8 else integer.Q15_FRAC
+            frac = self.model.frac.get(name, usual)
+            value = self.activation(name, graph.buffers[name], frac)
             self.inputs[name] = value.tensor
             self.pieces[name] = [(Slice(name, 0, value.size), value)]
         for node in graph.nodes:
             result = self.node(node)
-            inner = node.output.buffer not in graph.outputs
-            kept = self.narrow(f"{node.name}.x8", result) if inner else result
+            wide = graph.is_wide(node.output.buffer)
+            kept = result if wide else self.narrow(f"{node.name}.x8", result)
             self.write(node.output, kept)
         for name in graph.outputs:
             whole = Slice(name, 0, graph.buffers[name])
@@ -71,9 +73,18 @@ class StepExporter:
 
     def node(self, node: Node) -> Value:
         """Append one node; its result's tensor carries the node's name."""
+        if isinstance(node, Conv2d):
+            raise InputError(
+                f"graph {self.model.graph.name}: {node.name} is a convolution over a line, which "
+                ".tflite export does not know"
+            )
         x = self.read(node.input, f"{node.name}.input")
         if isinstance(node, Gru):
             return self.gru(node, x)
+        if isinstance(node, Glu):
+            narrow = self.narrow(f"{node.name}.input.x8", x)
+            pre = self.affine(node.name, f"{node.name}.pre", narrow, integer.PRE_FRAC)
+            return self.mul(node.name, self.curve(_Op.LOGISTIC, f"{node.name}.gate", pre), x)
         if isinstance(node, Conv1d):
             x = self.window(node, x)
         frac = self.model.frac.get(node.output.buffer, integer.PRE_FRAC)
@@ -101,13 +112,13 @@ class StepExporter:
         return new
 
     def window(self, node: Conv1d, x: Value) -> Value:
-        """[x(t - dilation), x(t)], from a memory of `dilation` inputs, oldest first."""
+        """[.., x(t - dilation), x(t)], from a memory of `depth` inputs, oldest first."""
         name = f"{node.name}.memory"
-        memory = self.activation(name, node.dilation * x.size, x.frac)
-        past = [memory] if node.dilation == 1 else self.split(name, memory, node.dilation)
+        memory = self.activation(name, node.depth * x.size, x.frac)
+        past = [memory] if node.depth == 1 else self.split(name, memory, node.depth)
         new = self.concat(f"{name}.new", [*past[1:], x])
         self.inputs[name], self.outputs[name] = memory.tensor, new.tensor
-        return self.concat(f"{node.name}.window", [past[0], x])
+        return self.concat(f"{node.name}.window", [*past[:: node.dilation], x])
 
     def activation(self, name: str, size: int, frac: int) -> Value:
         return Value(self.file.activation(name, size, frac), size, frac)

@@ -187,7 +187,7 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> 
             )
         except KeyError as error:
             raise InputError(f"layer {name} is incomplete: no {error}") from error
-        _check_matrix(matrix, shape.rows, shape.cols, graph.is_wide(shape.fed_from))
+        _check_matrix(matrix, shape.rows, shape.cols, graph.takes_wide(shape))
         matrices[name] = matrix
     return QuantisedModel(
         graph=graph,

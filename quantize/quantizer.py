@@ -27,20 +27,29 @@ def quantise(
 
     `peaks` gives the largest magnitude that calibration saw for each input and output buffer;
     `source` says where the weights came from. Raises InputError for missing or ill-shaped layers,
-    or where an accumulator could overflow.
+    where an accumulator could overflow, or a prescribed format does not hold what was seen.
     """
-    frac = {name: choose_frac(peaks[name]) for name in graph.calibrated}
+    frac = {name: _frac(graph, name, peaks[name]) for name in graph.calibrated}
     out_frac = {node.name: frac.get(node.output.buffer, integer.PRE_FRAC) for node in graph.nodes}
     shapes = list(graph.matrices())
     matrices = {}
     for shape, layer in zip(shapes, fit(shapes, weights, source["name"]), strict=True):
         to_frac = out_frac.get(shape.name, integer.PRE_FRAC)
-        if graph.is_wide(shape.fed_from):
+        if graph.takes_wide(shape):
             from_frac = frac.get(shape.fed_from, integer.Q15_FRAC)
             matrices[shape.name] = quantise_wide(layer, from_frac, to_frac)
         else:
             matrices[shape.name] = quantise_narrow(layer, to_frac)
     return QuantisedModel(graph, SCHEME, frac, matrices, source)
+
+
+def _frac(graph: Graph, name: str, peak: float) -> int:
+    wanted = graph.fracs.get(name)
+    if wanted is None:
+        return choose_frac(peak)
+    if not peak * 2.0**wanted <= integer.INT16_MAX:
+        raise InputError(f"calibration saw a magnitude of {peak} in {name}: beyond Q{wanted}")
+    return wanted
 
 
 def choose_frac(peak: float) -> int:

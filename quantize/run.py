@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize import integer
-from quantize.graph import CONV2D_TAPS, Activation, Conv1d, Conv2d, Format, Graph, Gru, Node
+from quantize.graph import CONV2D_TAPS, Activation, Conv1d, Conv2d, Format, Glu, Graph, Gru, Node
 from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.weights import Weights
@@ -39,13 +39,15 @@ class IntegerRunner:
     def __post_init__(self) -> None:
         self.reset()
 
-    def reset(self) -> None:
-        """Return to the state before the first step."""
+    def reset(self, states: dict[str, Ints] | None = None) -> None:
+        """Return to the state before the first step: zeros, and of GRUs the Q15 states named."""
         graph = self.model.graph
         self._buffers = {name: np.zeros(size, np.int64) for name, size in graph.buffers.items()}
         self._states = {
             n.name: np.zeros(n.output.size, np.int64) for n in graph.nodes if isinstance(n, Gru)
         }
+        for name, state in (states or {}).items():
+            self._states[name][:] = state
         self._memories = {
             node.name: [np.zeros(node.input.size, np.int64)] * depth
             for node in graph.nodes
@@ -79,6 +81,9 @@ class IntegerRunner:
             from_state = matrices[f"{node.name}_recurrent"].apply(integer.narrow(state))
             self._states[node.name] = integer.gru_update(from_input, from_state, state)
             return self._states[node.name]
+        if isinstance(node, Glu):
+            gate = integer.sigmoid(matrices[node.name].apply(integer.narrow(x)))
+            return integer.mul_q15(gate, x)
         if memory_depth(node):
             memory = self._memories[node.name]
             self._memories[node.name] = [*memory[1:], x]
@@ -90,14 +95,15 @@ class IntegerRunner:
 def memory_depth(node: Node) -> int:
     """How many past inputs a node remembers (a GRU's state is not one)."""
     if isinstance(node, Conv1d):
-        return node.dilation
+        return node.depth
     return CONV2D_TAPS - 1 if isinstance(node, Conv2d) else 0
 
 
 def gather(node: Node, memory: list[npt.NDArray[Any]], x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """What a convolution's matrix multiplies: [cols] of a Conv1d, [cols, width] of a Conv2d."""
-    if not isinstance(node, Conv2d):
-        return np.concatenate([memory[0], x])
+    if isinstance(node, Conv1d):
+        return np.concatenate([*memory[:: node.dilation], x])
+    assert isinstance(node, Conv2d)
     lines = np.array([*memory, x]).reshape(CONV2D_TAPS, -1, node.width)  # [time, channel, position]
     padded = np.pad(lines, ((0, 0), (0, 0), (1, 1)))
     taps = [padded[:, :, k : k + node.width] for k in range(CONV2D_TAPS)]
@@ -105,12 +111,18 @@ def gather(node: Node, memory: list[npt.NDArray[Any]], x: npt.NDArray[Any]) -> n
     return np.stack(taps, axis=2).transpose(1, 0, 2, 3).reshape(-1, node.width)
 
 
-def run_integer(model: QuantisedModel, inputs: Ints | dict[str, Ints]) -> dict[str, Ints]:
+def run_integer(
+    model: QuantisedModel,
+    inputs: Ints | dict[str, Ints],
+    states: dict[str, Ints] | None = None,
+) -> dict[str, Ints]:
     """Run over input rows [steps, n], an array for one input or one a name for several.
 
-    Returns every node's output, [steps, size] by the node's name.
+    `states` gives GRUs by name what they start from. Returns every node's output, [steps, size]
+    by the node's name.
     """
     runner = IntegerRunner(model)
+    runner.reset(states)
     rows = [runner.step(row) for row in _rows(model.graph, inputs)]
     return {node.name: np.array([row[node.name] for row in rows]) for node in model.graph.nodes}
 
@@ -130,11 +142,15 @@ class FloatRun:
 
 
 def run_float(
-    graph: Graph, weights: dict[str, Weights], inputs: Floats | dict[str, Floats]
+    graph: Graph,
+    weights: dict[str, Weights],
+    inputs: Floats | dict[str, Floats],
+    states: dict[str, Floats] | None = None,
 ) -> FloatRun:
     """Run the float network over input rows as `run_integer`, with true tanh and sigmoid."""
     buffers = {name: np.zeros(size) for name, size in graph.buffers.items()}
-    states = {n.name: np.zeros(n.output.size) for n in graph.nodes if isinstance(n, Gru)}
+    zeros = {n.name: np.zeros(n.output.size) for n in graph.nodes if isinstance(n, Gru)}
+    states = zeros | (states or {})
     memories = {n.name: [np.zeros(n.input.size)] * memory_depth(n) for n in graph.nodes}
     outputs: dict[str, list[Floats]] = {node.name: [] for node in graph.nodes}
     pre: dict[str, list[Floats]] = {shape.name: [] for shape in graph.matrices()}
@@ -154,6 +170,8 @@ def run_float(
             z, r = _sigmoid(a[:n] + u[:n]), _sigmoid(a[n : 2 * n] + u[n : 2 * n])
             states[node.name] = z * s + (1 - z) * np.tanh(a[2 * n :] + r * u[2 * n :])
             return states[node.name]
+        if isinstance(node, Glu):
+            return np.asarray(x * _sigmoid(affine(node.name, x)))
         if memory_depth(node):
             memory = memories[node.name]
             memories[node.name] = [*memory[1:], x]

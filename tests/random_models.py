@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, Node, Slice
+from quantize.graph import Activation, Conv1d, Dense, Format, Glu, Graph, Gru, Node, Slice
 from quantize.model import QuantisedModel
 from quantize.quantizer import quantise
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
@@ -16,7 +16,7 @@ def random_model(seed: int) -> QuantisedModel:
         int(rng.integers(*span)) for span in ((1, 23), (1, 39), (1, 13), (1, 19))
     )
     first = -(-first // BLOCK_COLS) * BLOCK_COLS if seed % 2 else first
-    dilation = int(rng.integers(1, 4))
+    dilation, taps = int(rng.integers(1, 4)), 2 + seed % 3
     wide = BLOCK_ROWS * int(rng.integers(1, 4))
     gru_end, conv_end = first + gru, first + gru + conv
     nodes: list[Node] = [
@@ -29,7 +29,20 @@ def random_model(seed: int) -> QuantisedModel:
             Slice("trunk", gru_end, conv),
             dilation,
             Activation.TANH,
+            taps,
         ),
+        Conv1d(
+            "wide",
+            Slice("x", 0, n_in),
+            Slice("q15", 0, conv),
+            dilation,
+            Activation.TANH,
+            max(2, 5 - taps),
+        ),
+        Gru("gru2", Slice("trunk", 0, conv_end), Slice("q15", conv, gru)),
+        Glu("glu", Slice("q15", 0, conv + gru), Slice("gated", 0, conv + gru)),
+        Glu("glu_out", Slice("q15", 0, conv), Slice("glu_q15", 0, conv)),
+        Gru("gru_out", Slice("gated", 0, conv + gru), Slice("state", 0, gru)),
         Dense("hidden", Slice("trunk", 0, first), Slice("hidden", 0, wide), Activation.TANH),
         Dense("y", Slice("trunk", 0, conv_end), Slice("y_out", 0, 5), Activation.LINEAR),
         Dense("z", Slice("hidden", 0, wide), Slice("z_out", 0, 3), Activation.LINEAR),
@@ -37,9 +50,22 @@ def random_model(seed: int) -> QuantisedModel:
     graph = Graph(
         f"random{seed}",
         ("x",),
-        ("y_out", "z_out"),
-        {"x": n_in, "trunk": conv_end, "conv_in": conv, "hidden": wide, "y_out": 5, "z_out": 3},
+        ("y_out", "z_out", "glu_q15", "state"),
+        {
+            "x": n_in,
+            "trunk": conv_end,
+            "conv_in": conv,
+            "hidden": wide,
+            "q15": conv + gru,
+            "gated": conv + gru,
+            "y_out": 5,
+            "z_out": 3,
+            "glu_q15": conv,
+            "state": gru,
+        },
         tuple(nodes),
+        {"q15": Format.Q15, "glu_q15": Format.Q15, "state": Format.Q15},
+        {"z_out": 9},
     )
     layers = {}
     for shape in graph.matrices():

@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One small graph with every kind of node, and random weights for it or any other graph."""
+"""Two small graphs with every kind of node, and random weights for them or any other graph."""
 
 import numpy as np
 
-from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, MatrixShape, Slice
+from quantize.graph import (
+    Activation,
+    Conv1d,
+    Dense,
+    Format,
+    Glu,
+    Graph,
+    Gru,
+    MatrixShape,
+    Slice,
+)
 from quantize.model import QuantisedModel
 from quantize.quantizer import quantise
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 
 def small_graph() -> Graph:
-    """Every kind of node once or twice, dilations 1 and 2, a reused buffer, two outputs."""
+    """A GRU and a convolution twice, dilations 1 and 2, a reused buffer, two outputs."""
     return Graph(
         name="small",
         inputs=("features",),
@@ -27,6 +37,30 @@ def small_graph() -> Graph:
             Dense("out", Slice("trunk", 0, 40), Slice("latents", 0, 5), Activation.LINEAR),
             Dense("aside", Slice("trunk", 8, 8), Slice("side", 0, 8), Activation.LINEAR),
         ),
+    )
+
+
+def gated_graph() -> Graph:
+    """What a decoder has: gated units, three taps, a wide convolution, a Q15 and a given format."""
+    tanh = Activation.TANH
+    return Graph(
+        name="gated",
+        inputs=("features",),
+        outputs=("states", "sound"),
+        buffers={"features": 8, "trunk": 40, "q15": 8, "states": 16, "sound": 4},
+        nodes=(
+            Conv1d("wide", Slice("features", 0, 8), Slice("trunk", 0, 8), 1, tanh, taps=3),
+            Gru("gru", Slice("trunk", 0, 8), Slice("q15", 0, 8)),
+            Glu("glu", Slice("q15", 0, 8), Slice("trunk", 8, 8)),
+            Dense("dense", Slice("trunk", 0, 16), Slice("q15", 0, 8), tanh),
+            Glu("again", Slice("q15", 0, 8), Slice("states", 0, 8)),
+            Glu("conv_in", Slice("q15", 0, 8), Slice("trunk", 16, 8)),
+            Conv1d("conv", Slice("trunk", 16, 8), Slice("trunk", 24, 8), 2, tanh, taps=4),
+            Gru("gru2", Slice("trunk", 0, 32), Slice("states", 8, 8)),
+            Dense("out", Slice("trunk", 0, 32), Slice("sound", 0, 4), Activation.LINEAR),
+        ),
+        formats={"q15": Format.Q15, "states": Format.Q15},
+        fracs={"sound": 10},
     )
 
 

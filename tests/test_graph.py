@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantize.errors import InputError
-from quantize.graph import Activation, Conv1d, Dense, Graph, Gru, Node, Slice
+from quantize.graph import Activation, Conv1d, Dense, Format, Glu, Graph, Gru, Node, Slice
 from quantize.topologies import rdovae_encoder
-from tests.small_models import small_graph
+from tests.small_models import gated_graph, small_graph
 
 TANH, LINEAR = Activation.TANH, Activation.LINEAR
 
@@ -29,6 +29,7 @@ def graph_of(*nodes: Node, **change: Any) -> Graph:
 
 FIRST = Dense("first", Slice("x", 0, 4), Slice("h", 0, 8), TANH)
 LAST = Dense("last", Slice("h", 0, 8), Slice("y", 0, 4), LINEAR)
+TANH_LAST = replace(LAST, activation=TANH)
 
 
 def test_a_good_graph_lists_its_matrices() -> None:
@@ -61,11 +62,15 @@ def test_a_good_graph_lists_its_matrices() -> None:
         ((FIRST,), "output y is not written whole"),
         ((FIRST, replace(LAST, name="first")), "two nodes share a name"),
         ((replace(FIRST, activation=LINEAR), LAST), "first: linear nodes, and only those"),
-        ((FIRST, replace(LAST, activation=TANH)), "last: linear nodes, and only those"),
+        ((FIRST, TANH_LAST), "last: linear nodes, and only those"),
         ((FIRST, Gru("g", Slice("h", 0, 8), Slice("y", 0, 4))), "g: linear nodes, and only"),
         ((FIRST, LAST, Dense("b", Slice("y", 0, 4), Slice("h", 0, 8), TANH)), "b writes an input"),
         ((Dense("b", Slice("x", 0, 4), Slice("x", 0, 4), TANH), FIRST, LAST), "b writes an input"),
         ((Conv1d("c", Slice("x", 0, 4), Slice("h", 0, 8), 0, TANH), LAST), "a dilation of 0"),
+        ((Conv1d("c", Slice("x", 0, 4), Slice("h", 0, 8), 1, TANH, 1), LAST), "1 taps; it takes"),
+        ((FIRST, Glu("g", Slice("h", 0, 4), Slice("h", 4, 4)), LAST), "g gates Q15 values"),
+        ((Glu("g", Slice("x", 0, 4), Slice("h", 0, 4)), FIRST, LAST), "g gates Q15 values"),
+        ((FIRST, Gru("g", Slice("x", 0, 4), Slice("h", 0, 8)), LAST), "g works on int8"),
     ],
 )
 def test_bad_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
@@ -87,7 +92,50 @@ def test_in_and_outputs_are_buffers(change: dict[str, Any]) -> None:
         graph_of(FIRST, LAST, **change)
 
 
-@pytest.mark.parametrize("graph", [small_graph(), rdovae_encoder(), graph_of(FIRST, LAST)])
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ((Glu("g", Slice("h", 0, 4), Slice("y", 0, 3)),), "g gates 4 values, not 3"),
+        ((Glu("g", Slice("h", 0, 4), Slice("h", 3, 4)),), "g writes over its own input"),
+        ((replace(LAST, activation=LINEAR),), "last: linear nodes, and only those"),
+    ],
+)
+def test_bad_q15_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
+    formats = {"h": Format.Q15, "y": Format.Q15}
+    graph_of(FIRST, Glu("g", Slice("h", 0, 4), Slice("h", 4, 4)), TANH_LAST, formats=formats)
+    with pytest.raises(InputError, match=f"^graph g: .*{message}"):
+        graph_of(FIRST, *nodes, formats=formats)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"formats": {"y": Format.X8}}, "output y is int16, not X8"),
+        ({"formats": {"h": Format.FIXED}}, "h is no in- or output to be FIXED"),
+        ({"formats": {"nowhere": Format.Q15}}, "nowhere is no in- or output"),
+        ({"fracs": {"h": 10}}, "h with 10 fractional bits is no FIXED"),
+        ({"fracs": {"y": 16}}, "y with 16 fractional bits"),
+        ({"fracs": {"nowhere": 1}}, "nowhere with 1 fractional bits"),
+        ({"fracs": {"x": 1}, "formats": {"x": Format.Q15}}, "x with 1 fractional bits is no FIXED"),
+    ],
+)
+def test_formats_fit_their_buffers(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^graph g: {message}"):
+        graph_of(FIRST, LAST, **change)
+
+
+def test_a_gated_graph_says_what_each_matrix_takes() -> None:
+    graph = gated_graph()
+    wide = [shape.name for shape in graph.matrices() if graph.takes_wide(shape)]
+    assert wide == ["wide"]
+    assert graph.is_wide("q15")
+    assert graph.calibrated == ("features", "sound")
+    assert next(s.cols for s in graph.matrices() if s.name == "conv") == 32
+
+
+@pytest.mark.parametrize(
+    "graph", [small_graph(), gated_graph(), rdovae_encoder(), graph_of(FIRST, LAST)]
+)
 def test_json_and_back(graph: Graph) -> None:
     assert Graph.from_json(graph.to_json()) == graph
 
@@ -120,9 +168,9 @@ def paths(data: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@given(st.sampled_from(paths(small_graph().to_json())), anything)
+@given(st.sampled_from(paths(gated_graph().to_json())), anything)
 def test_damaged_json_is_refused_or_a_graph(path: tuple[Any, ...], value: Any) -> None:
-    data = small_graph().to_json()
+    data = gated_graph().to_json()
     place = data
     for key in path[:-1]:
         place = place[key]

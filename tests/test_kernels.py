@@ -40,8 +40,9 @@ void dk_sigmoid(int16_t *values, size_t count);
 void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
 void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
                  int8_t *state8);
-void dk_conv1d_window(int8_t *memory, size_t dilation, const int8_t *x8, size_t count,
-                      int8_t *window);
+void dk_gate(int16_t *gates, const int16_t *x, size_t count);
+void dk_conv1d_window(void *memory, size_t taps, size_t dilation, const void *x, size_t bytes,
+                      void *window);
 """
 
 
@@ -187,12 +188,31 @@ def test_gru_matches_over_time(kernels: Kernels, seed: int, size: int, cols: int
     kernels._kept.clear()
 
 
+def test_gate_on_pairs(kernels: Kernels) -> None:
+    rng = np.random.default_rng(1)
+    ends = np.array([0, 1, 255, 16384, 32766, 32767])
+    gates = np.append(np.repeat(ends, 200), rng.integers(0, 32768, 5000))
+    x = np.append(rng.integers(-32768, 32768, 6198), [-32768, 32767])
+    data = kernels.array("int16_t", gates)
+    kernels.lib.dk_gate(data, kernels.array("int16_t", x), len(x))
+    assert list(data) == integer.mul_q15(gates, x).tolist()
+
+
+@pytest.mark.parametrize("taps", [2, 3, 5])
 @pytest.mark.parametrize(("dilation", "count"), [(1, 1), (1, 5), (2, 4), (3, 7)])
-def test_conv1d_window_is_the_past(kernels: Kernels, dilation: int, count: int) -> None:
-    memory = kernels.ffi.new("int8_t[]", dilation * count)
-    window = kernels.ffi.new("int8_t[]", 2 * count)
-    rows = np.arange(8 * count).reshape(8, count) % 127 + 1
+@pytest.mark.parametrize("kind", ["int8_t", "int16_t"])
+def test_conv1d_window_is_the_past(
+    kernels: Kernels, taps: int, dilation: int, count: int, kind: str
+) -> None:
+    size = int(kind[3:-2]) // 8
+    memory = kernels.ffi.new(f"{kind}[]", (taps - 1) * dilation * count)
+    window = kernels.ffi.new(f"{kind}[]", taps * count)
+    steps = 3 * taps * dilation
+    rows = np.arange(steps * count).reshape(steps, count) * 77 % 127 + 1
+    nothing = np.zeros(count, int)
     for t, row in enumerate(rows):
-        kernels.lib.dk_conv1d_window(memory, dilation, kernels.array("int8_t", row), count, window)
-        past = rows[t - dilation] if t >= dilation else np.zeros(count, int)
-        assert list(window) == [*past.tolist(), *row.tolist()]
+        x = kernels.array(kind, row)
+        kernels.lib.dk_conv1d_window(memory, taps, dilation, x, count * size, window)
+        times = [t - tap * dilation for tap in reversed(range(taps))]
+        want = np.concatenate([rows[time] if time >= 0 else nothing for time in times])
+        assert list(window) == want.tolist()

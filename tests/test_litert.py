@@ -23,8 +23,8 @@ from quantize.litert import Mismatch, cross_check, export, open_interpreter
 from quantize.litert_graph import StepExporter, Value, int8_filters
 from quantize.model import QuantisedMatrix, QuantisedModel
 from quantize.quantizer import prove_accumulator, quantise
-from quantize.topologies import rdovae_encoder
-from tests.small_models import small_graph, small_model
+from quantize.topologies import pitch, rdovae_encoder
+from tests.small_models import gated_graph, small_graph, small_model
 from toolkit.cli import group
 from toolkit.importers import SHIPPED
 from toolkit.importers.dnnw import read_blob
@@ -161,6 +161,20 @@ def test_random_models(gain: float) -> None:
 def test_any_small_model(seed: int, gain: float, peak: float) -> None:
     x = np.random.default_rng(seed).integers(-32768, 32768, (12, 12))
     assert cross_check(small_model(seed=seed, gain=gain, peak=peak), x) is None
+
+
+@pytest.mark.parametrize("gain", [0.05, 1.0, 6.0, 40.0])
+def test_gated_models(gain: float) -> None:
+    rng = np.random.default_rng(int(gain * 100))
+    x = np.concatenate([rng.integers(-32768, 32768, (20, 8)), rng.choice(EDGES, (20, 8))])
+    for seed in range(3):
+        assert cross_check(small_model(gated_graph(), seed=seed, gain=gain), x) is None
+
+
+def test_a_convolution_over_a_line_is_refused() -> None:
+    model = small_model(pitch())
+    with pytest.raises(InputError, match=r"conv2d_1 is a convolution over a line"):
+        export(model)
 
 
 def test_random_encoder_with_sparse_layers() -> None:

@@ -3,12 +3,17 @@
 
 #include "nn/nn.h"
 
-void dk_conv1d_window(int8_t *memory, size_t dilation, const int8_t *x8, size_t count,
-                      int8_t *window)
+void dk_conv1d_window(void *memory, size_t taps, size_t dilation, const void *x, size_t bytes,
+                      void *window)
 {
-    const size_t kept = (dilation - 1) * count;
-    memcpy(window, memory, count);
-    memcpy(window + count, x8, count);
-    memmove(memory, memory + count, kept);
-    memcpy(memory + kept, x8, count);
+    uint8_t *past = memory;
+    uint8_t *out = window;
+    for (size_t tap = 0; tap + 1 < taps; tap++) {
+        memcpy(out, past + tap * dilation * bytes, bytes);
+        out += bytes;
+    }
+    memcpy(out, x, bytes);
+    const size_t kept = ((taps - 1) * dilation - 1) * bytes;
+    memmove(past, past + bytes, kept);
+    memcpy(past + kept, x, bytes);
 }

@@ -53,10 +53,15 @@ void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
 void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
                  int8_t *state8);
 
-// Two taps of a causal convolution: window[2 * count] = [x(t - dilation), x(t)], and the memory
-// [dilation][count] of past inputs moves on by one.
-void dk_conv1d_window(int8_t *memory, size_t dilation, const int8_t *x8, size_t count,
-                      int8_t *window);
+// The second half of a gated linear unit, in place: Q15 gates [count] times int16 x [count], in the
+// format of x.
+void dk_gate(int16_t *gates, const int16_t *x, size_t count);
+
+// What a causal convolution over time multiplies: window[taps] = [.., x(t - 2 dilation),
+// x(t - dilation), x(t)], inputs of `bytes` bytes each, int8 or int16. The memory of past inputs,
+// [(taps - 1) * dilation], moves on by one; taps >= 2.
+void dk_conv1d_window(void *memory, size_t taps, size_t dilation, const void *x, size_t bytes,
+                      void *window);
 
 // A convolution over time and along a line, 3 by 3 taps, zeros beyond both ends of a line:
 // y[rows][width] = requantise(W patch + bias) at each of `width` positions. `past`

@@ -8,7 +8,7 @@ one, whose memory may serve something else between steps.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quantize.graph import CONV2D_TAPS, Conv1d, Conv2d, Graph, Gru
+from quantize.graph import CONV2D_TAPS, Conv1d, Conv2d, Glu, Graph, Gru
 from quantize.model import QuantisedModel
 
 _ALIGN = 4  # each member starts on a word, so that kernels may load words
@@ -66,7 +66,8 @@ def plan(model: QuantisedModel) -> Arena:
         if isinstance(node, Gru):
             wanted.append((state_name(node), "int16_t", node.output.size, True))
         elif isinstance(node, Conv1d):
-            wanted.append((memory_name(node), "int8_t", node.dilation * node.input.size, True))
+            past = node.depth * node.input.size
+            wanted.append((memory_name(node), c_type(graph, node.input.buffer), past, True))
         elif isinstance(node, Conv2d):
             past = (CONV2D_TAPS - 1) * node.input.size
             wanted.append((memory_name(node), "int16_t", past, True))
@@ -80,13 +81,20 @@ def plan(model: QuantisedModel) -> Arena:
     ]
     row = max((n.output.size for n in narrowed), default=0)
     gru = max((n.output.size for n in graph.nodes if isinstance(n, Gru)), default=0)
-    conv = max((n.input.size for n in graph.nodes if isinstance(n, Conv1d)), default=0)
+    glu = max((n.output.size for n in graph.nodes if isinstance(n, Glu)), default=0)
     wanted += [
         ("row", "int16_t", row, False),
         ("gates", "int16_t", 6 * gru, False),
-        ("state8", "int8_t", gru, False),
-        ("window", "int8_t", 2 * conv, False),
+        ("state8", "int8_t", max(gru, glu), False),
     ]
+    for wide in (False, True):
+        windows = [
+            n.taps * n.input.size
+            for n in graph.nodes
+            if isinstance(n, Conv1d) and graph.is_wide(n.input.buffer) == wide
+        ]
+        held = "int16_t" if wide else "int8_t"
+        wanted.append((window_name(wide), held, max(windows, default=0), False))
     members: list[Member] = []
     for name, element, count, keeps in wanted:
         if count:
@@ -103,6 +111,11 @@ def c_type(graph: Graph, buffer: str) -> str:
 def state_name(node: Gru) -> str:
     """The struct member that holds a GRU's state."""
     return f"{node.name}_state"
+
+
+def window_name(wide: bool) -> str:
+    """The scratch that holds what a convolution over time multiplies."""
+    return "window16" if wide else "window"
 
 
 def memory_name(node: Conv1d | Conv2d) -> str:

@@ -3,9 +3,9 @@
 
 from collections.abc import Sequence
 
-from quantize.graph import Activation, Conv1d, Conv2d, Gru, Node, Slice
+from quantize.graph import Conv1d, Conv2d, Glu, Gru, Node, Slice, is_linear
 from quantize.model import QuantisedModel
-from toolkit.codegen.arena import Arena, Member, c_type, memory_name, state_name
+from toolkit.codegen.arena import Arena, Member, c_type, memory_name, state_name, window_name
 from toolkit.codegen.tables import BANNER
 
 _MEMBER_ALIGN = 4  # toolkit/codegen/arena.py lays members out on words
@@ -78,8 +78,16 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
     wide = graph.is_wide(out.buffer)
     result = _place(out, graph.outputs) if wide else "work->row"
     if isinstance(node, Gru):
+        kept = result
         result = f"self->{state_name(node)}"
         lines.append(f"dk_gru_step(&{node.name}, {x}, {result}, work->gates, work->state8);")
+        if wide:
+            lines.append(f"memcpy({kept}, {result}, {size} * sizeof(int16_t));")
+    elif isinstance(node, Glu):
+        lines.append(f"dk_narrow({x}, {size}, work->state8);")
+        lines.append(f"dk_matvec8(&{node.name}, work->state8, {result});")
+        lines.append(f"dk_sigmoid({result}, {size});")
+        lines.append(f"dk_gate({result}, {x}, {size});")
     elif isinstance(node, Conv2d):
         memory = f"self->{memory_name(node)}"
         channels = node.input.size // node.width
@@ -89,14 +97,14 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
     else:
         if isinstance(node, Conv1d):
             memory = f"self->{memory_name(node)}"
-            lines.append(
-                f"dk_conv1d_window({memory}, {node.dilation}, {x}, {node.input.size}, "
-                "work->window);"
-            )
-            x = "work->window"
+            window = f"work->{window_name(graph.is_wide(node.input.buffer))}"
+            size_of_one = 2 if graph.is_wide(node.input.buffer) else 1
+            sizes = f"{node.taps}, {node.dilation}, {x}, {node.input.size * size_of_one}"
+            lines.append(f"dk_conv1d_window({memory}, {sizes}, {window});")
+            x = window
         width = 16 if model.matrices[node.name].is_wide else 8
         lines.append(f"dk_matvec{width}(&{node.name}, {x}, {result});")
-    if not isinstance(node, Gru) and node.activation is Activation.TANH:
+    if not isinstance(node, Gru | Glu) and not is_linear(node):
         lines.append(f"dk_tanh({result}, {size});")
     lines.append(f"trace = dk_trace(trace, {result}, {size});")
     if not wide:

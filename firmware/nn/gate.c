@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nn/fixed.h"
+#include "nn/nn.h"
+
+void dk_gate(int16_t *gates, const int16_t *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        gates[i] = dk_mul_q15(gates[i], x[i]);
+    }
+}
