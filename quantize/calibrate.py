@@ -67,22 +67,32 @@ def snr_db(got: Floats, want: Floats) -> float:
 
 
 def calibrate(
-    graph: Graph, weights: dict[str, Weights], inputs: Floats | dict[str, Floats]
+    graph: Graph,
+    weights: dict[str, Weights],
+    inputs: Floats | dict[str, Floats],
+    states: dict[str, Floats] | None = None,
 ) -> dict[str, float]:
-    """Run the float network over real inputs [steps, n] (by name if several), return its peaks."""
+    """Run the float network over real inputs [steps, n] (by name if several), return its peaks.
+
+    `states` gives GRUs by name what they start from, in [-1, 1].
+    """
     named = _named(graph, inputs)
-    return peaks(graph, run_float(graph, weights, named), named)
+    return peaks(graph, run_float(graph, weights, named, states), named)
 
 
 def report(
-    model: QuantisedModel, weights: dict[str, Weights], inputs: Floats | dict[str, Floats]
+    model: QuantisedModel,
+    weights: dict[str, Weights],
+    inputs: Floats | dict[str, Floats],
+    states: dict[str, Floats] | None = None,
 ) -> list[LayerReport]:
     """Compare a free-running integer run with the float run, node by node."""
     graph = model.graph
     named = _named(graph, inputs)
-    wanted = run_float(graph, weights, named)
+    wanted = run_float(graph, weights, named, states)
     held = {name: to_held(graph, model.frac, name, x) for name, x in named.items()}
-    got = run_integer(model, held)
+    start = {name: integer.to_fixed(x, integer.Q15_FRAC) for name, x in (states or {}).items()}
+    got = run_integer(model, held, start)
     rows = []
     for node in graph.nodes:
         frac = output_frac(model, node)

@@ -55,7 +55,7 @@ SIGMOID_TABLE: Final[Ints] = _sigmoid_table()
 
 def saturate16(x: Ints) -> Ints:
     """Clip to the range of int16."""
-    return np.clip(x, INT16_MIN, INT16_MAX)
+    return np.minimum(np.maximum(x, INT16_MIN), INT16_MAX)
 
 
 def requantise(acc: Ints, multiplier: Ints, shift: Ints) -> Ints:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The networks of libopus 1.6 as streaming graphs. Sizes: DRED-SPEC.md section 6."""
 
-from quantize.graph import Activation, Conv1d, Conv2d, Dense, Format, Graph, Gru, Node, Slice
+from quantize.graph import Activation, Conv1d, Conv2d, Dense, Format, Glu, Graph, Gru, Node, Slice
 
 FEATURES = 20  # a 10 ms frame: 18 cepstral coefficients, pitch, correlation
 LATENTS = 25  # of 32 rows that the weights hold; the rest is padding
 INITIAL_STATE = 50  # of 56
+CHUNK = LATENTS + 1  # the decoder is told the level too, as level / 8 - 1
+CHUNK_FRAMES = 4  # feature frames that a chunk becomes, newest first
 
 IF_FEATURES = 88  # instantaneous-frequency features of the pitch network
 LAGS = 224  # cross-correlation features: lags 256 down to 33
@@ -16,6 +18,11 @@ _DENSE1 = 64
 _GRU = 32
 _CONV = 64
 _STATE_HIDDEN = 128
+
+_DEC_DENSE1 = 96
+_DEC_GRU = 64
+_DEC_CONV = 32
+_FEATURE_FRAC = 10  # quantize.fixed.features.FEATURE_FRAC: what vocoders take
 
 
 def rdovae_encoder() -> Graph:
@@ -54,6 +61,63 @@ def rdovae_encoder() -> Graph:
             "initial_state": INITIAL_STATE,
         },
         nodes=tuple(nodes),
+    )
+
+
+def rdovae_decoder_init() -> Graph:
+    """Build what starts the RDO-VAE decoder: a coded state [50] to the states of its five GRUs."""
+    state = Slice("initial_state", 0, INITIAL_STATE)
+    hidden = Slice("init_hidden", 0, _STATE_HIDDEN)
+    states = Slice("gru_states", 0, _STAGES * _DEC_GRU)
+    return Graph(
+        name="rdovae_dec_init",
+        inputs=("initial_state",),
+        outputs=("gru_states",),
+        buffers={
+            "initial_state": INITIAL_STATE,
+            "init_hidden": _STATE_HIDDEN,
+            "gru_states": _STAGES * _DEC_GRU,
+        },
+        nodes=(
+            Dense("dec_hidden_init", state, hidden, Activation.TANH),
+            Dense("dec_gru_init", hidden, states, Activation.TANH),
+        ),
+        formats={"gru_states": Format.Q15},
+    )
+
+
+def rdovae_decoder() -> Graph:
+    """Build the RDO-VAE decoder: a chunk [26] to the features [80] of its 40 ms, newest first."""
+    chunk = Slice("chunk", 0, CHUNK)
+    tanh = Activation.TANH
+    nodes: list[Node] = [Dense("dec_dense1", chunk, Slice("trunk", 0, _DEC_DENSE1), tanh)]
+    width = _DEC_DENSE1
+    for stage in range(1, _STAGES + 1):
+        state = Slice("gru_out", 0, _DEC_GRU)
+        nodes.append(Gru(f"dec_gru{stage}", Slice("trunk", 0, width), state))
+        nodes.append(Glu(f"dec_glu{stage}", state, Slice("trunk", width, _DEC_GRU)))
+        width += _DEC_GRU
+        conv_in = Slice("conv_in", 0, _DEC_CONV)
+        nodes.append(Dense(f"dec_conv_dense{stage}", Slice("trunk", 0, width), conv_in, tanh))
+        conv_out = Slice("trunk", width, _DEC_CONV)
+        nodes.append(Conv1d(f"dec_conv{stage}", conv_in, conv_out, 1, tanh))
+        width += _DEC_CONV
+    features = Slice("features", 0, CHUNK_FRAMES * FEATURES)
+    nodes.append(Dense("dec_output", Slice("trunk", 0, width), features, Activation.LINEAR))
+    return Graph(
+        name="rdovae_dec",
+        inputs=("chunk",),
+        outputs=("features",),
+        buffers={
+            "chunk": CHUNK,
+            "trunk": width,
+            "gru_out": _DEC_GRU,
+            "conv_in": _DEC_CONV,
+            "features": CHUNK_FRAMES * FEATURES,
+        },
+        nodes=tuple(nodes),
+        formats={"gru_out": Format.Q15},
+        fracs={"features": _FEATURE_FRAC},
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from quantize.errors import InputError
 from quantize.graph import Activation, Conv1d, Dense, Format, Glu, Graph, Gru, Node, Slice
-from quantize.topologies import rdovae_encoder
+from quantize.topologies import rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from tests.small_models import gated_graph, small_graph
 
 TANH, LINEAR = Activation.TANH, Activation.LINEAR
@@ -134,7 +134,11 @@ def test_a_gated_graph_says_what_each_matrix_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    "graph", [small_graph(), gated_graph(), rdovae_encoder(), graph_of(FIRST, LAST)]
+    "graph",
+    [
+        *(small_graph(), gated_graph(), graph_of(FIRST, LAST)),
+        *(rdovae_encoder(), rdovae_decoder(), rdovae_decoder_init()),
+    ],
 )
 def test_json_and_back(graph: Graph) -> None:
     assert Graph.from_json(graph.to_json()) == graph
@@ -213,3 +217,25 @@ def test_encoder_is_upstreams() -> None:
     assert len(shapes) == 24
     dilations = [node.dilation for node in graph.nodes if isinstance(node, Conv1d)]
     assert dilations == [1, 2, 2, 2, 2]
+
+
+def test_decoder_is_upstreams() -> None:
+    graph = rdovae_decoder()
+    shapes = {m.name: (m.rows, m.cols) for m in graph.matrices()}
+    assert shapes["dec_dense1"] == (96, 26)
+    for stage, (seen_by_gru, seen_by_dense) in enumerate(
+        ((96, 160), (192, 256), (288, 352), (384, 448), (480, 544)), start=1
+    ):
+        assert shapes[f"dec_gru{stage}_input"] == (192, seen_by_gru)
+        assert shapes[f"dec_gru{stage}_recurrent"] == (192, 64)
+        assert shapes[f"dec_glu{stage}"] == (64, 64)
+        assert shapes[f"dec_conv_dense{stage}"] == (32, seen_by_dense)
+        assert shapes[f"dec_conv{stage}"] == (32, 64)
+    assert shapes["dec_output"] == (80, 576)
+    assert len(shapes) == 27
+    assert [m.name for m in graph.matrices() if graph.takes_wide(m)] == ["dec_dense1"]
+    start = rdovae_decoder_init()
+    assert [(m.name, m.rows, m.cols, start.takes_wide(m)) for m in start.matrices()] == [
+        ("dec_hidden_init", 128, 50, True),
+        ("dec_gru_init", 320, 128, False),
+    ]

@@ -39,3 +39,16 @@ int32_t dk_dred_dequantise(int16_t symbol, uint8_t scale)
     const int32_t fraction = (2 * (remainder << 16) + divisor) / (2 * divisor);
     return quotient * 65536 + fraction;
 }
+
+int16_t dk_dred_to_input(int32_t value, unsigned frac)
+{
+    const unsigned shift = 16 - frac;
+    const int32_t half = (value >> (shift - 1)) & 1;  // a sum would overflow near the end of int32
+    const int32_t rounded = (value >> shift) + half;
+    return (int16_t)(rounded > INT16_MAX ? INT16_MAX : rounded < INT16_MIN ? INT16_MIN : rounded);
+}
+
+int16_t dk_dred_level_input(unsigned level, unsigned frac)
+{
+    return dk_dred_to_input(((int32_t)level - 8) * (1 << 13), frac);
+}

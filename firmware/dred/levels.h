@@ -16,4 +16,10 @@ int16_t dk_dred_quantise(int32_t value, uint8_t scale, uint8_t deadzone);
 // A symbol to int32 Q16: symbol * 256 / scale, halves up, a scale of 0 read as 1; saturated.
 int32_t dk_dred_dequantise(int16_t symbol, uint8_t scale);
 
+// int32 Q16 as a network takes it: int16 with `frac` (0 .. 15) bits, halves up, saturated.
+int16_t dk_dred_to_input(int32_t value, unsigned frac);
+
+// What a decoder is told of a chunk's level: level / 8 - 1, as dk_dred_to_input has it.
+int16_t dk_dred_level_input(unsigned level, unsigned frac);
+
 #endif

@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.errors import InputError
-from quantize.integer import Ints
+from quantize.integer import Ints, saturate16
 
 Bytes = npt.NDArray[np.uint8]
 
 LEVEL_MAX: Final = 15
+LEVEL_ZERO: Final = 8  # a decoder sees levels around this one, in eighths
 SLOPES: Final = (0, 2, 3, 4, 6, 8, 12, 16)  # sixteenths of a level per 40-ms chunk, by dQ
 VALUE_FRAC: Final = 16  # latents and states are int32 Q16 here
 THRESHOLD_ROWS: Final = 5
@@ -84,3 +85,14 @@ def dequantise(symbols: Ints, scale: Bytes) -> Ints:
     numerator = symbols << (VALUE_FRAC + 8)
     value = (2 * numerator + divisor) // (2 * divisor)
     return np.asarray(np.clip(value, -(1 << 31), (1 << 31) - 1))
+
+
+def to_input(values: Ints, frac: int) -> Ints:
+    """int32 Q16 as a network takes them: int16 with `frac` (0..15) bits, halves up, saturated."""
+    shift = VALUE_FRAC - frac
+    return saturate16((values + (1 << (shift - 1))) >> shift)
+
+
+def level_input(at: int, frac: int) -> int:
+    """What a decoder is told of a chunk's level (0..15): level / 8 - 1, as `to_input` has it."""
+    return int(to_input(np.array((at - LEVEL_ZERO) << (VALUE_FRAC - 3)), frac))
