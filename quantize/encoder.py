@@ -7,15 +7,12 @@ features), quantize.run (networks), quantize.dred (history and payload).
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from quantize import integer
 from quantize.dred.history import STEP_SAMPLES, History, Rate
@@ -26,6 +23,7 @@ from quantize.fixed import features as fixed
 from quantize.fixed.resample import DELAY_16K, RATES, resample
 from quantize.integer import Ints
 from quantize.model import QuantisedModel
+from quantize.parts import join_parts, read_parts
 from quantize.run import run_integer
 
 FORMAT = "dredkit-encoder-1"
@@ -52,8 +50,7 @@ class EncoderModel:
             "rdovae": self.rdovae.to_bytes(),
             "tables": self.tables.to_bytes(),
         }
-        arrays = {name: np.frombuffer(data, np.uint8) for name, data in parts.items()}
-        return bytes(save(arrays, metadata={"dredkit": json.dumps({"format": FORMAT})}))
+        return join_parts(FORMAT, parts)
 
     @property
     def hash(self) -> str:
@@ -67,24 +64,12 @@ class EncoderModel:
     @staticmethod
     def load(path: Path) -> "EncoderModel":
         """Read a file written by `save`; raises InputError if it is anything else."""
-        if not path.is_file():
-            raise InputError(f"{path}: no such encoder model; run `dredkit quantize` first")
-        try:
-            with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {}).get("dredkit", "null"))
-                parts = {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path}: not an encoder model ({error})") from error
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise InputError(f"{path}: not a {FORMAT} file; run `dredkit quantize` again")
-        try:
-            return EncoderModel(
-                QuantisedModel.from_bytes(parts["pitch"], f"{path}, pitch network"),
-                QuantisedModel.from_bytes(parts["rdovae"], f"{path}, RDO-VAE"),
-                EntropyTables.from_bytes(parts["tables"]),
-            )
-        except KeyError as error:
-            raise InputError(f"{path}: an encoder model without {error}") from error
+        parts = read_parts(path, FORMAT, ("pitch", "rdovae", "tables"))
+        return EncoderModel(
+            QuantisedModel.from_bytes(parts["pitch"], f"{path}, pitch network"),
+            QuantisedModel.from_bytes(parts["rdovae"], f"{path}, RDO-VAE"),
+            EntropyTables.from_bytes(parts["tables"]),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a board can be asked to run: one network fed with features, or the whole encoder.
+"""What a board can be asked to run: one network fed with features, the sender, the receiver."""
 
-A stage knows its layers, how a recording becomes the inputs of its steps, what the normative
-arithmetic makes of them, and how a step's output bytes are to be read.
-"""
-
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from quantize import encoder, integer
+from quantize import decoder, encoder, integer
 from quantize.calibrate import steps
+from quantize.decoder import DecoderModel
 from quantize.dred.history import Rate
 from quantize.dred.tables import LATENTS, STATES
 from quantize.encoder import HEARD_RATE, EncoderModel, run_encoder, step_samples, voiced
@@ -23,76 +17,28 @@ from quantize.features import extract
 from quantize.model import QuantisedModel
 from quantize.run import run_integer
 from toolkit.audio import read_speech
+from toolkit.decoder_stage import DecoderStage
 from toolkit.sending import Sending
+from toolkit.stage_base import HASH_BYTES, Int16s, Reference, Stage
 
-Int16s = npt.NDArray[np.int16]
-Model = QuantisedModel | EncoderModel
+__all__ = [
+    "HASH_BYTES",
+    "DecoderStage",
+    "EncoderStage",
+    "Int16s",
+    "Model",
+    "NetworkStage",
+    "Reference",
+    "Stage",
+    "load_quantised",
+    "stage_of",
+]
 
-HASH_BYTES = 16  # DK_MODEL_HASH_BYTES of firmware/include/dredkit/engine.h
+Model = QuantisedModel | EncoderModel | DecoderModel
+
 _LENGTH_BYTES = 2  # before a payload: firmware/encoder/engine.c
 _RATE_WORDS = 4  # after the samples
-_HEADER_BYTES = 4096  # an encoder's file says what it is within these
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What is right: every layer's values [steps, size], and every step's output by name."""
-
-    layers: dict[str, Int16s]
-    outputs: dict[str, Int16s]
-
-
-class Stage(ABC):
-    """See the module's text. Sizes are in bytes a step."""
-
-    name: str
-    hash: str
-    networks: tuple[QuantisedModel, ...]
-    layers: list[tuple[str, int]]
-    input_bytes: int
-    output_bytes: int
-    input_rate = HEARD_RATE  # samples a second of the recording that a step is made of
-    rest = "rest"  # what a step does after its last layer
-
-    @property
-    def settings(self) -> dict[str, int | bool]:
-        """What the caller asked of the stage, by name."""
-        return {}
-
-    @property
-    def trace_bytes(self) -> int:
-        """Bytes of a step's layer trace: int16 each."""
-        return sum(2 * size for _, size in self.layers)
-
-    @property
-    def scheme(self) -> str:
-        return self.networks[0].scheme
-
-    @property
-    def source(self) -> dict[str, str]:
-        """Where the weights came from."""
-        return {
-            key if len(self.networks) == 1 else f"{network.graph.name}.{key}": value
-            for network in self.networks
-            for key, value in network.source.items()
-        }
-
-    @property
-    def frac(self) -> dict[str, int]:
-        """Fractional bits of every in- and output of the networks."""
-        return {name: bits for n in self.networks for name, bits in n.frac.items()}
-
-    @abstractmethod
-    def inputs(self, audio: Path) -> Int16s:
-        """Inputs of every step, [steps, input_bytes / 2]; InputError for bad audio."""
-
-    @abstractmethod
-    def reference(self, inputs: Int16s) -> Reference:
-        """Run the normative arithmetic."""
-
-    @abstractmethod
-    def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
-        """Read the output bytes of steps: name -> [steps, size]; names are those of Reference."""
+_HEADER_BYTES = 4096  # a sender's or receiver's file says what it is within these
 
 
 class NetworkStage(Stage):
@@ -147,11 +93,6 @@ class EncoderStage(Stage):
         self.name = "encoder"
         if self.input_rate != HEARD_RATE:
             self.name += f"-{self.input_rate // 1000}k"
-        asked = self.sending.rate.max_bytes
-        if asked > encoder.DEFAULT_BYTES:
-            raise InputError(
-                f"a payload of {asked} bytes: the firmware has room for {encoder.DEFAULT_BYTES}"
-            )
         self.hash = model.hash
         self.networks = (model.pitch, model.rdovae)
         self.layers = encoder.layer_sizes(model)
@@ -206,15 +147,20 @@ class EncoderStage(Stage):
         }
 
 
-def stage_of(model: Model | Stage, sending: Sending | None = None) -> Stage:
+def stage_of(
+    model: Model | Stage, sending: Sending | None = None, sender: EncoderModel | None = None
+) -> Stage:
     """The stage that runs a model, a sender as `sending` asks; a stage is returned as it is.
 
-    Raises InputError if something is asked of a network that only a sender can do.
+    A receiver's payloads are made by `sender`, also as `sending` asks. Raises InputError if
+    something is asked of a network that only a sender can do.
     """
     if isinstance(model, Stage):
         return model
     if isinstance(model, EncoderModel):
         return EncoderStage(model, sending)
+    if isinstance(model, DecoderModel):
+        return DecoderStage(model, sender, sending)
     if sending not in (None, Sending()):
         raise InputError(
             f"{model.graph.name} is one network, without input rate, payload or voice decision: "
@@ -224,9 +170,12 @@ def stage_of(model: Model | Stage, sending: Sending | None = None) -> Stage:
 
 
 def load_quantised(path: Path) -> Model:
-    """Read a quantised network or a whole encoder; InputError if it is neither."""
+    """Read a quantised network, sender or receiver; InputError if it is none of them."""
     if not path.is_file():
         raise InputError(f"{path}: no such quantised model; run `dredkit quantize` first")
-    if encoder.FORMAT.encode() in path.read_bytes()[:_HEADER_BYTES]:
+    head = path.read_bytes()[:_HEADER_BYTES]
+    if encoder.FORMAT.encode() in head:
         return EncoderModel.load(path)
+    if decoder.FORMAT.encode() in head:
+        return DecoderModel.load(path)
     return QuantisedModel.load(path)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The receiver as a stage: ops in (firmware/decoder/engine.c has their layout), samples out.
+
+One op is one step of the board. Payloads come from the normative sender on the host.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+
+from quantize.decoder import Answer, Chunk, DecoderModel, Hear, Op, Refuse, Speak, Take, run_decoder
+from quantize.encoder import EncoderModel, run_encoder, voiced
+from quantize.errors import InputError
+from quantize.receiver import STEP
+from toolkit.audio import read_speech
+from toolkit.gaps import default_losses, delayed, script
+from toolkit.sending import Sending
+from toolkit.stage_base import Int16s, Reference, Stage
+
+_HEAD_BYTES = 8  # before the samples or the payload
+ROOM = 2 * STEP  # bytes of a payload
+_TOO_LONG = -6  # DK_ERR_RANGE
+
+
+class Kind(IntEnum):
+    """The ops, as the first byte of an input names them."""
+
+    HEAR = 0
+    PAYLOAD = 1
+    CHUNK = 2
+    SPEAK = 3
+
+
+class DecoderStage(Stage):
+    """The whole receiver. `inputs` needs a `sender`, which is asked as `sending` says."""
+
+    name = "decoder"
+
+    def __init__(
+        self,
+        model: DecoderModel,
+        sender: EncoderModel | None = None,
+        sending: Sending | None = None,
+        losses: Sequence[bool] | None = None,
+    ) -> None:
+        """`losses` tells of each packet whether it is lost; the default plan if left out."""
+        self.model = model
+        self.sender = sender
+        self.sending = sending or Sending()
+        self.losses = losses
+        self.hash = model.hash
+        self.networks = (model.networks.start, model.networks.step)
+        self.layers = [(n.name, n.output.size) for m in self.networks for n in m.graph.nodes]
+        self.input_bytes = _HEAD_BYTES + 2 * STEP
+        self.output_bytes = _HEAD_BYTES + 2 * STEP
+
+    def inputs(self, audio: Path) -> Int16s:
+        if self.sender is None:
+            raise InputError("a receiver alone makes no payloads: give the sender's model as well")
+        pcm = read_speech(audio)
+        packets = len(pcm) // STEP
+        voice = voiced(pcm) if self.sending.vad else [True] * packets
+        payloads = run_encoder(self.sender, pcm, [self.sending.rate] * packets, voice).payloads
+        lost = default_losses(packets) if self.losses is None else list(self.losses)
+        if len(lost) != packets:
+            raise InputError(f"{packets} packets, but {len(lost)} are said to be lost or not")
+        ops = script(delayed(pcm, packets), payloads, lost, self.model.networks.tables)
+        return rows_of(ops)
+
+    def reference(self, inputs: Int16s) -> Reference:
+        answers = run_decoder(self.model, [op_of(row.astype("<i2").tobytes()) for row in inputs])
+        layers = {
+            name: np.array([a.layers.get(name, np.zeros(size)) for a in answers]).astype("<i2")
+            for name, size in self.layers
+        }
+        return Reference(layers, self.outputs([_row_of(answer) for answer in answers]))
+
+    def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
+        words = np.array([np.frombuffer(row, "<i2") for row in rows])
+        return {"status": words[:, :1], "chunks": words[:, 1:3], "values": words[:, 4:]}
+
+
+def rows_of(ops: Sequence[Hear | Take | Chunk | Speak]) -> Int16s:
+    """The inputs of ops, [steps, 324] words; InputError for a payload that does not fit one."""
+    return np.array([np.frombuffer(_input_of(op), "<i2") for op in ops])
+
+
+def _input_of(op: Hear | Take | Chunk | Speak) -> bytes:
+    kind, gap, length, body = Kind.SPEAK.value, 0, 0, b""
+    if isinstance(op, Hear):
+        kind, body = Kind.HEAR, op.pcm.astype("<i2").tobytes()
+    elif isinstance(op, Take):
+        kind, gap, length, body = Kind.PAYLOAD, op.gap, len(op.data), op.data
+        if length > ROOM:
+            raise InputError(f"a payload of {length} bytes: the firmware has room for {ROOM}")
+    elif isinstance(op, Chunk):
+        kind = Kind.CHUNK
+    head = bytes([kind, 0]) + gap.to_bytes(2, "little") + length.to_bytes(2, "little") + bytes(2)
+    return head + body.ljust(2 * STEP, b"\0")
+
+
+def op_of(row: bytes) -> Op:
+    """The op that an input asks for."""
+    kind, body = row[0], row[_HEAD_BYTES:]
+    gap, length = (int.from_bytes(row[at : at + 2], "little") for at in (2, 4))
+    if kind == Kind.HEAR:
+        return Hear(np.frombuffer(body, "<i2").astype(np.int64))
+    if kind == Kind.PAYLOAD:
+        return Take(gap, body[:length]) if length <= ROOM else Refuse(_TOO_LONG)
+    if kind == Kind.CHUNK:
+        return Chunk()
+    return Speak() if kind == Kind.SPEAK else Refuse()
+
+
+def _row_of(answer: Answer) -> bytes:
+    head = np.array([answer.status, answer.chunks, answer.wanted, 0])
+    return np.concatenate([head, answer.values]).astype("<i2").tobytes()
