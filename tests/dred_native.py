@@ -48,6 +48,8 @@ typedef struct {
 } dk_dred_policy_request;
 int16_t dk_dred_quantise(int32_t value, uint8_t scale, uint8_t deadzone);
 int32_t dk_dred_dequantise(int16_t symbol, uint8_t scale);
+int16_t dk_dred_to_input(int32_t value, unsigned frac);
+int16_t dk_dred_level_input(unsigned level, unsigned frac);
 int32_t dk_dred_writer_init(dk_dred_writer *writer, const dk_dred_tables *tables,
                             const dk_dred_header *header, uint8_t *payload, size_t budget);
 bool dk_dred_writer_state(dk_dred_writer *writer, const int32_t *state);
