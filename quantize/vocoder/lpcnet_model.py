@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The quantised LPCNet: a frame-rate graph, integer tables of the sample loop. One file, one hash.
+
+quantize.vocoder.lpcnet_cells says what the numbers mean, quantize.vocoder.lpcnet_quantise makes
+them from float weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from quantize.errors import InputError
+from quantize.files import write_whole
+from quantize.model import QuantisedModel
+from quantize.vocoder import lpcnet_cells as cells
+from quantize.vocoder.lpcnet_check import check
+from quantize.vocoder.lpcnet_parts import MATRICES, BlockMatrix
+
+if TYPE_CHECKING:
+    from quantize.vocoder.lpcnet import LpcnetVoice
+
+FORMAT: Final = "dredkit-lpcnet-1"
+
+
+@dataclass(frozen=True)
+class LpcnetModel:
+    """All of a voice. GRU gates are in the order z, r, h; a and b are units of the GRUs.
+
+    Pre-activations of the GRUs have 7 + `frac` fractional bits. The frame's share of them holds
+    every bias but those of the candidates' recurrent halves, `a_bias` and `b_bias`.
+    """
+
+    condition: QuantisedModel  # graph lpcnet_condition
+    pitch: npt.NDArray[np.int16]  # [225, width] Q10: what a period in samples, from 32, stands for
+    tables: npt.NDArray[np.int8]  # [3, 256, 3 a]: times table_scale, what a code adds to A's gates
+    table_scale: npt.NDArray[np.int16]  # [3 a]
+    a: BlockMatrix  # [3 a, a]
+    a_bias: npt.NDArray[np.int32]  # [a]
+    b_input: BlockMatrix  # [3 b, a]
+    b: BlockMatrix  # [3 b, b]
+    b_bias: npt.NDArray[np.int32]  # [b]
+    tree_weights: npt.NDArray[np.int16]  # [256, 2, b]: row n is node n of the tree, 0 unused
+    tree_bias: npt.NDArray[np.int32]  # [256, 2]
+    tree_scale: npt.NDArray[np.int16]  # [256, 2]
+    frac: int  # of the weights of both GRUs
+    tree_frac: int  # of tree_weights
+    scale_frac: int  # of tree_scale
+    tail: int  # Q15: bits rarer than this are never drawn
+    source: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Of the voice's C files."""
+        return "lpcnet"
+
+    @property
+    def units_a(self) -> int:
+        return len(self.a_bias)
+
+    @property
+    def units_b(self) -> int:
+        return len(self.b_bias)
+
+    @property
+    def gates_frac(self) -> int:
+        """Fractional bits of the graph's outputs."""
+        return self.condition.frac["gates_a"]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample, the tree's path included."""
+        tree = cells.BITS * 2 * self.units_b
+        return self.a.macs + self.b_input.macs + self.b.macs + tree
+
+    def speaker(self) -> LpcnetVoice:
+        """A voice that has said nothing yet."""
+        from quantize.vocoder.lpcnet import LpcnetVoice
+
+        return LpcnetVoice(self)
+
+    def to_bytes(self) -> bytes:
+        """Serialise; equal models give equal bytes."""
+        arrays: dict[str, npt.NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
+        arrays["condition"] = np.frombuffer(self.condition.to_bytes(), np.uint8)
+        for name in MATRICES:
+            matrix: BlockMatrix = getattr(self, name)
+            arrays[f"{name}.weights"] = matrix.weights
+            arrays[f"{name}.blocks"] = matrix.blocks.astype(np.uint8)
+        header = {
+            "format": FORMAT,
+            "source": self.source,
+            **{name: getattr(self, name) for name in _NUMBERS},
+        }
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        # One metadata key only: safetensors does not promise an order among several.
+        return bytes(save(contiguous, metadata={"dredkit": json.dumps(header, sort_keys=True)}))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file, as hex."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        write_whole(path, self.to_bytes())
+
+    @staticmethod
+    def load(path: Path) -> LpcnetModel:
+        """Read a file written by `save`; raises InputError if it is anything else."""
+        if not path.is_file():
+            raise InputError(f"{path}: no such quantised voice; quantise an LPCNet first")
+        return LpcnetModel.from_bytes(path.read_bytes(), str(path))
+
+    @staticmethod
+    def from_bytes(data: bytes, where: str) -> LpcnetModel:
+        """Read what `to_bytes` wrote; `where` names it in the InputError for anything else."""
+        try:
+            arrays = load(data)
+            size = int.from_bytes(data[:8], "little")  # of safetensors' own JSON header
+            metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+            header = json.loads(metadata.get("dredkit", "null"))
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{where}: not a quantised LPCNet ({error})") from error
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise InputError(f"{where}: not a {FORMAT} file; quantise the voice again")
+        try:
+            parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            for name in MATRICES:
+                blocks = arrays[f"{name}.blocks"].astype(np.bool_)
+                parts[name] = BlockMatrix(arrays[f"{name}.weights"], blocks)
+            parts |= {name: int(header[name]) for name in _NUMBERS}
+            parts["source"] = {str(k): str(v) for k, v in header["source"].items()}
+            parts["condition"] = QuantisedModel.from_bytes(
+                arrays["condition"].tobytes(), f"{where}, frame-rate network"
+            )
+            model = LpcnetModel(**parts)
+        except KeyError as error:
+            raise InputError(f"{where}: a quantised LPCNet without {error}") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InputError(f"{where}: its header is damaged ({error!r})") from error
+        try:
+            check(model)
+        except InputError as error:
+            raise InputError(f"{where}: {error}; quantise the voice again") from error
+        return model
+
+
+_ARRAYS: Final = (
+    *("pitch", "tables", "table_scale", "a_bias", "b_bias"),
+    *("tree_weights", "tree_bias", "tree_scale"),
+)
+_NUMBERS: Final = ("frac", "tree_frac", "scale_frac", "tail")
