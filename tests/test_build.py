@@ -165,7 +165,7 @@ def test_a_moved_checkout_is_built_anew(tmp_path: Path) -> None:
 def test_presets_name_known_targets_and_toolchains() -> None:
     presets = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))
     named = {preset["name"]: preset for preset in presets["configurePresets"]}
-    assert {"host", "host-asan", "m55", "m4", "aarch64"} <= named.keys()
+    assert {"host", "host-asan", "m55", "m4", "m7", "aarch64"} <= named.keys()
     for preset in named.values():
         target = preset.get("cacheVariables", {}).get("DREDKIT_TARGET")
         if target:
