@@ -13,8 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from quantize.dred.history import Rate
+from quantize.errors import InputError
 from quantize.model import QuantisedModel
+from tests.small_models import small_model
+from toolkit.cli import group
+from toolkit.sending import asked_rate
 
 ROOT = Path(__file__).resolve().parent.parent
 QUANTIZE = ("quantize", "--stage", "rdovae_enc")
@@ -165,6 +171,64 @@ def without(program: str, folder: Path) -> str:
             if program not in tool.name and not link.is_symlink():
                 link.symlink_to(tool)
     return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--q0 16", "want q0 0..15 and dQ 0..7, got 16, 5"),
+        ("--q0 6 --qmax 3", "want qmax 7..15, got 3"),
+        ("--dq 9", "dQ 0..7, got 6, 9"),
+        ("--duration 50", "--duration 50: want 40..1040 ms in steps of 40"),
+        ("--duration 1080", "40..1040 ms"),
+        ("--max-bytes 0", "1..1000 bytes"),
+        ("--max-bytes 257", "has room for 256"),
+        ("--bitrate 32000", "give both or neither"),
+        ("--loss 10", "give both or neither"),
+        ("--bitrate 32000 --loss 10 --q0 3", "leave out those options"),
+        ("--bitrate 12500 --loss 0", "too little for any redundancy"),
+        ("--bitrate 600000 --loss 5", "want bitrate 0..510000"),
+        ("--input-rate 44100", "want one of 8000, 12000, 16000, 24000, 48000"),
+    ],
+)
+def test_bad_rates_are_refused_before_any_work(words: str, says: str) -> None:
+    for name in ("verify", "stream"):
+        # In this process: every case would otherwise start an interpreter of its own.
+        result = CliRunner().invoke(group, [name, "--target", "host", *words.split()])
+        assert isinstance(result.exception, InputError)
+        assert says in str(result.exception)
+
+
+def test_a_network_alone_has_no_rate(tmp_path: Path) -> None:
+    model = tmp_path / "network.dkq"
+    small_model().save(model)
+    line = refused(dredkit("stream", "--target", "host", "--model", model, "--vad"), 2)
+    assert "leave out the options" in line
+
+
+def test_build_refuses_what_was_generated_for_another_rate(tmp_path: Path) -> None:
+    model = tmp_path / "network.dkq"
+    small_model().save(model)
+    words = ("build", "--target", "mps3-an547", "--input-rate", "48000")
+    assert "run `dredkit generate` first" in refused(dredkit(*words), 2)
+    assert dredkit("generate", "--target", "mps3-an547", "--model", model).returncode == 0
+    line = refused(dredkit(*words), 2)
+    assert "at 16000 Hz, not 48000" in line
+    assert "dredkit generate --input-rate 48000" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "rate"),
+    [
+        ({}, Rate(6, 5, 15, 26, 256)),
+        ({"q0": 3, "dq": 0, "max_bytes": 99}, Rate(3, 0, 15, 26, 99)),
+        ({"qmax": 9, "duration": 400}, Rate(6, 5, 9, 10, 256)),
+        ({"bitrate": 32000, "loss": 20}, Rate(6, 5, 15, 5, 256)),
+        ({"bitrate": 24000, "loss": 10, "duration": 200, "max_bytes": 80}, Rate(9, 5, 15, 2, 80)),
+    ],
+)
+def test_what_the_options_of_the_rate_ask_for(words: dict[str, int], rate: Rate) -> None:
+    assert asked_rate(**words) == rate
 
 
 def test_missing_compiler(tmp_path: Path) -> None:

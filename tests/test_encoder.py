@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The whole sender: PCM to payloads, the same bits in numpy, host C and boards, and good ones."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,23 @@ from quantize.calibrate import snr_db
 from quantize.dred.history import Rate
 from quantize.dred.payload import Payload, parse
 from quantize.dred.tables import EntropyTables
-from quantize.encoder import EncoderModel, EncoderRun, default_rate, run_encoder
+from quantize.encoder import EncoderModel, EncoderRun, default_rate, run_encoder, voiced
 from quantize.errors import InputError
+from quantize.fixed.resample import RATES, resample
 from quantize.integer import to_real
+from toolkit.audio import read_speech, write_wav
+from toolkit.build import build_host_library
+from toolkit.codegen.generate import GENERATED, generate
 from toolkit.elf import symbols
+from toolkit.errors import BoardError
+from toolkit.hostlib import HostEngine
 from toolkit.importers import SHIPPED
 from toolkit.pipeline import connected, prepare
 from toolkit.sending import Sending
 from toolkit.stage import EncoderStage, load_quantised
 from toolkit.steps import Sources, fixed_inputs, quantise_encoder
 from toolkit.targets import load_target
-from toolkit.verify import Verification, verify
+from toolkit.verify import Verification, compare_host, verify
 
 FLASH_LIMIT = 340 * 1024
 STATE_LIMIT = 24 * 1024
@@ -41,7 +48,12 @@ def libopus(upstream: Path) -> EncoderModel:
 
 
 def run(
-    model: EncoderModel, target: str, clip: Path, folder: Path, steps: int, trace: bool
+    model: EncoderModel | EncoderStage,
+    target: str,
+    clip: Path,
+    folder: Path,
+    steps: int,
+    trace: bool,
 ) -> Verification:
     prepared = prepare(model, load_target(target), folder)
     with connected(prepared, port=None, serial="socket") as session:
@@ -94,6 +106,120 @@ def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, tmp_path:
     assert 0 < found.stack_used <= STACK_LIMIT
     state = next(s for s in symbols(found.build.elf) if s.name == "encoder")
     assert 0 < state.size <= STATE_LIMIT
+
+
+COARSE = Rate(q0=9, dq=3, qmax=12, max_chunks=10, max_bytes=120)  # 400 ms
+
+
+@pytest.fixture(scope="module")
+def pausing(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Speech, 300 ms of silence, and speech again: 45 steps."""
+    pcm = read_speech(clip)[16000:25600]
+    wav = tmp_path_factory.mktemp("speech") / "pausing.wav"
+    write_wav(wav, np.concatenate([pcm[:4800], np.zeros(4800, np.int16), pcm[4800:]]))
+    return wav
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where host libraries are built one after the other, so that kernels are compiled once."""
+    return tmp_path_factory.mktemp("build") / "host"
+
+
+def assert_as_asked(found: Verification, tables: EntropyTables) -> None:
+    """Each payload says what COARSE asks, and leaves out the silence at its newest end."""
+    offsets = set()
+    for length, row in zip(
+        found.outputs["payload_length"][:, 0], found.outputs["payload"], strict=True
+    ):
+        assert length <= COARSE.max_bytes
+        if length:
+            payload = parse(row[:length].astype(np.uint8).tobytes(), tables)
+            header = payload.header
+            assert (header.q0, header.dq, header.qmax) == (COARSE.q0, COARSE.dq, COARSE.qmax)
+            assert len(payload.chunks) <= COARSE.max_chunks
+            offsets.add(header.offset)
+    # 8 units of 2.5 ms for each silent step, but for the first two, whose 40 ms reach into speech.
+    assert max(offsets) == 10
+    assert min(offsets) <= 10 - 8 * 8
+
+
+@pytest.mark.parametrize("input_rate", RATES)
+def test_every_input_rate_in_host_c(
+    shipped: EncoderModel, pausing: Path, folder: Path, input_rate: int
+) -> None:
+    stage = EncoderStage(shipped, Sending(input_rate, COARSE, vad=True))
+    generate(stage, load_target("host"), folder)
+    engine = HostEngine(build_host_library(folder / GENERATED, folder))
+    inputs = stage.inputs(pausing)
+    assert inputs.shape == (45, input_rate // 50 + 4)
+    assert 0 < inputs[:, -1].sum() < len(inputs)
+    found = compare_host(engine, stage, inputs, stage.reference(inputs))
+    assert found.mismatches == 0, str(found.first)
+
+
+@pytest.mark.parametrize("target", ["mps3-an547", "netduinoplus2"])
+def test_48_khz_with_a_rate_and_silence_on_boards(
+    shipped: EncoderModel, pausing: Path, tmp_path: Path, target: str, target_name: str | None
+) -> None:
+    if target_name not in (None, target):
+        pytest.skip(f"--target {target_name} asked for")
+    stage = EncoderStage(shipped, Sending(48000, COARSE, vad=True))
+    found = run(stage, target, pausing, tmp_path, 45, False)
+    assert found.mismatches == 0, str(found.comparisons)
+    assert 0 < found.stack_used <= STACK_LIMIT
+    assert_as_asked(found, shipped.tables)
+
+
+def test_another_rate_is_that_of_its_resampled_signal(shipped: EncoderModel, clip: Path) -> None:
+    """The 11 samples of libopus' delay come after the resampler, at every rate."""
+    pcm = read_speech(clip, 48000)[: 960 * 20]
+    asked = [default_rate()] * 20, [True] * 20
+    at_48 = run_encoder(shipped, pcm, *asked, input_rate=48000)
+    assert at_48.payloads == run_encoder(shipped, resample(pcm, 48000), *asked).payloads
+
+
+def test_rates_sound_alike(shipped: EncoderModel, clip: Path) -> None:
+    """Of the same recording, cepstra at 24 and 48 kHz are those at 16 kHz but for the filters."""
+
+    def cepstrum(rate: int) -> np.ndarray:
+        pcm = read_speech(clip, rate)[: rate * 3]
+        layers = run_encoder(shipped, pcm, [COARSE] * 150, [True] * 150, rate).layers
+        return to_real(layers["frame0.features"], shipped.rdovae.frac["features"])[:, :18]
+
+    want = cepstrum(16000)
+    for rate in (24000, 48000):
+        assert np.median(np.abs(cepstrum(rate) - want)) < 0.1
+
+
+def test_a_board_for_another_input_rate_is_refused_by_name(
+    shipped: EncoderModel, pausing: Path, folder: Path
+) -> None:
+    prepared = prepare(shipped, load_target("host"), folder.parent)
+    other = replace(prepared, model=EncoderStage(shipped, Sending(48000)))
+    with (
+        connected(prepared, port=None, serial="socket") as session,
+        pytest.raises(BoardError, match=r"\(encoder\).*expected.*\(encoder-48k\)"),
+    ):
+        verify(
+            session,
+            target=other.target,
+            model=other.model,
+            manifest=other.manifest,
+            build=None,
+            engine=other.engine,
+            audio=pausing,
+            inputs=fixed_inputs(other.model, pausing),
+        )
+
+
+def test_voice_is_an_rms_above_200() -> None:
+    silent, loud = np.full(320, 200, np.int16), np.full(320, 200, np.int16)
+    loud[7] = 201
+    assert voiced(np.concatenate([silent, loud, -loud, loud[:100]])) == [False, True, True]
+    assert voiced(np.full(160, -32768, np.int16), 8000) == [True]
+    with pytest.raises(InputError, match="44100 Hz"):
+        voiced(silent, 44100)
 
 
 @pytest.fixture(scope="module")

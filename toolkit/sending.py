@@ -7,7 +7,7 @@ from typing import Final
 from quantize.dred.history import Rate
 from quantize.dred.payload import MAX_CHUNKS
 from quantize.dred.policy import libopus_policy
-from quantize.encoder import HEARD_RATE, default_rate
+from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate, step_samples
 from quantize.errors import InputError
 
 CHUNK_MS: Final = 40
@@ -19,12 +19,21 @@ class Sending:
     """How a sender is built and run.
 
     `input_rate` of the PCM in Hz, fixed when firmware is generated; `rate` of every step; `vad`:
-    quantize.encoder.voiced decides which steps are voice, where otherwise all of them are.
+    quantize.encoder.voiced decides which steps are voice, where otherwise all of them are. Raises
+    InputError for what no firmware takes.
     """
 
     input_rate: int = HEARD_RATE
     rate: Rate = field(default_factory=default_rate)
     vad: bool = False
+
+    def __post_init__(self) -> None:
+        step_samples(self.input_rate)
+        if self.rate.max_bytes > DEFAULT_BYTES:
+            raise InputError(
+                f"a payload of {self.rate.max_bytes} bytes: the firmware has room for "
+                f"{DEFAULT_BYTES}"
+            )
 
 
 def asked_rate(

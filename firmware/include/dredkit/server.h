@@ -7,9 +7,10 @@
 #include "dredkit_wire.h"
 #include "engine_sizes.h"
 
-// Steps that the host may have under way at once; so many results are remembered for resends.
+// Steps that the host may have under way at once; so many results are remembered for resends. Long
+// steps, such as 20 ms at 48 kHz, keep the line busy two at a time, in a ring that is no larger.
 #ifndef DK_SERVER_WINDOW
-#define DK_SERVER_WINDOW 4u
+#define DK_SERVER_WINDOW (DK_ENGINE_INPUT_BYTES > 1000 ? 2u : 4u)
 #endif
 
 // The longest payload that a host sends, and the longest frame around it on the wire.
