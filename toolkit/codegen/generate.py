@@ -17,12 +17,19 @@ from quantize.model import QuantisedModel
 from quantize.run import output_frac
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.arena import plan
-from toolkit.codegen.engine import encoder_config, engine_sizes, network_engine
+from toolkit.codegen.engine import (
+    decoder_cmake,
+    decoder_config,
+    encoder_config,
+    engine_sizes,
+    network_engine,
+    vocoder_config,
+)
 from toolkit.codegen.stats import entropy_source
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
 from toolkit.codegen.wire import wire_header
-from toolkit.stage import EncoderStage, Model, NetworkStage, Stage, stage_of
+from toolkit.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
 from toolkit.targets import Target
 
 MANIFEST = "manifest.json"
@@ -46,6 +53,12 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
     elif isinstance(stage, EncoderStage):
         files["encoder_config.h"] = encoder_config(stage, target.name)
         files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
+    elif isinstance(stage, DecoderStage):
+        voice, tables = stage.model.voice.name, stage.model.networks.tables
+        files["decoder.cmake"] = decoder_cmake(voice)
+        files["decoder_config.h"] = decoder_config(stage, target.name)
+        files["vocoder_config.h"] = vocoder_config(voice)
+        files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
     manifest = describe(stage, target.name)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
