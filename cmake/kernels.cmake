@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The network kernels: firmware/nn/*.c, and for every kernel with variants the one of the ISA where
-# there is one, else the portable one of the same file name under firmware/nn/c/.
+# The network kernels: firmware/nn/*.c, all that is under firmware/nn/<isa>/, and what is portable
+# under firmware/nn/c/ without a file of the same name there.
 function(dredkit_kernels result isa)
   set(nn "${CMAKE_SOURCE_DIR}/firmware/nn")
   file(GLOB common CONFIGURE_DEPENDS "${nn}/*.c")
   file(GLOB portable CONFIGURE_DEPENDS "${nn}/c/*.c")
-  set(files ${common})
-  foreach(file IN LISTS portable)
+  set(special)
+  if(NOT isa STREQUAL "c")
+    file(GLOB special CONFIGURE_DEPENDS "${nn}/${isa}/*.c")
+  endif()
+  foreach(file IN LISTS special)
     get_filename_component(name "${file}" NAME)
-    if(EXISTS "${nn}/${isa}/${name}")
-      list(APPEND files "${nn}/${isa}/${name}")
-    else()
-      list(APPEND files "${file}")
-    endif()
+    list(REMOVE_ITEM portable "${nn}/c/${name}")
   endforeach()
-  set(${result} ${files} PARENT_SCOPE)
+  set(${result} ${common} ${portable} ${special} PARENT_SCOPE)
 endfunction()

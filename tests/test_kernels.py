@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from quantize import integer
 from quantize.model import QuantisedMatrix
-from quantize.quantizer import quantise_narrow, quantise_wide
-from quantize.weights import Weights
-from toolkit.codegen.tables import block_index, stored_weights
+from tests.kernel_cases import random_input, random_matrix
+from toolkit.codegen.packing import block_index, stored_weights
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -113,35 +112,6 @@ def test_narrow_on_every_input(kernels: Kernels) -> None:
     x8 = kernels.ffi.new("int8_t[]", len(EVERY_INT16))
     kernels.lib.dk_narrow(kernels.array("int16_t", EVERY_INT16), len(EVERY_INT16), x8)
     assert list(x8) == integer.narrow(EVERY_INT16).tolist()
-
-
-def random_matrix(seed: int, rows: int, cols: int, kind: str) -> QuantisedMatrix:
-    """Weights of every character: small, large, zero rows, all-extreme, dropped blocks."""
-    rng = np.random.default_rng(seed)
-    matrix = rng.normal(size=(rows, cols)) * rng.choice([0.01, 0.5, 4.0])
-    bias = rng.normal(size=rows) * rng.choice([0.0, 0.3, 6.0])
-    if rng.random() < 0.3:
-        matrix[rng.integers(rows)] = 0.0
-    if rng.random() < 0.3:
-        matrix = np.sign(matrix) * 2.0
-    blocks = None
-    if kind == "sparse":
-        blocks = rng.random((rows // 8, cols // 4)) < rng.choice([0.0, 0.4, 1.0])
-        matrix = matrix * np.kron(blocks, np.ones((8, 4)))
-    layer = Weights("layer", matrix, bias, blocks=blocks)
-    return quantise_wide(layer, 10, 12) if kind == "wide" else quantise_narrow(layer, 12)
-
-
-def random_input(seed: int, size: int, low: int, high: int) -> np.ndarray:
-    rng = np.random.default_rng(seed + 1)
-    mode = rng.integers(4)
-    if mode == 0:
-        return np.full(size, high)
-    if mode == 1:
-        return np.full(size, low)
-    if mode == 2:
-        return rng.choice([low, high], size)
-    return rng.integers(low, high + 1, size)
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,6 +10,8 @@
 // An affine map with int8 weights: y = requantise(W x + bias), y int16.
 // The quantiser has proved from the weights that, for any x in [-127, 127], no accumulator leaves
 // int32 and no result does before it is saturated; rows that are sparse come in whole groups of 8.
+// Every kernel takes these plain tables. Where toolkit/codegen/packing.py packs for the kernel's
+// ISA, `weights` is the stream that the kernel's file describes, and bias and all after it NULL.
 typedef struct {
     const int8_t *weights;      // dense: [rows][cols]; sparse: the kept 8x4 blocks, [block][8][4]
     const uint8_t *index;       // NULL: dense. Else per 8 rows: a count, then block columns (x4)
@@ -52,6 +54,12 @@ void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
 // for size int8.
 void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
                  int8_t *state8);
+
+// What is left of a step after its two products, of the input and of the state, gates z, r, h in
+// each: gates[6 * count], which it may use as scratch. The bias is in either product.
+//     z = sigmoid(Wz x + Uz s), r = sigmoid(Wr x + Ur s), h = tanh(Wh x + r (Uh s)),
+//     s = z s + (1 - z) h, where 1 is 32767 in Q15.
+void dk_gru_update(int16_t *gates, size_t count, int16_t *state);
 
 // The second half of a gated linear unit, in place: Q15 gates [count] times int16 x [count], in the
 // format of x.

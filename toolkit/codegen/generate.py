@@ -44,7 +44,7 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
         name = network.graph.name
         files |= {
             f"{name}_weights.h": weight_header(network),
-            f"{name}_weights.c": weight_tables(network),
+            f"{name}_weights.c": weight_tables(network, target.isa),
             f"{name}.h": step_header(network, plan(network)),
             f"{name}.c": step_source(network),
         }

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The portable product, for kernels that meet a matrix which is not packed for them.
+#ifndef DREDKIT_NN_PLAIN_H
+#define DREDKIT_NN_PLAIN_H
+
+#include "nn/nn.h"
+
+void dk_matvec8_plain(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
+
+#endif

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Each ISA's kernels on emulated cores against quantize/integer.py, to the last bit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantize import integer
+from quantize.model import QuantisedMatrix
+from quantize.quantizer import quantise_narrow
+from quantize.weights import Weights
+from tests.kernel_board import CORES, KernelBoard, build, equal
+from tests.kernel_cases import random_input, random_matrix
+from toolkit.codegen.packing import plain_tables, tables
+
+CASES = 120
+
+
+@pytest.fixture(scope="module", params=CORES)
+def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KernelBoard:
+    core = CORES[request.param]
+    return KernelBoard(core, build(core, tmp_path_factory.mktemp(request.param)))
+
+
+def shapes(kind: str) -> list[tuple[int, int, int]]:
+    """(seed, rows, cols): small ones of every tail, and some as networks have them."""
+    rng = np.random.default_rng(3)
+    found = []
+    for seed in range(CASES):
+        rows, cols = int(rng.integers(1, 22)), int(rng.integers(1, 68))
+        found.append(
+            (seed, 8 * (rows % 7 + 1), 4 * cols) if kind == "sparse" else (seed, rows, cols)
+        )
+    large = {"sparse": (64, 1000), "dense": (25, 544), "wide": (64, 40)}[kind]
+    return [*found, (CASES, *large)]
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse", "wide"])
+def test_products(board: KernelBoard, kind: str, tmp_path: Path) -> None:
+    low, high = (-32768, 32767) if kind == "wide" else (-127, 127)
+    want, names = [], []
+    for seed, rows, cols in shapes(kind):
+        m = random_matrix(seed, rows, cols, kind)
+        x = random_input(seed, cols, low, high)
+        board.matvec(m, x, skew=seed % 4)
+        want.append(m.apply(x))
+        names.append(f"{kind} {rows}x{cols}, seed {seed}")
+    equal(board.run(tmp_path), want, names)
+
+
+def odd_matrices() -> list[QuantisedMatrix]:
+    """What packing must leave plain, or treat apart."""
+    rng = np.random.default_rng(5)
+    full = np.sign(rng.normal(size=(5, 600)))
+    tiny = rng.normal(size=(6, 20)) * np.array([[1e-7, 1e-5, 1e-3, 1.0, 0.0, 0.0]]).T
+    biased = np.array([0.5, -0.5, 0.25, 3.0, 5.0, 0.0])
+    cases = {
+        "large sums": (full, np.zeros(5)),
+        "many columns": (np.sign(rng.normal(size=(3, 1100))), np.ones(3)),
+        "tiny rows": (tiny, biased),
+        "rows of zeros": (tiny[3:] * np.array([[0.0, 1.0, 1.0]]).T, np.array([-9.0, 9.0, 1e-9])),
+        "bias dwarfs weights": (tiny[:3], np.array([7.0, -7.0, 7.0])),
+    }
+    return [
+        quantise_narrow(Weights(name, matrix, bias), 12) for name, (matrix, bias) in cases.items()
+    ]
+
+
+def test_matrices_apart(board: KernelBoard, tmp_path: Path) -> None:
+    want, names = [], []
+    for m in odd_matrices():
+        for seed in range(4):
+            x = random_input(seed, m.cols, -127, 127)
+            board.matvec(m, x)
+            want.append(m.apply(x))
+            names.append(m.name)
+    equal(board.run(tmp_path), want, names)
+
+
+def test_packing_leaves_plain_what_it_cannot_prove() -> None:
+    members = {m.name: set(tables(m, "dsp")) for m in odd_matrices()}
+    plain = set(plain_tables(odd_matrices()[0]))
+    assert members["rows of zeros"] == {"weights"}
+    assert members["large sums"] == members["many columns"] == members["tiny rows"] == plain
+    assert members["bias dwarfs weights"] == plain
+
+
+EVERY_INT16 = np.arange(-32768, 32768)
+
+
+def test_functions_of_every_input(board: KernelBoard, tmp_path: Path) -> None:
+    parts = [EVERY_INT16, *(EVERY_INT16[k : 2 * k] for k in range(1, 9))]
+    want: list[np.ndarray] = []
+    for skew, part in enumerate(parts):
+        board.in_place("TANH", part, skew % 2)
+        board.in_place("SIGMOID", part, skew % 2)
+        board.narrow(part, skew % 4)
+        want += [integer.tanh(part), integer.sigmoid(part), integer.narrow(part)]
+    equal(
+        board.run(tmp_path), want, [f"function {i % 3} of part {i // 3}" for i in range(len(want))]
+    )
+
+
+def test_gru_updates(board: KernelBoard, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    want, names = [], []
+    ends = np.array([-32768, -32767, -1, 0, 1, 16384, 32767])
+    for size in (*range(1, 12), 64, 3000):
+        gates = rng.integers(-32768, 32768, 6 * size) // rng.choice([1, 2, 8], 6 * size)
+        state = rng.integers(-32768, 32768, size)
+        if size % 3 == 0:
+            gates[:] = rng.choice(ends, 6 * size)
+            state[:] = rng.choice(ends, size)
+        board.gru_update(gates, state)
+        want.append(integer.gru_update(gates[: 3 * size], gates[3 * size :], state))
+        names.append(f"{size} units")
+    equal(board.run(tmp_path), want, names)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_convolutions_along_a_line(board: KernelBoard, channels: int, tmp_path: Path) -> None:
+    want, names = [], []
+    for seed, width in enumerate([1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 25, 33, 224]):
+        m = random_matrix(seed, 1 + seed % 5, 9 * channels, "wide")
+        lines = random_input(seed, 3 * channels * width, -32768, 32767)
+        past, x = lines[: 2 * channels * width], lines[2 * channels * width :]
+        board.conv2d(m, past, x, width)
+        times = np.zeros((channels, 3, width + 2), np.int64)
+        times[:, :, 1:-1] = lines.reshape(3, channels, width).transpose(1, 0, 2)
+        patches = np.stack([times[:, :, k : k + width] for k in range(3)], axis=2)
+        want.append(m.apply(patches.reshape(9 * channels, width)).reshape(-1))
+        names.append(f"{channels} channels of {width}")
+    equal(board.run(tmp_path), want, names)
