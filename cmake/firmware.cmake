@@ -1,15 +1,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# One image for a Cortex-M: startup, port, server, kernels and the generated model.
-set(port "firmware/port/cortexm")
-add_executable(firmware
-  ${port}/startup.c ${port}/fault.c ${port}/limits.c ${port}/port.c ${port}/setup_${DREDKIT_SETUP}.c
-  ${port}/uart_${DREDKIT_UART}.c ${port}/timer_${DREDKIT_TIMER}.c
-  ${app} ${kernels} ${generated})
+# One image for a board without an operating system: startup, port, server, kernels and the
+# generated model.
+set(port "firmware/port/${DREDKIT_SYSTEM}")
+set(baremetal "firmware/port/baremetal")
+set(port_sources
+  ${baremetal}/port.c ${baremetal}/limits.c ${baremetal}/report.c
+  ${port}/startup.c ${port}/fault.c ${port}/setup_${DREDKIT_SETUP}.c
+  ${port}/uart_${DREDKIT_UART}.c ${port}/timer_${DREDKIT_TIMER}.c)
+set(libraries -lc -lgcc)
+if(DREDKIT_SYSTEM STREQUAL "aarch64")
+  # The C library of that compiler is for Linux: what the compiler itself asks for is here.
+  list(APPEND port_sources ${port}/gic.c ${port}/memory.c)
+  set(libraries -lgcc)
+  add_compile_options(-fno-pie -fno-asynchronous-unwind-tables)
+  add_link_options(-no-pie)
+  # Runs before the vector registers and memory's attributes are set up, and in the interrupt,
+  # which does not save the vector registers.
+  set_source_files_properties(${port_sources} PROPERTIES
+    COMPILE_OPTIONS "-mgeneral-regs-only;-mstrict-align")
+endif()
+add_executable(firmware ${port_sources} ${app} ${kernels} ${generated})
 set_target_properties(firmware PROPERTIES SUFFIX ".elf" LINK_DEPENDS "${DREDKIT_BOARD}/link.ld")
-target_include_directories(firmware PRIVATE ${port})
+target_include_directories(firmware PRIVATE ${port} ${baremetal})
 target_compile_options(firmware PRIVATE
   ${DREDKIT_CPU_FLAGS} -ffunction-sections -fdata-sections -fno-common
-  # Stack use of each function and who calls whom: read by toolkit/elf.py.
+  # Stack use of each function and who calls whom: read by toolkit/callgraph.py.
   -fstack-usage -fcallgraph-info=su)
 target_link_options(firmware PRIVATE
   ${DREDKIT_CPU_FLAGS} -nostartfiles -static "-T${DREDKIT_BOARD}/link.ld"
@@ -17,4 +32,4 @@ target_link_options(firmware PRIVATE
   -nodefaultlibs
   -Wl,--gc-sections -Wl,--build-id=sha1 -Wl,--fatal-warnings
   "-Wl,-Map=${CMAKE_CURRENT_BINARY_DIR}/firmware.map")
-target_link_libraries(firmware PRIVATE -lc -lgcc)
+target_link_libraries(firmware PRIVATE ${libraries})

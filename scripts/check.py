@@ -105,6 +105,8 @@ def is_of_board(name: str, board: Target) -> bool:
         return True
     if path.stem.endswith(f"_{VARIANTS[board.isa]}"):
         return True
+    if path.parent == Path("firmware/port/baremetal"):
+        return True
     if path.parent != Path("firmware/port/cortexm"):
         return False
     kind, _, choice = path.stem.partition("_")
@@ -127,6 +129,7 @@ def board_flags(board: Target) -> list[str]:
         *board.toolchain.cpu_flags,
         f"-isystem{newlib}",
         "-Ifirmware/port/cortexm",
+        "-Ifirmware/port/baremetal",
         *include_flags(board),
     ]
 

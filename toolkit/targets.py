@@ -28,7 +28,7 @@ PROBES = ("openocd", "pyocd", "jlink", "st-util")
 MEMORY_KINDS = ("flash", "ram")
 FLASH_SECTIONS = ("vectors", "text", "rodata")
 RAM_SECTIONS = ("stack", "data", "bss")
-# By how many ticks taking one interrupt out of a span can be wrong (firmware/port/cortexm/port.c):
+# By how many ticks taking one interrupt out of a span can be wrong (firmware/port/baremetal/port.c):
 # less than one by the two readings inside of it, which both round down, and less than one and a
 # little by its entry, which is the mean of 1000 trials that were read in the same way.
 TICKS_OFF_PER_INTERRUPT = 2.01

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, ROOT, Target
 
-TEMPLATE = ROOT / "firmware" / "port" / "cortexm" / "link.ld.in"
+TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
 
 
 def write_board(target: Target, directory: Path) -> None:

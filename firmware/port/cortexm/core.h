@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define DK_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#include "drivers.h"
 
 #define DK_NVIC_ISER(n) DK_REG(0xE000E100u + 4u * (n))  // interrupt set-enable
 #define DK_NVIC_ISPR(n) DK_REG(0xE000E200u + 4u * (n))  // interrupt set-pending
@@ -19,8 +19,7 @@
 
 #define DK_CPACR_CP10_CP11 (0xFu << 20)  // full access to the float and vector registers
 #define DK_SHCSR_FAULTS (7u << 16)       // MemManage, BusFault and UsageFault: enabled
-#define DK_STACK_PAINT 0xD4EDC0DEu
-#define DK_CCR_LOB (1u << 19)  // v8.1-M: cache of loop and branch information
+#define DK_CCR_LOB (1u << 19)            // v8.1-M: cache of loop and branch information
 
 // Make a write to a system register take effect before the next instruction.
 static inline void dk_core_sync(void)
@@ -40,5 +39,25 @@ static inline void dk_core_release(uint32_t mask)
 {
     __asm__ volatile("msr primask, %0" ::"r"(mask) : "memory");
 }
+
+static inline void dk_core_sleep(void)
+{
+    __asm__ volatile("wfi" ::: "memory");
+}
+
+static inline void dk_core_enable(uint32_t irq)
+{
+    DK_NVIC_ISER(irq / 32u) = 1u << (irq % 32u);
+    dk_core_sync();
+}
+
+static inline void dk_core_pend(uint32_t irq, uint32_t mask)
+{
+    DK_NVIC_ISPR(irq / 32u) = mask;
+    dk_core_sync();
+}
+
+// Any exception that nobody expects, in fault.c.
+void dk_fault(void);
 
 #endif

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A fault is said over the serial line, once, and the board then stands still: the host sees a
-// text where a frame was due. A zero byte before and after keeps it apart from the frames.
-#include <stddef.h>
-#include <stdint.h>
-
+// Any exception that nobody expects: what the core knows of it.
 #include "core.h"
-#include "drivers.h"
 
 #define FRAME_LR 5
 #define FRAME_PC 6
@@ -25,27 +20,6 @@ __attribute__((naked)) void dk_fault(void)
 
 void dk_fault_report(const uint32_t *frame);
 
-static void send(uint8_t byte)
-{
-    while (!dk_uart_transmit(byte)) {
-    }
-}
-
-static void send_text(const char *text)
-{
-    for (size_t i = 0; text[i] != '\0'; i++) {
-        send((uint8_t)text[i]);
-    }
-}
-
-static void send_word(const char *name, uint32_t value)
-{
-    send_text(name);
-    for (uint32_t shift = 32u; shift > 0u; shift -= 4u) {
-        send((uint8_t) "0123456789abcdef"[(value >> (shift - 4u)) & 15u]);
-    }
-}
-
 __attribute__((used)) void dk_fault_report(const uint32_t *frame)
 {
     uint32_t pc = 0;
@@ -55,15 +29,10 @@ __attribute__((used)) void dk_fault_report(const uint32_t *frame)
         pc = frame[FRAME_PC];
         lr = frame[FRAME_LR];
     }
-    send(0);
-    send_text("dredkit fault:");
-    send_word(" pc=", pc);
-    send_word(" lr=", lr);
-    send_word(" cfsr=", DK_SCB_CFSR);
-    send_word(" hfsr=", DK_SCB_HFSR);
-    send_word(" bfar=", DK_SCB_BFAR);
-    send(0);
-    for (;;) {
-        __asm__ volatile("wfi");
-    }
+    const dk_fault_word words[] = {{" pc=", pc},
+                                   {" lr=", lr},
+                                   {" cfsr=", DK_SCB_CFSR},
+                                   {" hfsr=", DK_SCB_HFSR},
+                                   {" bfar=", DK_SCB_BFAR}};
+    dk_fault_tell(words, sizeof words / sizeof words[0]);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// dredkit/port.h for every Cortex-M: receive ring, interrupt accounting, stack peak, build id.
+// dredkit/port.h for every board without an operating system: receive ring, interrupt accounting,
+// stack peak, build id.
 #include "dredkit/port.h"
 
 #include "board.h"
@@ -47,19 +48,13 @@ void dk_uart_isr(void)
     isr_fraction %= TRIALS;
 }
 
-static void pend_uart(uint32_t mask)
-{
-    DK_NVIC_ISPR(DK_BOARD_UART_IRQ / 32u) = mask;
-    dk_core_sync();
-}
-
 // Ticks of TRIALS writes to the pending register: with the interrupt's bit, or with none. One copy
 // of the code for both (noipa), so that only the interrupts differ.
 __attribute__((noipa)) static uint32_t trial(uint32_t mask)
 {
     uint32_t start = dk_timer_now();
     for (uint32_t i = 0; i < TRIALS; i++) {
-        pend_uart(mask);
+        dk_core_pend(DK_BOARD_UART_IRQ, mask);
     }
     return dk_timer_now() - start;
 }
@@ -79,8 +74,7 @@ void dk_port_init(void)
 {
     dk_setup();
     dk_timer_init();
-    DK_NVIC_ISER(DK_BOARD_UART_IRQ / 32u) = 1u << (DK_BOARD_UART_IRQ % 32u);
-    dk_core_sync();
+    dk_core_enable(DK_BOARD_UART_IRQ);
     measure_isr_entry();
     dk_uart_init();
 }
@@ -108,7 +102,7 @@ void dk_port_idle(void)
     // Held back, an interrupt still ends the sleep, but cannot slip in between test and sleep.
     uint32_t mask = dk_core_hold();
     if (ring.head == ring.tail) {
-        __asm__ volatile("wfi" ::: "memory");
+        dk_core_sleep();
     }
     dk_core_release(mask);
 }
