@@ -21,7 +21,7 @@ _MEMBERS = ("weights", "index", "bias", "multiplier", "shift")
 _MEMBERS_WIDE = ("weights", "bias", "multiplier", "shift")
 
 
-def weight_tables(model: QuantisedModel, isa: str) -> str:
+def weight_tables(model: QuantisedModel, isa: str = "c") -> str:
     """Return the C source that defines every matrix and GRU of the model, packed for an ISA."""
     name = model.graph.name
     parts = [BANNER, f'#include "{name}_weights.h"\n']
