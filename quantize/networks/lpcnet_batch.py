@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
+from scipy.special import expit
 
 from quantize.features import lpc_from_cepstrum
 from quantize.networks.lpcnet import AFTER, BEFORE, CODES, FRAME, LPC_ORDER, Lpcnet
@@ -32,6 +33,7 @@ class Variant:
     lookahead: int = AFTER  # feature frames that the conditioning of a frame looks ahead
     gamma: float = 1.0  # coefficient k of the linear predictor is multiplied by gamma^k
     softmax: bool = False  # the output is 256 logits of codes, not 255 logits of a tree's bits
+    tail: float = 0.0  # a bit whose rarer value has a chance below this never takes it
 
 
 def synthesise_many(
@@ -60,11 +62,12 @@ def synthesise_many(
     lpc = np.stack([lpc_from_cepstrum(row[before : before + frames, :18]) for row in seen])
     backward = -(lpc * weight)[:, :, ::-1]  # oldest sample first, as in memory
     generators = [np.random.default_rng(seed + i) for i in order]
-    network = _Network(model, len(order), variant.softmax)
+    network = Network(model, len(order), variant.softmax)
     signal = np.zeros((len(order), LPC_ORDER + frames * FRAME))
     for frame in range(frames):
         live = int((counts > frame).sum())
         draws = np.stack([generator.random((FRAME, 8)) for generator in generators[:live]])
+        draws = variant.tail + (1 - 2 * variant.tail) * draws
         network.begin_frame(cond_a[:live, frame], cond_b[:live, frame])
         for t in range(FRAME):
             at = frame * FRAME + t
@@ -108,7 +111,7 @@ def tree_of(probabilities: F32) -> F32:
     return nodes
 
 
-class _Network:
+class Network:
     """The sample-rate half: states of every row, one step a sample."""
 
     def __init__(self, model: Lpcnet, rows: int, softmax: bool) -> None:
@@ -138,24 +141,28 @@ class _Network:
 
     def step(self, last: F64, prediction: F64, draws: F64) -> I64:
         """Return each row's next excitation code; draws are [rows, 8] in [0, 1)."""
-        heard = to_codes(np.stack([last, prediction]))
-        gates = self.cond_a + self.tables[0, heard[0]]
-        gates = gates + self.tables[1, heard[1]] + self.tables[2, self.code]
-        self.a = _gru(gates, self.a @ self.a_weight + self.a_bias, self.a)
-        gates = self.cond_b + self.a @ self.to_b
-        self.b = _gru(gates, self.b @ self.b_weight + self.b_bias, self.b)
-        chances = self._chances()
+        self.hear(to_codes(np.stack([last, prediction])))
+        chances = self.chances()
         node = np.ones(len(self.rows), np.int64)
         for depth in range(8):
             node = 2 * node + (draws[:, depth] < chances[self.rows, node])
         self.code = node - CODES
         return self.code
 
-    def _chances(self) -> F32:
+    def hear(self, heard: I64) -> None:
+        """Advance both GRUs by a sample: codes [2, rows] of the last one and the prediction."""
+        gates = self.cond_a + self.tables[0, heard[0]]
+        gates = gates + self.tables[1, heard[1]] + self.tables[2, self.code]
+        self.a = _gru(gates, self.a @ self.a_weight + self.a_bias, self.a)
+        gates = self.cond_b + self.a @ self.to_b
+        self.b = _gru(gates, self.b @ self.b_weight + self.b_bias, self.b)
+
+    def chances(self) -> F32:
+        """Return [rows, 256] the chance of a 1 at each node of the tree; node 0 means nothing."""
         halves = (self.b @ self.tree_weight).reshape(-1, 2, CODES)
         logits = (self.tree_scale * np.tanh(halves + self.tree_bias)).sum(1)
         if not self.softmax:
-            return _sigmoid(logits)
+            return np.asarray(expit(logits))
         raised = np.exp(logits - logits.max(1, keepdims=True))
         return tree_of(raised)
 
@@ -167,13 +174,9 @@ def _padded(features: F32, frames: int, before: int, after: int) -> F32:
     return np.concatenate(parts)
 
 
-def _sigmoid(x: F32) -> F32:
-    return np.asarray(1 / (1 + np.exp(-x)), np.float32)
-
-
 def _gru(inputs: F32, recurrent: F32, state: F32) -> F32:
     n = state.shape[1]
-    gates = _sigmoid(inputs[:, : 2 * n] + recurrent[:, : 2 * n])
+    gates = expit(inputs[:, : 2 * n] + recurrent[:, : 2 * n])
     candidate = np.tanh(inputs[:, 2 * n :] + gates[:, n:] * recurrent[:, 2 * n :])
     z = gates[:, :n]
     return np.asarray(z * state + (1 - z) * candidate, np.float32)

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit import`: the weights and tables of an Opus release -> our checkpoint format."""
+"""`dredkit import`: the weights of an Opus release or of xiph's LPCNet -> our checkpoint format."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from quantize.networks.lpcnet_batch import Variant
+from quantize.networks.lpcnet_checkpoint import save_lpcnet
 from toolkit.console import emit_json, err, json_option
+from toolkit.errors import InputError
+from toolkit.importers import lpcnet_torch
 from toolkit.importers.checkpoint import write_checkpoint
 from toolkit.importers.release import NETWORKS, Release, read_release
 
@@ -22,8 +28,14 @@ def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> Non
     """Read the sender's networks and entropy tables from an Opus release into one checkpoint.
 
     A SOURCE is a 'DNNw' weight blob, a *_data.c file, or the dnn/ folder of a release tarball.
-    Blobs hold no entropy tables: give dred_rdovae_stats_data.c beside them.
+    Blobs hold no entropy tables: give dred_rdovae_stats_data.c beside them. Or it is one checkpoint
+    (.pth) of xiph's torch training of LPCNet, which becomes a voice.
     """
+    if any(source.suffix in lpcnet_torch.SUFFIXES for source in sources):
+        if len(sources) > 1:
+            raise InputError("a torch checkpoint of LPCNet is imported alone: give it by itself")
+        _import_lpcnet(sources[0], output, json_to)
+        return
     release = read_release(sources)
     note = "; ".join(f"{source['name']} {source['sha256']}" for source in release.sources)
     write_checkpoint(output, release.layers, note, release.tables)
@@ -45,6 +57,39 @@ def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> Non
                 }
                 for name, layer in release.layers.items()
             },
+        },
+    )
+
+
+def _import_lpcnet(path: Path, output: Path, json_to: str | None) -> None:
+    found = lpcnet_torch.read_lpcnet_torch(path)
+    note = json.dumps(found.source)
+    save_lpcnet(output, found.model, {"source": note}, found.variant)
+    sizes, kept = asdict(found.model.sizes), lpcnet_torch.densities(found.model)
+    err.print(
+        f"lpcnet: GRU A {sizes['gru_a']}, GRU B {sizes['gru_b']}, "
+        f"conditioning {sizes['conditioning']}"
+    )
+    for name, share in kept.items():
+        err.print(f"{name}: {100 * share:.1f} % of the 8x4 blocks are not zero")
+    variant = found.variant
+    if variant != Variant():
+        err.print(
+            f"look-ahead {variant.lookahead}, predictor weighted by {variant.gamma:g}, "
+            f"{'softmax' if variant.softmax else 'tree'}: `dredkit score` speaks with it in "
+            "floats, the integer voice does not",
+            soft_wrap=True,
+        )
+    err.print(f"wrote {output}", soft_wrap=True)
+    emit_json(
+        json_to,
+        {
+            "output": str(output),
+            "sources": [found.source],
+            "networks": {"lpcnet": list(found.model.export())},
+            "sizes": sizes,
+            "variant": asdict(variant),
+            "densities": kept,
         },
     )
 

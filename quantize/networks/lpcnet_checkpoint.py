@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""LPCNet on disk: weights as Lpcnet.export() names them, and how the network differs from ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from quantize.errors import InputError
+from quantize.networks.lpcnet import CODES, INPUTS, Lpcnet, Sizes
+from quantize.networks.lpcnet_batch import Variant
+from quantize.train.tensors import read_tensors, write_tensors
+
+_VARIANT = "variant"  # a note of the file, as JSON; absent where it is ours
+
+
+def save_lpcnet(
+    path: Path, model: Lpcnet, notes: Mapping[str, str], variant: Variant | None = None
+) -> None:
+    """Write a network to speak with; `notes` say where it came from."""
+    added = {"sizes": json.dumps(asdict(model.sizes))}
+    if variant is not None and variant != Variant():
+        added[_VARIANT] = json.dumps(asdict(variant))
+    write_tensors(path, model.export(), {**notes, **added})
+
+
+def load_lpcnet(path: Path) -> tuple[Lpcnet, Variant]:
+    """Read a network to speak with; InputError if it is damaged, incomplete or of other shapes."""
+    tensors = read_tensors(path)
+    return restore(tensors, str(path)), read_variant(path)
+
+
+def read_variant(path: Path) -> Variant:
+    """How the network of a checkpoint differs from ours; InputError if that cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            note = (file.metadata() or {}).get(_VARIANT)
+        return Variant() if note is None else Variant(**json.loads(note))
+    except (SafetensorError, OSError, TypeError, ValueError):
+        raise InputError(f"{path} does not say which LPCNet it holds: import it again") from None
+
+
+def integer_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of a network that the integer voice can speak with.
+
+    Raises InputError for one that differs from ours in more than weights and sizes.
+    """
+    variant, ours = read_variant(path), Variant()
+    wanted = asdict(ours)
+    for name, value in asdict(variant).items():
+        if value != wanted[name]:
+            raise InputError(
+                f"{path}: {name} is {value}, the integer voice has {wanted[name]}: "
+                "only `dredkit score` can speak with it, in floats"
+            )
+    return {name: tensor.numpy() for name, tensor in read_tensors(path).items()}
+
+
+def restore(tensors: Mapping[str, Tensor], where: str) -> Lpcnet:
+    """Return the network whose export() gave `tensors`; `where` names them in errors.
+
+    Embeddings are folded in a checkpoint, so here each code is its own embedding.
+    """
+    try:
+        units = tensors["gru_a_recurrent.weight"].shape[1]
+        sizes = Sizes(
+            conditioning=len(tensors["feature_dense1.bias"]),
+            gru_a=units,
+            gru_b=tensors["gru_b_recurrent.weight"].shape[1],
+            pitch=tensors["embed_pitch.weight"].shape[1],
+            embedding=CODES,
+        )
+        joined = tensors["gru_b_input.weight"]
+        named = {
+            "pitch.weight": tensors["embed_pitch.weight"],
+            "embedding": torch.eye(CODES).repeat(3, 1, 1),
+            "embedding_to_a": torch.stack([tensors[f"embed_{name}.weight"] for name in INPUTS]),
+            "a_to_b.weight": joined[:, :units],
+            "cond_to_b.weight": joined[:, units:],
+            "cond_to_b.bias": tensors["gru_b_input.bias"],
+        }
+        for ours, theirs in (
+            ("conv1", "feature_conv1"),
+            ("conv2", "feature_conv2"),
+            ("dense1", "feature_dense1"),
+            ("dense2", "feature_dense2"),
+            ("cond_to_a", "gru_a_input"),
+            ("a", "gru_a_recurrent"),
+            ("b", "gru_b_recurrent"),
+        ):
+            for part in ("weight", "bias"):
+                named[f"{ours}.{part}"] = tensors[f"{theirs}.{part}"]
+        for part in ("weight", "bias", "scale"):
+            named[f"tree_{part}"] = tensors[f"dual_fc.{part}"]
+        model = Lpcnet(sizes)
+        model.load_state_dict(named)
+    except (KeyError, IndexError, RuntimeError) as error:
+        why = f"no {error.args[0]}" if isinstance(error, KeyError) else "shapes do not fit together"
+        raise InputError(f"{where} is no checkpoint of LPCNet ({why})") from None
+    return model
