@@ -12,7 +12,7 @@ from quantize.graph import Graph
 from quantize.integer import Ints, to_real
 from quantize.model import QuantisedModel
 from quantize.quantizer import quantise
-from quantize.run import run_integer, to_held
+from quantize.run import run_float, run_integer, to_held
 from quantize.topologies import pitch
 from quantize.weights import Weights
 from toolkit.codegen.generate import GENERATED, generate
@@ -98,6 +98,20 @@ def expected_class(logits: np.ndarray) -> np.ndarray:
     return np.array(result)
 
 
+def lead_of_best(logits: np.ndarray) -> np.ndarray:
+    """How far the best class is above every one that its pitch does not take in, per frame."""
+    leads = []
+    for row in logits:
+        top = int(np.argmax(row))
+        rivals = np.delete(row, np.arange(max(0, top - 2), min(len(row) - 1, top + 2) + 1))
+        leads.append(row[top] - rivals.max())
+    return np.array(leads)
+
+
+TIE = 0.01  # logits
+ELSEWHERE = 0.5  # octaves: a pitch that far off comes from another peak of the scores
+
+
 def test_upstream_weights_on_golden_inputs(
     upstream: Path, golden: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
@@ -108,10 +122,26 @@ def test_upstream_weights_on_golden_inputs(
     held = {name: to_held(graph, model.frac, name, x) for name, x in inputs.items()}
     logits = to_real(run_integer(model, held)["dense_final_upsampler"], model.frac["logits"])
     got, want = expected_class(logits), golden["pitch"]
-    # One frame of the 1000 has two classes 3 octaves apart within 0.02 of each other, which any
-    # rounding decides: it alone is worth 9 dB.
-    tied = np.argsort(-np.abs(got - want))[:1]
-    others = np.delete(np.arange(len(want)), tied)
-    assert snr_db(got, want) >= 25.0
-    assert snr_db(got[others], want[others]) >= 31.0
+    assert len(want) == 1000
+    # Which frames are ties says the float network, with true tanh and nothing rounded, not the
+    # outcome. In one of them (500) libopus' pitch is 1.3 octaves from ours, and so is the float
+    # network's: libopus gets there by its x8 rounding and its rational tanh together, and by
+    # neither alone. A finer arithmetic here would therefore choose as we do. It is worth 9 dB.
+    exact = run_float(graph, floats.layers, inputs).outputs["dense_final_upsampler"]
+    lead = lead_of_best(exact)
+    elsewhere = np.flatnonzero(np.abs(got - want) > ELSEWHERE)
+    others = np.delete(np.arange(len(want)), elsewhere)
+    clear = np.flatnonzero(lead >= TIE)
+    print(f"ties of the float network: {np.flatnonzero(lead < TIE)}, leads {lead[lead < TIE]}")
+    print(f"another peak than libopus: {elsewhere}, leads {lead[elsewhere]}")
+    snr, without = snr_db(got, want), snr_db(got[others], want[others])
+    print(f"SNR {snr:.2f} dB, without those {without:.2f} dB", end=", ")
+    print(f"where there is no tie {snr_db(got[clear], want[clear]):.2f} dB")
+    assert len(elsewhere) <= 1
+    assert np.all(lead[elsewhere] < TIE)
+    assert without >= 31.0
+    assert snr_db(got[clear], want[clear]) >= 31.0
+    assert len(clear) >= 995
+    # Finer arithmetic does not help: the float network is no nearer to libopus.
+    assert snr >= snr_db(expected_class(exact), want) - 1.0
     assert_equal_in_c(model, {name: x[:FRAMES] for name, x in held.items()}, tmp_path)
