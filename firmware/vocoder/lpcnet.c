@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "vocoder/lpcnet.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "nn/fixed.h"
+#include "nn/nn.h"
+
+enum {
+    SHORTEST = 32,  // period in samples
+    LEAVES = DK_LPCNET_CODES,
+    DRAW_BITS = 15,
+    NODE_SHIFT = DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC,
+};
+
+// Run the frame-rate network on a frame; its features are spoken next.
+static void hear(dk_lpcnet *voice, const int16_t features[DK_VOICE_FEATURES])
+{
+    int16_t input[DK_LPCNET_CONDITION_FEATURES];
+    dk_voice_clamp(features, voice->features);
+    memcpy(input, voice->features, sizeof voice->features);
+    const int16_t *pitch = dk_lpcnet_pitch[dk_voice_period(input[DK_VOICE_PITCH]) - SHORTEST];
+    memcpy(input + DK_VOICE_FEATURES, pitch, sizeof *dk_lpcnet_pitch);
+    int16_t *gates_a = voice->work.frame.gates_a, *gates_b = voice->work.frame.gates_b;
+    dk_lpcnet_condition_step(&voice->condition, &voice->work.frame.scratch, input, gates_a, gates_b,
+                             NULL);
+    for (int i = 0; i < 3 * DK_LPCNET_A; i++) {
+        voice->gates_a[i] = gates_a[i] * (1 << DK_LPCNET_GATES_SHIFT);
+    }
+    for (int i = 0; i < 3 * DK_LPCNET_B; i++) {
+        voice->gates_b[i] = gates_b[i] * (1 << DK_LPCNET_GATES_SHIFT);
+    }
+}
+
+void dk_lpcnet_begin(dk_lpcnet *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],
+                     const int16_t past[DK_VOICE_PAST])
+{
+    memset(voice, 0, sizeof *voice);
+    dk_lpcnet_condition_reset(&voice->condition);
+    voice->random = DK_VOICE_SEED;
+    voice->codes[2] = DK_LPCNET_ZERO;
+    voice->before = past[DK_VOICE_PAST - 1];
+    dk_voice_emphasise(past, DK_VOICE_ORDER, voice->signal);
+    for (int k = 0; k < DK_VOICE_CONTEXT; k++) {
+        hear(voice, context[k]);
+    }
+}
+
+// The mu-law code of a sample in int16 scale.
+static uint8_t encoded(int32_t x)
+{
+    const int32_t size = x < 0 ? -x : x;
+    int32_t steps = 0;  // that begin at or below `size`
+    for (int32_t jump = DK_LPCNET_ZERO / 2; jump > 0; jump /= 2) {
+        steps += dk_lpcnet_levels[steps + jump - 1] <= size ? jump : 0;
+    }
+    steps += dk_lpcnet_levels[steps] <= size ? 1 : 0;
+    const int32_t code = DK_LPCNET_ZERO + (x < 0 ? -steps : steps);
+    return (uint8_t)(code < DK_LPCNET_CODES ? code : DK_LPCNET_CODES - 1);
+}
+
+// Advance both GRUs by a sample.
+static void step(dk_lpcnet *voice)
+{
+    int32_t *sums = voice->work.sample.sums_a, *kept = voice->work.sample.kept_a;
+    dk_lpcnet_look_up(voice->codes, voice->gates_a, sums);
+    dk_lpcnet_product(&dk_lpcnet_a_gates, voice->x_a, sums, sums);
+    dk_lpcnet_product(&dk_lpcnet_a_candidate, voice->x_a, dk_lpcnet_a_bias, kept);
+    dk_lpcnet_update(sums, kept, DK_LPCNET_A, voice->state_a, voice->x_a);
+
+    sums = voice->work.sample.sums_b;
+    kept = voice->work.sample.kept_b;
+    dk_lpcnet_product(&dk_lpcnet_b_input, voice->x_a, voice->gates_b, sums);
+    dk_lpcnet_product(&dk_lpcnet_b_gates, voice->x_b, sums, sums);
+    dk_lpcnet_product(&dk_lpcnet_b_candidate, voice->x_b, dk_lpcnet_b_bias, kept);
+    dk_lpcnet_update(sums, kept, DK_LPCNET_B, voice->state_b, voice->x_b);
+}
+
+// Walk down the tree and return the leaf's code.
+static uint8_t drawn(dk_lpcnet *voice)
+{
+    uint32_t node = 1;
+    while (node < LEAVES) {
+        int32_t sums[2];
+        dk_lpcnet_node(node, voice->state_b, sums);
+        const int16_t *scale = dk_lpcnet_tree_scale[node];
+        int32_t logit = dk_lpcnet_tanh_of(sums[0], NODE_SHIFT) * scale[0] +
+                        dk_lpcnet_tanh_of(sums[1], NODE_SHIFT) * scale[1];
+        logit = (logit + (1 << (DK_LPCNET_LOGIT_SHIFT - 1))) >> DK_LPCNET_LOGIT_SHIFT;
+        int16_t chance = dk_saturate16(logit);
+        dk_sigmoid(&chance, 1);
+        const int32_t draw = (int32_t)(dk_xorshift32(&voice->random) >> (32 - DRAW_BITS));
+        const int32_t span = (1 << DRAW_BITS) - 2 * DK_LPCNET_TAIL;
+        const int32_t needed = DK_LPCNET_TAIL + (draw * span >> DRAW_BITS);
+        node = 2 * node + (needed < chance ? 1 : 0);
+    }
+    return (uint8_t)(node - LEAVES);
+}
+
+void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
+                     int16_t pcm[DK_VOICE_FRAME])
+{
+    int16_t taps[DK_VOICE_ORDER];
+    (void)dk_voice_predictor(voice->features, taps);
+    hear(voice, ahead);
+    int16_t before = voice->before;
+    for (int n = 0; n < DK_VOICE_FRAME; n++) {
+        int16_t *past = voice->signal + n;
+        const int16_t predicted = dk_voice_predict(taps, past);
+        uint8_t *codes = voice->codes;
+        codes[0] = encoded(past[DK_VOICE_ORDER - 1]);
+        codes[1] = encoded(predicted);
+        step(voice);
+        codes[2] = known == NULL ? drawn(voice)
+                                 : encoded(dk_voice_emphasised(known[n], before) - predicted);
+        past[DK_VOICE_ORDER] = dk_saturate16(predicted + dk_lpcnet_decoded[codes[2]]);
+        before = known == NULL ? dk_voice_deemphasised(past[DK_VOICE_ORDER], before) : known[n];
+        pcm[n] = before;
+    }
+    voice->before = before;
+    memcpy(voice->signal, voice->signal + DK_VOICE_FRAME, DK_VOICE_ORDER * sizeof(int16_t));
+}
