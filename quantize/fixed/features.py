@@ -43,7 +43,7 @@ def _windows(signal: Ints, past: int, size: int, frames: int) -> Ints:
 def analyse(pcm: npt.NDArray[np.integer]) -> Analysis:
     """All but the pitch of int16 PCM at 16 kHz; samples past the last whole frame are dropped.
 
-    libopus puts 11 zeros before a 16 kHz signal (quantize.fixed.resample does); this does not.
+    libopus puts 11 zeros before the signal (quantize.encoder does); this does not.
     Raises InputError for anything but one channel of int16, one frame at least.
     """
     if pcm.ndim != 1 or pcm.dtype != np.int16:

@@ -7,7 +7,9 @@ numerator and denominator by the same polynomial leaves the filter as it is and 
 denominator one in z^3: for every pole p the factor 1 + p z^-1 + p^2 z^-2. Then the recursion runs
 at 16 kHz only, as second-order sections, and the numerator of 22 taps is evaluated for kept samples
 and nonzero inputs: 22, 11, 6 or 4 products a sample, and 7 of the recursion, at any rate.
-16 kHz passes through with the 11 samples of delay that libopus gives it.
+
+libopus delays the signal at 16 kHz by 11 samples more, whatever rate it came from. For 16 kHz that
+is all that `resample` does; behind the filters quantize/encoder.py does it.
 """
 
 from __future__ import annotations
