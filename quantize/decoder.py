@@ -22,7 +22,7 @@ from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.parts import join_parts, read_parts
 from quantize.receiver import STEP, OrderError, Receiver
-from quantize.vocoder.voices import VoiceModel, read_voice
+from quantize.vocoder.voices import VoiceModel, read_voice, speaker, voice_bytes
 
 FORMAT: Final = "dredkit-decoder-1"
 ERR_ARGUMENT: Final = -1  # of firmware/include/dredkit/status.h
@@ -42,7 +42,7 @@ class DecoderModel:
             "start": self.networks.start.to_bytes(),
             "step": self.networks.step.to_bytes(),
             "tables": self.networks.tables.to_bytes(),
-            "voice": self.voice.to_bytes(),
+            "voice": voice_bytes(self.voice),
         }
         return join_parts(FORMAT, parts)
 
@@ -68,7 +68,7 @@ class DecoderModel:
 
     def receiver(self) -> Receiver:
         """A receiver that has heard nothing yet."""
-        return Receiver(self.networks, self.voice.speaker())
+        return Receiver(self.networks, speaker(self.voice))
 
 
 @dataclass(frozen=True)

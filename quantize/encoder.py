@@ -148,11 +148,7 @@ def run_encoder(
 def _payloads(
     model: EncoderModel, network: dict[str, Ints], rates: Sequence[Rate], active: Sequence[bool]
 ) -> list[bytes]:
-    graph = model.rdovae.graph
-    writers = {node.output.buffer: node.name for node in graph.nodes}
-    q16 = {
-        name: network[writers[name]] << (Q16 - model.rdovae.frac[name]) for name in graph.outputs
-    }
+    q16 = coded_values(model, network)
     history = History()
     payloads = []
     for step, (rate, voice) in enumerate(zip(rates, active, strict=True)):
@@ -161,6 +157,14 @@ def _payloads(
         history.push(q16["latents"][step], q16["initial_state"][step])
         payloads.append(history.payload(model.tables, rate))
     return payloads
+
+
+def coded_values(model: EncoderModel, layers: dict[str, Ints]) -> dict[str, Ints]:
+    """Return "latents" [steps, 25] and "initial_state" [steps, 50] of a run, int32 Q16."""
+    graph = model.rdovae.graph
+    writers = {node.output.buffer: node.name for node in graph.nodes}
+    frac = model.rdovae.frac
+    return {name: layers[writers[name]] << (Q16 - frac[name]) for name in graph.outputs}
 
 
 def default_rate() -> Rate:

@@ -12,7 +12,7 @@ from toolkit.targets import load_target
 
 
 def budget(costs: list[int], limit: int = 1000) -> Budget:
-    return Budget("cycles", costs, limit, estimated=False)
+    return Budget("cycles", costs, limit, estimated=False, clock_hz=50 * limit)
 
 
 def test_one_step_over_the_limit_is_enough() -> None:
@@ -42,6 +42,7 @@ def test_json_has_the_derived_figures() -> None:
         "per_frame": [100, 200, 301],
         "limit": 1000,
         "estimated": False,
+        "clock_hz": 50_000,
         "max": 301,
         "p99": 301,
         "mean": 200.3,

@@ -191,7 +191,7 @@ def test_a_host_run_speaks_of_time_and_of_no_memory(good: Verification, tmp_path
         target=load_target("host"),
         build=None,
         stack_used=0,
-        budget=Budget("nanoseconds", [90_000] * STEPS, 20_000_000, estimated=False),
+        budget=Budget("nanoseconds", [90_000] * STEPS, 20_000_000, False, 1_000_000_000),
     )
     text = Elements(page_of(host, tmp_path)).text
     assert "✓ Bit-exact and within budget" in text

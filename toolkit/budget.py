@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Does every frame fit the core? Counts from the board's own timer against the clock's limit."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
 
 @dataclass(frozen=True)
 class Budget:
-    """Cost of each step in `unit`s, and the `limit` that the target's clock sets for one.
+    """Cost of each step in `unit`s, and the `limit` that a clock of `clock_hz` sets for one.
 
     `estimated` is true where the unit is not the one the limit is made of: QEMU counts
     instructions, and the verdict then takes one cycle for each.
@@ -24,6 +25,7 @@ class Budget:
     per_frame: list[int]
     limit: int
     estimated: bool
+    clock_hz: int
 
     @property
     def max(self) -> int:
@@ -60,17 +62,33 @@ class Budget:
         }
 
 
-def budget_of(target: Target, ticks: list[int]) -> Budget:
-    """Judge the ticks of each step by the clock of the target.
+def budget_of(target: Target, ticks: list[int], clock_hz: int | None = None) -> Budget:
+    """Judge the ticks of each step by a clock, that of the target unless another is given.
 
-    Raises InputError without a single step: nothing would be over the limit then.
+    Raises InputError without a single step, for nothing would be over the limit then, and for
+    another clock where time itself was measured.
     """
     if not ticks:
         raise InputError("no step was run, so there is no cost to judge: give longer audio")
     unit = target.unit
+    if clock_hz is not None and (unit == "nanoseconds" or clock_hz < 1):
+        raise InputError(f"--clock {clock_hz}: {target.name} counts {unit}, which no clock changes")
+    clock = clock_hz or target.clock_hz
     return Budget(
         unit=unit,
         per_frame=[target.count(t) for t in ticks],
-        limit=round(target.clock_hz * STEP_SECONDS),
+        limit=round(clock * STEP_SECONDS),
         estimated=unit == "instructions",
+        clock_hz=clock,
     )
+
+
+def by_kind(budget: Budget, kinds: Sequence[str]) -> dict[str, Budget]:
+    """Part a budget by what each step was asked for, in order of first appearance."""
+    return {
+        kind: replace(
+            budget,
+            per_frame=[c for c, k in zip(budget.per_frame, kinds, strict=True) if k == kind],
+        )
+        for kind in dict.fromkeys(kinds)
+    }

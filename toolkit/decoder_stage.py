@@ -6,6 +6,7 @@ One op is one step of the board. Payloads come from the normative sender on the 
 
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from quantize.encoder import EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
 from quantize.receiver import STEP
 from toolkit.audio import read_speech
-from toolkit.gaps import default_losses, delayed, script
+from toolkit.gaps import CODEC_DELAY, default_losses, delayed, script
 from toolkit.sending import Sending
-from toolkit.stage_base import Int16s, Reference, Stage
+from toolkit.stage_base import Int16s, Playback, Reference, Stage
 
 _HEAD_BYTES = 8  # before the samples or the payload
 ROOM = 2 * STEP  # bytes of a payload
@@ -31,6 +32,19 @@ class Kind(IntEnum):
     PAYLOAD = 1
     CHUNK = 2
     SPEAK = 3
+
+
+# What an op is called, by its kind and whether the 20 ms before it were spoken.
+_NAMES = {
+    (Kind.HEAR, False): "hear",
+    (Kind.HEAR, True): "hear after a gap",
+    (Kind.PAYLOAD, False): "payload",
+    (Kind.PAYLOAD, True): "payload",
+    (Kind.CHUNK, False): "chunk",
+    (Kind.CHUNK, True): "chunk",
+    (Kind.SPEAK, False): "first speak",
+    (Kind.SPEAK, True): "speak",
+}
 
 
 class DecoderStage(Stage):
@@ -56,18 +70,50 @@ class DecoderStage(Stage):
         self.input_bytes = _HEAD_BYTES + 2 * STEP
         self.output_bytes = _HEAD_BYTES + 2 * STEP
 
+    @property
+    def source(self) -> dict[str, str]:
+        """Where the weights came from, the voice's included."""
+        voice = self.model.voice
+        told = {"name": voice} if isinstance(voice, str) else voice.source
+        return {**super().source, **{f"voice.{key}": value for key, value in told.items()}}
+
     def inputs(self, audio: Path) -> Int16s:
         if self.sender is None:
             raise InputError("a receiver alone makes no payloads: give the sender's model as well")
         pcm = read_speech(audio)
         packets = len(pcm) // STEP
         voice = voiced(pcm) if self.sending.vad else [True] * packets
-        payloads = run_encoder(self.sender, pcm, [self.sending.rate] * packets, voice).payloads
+        run = run_encoder(self.sender, pcm, [self.sending.rate] * packets, voice)
+        return self.inputs_of(pcm, run.payloads)
+
+    def inputs_of(self, pcm: Int16s, payloads: Sequence[bytes]) -> Int16s:
+        """Inputs for int16 PCM at 16 kHz whose packets, 20 ms each, carry these payloads."""
+        packets = len(payloads)
         lost = default_losses(packets) if self.losses is None else list(self.losses)
         if len(lost) != packets:
             raise InputError(f"{packets} packets, but {len(lost)} are said to be lost or not")
-        ops = script(delayed(pcm, packets), payloads, lost, self.model.networks.tables)
-        return rows_of(ops)
+        return rows_of(script(delayed(pcm, packets), payloads, lost, self.model.networks.tables))
+
+    def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback:
+        kinds: list[str] = []
+        slots: list[int] = []
+        lost: list[bool] = []
+        plays: list[bool] = []
+        for row in inputs:
+            kind = row[0] & 0xFF
+            spoke = bool(lost) and lost[-1]
+            kinds.append(_NAMES.get((kind, spoke), "refused"))
+            slots.append(len(lost))
+            plays.append(kind in (Kind.HEAR, Kind.SPEAK))
+            if plays[-1]:
+                lost.append(kind == Kind.SPEAK)
+        slots = [min(slot, max(len(lost) - 1, 0)) for slot in slots]
+        gaps = []
+        for gone, group in groupby(range(len(lost)), key=lambda slot: lost[slot]):
+            packets = list(group)
+            if gone:
+                gaps.append((packets[0], len(packets)))
+        return Playback(kinds, slots, gaps, CODEC_DELAY, outputs["values"][plays].reshape(-1))
 
     def reference(self, inputs: Int16s) -> Reference:
         answers = run_decoder(self.model, [op_of(row.astype("<i2").tobytes()) for row in inputs])

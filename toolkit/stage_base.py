@@ -25,6 +25,22 @@ class Reference:
     outputs: dict[str, Int16s]
 
 
+@dataclass(frozen=True)
+class Playback:
+    """What a run that speaks played, and when its steps were.
+
+    `kinds` names what each step was asked for and `slots` which 20 ms of `pcm` it belongs to, int16
+    at 16 kHz; `gaps` are spans (first, packets) that were lost. Without them the recording would
+    have been played as it is, `delay` samples late.
+    """
+
+    kinds: list[str]
+    slots: list[int]
+    gaps: list[tuple[int, int]]
+    delay: int
+    pcm: Int16s
+
+
 class Stage(ABC):
     """A stage knows its layers, how a recording becomes the inputs of its steps, what is right for
     them, and how a step's output is to be read. Sizes are in bytes a step."""
@@ -65,6 +81,10 @@ class Stage(ABC):
     def frac(self) -> dict[str, int]:
         """Fractional bits of every in- and output of the networks."""
         return {name: bits for n in self.networks for name, bits in n.frac.items()}
+
+    def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback | None:
+        """What a run played, if it speaks at all."""
+        return None
 
     @abstractmethod
     def inputs(self, audio: Path) -> Int16s:

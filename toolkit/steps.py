@@ -26,18 +26,24 @@ from toolkit.paths import BUILD, ROOT
 from toolkit.stage import Model, Stage, stage_of
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
-STAGES = ("encoder", "rdovae_enc")
+STAGES = ("encoder", "decoder", "rdovae_enc")
 DEFAULT_MODEL = BUILD / "encoder.dkq"
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Which files a model is made from; `pitch` and `tables` default as `quantise_encoder` says."""
+    """Which files a model is made from.
+
+    `pitch` and `tables` default as `quantise_encoder` says, `decoder` and `voice` as
+    `toolkit.receiving.quantise_decoder` does.
+    """
 
     weights: Path
     pitch: Path | None = None
     tables: Path | None = None
     calibration: Path = CLIP
+    decoder: Path | None = None
+    voice: str | None = None
 
 
 def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerReport]]:

@@ -8,19 +8,21 @@ the run is repeated with traces in any case, so that the first wrong layer is na
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.budget import Budget, budget_of
+from toolkit.budget import Budget, budget_of, by_kind
 from toolkit.build import BuildResult
 from toolkit.compare import Comparison, compare, split_trace
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.report.checks import checks
 from toolkit.stage import HASH_BYTES, Model, Reference, Stage, stage_of
+from toolkit.stage_base import Playback
 from toolkit.stream import Streamed, stream
 from toolkit.targets import Target
 
@@ -30,7 +32,10 @@ Progress = Callable[[], None]
 
 @dataclass(frozen=True)
 class Verification:
-    """Everything that a verification found; `as_json` is its public form."""
+    """Everything that a verification found; `as_json` is its public form.
+
+    `sender` says how the firmware fared that made a receiver's payloads: ok, verdict, page.
+    """
 
     target: Target
     stage: Stage
@@ -43,6 +48,12 @@ class Verification:
     budget: Budget
     stack_used: int
     link: dict[str, Any]
+    sender: dict[str, Any] | None = None
+
+    @cached_property
+    def playback(self) -> Playback | None:
+        """What the board played, if the stage speaks."""
+        return self.stage.playback(self.inputs, self.outputs)
 
     @property
     def mismatches(self) -> int:
@@ -81,6 +92,8 @@ class Verification:
                 for who, c in self.comparisons.items()
             },
             "budget": self.budget.as_json(),
+            "ops": self._ops(),
+            "sender": self.sender,
             "memory": {
                 "flash": build.flash if build else None,
                 "flash_limit": build.flash_limit if build else None,
@@ -92,6 +105,20 @@ class Verification:
             },
             "build_id": build.build_id if build else None,
             "link": self.link,
+        }
+
+    def _ops(self) -> dict[str, dict[str, Any]] | None:
+        """What each kind of step cost, where there are kinds."""
+        if self.playback is None:
+            return None
+        return {
+            kind: {
+                "steps": len(part.per_frame),
+                "max": part.max,
+                "mean": round(part.mean, 1),
+                "used_percent": round(part.used_percent, 2),
+            }
+            for kind, part in by_kind(self.budget, self.playback.kinds).items()
         }
 
 
@@ -163,9 +190,13 @@ def verify(
     audio: Path,
     inputs: Int16s,
     trace: bool = False,
+    clock_hz: int | None = None,
     progress: Progress = lambda: None,
 ) -> Verification:
-    """Verify one model on one board over one recording; see the module's text."""
+    """Verify one model on one board over one recording; see the module's text.
+
+    `clock_hz` judges the cost by another clock than the board's own.
+    """
     stage = stage_of(model)
     session.expect(
         target=target.name,
@@ -187,7 +218,7 @@ def verify(
         inputs=inputs,
         outputs=stage.outputs(streamed.outputs),
         comparisons={"host C": on_host, target.name: on_board},
-        budget=budget_of(target, streamed.ticks),
+        budget=budget_of(target, streamed.ticks, clock_hz),
         stack_used=streamed.stack_used,
         link=streamed.link,
     )

@@ -1,46 +1,36 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The voices that a receiver can speak with, as models that its file holds."""
+"""The voices that a receiver can speak with: "pulse", which has no weights, or an LPCNet."""
 
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal
 
-from quantize.errors import InputError
 from quantize.receiver import Voice
+from quantize.vocoder.lpcnet import LpcnetVoice
+from quantize.vocoder.lpcnet_model import LpcnetModel
 
-_PULSE: Final = b"dredkit-pulse-1"
+VoiceModel = LpcnetModel | Literal["pulse"]
 
-
-class VoiceModel(Protocol):
-    """A voice's weights, if it has any; `name` is that of its C files in firmware/vocoder."""
-
-    @property
-    def name(self) -> str:
-        """ "pulse" or "lpcnet"."""
-
-    def to_bytes(self) -> bytes:
-        """Serialise; equal models give equal bytes."""
-
-    def speaker(self) -> Voice:
-        """A voice that has said nothing yet."""
+_PULSE: Final = b"dredkit-pulse-1"  # in a receiver's file
 
 
-@dataclass(frozen=True)
-class PulseModel:
-    """Pulses and noise through a predictor: nothing in it was trained."""
+def voice_name(model: VoiceModel) -> str:
+    """Name of the voice: that of its C files in firmware/vocoder, too."""
+    return "pulse" if model == "pulse" else "lpcnet"
 
-    name: str = "pulse"
 
-    def to_bytes(self) -> bytes:
-        return _PULSE
-
-    def speaker(self) -> Voice:
-        from quantize.vocoder.pulse import Pulse
-
-        return Pulse()
+def voice_bytes(model: VoiceModel) -> bytes:
+    """Serialise a voice; equal ones give equal bytes."""
+    return _PULSE if isinstance(model, str) else model.to_bytes()
 
 
 def read_voice(data: bytes, where: str) -> VoiceModel:
-    """Read what `to_bytes` of a voice wrote; `where` names it in the InputError for others."""
-    if data == _PULSE:
-        return PulseModel()
-    raise InputError(f"{where}: no voice that is known here; run `dredkit quantize` again")
+    """Read what `voice_bytes` wrote; `where` names it in the InputError for anything else."""
+    return "pulse" if data == _PULSE else LpcnetModel.from_bytes(data, where)
+
+
+def speaker(model: VoiceModel) -> Voice:
+    """A voice that has said nothing yet."""
+    if isinstance(model, str):
+        from quantize.vocoder.pulse import PulseVoice
+
+        return PulseVoice()
+    return LpcnetVoice(model)

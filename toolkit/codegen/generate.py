@@ -15,6 +15,7 @@ from quantize.encoder import FRAMES_PER_STEP
 from quantize.graph import repeats
 from quantize.model import QuantisedModel
 from quantize.run import output_frac
+from quantize.vocoder.voices import voice_name
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.arena import plan
 from toolkit.codegen.engine import (
@@ -28,12 +29,14 @@ from toolkit.codegen.engine import (
 from toolkit.codegen.stats import entropy_source
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
+from toolkit.codegen.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
 from toolkit.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
 from toolkit.targets import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"
+_FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run for each 10 ms of a step
 
 
 def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
@@ -54,11 +57,12 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
         files["encoder_config.h"] = encoder_config(stage, target.name)
         files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
     elif isinstance(stage, DecoderStage):
-        voice, tables = stage.model.voice.name, stage.model.networks.tables
+        voice, tables = voice_name(stage.model.voice), stage.model.networks.tables
         files["decoder.cmake"] = decoder_cmake(voice)
         files["decoder_config.h"] = decoder_config(stage, target.name)
         files["vocoder_config.h"] = vocoder_config(voice)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
+        files |= voice_files(stage.model.voice, target.isa)
     manifest = describe(stage, target.name)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
@@ -78,6 +82,12 @@ def describe(stage: Stage, target: str) -> dict[str, Any]:
     """Return what a manifest says of a stage on a target, before any file is written."""
     arenas = {network.graph.name: plan(network) for network in stage.networks}
     layers = [layer for network in stage.networks for layer in _layers(network)]
+    if isinstance(stage, DecoderStage):
+        voice = stage.model.voice
+        if not isinstance(voice, str):
+            arenas[voice.condition.graph.name] = plan(voice.condition)
+            layers += _layers(voice.condition)
+        layers += sample_layers(voice)
     return {
         "target": target,
         "stage": stage.name,
@@ -103,7 +113,7 @@ def describe(stage: Stage, target: str) -> dict[str, Any]:
 
 def _layers(model: QuantisedModel) -> list[dict[str, Any]]:
     """Each layer of a network: its sizes, the kind of its weights, what it costs."""
-    times = FRAMES_PER_STEP if model.graph.name == "pitch" else 1
+    times = FRAMES_PER_STEP if model.graph.name in _FRAMEWISE else 1
     layers = []
     for node in model.graph.nodes:
         matrices = [model.matrices[shape.name] for shape in node.matrices]

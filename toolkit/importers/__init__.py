@@ -14,6 +14,7 @@ from toolkit.importers.checkpoint import read_checkpoint
 _CHECKPOINTS = Path(__file__).resolve().parents[2] / "quantize" / "checkpoints"
 SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
+SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
 
 
 @dataclass(frozen=True)

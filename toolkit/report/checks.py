@@ -10,7 +10,7 @@ from typing import Any
 
 from toolkit.budget import Budget
 
-COMPARISON, BUDGET, MEMORY = "comparison", "budget", "memory"
+COMPARISON, BUDGET, MEMORY, SENDER = "comparison", "budget", "memory", "sender"
 REFERENCE = "integer.py"
 
 
@@ -25,8 +25,9 @@ class Check:
 
 
 def checks(facts: Mapping[str, Any]) -> list[Check]:
-    """Return every check of a verification, in the order comparison, budget, memory."""
+    """Return every check of a verification, in the order sender, comparison, budget, memory."""
     return [
+        *_sender(facts.get("sender")),
         *_comparisons(facts["comparisons"]),
         _budget(budget_in(facts)),
         *_memory(facts["memory"]),
@@ -36,7 +37,8 @@ def checks(facts: Mapping[str, Any]) -> list[Check]:
 def budget_in(facts: Mapping[str, Any]) -> Budget:
     """The budget that the facts tell of."""
     told = facts["budget"]
-    return Budget(told["unit"], told["per_frame"], told["limit"], told["estimated"])
+    keys = ("unit", "per_frame", "limit", "estimated", "clock_hz")
+    return Budget(*(told[key] for key in keys))
 
 
 def mismatch_text(first: Mapping[str, Any]) -> str:
@@ -44,6 +46,11 @@ def mismatch_text(first: Mapping[str, Any]) -> str:
     got, want = ("nothing" if first[key] is None else first[key] for key in ("got", "want"))
     where = f"layer {first['layer']}, step {first['step']}, element {first['element']}"
     return f"{where}: got {got}, want {want}"
+
+
+def _sender(told: Mapping[str, Any] | None) -> list[Check]:
+    """The verification of the firmware that made the payloads, where there was one."""
+    return [] if told is None else [Check(SENDER, "sender", told["ok"], told["verdict"])]
 
 
 def _comparisons(comparisons: Mapping[str, Any]) -> list[Check]:

@@ -4,14 +4,17 @@
 import base64
 import io
 import wave
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from quantize.files import write_whole
 from toolkit.budget import STEP_SECONDS, Budget
 from toolkit.report.checks import Check, budget_in, checks, mismatch_text
+from toolkit.report.joins import Join, JoinPlot, plot
 from toolkit.report.plots import (
     NEGATIVE,
     POSITIVE,
@@ -47,13 +50,24 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
+class Played:
+    """What a receiver played: to listen to, to look at, and its joins."""
+
+    sound: str | None
+    spectrogram: Picture
+    joins: list[JoinPlot]
+
+
+@dataclass(frozen=True)
 class Timeline:
-    """Everything that is drawn over the common time axis."""
+    """Everything that is drawn over the common time axis; `lost` are spans (left, width)."""
 
     seconds: float
     ticks: list[Tick]
     sound: str | None
     spectrogram: Picture
+    played: Played | None
+    lost: list[tuple[float, float]]
     kilohertz: list[Tick]
     maps: list[HeatMap]
     bars: list[Bar]
@@ -105,6 +119,7 @@ def verdict(found: list[Check]) -> str:
     if not failed:
         return "Bit-exact and within budget"
     words = {
+        "sender": "the sender failed",
         "comparison": "not bit-exact",
         "budget": "over budget",
         "memory": "memory does not fit",
@@ -147,12 +162,15 @@ def _scope(record: Record, values: int) -> str:
 def _timeline(record: Record) -> Timeline:
     facts = record.facts
     rate = facts["recording"]["rate"]
-    costs, limit = facts["budget"]["per_frame"], facts["budget"]["limit"]
-    covered = facts["frames"] * STEP_SECONDS
+    slots = _slots(facts)
+    costs, limit = _by_slot(facts["budget"]["per_frame"], slots), facts["budget"]["limit"]
+    covered = len(costs) * STEP_SECONDS
     seconds = max(len(record.pcm) / rate, covered)
     width = 100 * covered / seconds
     maps = []
     for name, table in record.outputs.items():
+        if record.played is not None:
+            break  # its outputs are the samples that are drawn anyway
         picture, full = heat_map(table * 2.0 ** -facts["model"]["outputs"][name], width)
         maps.append(HeatMap(_TITLES.get(name, name), table.shape[1], picture, full))
     top = 1.08 * max(limit, max(costs))
@@ -163,13 +181,48 @@ def _timeline(record: Record) -> Timeline:
         ticks=time_ticks(seconds),
         sound=_sound(record.pcm, rate),
         spectrogram=spectrogram(record.pcm, rate, seconds),
+        played=_played(record, rate, seconds),
+        lost=_lost(facts, seconds),
         kilohertz=[Tick(12.5 * khz, str(khz)) for khz in (0, 2, 4, 6, 8)],
         maps=maps,
         bars=cost_bars(costs, limit, top, width),
         cost_ticks=[Tick(100 * v / top, si(v, "").rstrip()) for v in value_ticks(top)],
         limit_at=100 * limit / top,
-        mismatch_at=width * (min(*steps, last) + 0.5) / facts["frames"] if steps else None,
+        mismatch_at=width * (slots[min(*steps, last)] + 0.5) / len(costs) if steps else None,
     )
+
+
+def _slots(facts: Mapping[str, Any]) -> list[int]:
+    """Which 20 ms of the run each step belongs to: a receiver's ops do not all play any."""
+    told = facts["playback"]
+    return list(range(facts["frames"])) if told is None else told["slots"]
+
+
+def _by_slot(costs: list[int], slots: list[int]) -> list[int]:
+    """The dearest step of each 20 ms."""
+    dearest = [0] * (slots[-1] + 1)
+    for cost, slot in zip(costs, slots, strict=True):
+        dearest[slot] = max(dearest[slot], cost)
+    return dearest
+
+
+def _played(record: Record, rate: int, seconds: float) -> Played | None:
+    if record.played is None:
+        return None
+    sent = record.sent
+    found = [Join(**told) for told in record.facts["playback"]["joins"]]
+    return Played(
+        sound=_sound(record.played, rate),
+        spectrogram=spectrogram(record.played, rate, seconds),
+        joins=[plot(join, sent, record.played, rate) for join in found],
+    )
+
+
+def _lost(facts: Mapping[str, Any], seconds: float) -> list[tuple[float, float]]:
+    """The spans without packets, left edge and width in percent."""
+    scale = 100 * STEP_SECONDS / seconds
+    told = facts["playback"] or {"gaps": []}
+    return [(scale * first, scale * count) for first, count in told["gaps"]]
 
 
 def _sound(pcm: Int16s, rate: int) -> str | None:

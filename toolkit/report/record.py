@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.files import write_whole
+from quantize.receiver import STEP
 from toolkit.audio import read_speech
 from toolkit.errors import InputError
+from toolkit.report.joins import joins
 from toolkit.report.schema import SCHEMA, require
 from toolkit.targets import Target
 
@@ -35,6 +37,7 @@ Int16s = npt.NDArray[np.int16]
 _LAYER = ("name", "op", "inputs", "outputs", "weights")
 _COST = ("times", "macs", "dense_macs", "flash_bytes")
 _OUTPUT = "output_"  # before a buffer's name in run.npz
+_PLAYED = "played"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,27 @@ class Record:
     """What a page is made from.
 
     `facts` is verify.json (see schema.py), `pcm` [samples] the recording at 16 kHz, `inputs`
-    [steps, n] what was streamed, `outputs` [steps, size] by buffer what the board answered.
+    [steps, n] what was streamed, `outputs` [steps, size] by buffer what the board answered, and
+    `played` [samples] what it played at 16 kHz, if it speaks.
     """
 
     facts: dict[str, Any]
     pcm: Int16s
     inputs: Int16s
     outputs: dict[str, Int16s]
+    played: Int16s | None = None
+
+    @property
+    def sent(self) -> Int16s:
+        """What should have been played: the recording, as late as the base codec makes it."""
+        playback = self.facts["playback"]
+        return in_time(self.pcm, playback["delay"], 0 if self.played is None else len(self.played))
+
+
+def in_time(pcm: Int16s, delay: int, samples: int) -> Int16s:
+    """The first `samples` of a recording that comes `delay` samples late, zeros after its end."""
+    late = np.concatenate([np.zeros(delay, np.int16), pcm, np.zeros(samples, np.int16)])
+    return late[:samples]
 
 
 def save_record(verification: "Verification", directory: Path) -> Record:
@@ -61,6 +78,10 @@ def save_record(verification: "Verification", directory: Path) -> Record:
     outputs = {name: values.astype(np.int16) for name, values in verification.outputs.items()}
     buffer = io.BytesIO()
     named: dict[str, Any] = {_OUTPUT + name: values for name, values in outputs.items()}
+    playback = verification.playback
+    played = None if playback is None else playback.pcm.astype(np.int16)
+    if played is not None:
+        named[_PLAYED] = played
     np.savez_compressed(buffer, pcm=pcm, inputs=inputs, **named)
     run = buffer.getvalue()
     facts = facts_of(verification, pcm)
@@ -68,7 +89,7 @@ def save_record(verification: "Verification", directory: Path) -> Record:
     text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
     write_whole(directory / RUN, run)
     write_whole(directory / FACTS, text.encode())
-    return Record(facts, pcm, inputs, outputs)
+    return Record(facts, pcm, inputs, outputs, played)
 
 
 def load_record(directory: Path) -> Record:
@@ -103,11 +124,13 @@ def _with_run(facts: dict[str, Any], path: Path) -> Record:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        played = arrays.pop(_PLAYED, None)
         record = Record(
             facts,
             arrays.pop("pcm"),
             arrays.pop("inputs"),
             {name.removeprefix(_OUTPUT): values for name, values in arrays.items()},
+            played,
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: damaged ({error}); run `dredkit verify` again") from error
@@ -129,6 +152,8 @@ def _check_shapes(record: Record, path: Path) -> None:
         wrong.append("pcm")
     if facts["recording"]["rate"] != RATE:
         wrong.append("rate")
+    if not _plays_as_told(record):
+        wrong.append(_PLAYED)
     if wrong:
         raise InputError(f"{path}: damaged: {wrong[0]} does not fit {FACTS}; verify again")
     told = {
@@ -140,6 +165,34 @@ def _check_shapes(record: Record, path: Path) -> None:
         if not agrees:
             where = path.with_name(FACTS)
             raise InputError(f"{where}: damaged: {key} does not add up; run `dredkit verify` again")
+
+
+def _plays_as_told(record: Record) -> bool:
+    told, played = record.facts["playback"], record.played
+    if told is None or played is None:
+        return told is None and played is None
+    count = len(played) // STEP
+    return (
+        played.dtype == np.int16
+        and played.shape == (count * STEP,)
+        and len(told["kinds"]) == len(told["slots"]) == record.facts["frames"]
+        and max(told["slots"]) < max(count, 1)
+        and all(len(gap) == 2 and gap[0] + gap[1] <= count for gap in told["gaps"])
+    )
+
+
+def _playback(verification: "Verification", pcm: Int16s) -> dict[str, Any] | None:
+    found = verification.playback
+    if found is None:
+        return None
+    sent = in_time(pcm, found.delay, len(found.pcm))
+    return {
+        "kinds": found.kinds,
+        "slots": found.slots,
+        "gaps": [list(gap) for gap in found.gaps],
+        "delay": found.delay,
+        "joins": [join.as_json() for join in joins(sent, found.pcm, found.gaps)],
+    }
 
 
 def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
@@ -164,6 +217,7 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
             "layers": [{key: layer[key] for key in _LAYER + _COST} for layer in manifest["layers"]],
         },
         "board": _board(verification.target),
+        "playback": _playback(verification, pcm),
     }
 
 

@@ -33,7 +33,18 @@ SCHEMA: dict[str, Any] = {
     "frames": SIZE,
     "mismatches": COUNT,
     "comparisons": {"*": {"values": COUNT, "mismatches": COUNT, "first": (_MISMATCH, None)}},
-    "budget": {"unit": str, "per_frame": [COUNT], "limit": SIZE, "estimated": bool},
+    "budget": {
+        "unit": str, "per_frame": [COUNT], "limit": SIZE, "estimated": bool, "clock_hz": SIZE,
+    },
+    "ops": ({"*": {"steps": SIZE, "max": COUNT, "mean": float, "used_percent": float}}, None),
+    "sender": ({"ok": bool, "verdict": str, "page": str}, None),
+    "playback": (
+        {
+            "kinds": [str], "slots": [COUNT], "gaps": [[COUNT]], "delay": COUNT,
+            "joins": [{"sample": SIZE, "begins": bool, "step": COUNT, "around": COUNT}],
+        },
+        None,
+    ),
     "memory": {key: (SIZE if key.endswith("_limit") else COUNT, None) for key in _MEMORY},
     "build_id": (str, None),
     "link": {"*": (int, float, str, bool, None)},
