@@ -12,6 +12,7 @@ from quantize.quantizer import quantise_narrow
 from quantize.weights import Weights
 from tests.kernel_board import CORES, KernelBoard, build, equal
 from tests.kernel_cases import random_input, random_matrix
+from toolkit.codegen import chord_tables
 from toolkit.codegen.packing import plain_tables, tables
 
 CASES = 120
@@ -132,3 +133,7 @@ def test_convolutions_along_a_line(board: KernelBoard, channels: int, tmp_path: 
         want.append(m.apply(patches.reshape(9 * channels, width)).reshape(-1))
         names.append(f"{channels} channels of {width}")
     equal(board.run(tmp_path), want, names)
+
+
+def test_chords_are_those_of_the_model() -> None:
+    assert chord_tables.FILE.read_text() == chord_tables.source()
