@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from quantize.dred.tables import LATENTS, LEVELS, STATES, EntropyTables
 from quantize.errors import InputError
 from quantize.graph import Graph
-from quantize.topologies import pitch, rdovae_encoder
+from quantize.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from tests.blobs import GRAPH
 from tests.opus_sources import (
     BLOB,
@@ -55,7 +55,7 @@ def stored_tables(checkpoint: Path) -> bytes:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Graph:
-    """A small network in place of the sender's first one."""
+    """A small network in place of the first one."""
     monkeypatch.setattr(release, "NETWORKS", (lambda: GRAPH, pitch))
     return GRAPH
 
@@ -82,7 +82,7 @@ def test_sources_together(small: Graph, tmp_path: Path) -> None:
     [
         (["net.c", "net.bin"], r"net.bin: layer \w+ again; .*net.c has it already"),
         (["net.c", "stats.c", "stats.c"], "stats.c: entropy tables again; .*stats.c has some"),
-        (["stats.c"], "stats.c: no network of the sender: layer first is missing"),
+        (["stats.c"], "stats.c: no network of DRED: layer first is missing"),
         (["part.c"], "part.c: layer gru_input is missing; is it another model"),
         (["nobias.c"], "nobias.c: record last_bias is missing; is the file complete"),
         (["net.c", "absent.c"], "absent.c: no such file; give an Opus 'DNNw' blob"),
@@ -152,7 +152,8 @@ def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dnn").mkdir()
     tables = (upstream / "golden" / "dred_stats_tables.u8").read_bytes()
     (folder / "dnn" / FILES[2]).write_text(stats_source(EntropyTables.from_bytes(tables)))
-    for file, name in zip(FILES, ("rdovae_enc", "pitchdnn"), strict=False):
+    names = ("rdovae_enc", "pitchdnn", "rdovae_dec")
+    for file, name in zip((*FILES[:2], FILES[3]), names, strict=True):
         records = read_records((upstream / "weights" / f"{name}.bin").read_bytes(), name)
         (folder / "dnn" / file).write_text(network_source(records, name))
     return folder
@@ -161,10 +162,15 @@ def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_upstream_folder(upstream: Path, unpacked: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "opus.safetensors"
     told, _ = imported(unpacked / "dnn", "--output", checkpoint)
-    assert list(told["networks"]) == ["rdovae_enc", "pitch"]
+    assert list(told["networks"]) == ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec"]
     assert told["entropy_tables"] is True
     assert [source["name"] for source in told["sources"]] == list(FILES)
-    for graph, name in ((rdovae_encoder(), "rdovae_enc"), (pitch(), "pitchdnn")):
+    for graph, name in (
+        (rdovae_encoder(), "rdovae_enc"),
+        (pitch(), "pitchdnn"),
+        (rdovae_decoder_init(), "rdovae_dec"),
+        (rdovae_decoder(), "rdovae_dec"),
+    ):
         ours = load_model(checkpoint, graph).layers
         theirs = load_model(upstream / "weights" / f"{name}.bin", graph).layers
         assert same_layers(ours, theirs)
@@ -177,9 +183,9 @@ def test_upstream_blob_and_tables(upstream: Path, unpacked: Path, tmp_path: Path
     names = ("pitchdnn", "fargan", "plc", "rdovae_enc", "rdovae_dec")  # as upstream orders them
     whole.write_bytes(b"".join((upstream / "weights" / f"{n}.bin").read_bytes() for n in names))
     told, _ = imported(whole, unpacked / "dnn" / FILES[2], "--output", checkpoint)
-    assert list(told["networks"]) == ["rdovae_enc", "pitch"]
+    assert list(told["networks"]) == ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec"]
     other = read_release([unpacked])  # finds dnn/ by itself
-    for graph in (rdovae_encoder(), pitch()):
+    for graph in (rdovae_encoder(), pitch(), rdovae_decoder_init(), rdovae_decoder()):
         layers = load_model(checkpoint, graph).layers
         assert same_layers(layers, other.networks[graph.name])
     assert other.tables is not None

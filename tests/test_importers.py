@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quantize.errors import InputError
-from quantize.topologies import rdovae_encoder
+from quantize.graph import Graph
+from quantize.topologies import rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from quantize.weights import Weights
 from tests.blobs import F32, GRAPH, I32, INT8, LAYERS, Record, blob, index_bytes, records_of
-from toolkit.importers import load_model
+from toolkit.importers import SHIPPED, load_model
 from toolkit.importers.dnnw import read_blob, read_records
 
 RECORDS = [record for layer in LAYERS.values() for record in records_of(layer)]
@@ -235,6 +236,24 @@ def test_upstream_blob(upstream: Path) -> None:
     sparse = {name for name, layer in model.layers.items() if layer.blocks is not None}
     assert sparse
     assert all("gru" in name or "dense" in name or "conv" in name for name in sparse)
+
+
+def test_upstream_decoder_blob(upstream: Path) -> None:
+    path = upstream / "weights" / "rdovae_dec.bin"
+    layers = load_model(path, rdovae_decoder_init()).layers | (
+        load_model(path, rdovae_decoder()).layers
+    )
+    assert len(layers) == 29
+    assert {n for n, w in layers.items() if w.int8 is None} == {"dec_dense1", "dec_hidden_init"}
+    dense = {n for n, w in layers.items() if w.blocks is None}
+    assert {"dec_glu1", "dec_conv5", "dec_gru3_recurrent"} <= dense
+    assert {"dec_output", "dec_gru_init", "dec_gru5_input", "dec_conv_dense2"}.isdisjoint(dense)
+
+
+@pytest.mark.parametrize("graph", [rdovae_decoder_init(), rdovae_decoder()])
+def test_shipped_decoder(graph: Graph) -> None:
+    layers = load_model(SHIPPED, graph).layers
+    assert list(layers) == [shape.name for shape in graph.matrices()]
 
 
 @pytest.mark.parametrize("name", ["rdovae_dec", "fargan", "plc", "pitchdnn"])

@@ -25,7 +25,7 @@ from toolkit.importers.release import NETWORKS, Release, read_release
 )
 @json_option
 def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> None:
-    """Read the sender's networks and entropy tables from an Opus release into one checkpoint.
+    """Read DRED's networks, both ways, and entropy tables from an Opus release: one checkpoint.
 
     A SOURCE is a 'DNNw' weight blob, a *_data.c file, or the dnn/ folder of a release tarball.
     Blobs hold no entropy tables: give dred_rdovae_stats_data.c beside them. Or it is one checkpoint

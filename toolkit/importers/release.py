@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an Opus release has for us: layers of the sender's networks and their entropy tables.
+"""What an Opus release has for us: layers of DRED's networks and their entropy tables.
 
 Sources are 'DNNw' blobs, *_data.c files and the dnn/ folder of a release, alone or together.
 """
@@ -12,12 +12,17 @@ from typing import Final
 
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
-from quantize.topologies import pitch, rdovae_encoder
+from quantize.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from quantize.weights import Weights, fit
 from toolkit.importers import dnnw, opus_c
 
-NETWORKS: Final = (rdovae_encoder, pitch)
-FILES: Final = ("dred_rdovae_enc_data.c", "pitchdnn_data.c", "dred_rdovae_stats_data.c")
+NETWORKS: Final = (rdovae_encoder, pitch, rdovae_decoder_init, rdovae_decoder)
+FILES: Final = (
+    "dred_rdovae_enc_data.c",
+    "pitchdnn_data.c",
+    "dred_rdovae_stats_data.c",
+    "dred_rdovae_dec_data.c",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def read_release(paths: Sequence[Path]) -> Release:
     if not networks:
         first = next(iter(graphs[0].matrices())).name
         named = ", ".join(str(path) for path in paths)
-        raise InputError(f"{named}: no network of the sender: layer {first} is missing, as all are")
+        raise InputError(f"{named}: no network of DRED: layer {first} is missing, as all are")
     return Release(networks, tables, sources, unused)
 
 
