@@ -10,14 +10,16 @@ set(port_sources
 set(libraries -lc -lgcc)
 if(DREDKIT_SYSTEM STREQUAL "aarch64")
   # The C library of that compiler is for Linux: what the compiler itself asks for is here.
-  list(APPEND port_sources ${port}/gic.c ${port}/memory.c)
+  list(APPEND port_sources ${port}/gic.c)
   set(libraries -lgcc)
   add_compile_options(-fno-pie -fno-asynchronous-unwind-tables)
   add_link_options(-no-pie)
-  # Runs before the vector registers and memory's attributes are set up, and in the interrupt,
-  # which does not save the vector registers.
+  # Runs before memory's attributes are set up, and in the interrupt, which does not save the
+  # vector registers.
   set_source_files_properties(${port_sources} PROPERTIES
     COMPILE_OPTIONS "-mgeneral-regs-only;-mstrict-align")
+  set_source_files_properties(${port}/memory.c PROPERTIES COMPILE_OPTIONS -mgeneral-regs-only)
+  list(APPEND port_sources ${port}/memory.c)
 endif()
 add_executable(firmware ${port_sources} ${app} ${kernels} ${generated})
 set_target_properties(firmware PROPERTIES SUFFIX ".elf" LINK_DEPENDS "${DREDKIT_BOARD}/link.ld")

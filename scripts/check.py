@@ -18,9 +18,9 @@ from toolkit.targets import Target, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
-BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500")
+BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53")
 # The vector instructions that a board's own variants of a kernel are named after.
-VARIANTS = {"mve": "mve", "dsp": "simd32"}
+VARIANTS = {"mve": "mve", "dsp": "simd32", "neon": "neon"}
 TABLES = ("_weights.c", "_tables.c")
 SHELL = ("run", ".ci/run", "scripts/lock")
 # Whose first or second line says under which licence they are.
@@ -107,7 +107,7 @@ def is_of_board(name: str, board: Target) -> bool:
         return True
     if path.parent == Path("firmware/port/baremetal"):
         return True
-    if path.parent != Path("firmware/port/cortexm"):
+    if path.parent != Path("firmware/port") / board.system:
         return False
     kind, _, choice = path.stem.partition("_")
     uart = board.uart.driver if board.uart else ""
@@ -121,14 +121,14 @@ def host_flags() -> list[str]:
 
 
 def board_flags(board: Target) -> list[str]:
-    """Return the compiler options of a Cortex-M board, for clang with newlib's headers."""
-    libc = tool("arm-none-eabi-gcc", "-print-file-name=libc.a")[1].strip()
-    newlib = Path(libc).resolve().parent.parent / "include"
+    """Return the compiler options of a board, for clang with its compiler's C library's headers."""
+    prefix = board.toolchain.prefix
+    libc = tool(f"{prefix}gcc", "-print-file-name=libc.a")[1].strip()
     return [
-        "--target=arm-none-eabi",
+        f"--target={prefix.rstrip('-')}",
         *board.toolchain.cpu_flags,
-        f"-isystem{newlib}",
-        "-Ifirmware/port/cortexm",
+        f"-isystem{Path(libc).resolve().parent.parent / 'include'}",
+        f"-Ifirmware/port/{board.system}",
         "-Ifirmware/port/baremetal",
         *include_flags(board),
     ]

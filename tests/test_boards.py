@@ -24,6 +24,10 @@ from toolkit.commands.flash import command
 from toolkit.errors import BoardError, InputError, ToolError
 from toolkit.targets import load_target
 
+# What a board says of a fault: how many bytes, how wide an address is, an undefined instruction.
+FAULT_BYTES = {"cortexm": 82, "aarch64": 98}
+FAULT_DIGITS = {"cortexm": 8, "aarch64": 16}
+UNDEFINED = {"cortexm": b"cfsr=00010000", "aarch64": b"esr=0000000002000000"}
 EACH_BOARD = pytest.mark.parametrize("name", BOARDS)
 
 
@@ -134,22 +138,23 @@ def test_stack_peak_is_real_and_below_the_static_bound(board: QemuBoard, probe: 
 
 
 def test_a_fault_says_where(board: QemuBoard, probe: Probe) -> None:
-    said = probe.ask(b"x", answer=82)
+    system = board.target.system
+    said = probe.ask(b"x", answer=FAULT_BYTES[system])
     assert said.startswith(b"\0dredkit fault: pc=")
     assert said.endswith(b"\0")
-    where = int(said.split(b"pc=")[1][:8], 16)
+    where = int(said.split(b"pc=")[1][: FAULT_DIGITS[system]], 16)
     with built(board.target.name).elf.open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
         (main,) = table.get_symbol_by_name("main")
         start = main["st_value"] & ~1
         assert start <= where < start + main["st_size"]
-    assert b"cfsr=00010000" in said  # UNDEFINSTR
+    assert UNDEFINED[system] in said
     board.reset()
     probe.wait()
 
 
 def test_a_stack_overflow_is_a_fault(board: QemuBoard, probe: Probe) -> None:
-    said = probe.ask(b"o", answer=82)
+    said = probe.ask(b"o", answer=FAULT_BYTES[board.target.system])
     assert said.startswith(b"\0dredkit fault: pc=")
     assert said.endswith(b"\0")
     board.reset()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.probe import BOARDS, built
 from toolkit import elf
-from toolkit.callgraph import EXCEPTION_FRAME, worst_stack
+from toolkit.callgraph import INTERRUPT, worst_stack
 from toolkit.errors import InputError, ToolError
 from toolkit.targets import load_target
 
@@ -66,6 +66,47 @@ def test_innocent_names_and_integer_vectors_are_not(tmp_path: Path) -> None:
     assert elf.forbidden(link(tmp_path, source, helium)) == []
 
 
+A64_FLOATS = """
+float x; double y; int i; unsigned u;
+void product(void) { x *= 1.5f; }
+void constant(void) { x = 2.0f; }
+void convert(void) { x = (float)i; }
+void convert_unsigned(void) { y = u; }
+void narrow(void) { x = (float)y; }
+void to_integer(void) { i = (int)y; }
+"""
+A64_INTEGERS = """
+#include <arm_neon.h>
+int16_t in[8], out[8]; int64_t bits, other;
+void vectors(void) { vst1q_s16(out, vqrdmulhq_s16(vld1q_s16(in), vld1q_s16(out))); }
+int moved(uint64_t set) { return __builtin_popcountll(set); }
+void set(void) { vst1_s64(&bits, vadd_s64(vcreate_s64(other), vcreate_s64(bits))); }
+void fields(void) { bits = (bits & ~0xff00) | ((other & 0xff) << 8); }
+"""
+
+
+def test_a_64_bit_cores_floats_are_told_from_its_integers(tmp_path: Path) -> None:
+    offences = {}
+    for name, source in (("floats", A64_FLOATS), ("integers", A64_INTEGERS)):
+        (tmp_path / f"{name}.c").write_text(source, encoding="utf-8")
+        image = tmp_path / f"{name}.o"
+        subprocess.run(
+            ["aarch64-linux-gnu-gcc", "-O2", "-c", f"{name}.c", "-o", str(image)],
+            cwd=tmp_path, check=True,
+        )  # fmt: skip
+        offences[name] = " ".join(elf.forbidden(image))
+    for function in ("product", "constant", "convert", "convert_unsigned", "narrow", "to_integer"):
+        assert f" in {function} (" in offences["floats"], offences
+    assert "fmov" in str(elf.disassemble(image)["moved"])
+    assert offences["integers"] == ""
+
+
+def test_an_image_of_an_unknown_machine_is_refused(tmp_path: Path) -> None:
+    subprocess.run(["gcc", "-c", "-x", "c", "/dev/null", "-o", str(tmp_path / "a.o")], check=True)
+    with pytest.raises(InputError, match=r"a\.o: is for EM_\w+, of which dredkit knows no instr"):
+        elf.disassemble(tmp_path / "a.o")
+
+
 @pytest.mark.parametrize("name", BOARDS)
 def test_firmware_is_integer_only(name: str) -> None:
     assert elf.forbidden(built(name).elf) == []
@@ -75,7 +116,10 @@ def test_firmware_is_integer_only(name: str) -> None:
 def test_figures_agree_with_the_size_tool(name: str) -> None:
     result, target = built(name), load_target(name)
     said = subprocess.run(
-        ["arm-none-eabi-size", "-A", str(result.elf)], capture_output=True, text=True, check=True
+        [f"{target.toolchain.prefix}size", "-A", str(result.elf)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     sizes = {
         words[0]: int(words[1])
@@ -96,9 +140,9 @@ def test_a_section_outside_the_memories_is_refused() -> None:
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_build_id_is_the_notes(name: str) -> None:
-    result = built(name)
+    result, prefix = built(name), load_target(name).toolchain.prefix
     said = subprocess.run(
-        ["arm-none-eabi-readelf", "-n", str(result.elf)], capture_output=True, text=True, check=True
+        [f"{prefix}readelf", "-n", str(result.elf)], capture_output=True, text=True, check=True
     )
     assert f"Build ID: {result.build_id}" in said.stdout
     assert len(result.build_id) == 40
@@ -129,7 +173,8 @@ def test_stack_is_the_deepest_chain_and_an_interrupt(tmp_path: Path) -> None:
             frames[title] = int(line.partition(" bytes")[0].rpartition("\\n")[2])
     assert frames["fill"] >= 400
     main = frames["dk_reset"] + frames["step"] + frames["fill"]
-    assert worst_stack(image, tmp_path) == main + EXCEPTION_FRAME + frames["dk_uart_isr"]
+    stacked = INTERRUPT["EM_ARM"][1]
+    assert worst_stack(image, tmp_path) == main + stacked + frames["dk_uart_isr"]
 
 
 def test_library_functions_are_measured(tmp_path: Path) -> None:
@@ -144,7 +189,7 @@ def test_library_functions_are_measured(tmp_path: Path) -> None:
         for mnemonic, operands in elf.disassemble(image)["memmove"]
         if mnemonic.startswith("push")
     ]
-    own = worst_stack(image, tmp_path) - EXCEPTION_FRAME
+    own = worst_stack(image, tmp_path) - INTERRUPT["EM_ARM"][1]
     assert pushes
     assert own >= 8 + 4 * 4
 

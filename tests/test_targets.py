@@ -16,7 +16,7 @@ GOOD = (TARGETS / "netduinoplus2.toml").read_text(encoding="utf-8")
 
 
 def test_every_shipped_target_loads() -> None:
-    assert {"host", "mps2-an500", "mps3-an547", "netduinoplus2"} <= set(target_names())
+    assert {"host", "mps2-an500", "mps3-an547", "netduinoplus2", "virt-a53"} <= set(target_names())
     for name in target_names():
         target = load_target(name)
         assert target.name == name
@@ -66,8 +66,8 @@ def test_unknown_target_lists_the_known() -> None:
         ('isa = "dsp"', 'isa = "sse"', "isa", "must be one of"),
         ("clock_hz = 168_000_000", "clock_hz = 0", "clock_hz", "outside"),
         ("clock_hz = 168_000_000", "clock_hz = true", "clock_hz", "must be an integer"),
-        ("stack_bytes = 8192", "stack_bytes = 8190", "stack_bytes", "multiple of 8"),
-        ("stack_bytes = 8192", "stack_bytes = 1048576", "stack_bytes", "multiple of 8 up to"),
+        ("stack_bytes = 8192", "stack_bytes = 8190", "stack_bytes", "multiple of 16"),
+        ("stack_bytes = 8192", "stack_bytes = 1048576", "stack_bytes", "multiple of 16 up to"),
         ("irq = 37", 'irq = "37"', "uart.irq", "must be an integer"),
         ("irq = 37", "irq = 37\nparity = 1", "uart.parity", "unknown key"),
         ("ring_bytes = 4096", "ring_bytes = 2000", "uart.ring_bytes", "power of two"),
@@ -126,6 +126,17 @@ def test_board_files_follow_the_toml(tmp_path: Path) -> None:
     write_board(target, tmp_path)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert {path.name for path in before} == {"board.cmake", "board.h", "link.ld"}
+
+
+def test_a_64_bit_board_has_its_interrupt_controller(tmp_path: Path) -> None:
+    header = board_header(load_target("virt-a53"))
+    assert "#define DK_BOARD_GIC_DISTRIBUTOR 0x08000000u" in header
+    assert "#define DK_BOARD_GIC_CPU 0x08010000u" in header
+    assert "GIC" not in board_header(load_target("netduinoplus2"))
+    path = tmp_path / "bad.toml"
+    path.write_text((TARGETS / "virt-a53.toml").read_text(encoding="utf-8").replace("cpu = ", "c="))
+    with pytest.raises(InputError, match=r"bad\.toml: gic\.cpu: missing"):
+        read_target(path)
 
 
 def test_sections_go_to_their_memories() -> None:

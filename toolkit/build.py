@@ -59,7 +59,7 @@ def build_firmware(
     InputError without generated code, ToolError when a tool is missing, the code does not compile,
     or the image uses what it must not: firmware.elf is then absent.
     """
-    if target.system != "cortexm":
+    if not target.is_board:
         raise InputError(f"{target.name} is no board: its server is built by build_host_server")
     with _alone(build_dir):
         return _build_firmware(target, generated_dir, build_dir, app_dir, profile)

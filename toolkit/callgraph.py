@@ -13,16 +13,16 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolkit.elf import disassemble, read_bytes, symbols
+from toolkit.elf import disassemble, machine, read_bytes, symbols
 from toolkit.errors import ToolError
 
 ROOT_FUNCTION = "dk_reset"
-INTERRUPT = "dk_uart_isr"
 ENGINE_TABLE = "dk_app_engine"
 INDIRECT = "__indirect_call"
-# What the core stacks on an interrupt, with the float or vector registers in use, plus alignment:
-# 8 + 18 words (Arm DDI 0403 B1.5.7, DDI 0553 B3.18).
-EXCEPTION_FRAME = 104 + 4
+# The function that an interrupt enters, and the bytes stacked before. A Cortex-M does that by
+# itself, with the float or vector registers in use, plus alignment: 8 + 18 words (Arm DDI 0403
+# B1.5.7, DDI 0553 B3.18). On AArch64 the vector does it: firmware/port/aarch64/startup.c.
+INTERRUPT = {"EM_ARM": ("dk_uart_isr", 104 + 4), "EM_AARCH64": ("dk_irq", 160)}
 
 NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"')
 EDGE = re.compile(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
@@ -48,8 +48,8 @@ def worst_stack(image: Path, objects: Path) -> int:
     targets = _engine_functions(image)
     depths: dict[str, int] = {}
     main = _depth(ROOT_FUNCTION, graph, targets, depths, [])
-    interrupt = _depth(INTERRUPT, graph, targets, depths, [])
-    return main + EXCEPTION_FRAME + interrupt
+    handler, stacked = INTERRUPT[machine(image)]
+    return main + stacked + _depth(handler, graph, targets, depths, [])
 
 
 def _call_files(objects: Path) -> list[Path]:
@@ -59,8 +59,9 @@ def _call_files(objects: Path) -> list[Path]:
     if not commands.is_file():
         return found
     words = (shlex.split(entry["command"]) for entry in json.loads(commands.read_text("utf-8")))
-    built = {(objects / command[command.index("-o") + 1]).resolve() for command in words}
-    return [path for path in found if path.with_suffix(".obj").resolve() in built]
+    outputs = (objects / command[command.index("-o") + 1] for command in words)
+    built = {output.with_suffix(".ci").resolve() for output in outputs}
+    return [path for path in found if path.resolve() in built]
 
 
 def _read_graph(objects: Path) -> dict[str, Function]:

@@ -17,8 +17,13 @@ from toolkit.targets import Target
 SHF_ALLOC = 0x2
 SHF_EXECINSTR = 0x4
 
-# An instruction on floats, scalar or vector: the type is in the mnemonic.
+# The disassembler of a machine.
+OBJDUMP = {"EM_ARM": "arm-none-eabi", "EM_AARCH64": "aarch64-linux-gnu"}
+# An instruction on floats, scalar or vector: on Arm's 32-bit cores the type is in the mnemonic.
 FLOAT_INSTRUCTION = re.compile(r"^v\w+(\.\w+)*\.(f16|f32|f64|bf16)\b")
+# On 64-bit ones they begin with F, convert with CVT, or are the products of BF16. FMOV is not
+# among them: it moves bits between the vector registers and the others, unless it has a constant.
+FLOAT_INSTRUCTION_64 = re.compile(r"^(f(?!mov)\w+|[su]cvtf|bf\w*(mmla|mlal|dot|cvt)\w*)$")
 FLOAT_HELPER = re.compile(
     r"^(__aeabi_(c?[fd](add|sub|rsub|mul|div|neg|cmp\w*)|[fd]2\w+|\w+2[fdh]|h2f\w*)"
     r"|__(add|sub|mul|div|neg|cmp|unord|eq|ne|lt|le|gt|ge|pow\w?)[shdt]f[2-4]?"
@@ -146,11 +151,19 @@ def read_bytes(path: Path, address: int, size: int) -> bytes:
     raise InputError(f"{path}: nothing at address 0x{address:08x}")
 
 
+def machine(path: Path) -> str:
+    """The machine that the image is for, as ELF names it: EM_ARM, EM_AARCH64."""
+    return str(_open(path)["e_machine"])
+
+
 def disassemble(path: Path) -> dict[str, list[tuple[str, str]]]:
     """(mnemonic, operands) of every instruction, by function."""
-    objdump = shutil.which("arm-none-eabi-objdump")
+    prefix = OBJDUMP.get(machine(path))
+    if prefix is None:
+        raise InputError(f"{path}: is for {machine(path)}, of which dredkit knows no instructions")
+    objdump = shutil.which(f"{prefix}-objdump")
     if objdump is None:
-        raise ToolError("arm-none-eabi-objdump is missing: apt-get install binutils-arm-none-eabi")
+        raise ToolError(f"{prefix}-objdump is missing: apt-get install binutils-{prefix}")
     done = subprocess.run(
         [objdump, "-d", "--no-show-raw-insn", str(path)],
         capture_output=True,
@@ -172,6 +185,13 @@ def disassemble(path: Path) -> dict[str, list[tuple[str, str]]]:
     return code
 
 
+def is_float(mnemonic: str, operands: str) -> bool:
+    """Whether an instruction computes with floats, or loads a float constant."""
+    if mnemonic.startswith("v"):
+        return bool(FLOAT_INSTRUCTION.match(mnemonic))
+    return bool(FLOAT_INSTRUCTION_64.match(mnemonic)) or (mnemonic == "fmov" and "#" in operands)
+
+
 def forbidden(path: Path) -> list[str]:
     """What firmware must not contain: float instructions, soft-float helpers, libm, malloc.
 
@@ -184,7 +204,7 @@ def forbidden(path: Path) -> list[str]:
         if pattern.match(symbol.name)
     ]
     for function, instructions in disassemble(path).items():
-        floats = [mnemonic for mnemonic, _ in instructions if FLOAT_INSTRUCTION.match(mnemonic)]
+        floats = [mnemonic for mnemonic, operands in instructions if is_float(mnemonic, operands)]
         if floats:
             found.append(f"{floats[0]} in {function} ({len(floats)} float instructions)")
     return found

@@ -22,15 +22,15 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ROOT / "targets"
 
-SYSTEMS = ("cortexm", "posix")
+SYSTEMS = ("cortexm", "aarch64", "posix")
 ISAS = ("c", "dsp", "mve", "neon", "dotprod")
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
 MEMORY_KINDS = ("flash", "ram")
 FLASH_SECTIONS = ("vectors", "text", "rodata")
 RAM_SECTIONS = ("stack", "data", "bss")
-# By how many ticks taking one interrupt out of a span can be wrong (firmware/port/baremetal/port.c):
-# less than one by the two readings inside of it, which both round down, and less than one and a
-# little by its entry, which is the mean of 1000 trials that were read in the same way.
+# By how many ticks taking one interrupt out of a span can be wrong: less than one by the two
+# readings inside of it, which both round down, and less than one and a little by its entry, which
+# is the mean of 1000 trials that were read in the same way (firmware/port/baremetal/port.c).
 TICKS_OFF_PER_INTERRUPT = 2.01
 
 
@@ -70,6 +70,14 @@ class Uart:
     baud: int
     clock_hz: int
     ring_bytes: int
+
+
+@dataclass(frozen=True)
+class Gic:
+    """The registers of an AArch64 board's interrupt controller, version 2."""
+
+    distributor: int
+    cpu: int
 
 
 @dataclass(frozen=True)
@@ -124,8 +132,14 @@ class Target:
     stack_bytes: int = 0
     setup: str = "none"
     memories: tuple[Memory, ...] = ()
+    gic: Gic | None = None
     uart: Uart | None = None
     emulator: Emulator | None = None
+
+    @property
+    def is_board(self) -> bool:
+        """Whether it is flashed with an image, rather than a process of this machine."""
+        return self.system != "posix"
 
     @property
     def unit(self) -> str:
@@ -199,7 +213,7 @@ def read_target(path: Path) -> Target:
 
 def _target(path: Path, table: Table) -> Target:
     system = table.choice("system", SYSTEMS)
-    on_board = system == "cortexm"
+    on_board = system != "posix"
     memories = tuple(_memory(entry) for entry in table.tables("memory")) if on_board else ()
     target = Target(
         name=path.stem,
@@ -217,6 +231,7 @@ def _target(path: Path, table: Table) -> Target:
         stack_bytes=table.integer("stack_bytes", low=256) if on_board else 0,
         setup=table.text("setup") if on_board else "none",
         memories=memories,
+        gic=_gic(table.table("gic")) if system == "aarch64" else None,
         uart=_uart(table.table("uart")) if on_board else None,
         emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
     )
@@ -251,6 +266,15 @@ def _memory(table: Table) -> Memory:
         allowed = FLASH_SECTIONS if kind == "flash" else RAM_SECTIONS
         if section not in allowed:
             table.refuse("sections", f"'{section}' is not one of {', '.join(allowed)} ({kind})")
+    return value
+
+
+def _gic(table: Table) -> Gic:
+    value = Gic(
+        distributor=table.integer("distributor", high=2**32 - 1),
+        cpu=table.integer("cpu", high=2**32 - 1),
+    )
+    table.done()
     return value
 
 
@@ -322,5 +346,5 @@ def _check_memories(table: Table, target: Target) -> None:
         if homes != 1:
             table.refuse("memory", f"section '{section}' must be in exactly one, is in {homes}")
     stack_room = target.memory_of("stack").length
-    if target.stack_bytes > stack_room or target.stack_bytes % 8:
-        table.refuse("stack_bytes", f"must be a multiple of 8 up to {stack_room}")
+    if target.stack_bytes > stack_room or target.stack_bytes % 16:
+        table.refuse("stack_bytes", f"must be a multiple of 16 up to {stack_room}")

@@ -16,6 +16,7 @@ from toolkit.elf import load_sections
 from toolkit.errors import BoardError, ToolError
 from toolkit.targets import Target
 
+ARCHITECTURES = {"cortexm": "arm", "aarch64": "aarch64"}
 GDB_TIMEOUT = 60.0  # seconds: a megabyte through a slow probe
 GDB_CONNECT = 10  # seconds
 
@@ -130,13 +131,17 @@ def check_comparison(said: str, expected: set[str], name: str) -> None:
         raise BoardError(f"{name}: {', '.join(missing)} not verified; gdb says: {_complaint(said)}")
 
 
-def reset(server: Server, address: str) -> None:
+def reset(server: Server, address: str, target: Target) -> None:
     """Reset the board behind a gdb server and let it run."""
-    run_gdb(address, [*server.reset, "detach"])
+    architecture = f"set architecture {ARCHITECTURES[target.system]}"
+    run_gdb(address, [*server.reset, "detach"], before=architecture)
 
 
-def run_gdb(address: str, commands: list[str], image: Path | None = None) -> str:
-    """Run gdb commands against a server and return all that gdb said.
+def run_gdb(
+    address: str, commands: list[str], image: Path | None = None, before: str | None = None
+) -> str:
+    """Run gdb commands against a server and return all that gdb said; `before` connecting, it runs
+    one that says what kind of core there is, unless `image` does.
 
     Raises ToolError without gdb, BoardError when the server does not answer.
     """
@@ -147,7 +152,8 @@ def run_gdb(address: str, commands: list[str], image: Path | None = None) -> str
         "set confirm off",
         f"set tcp connect-timeout {GDB_CONNECT}",
         f"set remotetimeout {GDB_CONNECT}",
-        "set architecture arm" if image is None else f"file {image}",
+        *([] if image is None else [f"file {image}"]),
+        *([] if before is None else [before]),
         f"target remote {address}",
         *commands,
     ]

@@ -31,7 +31,7 @@ def reset_probe(target: Target, server_name: str) -> None:
     """Reset a real board through the named debug server and let it run."""
     server = _server(server_name)
     with _running(target, server_name, server) as address:
-        gdb.reset(server, address)
+        gdb.reset(server, address, target)
 
 
 def _server(name: str) -> gdb.Server:

@@ -88,7 +88,7 @@ class QemuBoard:
         """Press the reset button."""
         if not self.alive():
             raise BoardError(f"{self.target.name}: QEMU has ended: {self.last_words()}")
-        gdb.reset(self._server, self.gdb_address)
+        gdb.reset(self._server, self.gdb_address, self.target)
 
     def alive(self) -> bool:
         """Whether the emulator still runs."""

@@ -13,7 +13,7 @@ def write_board(target: Target, directory: Path) -> None:
     that nothing is compiled again for it."""
     directory.mkdir(parents=True, exist_ok=True)
     files = {"board.cmake": board_cmake(target)}
-    if target.system == "cortexm":
+    if target.is_board:
         files["board.h"] = board_header(target)
         files["link.ld"] = linker_script(target)
     for name, text in files.items():
@@ -38,9 +38,13 @@ def board_header(target: Target) -> str:
         f"#define DK_BOARD_UART_CLOCK_HZ {uart.clock_hz}u",
         f"#define DK_BOARD_UART_RING_BYTES {uart.ring_bytes}u",
         f"#define DK_BOARD_TIMER_BASE 0x{target.timer.base:08x}u",
-        "",
-        "#endif",
     ]
+    if target.gic is not None:
+        lines += [
+            f"#define DK_BOARD_GIC_DISTRIBUTOR 0x{target.gic.distributor:08x}u",
+            f"#define DK_BOARD_GIC_CPU 0x{target.gic.cpu:08x}u",
+        ]
+    lines += ["", "#endif"]
     return "\n".join(lines) + "\n"
 
 

@@ -31,12 +31,12 @@ def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | 
     if input_rate is not None:
         _require_rate(generated, input_rate)
     with err.status(f"building for {board.name}"):
-        if board.system == "cortexm":
+        if board.is_board:
             result = build_firmware(board, generated, build_dir)
         else:
             library = build_host_library(generated, build_dir, sanitize)
             server = build_host_server(generated, build_dir, sanitize)
-    if board.system == "cortexm":
+    if board.is_board:
         err.print(_table(board, result))
         emit_json(json_to, {"target": board.name, **result.as_json()})
     else:

@@ -20,7 +20,7 @@ def command(json_to: str | None) -> None:
         right = heading in ("clock", "flash", "RAM")
         table.add_column(heading, justify="right" if right else "left")
     for target in targets:
-        on_board = target.system == "cortexm"
+        on_board = target.is_board
         table.add_row(
             target.name,
             target.description,

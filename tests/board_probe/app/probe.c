@@ -33,10 +33,18 @@ static void write_word(uint32_t word)
     dk_port_write(bytes, sizeof bytes);
 }
 
+#ifdef __aarch64__
+#define COUNT_DOWN "1: subs %w0, %w0, #1\n\tb.ne 1b"
+#define PUSH_ON "1: stp x0, x1, [sp, #-16]!\n\tb 1b"
+#else
+#define COUNT_DOWN "1: subs %0, %0, #1\n\tbne 1b"
+#define PUSH_ON "1: push {r0-r7}\n\tb 1b"
+#endif
+
 // Two instructions a round, whatever the compiler.
 static void spin(uint32_t rounds)
 {
-    __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(rounds)::"cc");
+    __asm__ volatile(COUNT_DOWN : "+r"(rounds)::"cc");
 }
 
 static void count_spin(uint32_t rounds)
@@ -87,7 +95,7 @@ static void run_engine(void)
 // Moves the stack pointer down until the stack ends, writing all the way.
 static void overflow(void)
 {
-    __asm__ volatile("1: push {r0-r7}\n\tb 1b");
+    __asm__ volatile(PUSH_ON);
 }
 
 int main(void)

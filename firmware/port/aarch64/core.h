@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the port needs of a 64-bit Arm core at EL1 (Arm DDI 0487), and of its interrupt controller.
+#ifndef DREDKIT_AARCH64_CORE_H
+#define DREDKIT_AARCH64_CORE_H
+
+#include <stdint.h>
+
+#include "drivers.h"
+
+// Hold interrupts back; returns what dk_core_release wants.
+static inline uint32_t dk_core_hold(void)
+{
+    uint64_t mask;
+    __asm__ volatile("mrs %0, daif\n\tmsr daifset, #2" : "=r"(mask)::"memory");
+    return (uint32_t)mask;
+}
+
+static inline void dk_core_release(uint32_t mask)
+{
+    __asm__ volatile("msr daif, %0" ::"r"((uint64_t)mask) : "memory");
+}
+
+static inline void dk_core_sleep(void)
+{
+    __asm__ volatile("wfi" ::: "memory");
+}
+
+// Make a write to a device or a system register take effect before the next instruction.
+static inline void dk_core_sync(void)
+{
+    __asm__ volatile("dsb sy\n\tisb" ::: "memory");
+}
+
+// Both in gic.c.
+void dk_core_enable(uint32_t irq);
+void dk_core_pend(uint32_t irq, uint32_t mask);
+
+#endif

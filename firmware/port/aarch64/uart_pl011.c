@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// PrimeCell UART PL011 (Arm DDI 0183), without its FIFOs: each byte is an interrupt of its own.
+#include "board.h"
+#include "core.h"
+
+#define DR DK_REG(DK_BOARD_UART_BASE + 0x00u)
+#define FR DK_REG(DK_BOARD_UART_BASE + 0x18u)
+#define IBRD DK_REG(DK_BOARD_UART_BASE + 0x24u)
+#define FBRD DK_REG(DK_BOARD_UART_BASE + 0x28u)
+#define LCRH DK_REG(DK_BOARD_UART_BASE + 0x2Cu)
+#define CR DK_REG(DK_BOARD_UART_BASE + 0x30u)
+#define IMSC DK_REG(DK_BOARD_UART_BASE + 0x38u)
+
+#define FR_RX_EMPTY (1u << 4)
+#define FR_TX_FULL (1u << 5)
+#define LCRH_8_BITS (3u << 5)
+#define CR_ENABLE ((1u << 0) | (1u << 8) | (1u << 9))  // UART, transmitter, receiver
+#define INT_RX (1u << 4)
+// Of clock / (16 * baud), in 1/64.
+#define DIVISOR ((DK_BOARD_UART_CLOCK_HZ * 4u + DK_BOARD_UART_BAUD / 2u) / DK_BOARD_UART_BAUD)
+
+_Static_assert(DIVISOR >= 64u, "the baud rate is at most a sixteenth of the clock");
+
+void dk_uart_init(void)
+{
+    CR = 0;
+    IBRD = DIVISOR / 64u;
+    FBRD = DIVISOR % 64u;
+    LCRH = LCRH_8_BITS;  // takes the divisor over, too
+    IMSC = INT_RX;
+    CR = CR_ENABLE;
+}
+
+bool dk_uart_receive(uint8_t *byte)
+{
+    if (FR & FR_RX_EMPTY) {
+        return false;
+    }
+    *byte = (uint8_t)DR;
+    return true;
+}
+
+bool dk_uart_transmit(uint8_t byte)
+{
+    if (FR & FR_TX_FULL) {
+        return false;
+    }
+    DR = byte;
+    return true;
+}
