@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 import quantize.litert
 from quantize import integer
 from quantize.errors import InputError
-from quantize.graph import Activation, Dense, Graph, Slice
+from quantize.graph import Activation, Dense, Graph, Gru, Slice
 from quantize.integer import Ints
 from quantize.litert import Mismatch, cross_check, export, open_interpreter
 from quantize.litert_graph import StepExporter, Value, int8_filters
 from quantize.model import QuantisedMatrix, QuantisedModel
 from quantize.quantizer import prove_accumulator, quantise
-from quantize.topologies import pitch, rdovae_encoder
+from quantize.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from tests.small_models import gated_graph, small_graph, small_model
 from toolkit.cli import group
 from toolkit.importers import SHIPPED
@@ -177,10 +177,14 @@ def test_a_convolution_over_a_line_is_refused() -> None:
         export(model)
 
 
-def test_random_encoder_with_sparse_layers() -> None:
-    model = small_model(rdovae_encoder(), seed=3, gain=2.0)
-    x = np.random.default_rng(4).integers(-32768, 32768, (40, 40))
-    assert any(matrix.blocks is not None for matrix in model.matrices.values())
+@pytest.mark.parametrize("build", [rdovae_encoder, rdovae_decoder, rdovae_decoder_init])
+def test_random_networks_with_sparse_layers(build: Callable[[], Graph]) -> None:
+    graph = build()
+    model = small_model(graph, seed=3, gain=2.0)
+    (name,) = graph.inputs
+    x = np.random.default_rng(4).integers(-32768, 32768, (40, graph.buffers[name]))
+    sparse = any(matrix.blocks is not None for matrix in model.matrices.values())
+    assert sparse == any(isinstance(node, Gru) for node in graph.nodes)
     assert cross_check(model, x) is None
 
 
