@@ -65,15 +65,13 @@ class Budget:
 def budget_of(target: Target, ticks: list[int], clock_hz: int | None = None) -> Budget:
     """Judge the ticks of each step by a clock, that of the target unless another is given.
 
-    Raises InputError without a single step, for nothing would be over the limit then, and for
-    another clock where time itself was measured.
+    Raises InputError without a single step, for nothing would be over the limit then, and as
+    `clock_of` does.
     """
     if not ticks:
         raise InputError("no step was run, so there is no cost to judge: give longer audio")
     unit = target.unit
-    if clock_hz is not None and (unit == "nanoseconds" or clock_hz < 1):
-        raise InputError(f"--clock {clock_hz}: {target.name} counts {unit}, which no clock changes")
-    clock = clock_hz or target.clock_hz
+    clock = clock_of(target, clock_hz)
     return Budget(
         unit=unit,
         per_frame=[target.count(t) for t in ticks],
@@ -81,6 +79,18 @@ def budget_of(target: Target, ticks: list[int], clock_hz: int | None = None) -> 
         estimated=unit == "instructions",
         clock_hz=clock,
     )
+
+
+def clock_of(target: Target, asked: int | None) -> int:
+    """The clock to judge by: the target's own unless another is asked for.
+
+    Raises InputError for another clock where time itself is measured.
+    """
+    if asked is None:
+        return target.clock_hz
+    if target.unit == "nanoseconds":
+        raise InputError(f"--clock: {target.name} measures time itself, whatever its clock is")
+    return asked
 
 
 def by_kind(budget: Budget, kinds: Sequence[str]) -> dict[str, Budget]:

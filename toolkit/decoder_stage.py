@@ -60,6 +60,8 @@ class DecoderStage(Stage):
         losses: Sequence[bool] | None = None,
     ) -> None:
         """`losses` tells of each packet whether it is lost; the default plan if left out."""
+        if sender is not None and sender.tables.to_bytes() != model.networks.tables.to_bytes():
+            raise InputError("sender and receiver are of two models: their entropy tables differ")
         self.model = model
         self.sender = sender
         self.sending = sending or Sending()

@@ -38,6 +38,13 @@ def default_losses(packets: int) -> list[bool]:
     return lost
 
 
+def losses_at(spans: Sequence[tuple[float, float]], packets: int) -> list[bool]:
+    """Which packets are lost where every one that begins within spans (from, to) in s is."""
+    return [
+        any(first <= packet / _SECOND < last for first, last in spans) for packet in range(packets)
+    ]
+
+
 def delayed(pcm: Int16s, packets: int) -> Int16s:
     """What the base codec gives for int16 PCM at 16 kHz: [packets, 320]."""
     late = np.concatenate([np.zeros(CODEC_DELAY, np.int16), pcm])

@@ -9,25 +9,29 @@ import numpy.typing as npt
 
 from quantize import integer
 from quantize.calibrate import LayerReport, calibrate, report, steps
-from quantize.encoder import EncoderModel
+from quantize.decoder import DecoderModel
+from quantize.dred.calibration import quantise_decoder_networks
+from quantize.dred.history import STEP_SAMPLES
+from quantize.encoder import EncoderModel, coded_values, default_rate, run_encoder
 from quantize.errors import InputError
 from quantize.features import extract
 from quantize.fixed import features as fixed
 from quantize.fixed.resample import DELAY_16K
 from quantize.graph import Graph
+from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.quantizer import quantise
 from quantize.run import Floats, run_integer
-from quantize.topologies import pitch, rdovae_encoder
+from quantize.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from toolkit.audio import read_speech
 from toolkit.importers import SHIPPED_PITCH, has_layers, load_model
 from toolkit.importers.entropy import read_tables
-from toolkit.paths import BUILD, ROOT
+from toolkit.paths import ROOT
 from toolkit.stage import Model, Stage, stage_of
+from toolkit.voice import voice_model
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
 STAGES = ("encoder", "decoder", "rdovae_enc")
-DEFAULT_MODEL = BUILD / "encoder.dkq"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Sources:
     """Which files a model is made from.
 
     `pitch` and `tables` default as `quantise_encoder` says, `decoder` and `voice` as
-    `toolkit.receiving.quantise_decoder` does.
+    `quantise_decoder` does.
     """
 
     weights: Path
@@ -50,6 +54,8 @@ def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerRepor
     """Quantise what a stage needs; with it, how each layer fares against float."""
     if stage == "encoder":
         return quantise_encoder(sources)
+    if stage == "decoder":
+        return quantise_decoder(sources, quantise_encoder(sources)[0])
     return quantise_file(sources.weights, sources.calibration)
 
 
@@ -90,6 +96,33 @@ def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]
     inputs = steps(integer.to_real(features, fixed.FEATURE_FRAC), graph)
     rdovae, more = _quantise(graph, sources.weights, inputs)
     return EncoderModel(network, rdovae, tables), rows + more
+
+
+def quantise_decoder(
+    sources: Sources, sender: EncoderModel, sent: dict[str, Ints] | None = None
+) -> tuple[DecoderModel, list[LayerReport]]:
+    """Quantise the whole receiver of what `sender` sends.
+
+    The decoder's layers come from `sources.decoder`, else from the weights' own file; entropy
+    tables are the sender's; `toolkit.voice` says what `sources.voice` may be. `sent` saves running
+    the sender over the calibration recording: what quantize.encoder.coded_values gives for it.
+    """
+    if sent is None:
+        pcm = read_speech(sources.calibration)
+        count = len(pcm) // STEP_SAMPLES
+        run = run_encoder(sender, pcm, [default_rate()] * count, [True] * count)
+        sent = coded_values(sender, run.layers)
+    weights = sources.decoder or sources.weights
+    graphs = (rdovae_decoder_init(), rdovae_decoder())
+    start, step = (load_model(weights, graph) for graph in graphs)
+    networks, rows = quantise_decoder_networks(
+        {**start.layers, **step.layers},
+        sender.tables,
+        sent["latents"],
+        sent["initial_state"],
+        step.source,
+    )
+    return DecoderModel(networks, voice_model(sources.voice)), rows
 
 
 def _quantise(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.budget import Budget, budget_of, by_kind
+from toolkit.budget import Budget, budget_of, by_kind, clock_of
 from toolkit.build import BuildResult
 from toolkit.compare import Comparison, compare, split_trace
 from toolkit.hostlib import HostEngine
@@ -198,6 +198,7 @@ def verify(
     `clock_hz` judges the cost by another clock than the board's own.
     """
     stage = stage_of(model)
+    clock_of(target, clock_hz)  # refused before a long run, not after it
     session.expect(
         target=target.name,
         stage=stage.name,

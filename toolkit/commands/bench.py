@@ -22,6 +22,7 @@ from toolkit.targets import load_target
 
 @click.command("bench")
 @options.target_option
+@options.stage_option
 @options.source_options
 @options.model_option
 @options.audio_option
@@ -39,9 +40,7 @@ from toolkit.targets import load_target
 def command(
     target: str,
     stage: str,
-    weights: Path,
-    pitch: Path | None,
-    tables: Path | None,
+    sources: Sources,
     model: Path | None,
     audio: Path,
     port: str | None,
@@ -56,9 +55,11 @@ def command(
     An image of its own is built for it, in which layer traces hold times.
     """
     board = load_target(target)
+    if stage == "decoder":
+        raise InputError("--stage decoder: `dredkit verify` tells what each op of a receiver costs")
     if model is None:
-        with err.status(f"quantising {weights.name}"):
-            made, _ = quantise_stage(stage, Sources(weights, pitch, tables))
+        with err.status(f"quantising {sources.weights.name}"):
+            made, _ = quantise_stage(stage, sources)
     else:
         made = load_quantised(model)
     inputs = fixed_inputs(made, audio)[:steps]

@@ -11,7 +11,7 @@ import click
 from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate
 from toolkit.importers import SHIPPED
 from toolkit.sending import DURATION_MS, Sending, asked_rate
-from toolkit.steps import CLIP, STAGES
+from toolkit.steps import CLIP, STAGES, Sources
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -35,7 +35,7 @@ stage_option: Decorator = click.option(
     type=click.Choice(STAGES),
     default=STAGES[0],
     show_default=True,
-    help="The whole sender, PCM to payload; or one network, fed with features from the host.",
+    help="The sender, PCM to payload; the receiver, payload to PCM; or one network of the sender.",
 )
 pitch_option: Decorator = click.option(
     "--pitch",
@@ -51,11 +51,40 @@ tables_option: Decorator = click.option(
 )
 
 
+decoder_option: Decorator = click.option(
+    "--decoder",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The RDO-VAE's decoder, where --weights has the encoder alone.",
+)
+voice_option: Decorator = click.option(
+    "--voice",
+    default=None,
+    metavar="pulse|lpcnet|FILE",
+    help="What a receiver speaks with; the shipped LPCNet if left out, else pulses.",
+)
+
+
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--stage, --weights, --pitch and --tables."""
-    for option in (tables_option, pitch_option, weights_option, stage_option):
-        command = option(command)
-    return command
+    """--weights, --pitch, --tables, --decoder and --voice, handed to the command as `sources`."""
+
+    @functools.wraps(command)
+    def collected(
+        *,
+        weights: Path,
+        pitch: Path | None,
+        tables: Path | None,
+        decoder: Path | None,
+        voice: str | None,
+        **others: Any,
+    ) -> Any:
+        sources = Sources(weights, pitch, tables, decoder=decoder, voice=voice)
+        return command(sources=sources, **others)
+
+    wrapped: Callable[..., Any] = collected
+    for option in (voice_option, decoder_option, tables_option, pitch_option, weights_option):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 model_option: Decorator = click.option(
@@ -69,6 +98,14 @@ port_option: Decorator = click.option(
     metavar="URL",
     default=None,
     help="A flashed board's port, as pyserial names it; an emulated board if left out.",
+)
+clock_option: Decorator = click.option(
+    "--clock",
+    "clock_hz",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="HZ",
+    help="Judge costs by this clock, that of a chip with the board's core, not by the board's own.",
 )
 serial_option: Decorator = click.option(
     "--serial",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`dredkit quantize`: float weights -> one quantised model file."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from toolkit.steps import CLIP, Sources, quantise_stage
 
 
 @click.command("quantize")
+@options.stage_option
 @options.source_options
 @click.option(
     "--calibration",
@@ -27,16 +28,14 @@ from toolkit.steps import CLIP, Sources, quantise_stage
 @json_option
 def command(
     stage: str,
-    weights: Path,
-    pitch: Path | None,
-    tables: Path | None,
+    sources: Sources,
     calibration: Path,
     output: Path | None,
     json_to: str | None,
 ) -> None:
     """Quantise a float model to integers (scheme a8w8)."""
     with err.status("quantising"):
-        model, rows = quantise_stage(stage, Sources(weights, pitch, tables, calibration))
+        model, rows = quantise_stage(stage, replace(sources, calibration=calibration))
     output = output or BUILD / f"{stage}.dkq"
     model.save(output)
     err.print(_table(rows))

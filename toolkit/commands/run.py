@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from quantize.decoder import DecoderModel
 from toolkit.console import emit_json, err
 from toolkit.errors import CheckFailed
 from toolkit.paths import BUILD
@@ -14,46 +15,49 @@ from toolkit.report import write_verification
 from toolkit.report.checks import checks
 from toolkit.report.table import table
 from toolkit.sending import Sending
-from toolkit.stage import Model, stage_of
-from toolkit.steps import Sources, fixed_inputs, quantise_stage
-from toolkit.targets import load_target
-from toolkit.verify import verify
+from toolkit.stage import Int16s, Model, Stage, stage_of
+from toolkit.steps import Sources, quantise_decoder, quantise_encoder, quantise_stage
+from toolkit.targets import Target
+from toolkit.verify import Verification, verify
 
 
-def run_verification(
-    *,
-    target: str,
-    stage: str,
-    sending: Sending,
-    sources: Sources,
-    model: Model | None,
-    audio: Path,
-    port: str | None,
-    serial: str,
-    trace: bool,
-    output: Path,
-    junit: Path | None,
-    json_to: str | None,
-) -> None:
-    """Run every step from quantise to report; raises CheckFailed when the verdict is no.
+def ready_stage(stage: str, sources: Sources, sending: Sending, model: Model | None) -> Stage:
+    """The stage of a `model`, or of one quantised from `sources` and kept in the build folder.
 
-    `model` saves quantising `sources`; `sending` is what a sender is asked for. The report is
-    written to `output` in either case.
+    A receiver comes with the sender that makes its payloads, quantised from `sources` as well.
     """
-    board = load_target(target)
-    if model is None:
-        with err.status(f"quantising {sources.weights.name}"):
-            model, _ = quantise_stage(stage, sources)
+    sender = None
+    given = model is not None
+    with err.status(f"quantising {sources.weights.name}"):
+        if stage == "decoder" or isinstance(model, DecoderModel):
+            sender, _ = quantise_encoder(sources)
+            model = model or quantise_decoder(sources, sender)[0]
+        else:
+            model = model or quantise_stage(stage, sources)[0]
+    if not given:
         model.save(BUILD / f"{stage}.dkq")
-    made = stage_of(model, sending)
+    return stage_of(model, sending, sender)
+
+
+def verify_on_board(
+    made: Stage,
+    target: Target,
+    *,
+    audio: Path,
+    inputs: Int16s,
+    clock_hz: int | None = None,
+    port: str | None = None,
+    serial: str = "socket",
+    trace: bool = False,
+) -> Verification:
+    """Generate, build, flash and stream `inputs`; compare and judge."""
     err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
-    inputs = fixed_inputs(made, audio)
-    with err.status(f"generating and building for {board.name}"):
-        prepared = prepare(made, board, BUILD)
+    with err.status(f"generating and building for {target.name}"):
+        prepared = prepare(made, target, BUILD)
     if prepared.build is not None:
         built = prepared.build
         err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
-    err.print(f"connecting  {port or board.name}")
+    err.print(f"connecting  {port or target.name}")
     with (
         connected(prepared, port=port, serial=serial) as session,
         Progress(
@@ -66,9 +70,9 @@ def run_verification(
         ) as bar,
     ):
         task = bar.add_task("", total=len(inputs) * (2 if trace else 1))
-        result = verify(
+        return verify(
             session,
-            target=board,
+            target=target,
             model=made,
             manifest=prepared.manifest,
             build=prepared.build,
@@ -76,8 +80,15 @@ def run_verification(
             audio=audio,
             inputs=inputs,
             trace=trace,
+            clock_hz=clock_hz,
             progress=lambda: bar.advance(task),
         )
+
+
+def conclude(
+    result: Verification, output: Path, *, junit: Path | None = None, json_to: str | None = None
+) -> None:
+    """Write the report and tell the verdict; raises CheckFailed when it is no."""
     record = write_verification(result, output)
     if junit is not None:
         junit.parent.mkdir(parents=True, exist_ok=True)

@@ -10,23 +10,59 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from quantize import integer
+from quantize.decoder import DecoderModel
+from toolkit.audio import write_wav
 from toolkit.commands import options
+from toolkit.commands.receiving import receiver_stage
 from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
+from toolkit.errors import InputError
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
 from toolkit.sending import Sending
-from toolkit.stage import HASH_BYTES, load_quantised, stage_of
-from toolkit.steps import DEFAULT_MODEL, fixed_inputs
+from toolkit.stage import HASH_BYTES, Stage, load_quantised, stage_of
+from toolkit.steps import fixed_inputs
 from toolkit.stream import stream
 from toolkit.targets import load_target
+
+_MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 
 
 @click.command("stream")
 @options.target_option
-@click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
+@click.option(
+    "--role",
+    type=click.Choice(tuple(_MODELS)),
+    default="encoder",
+    show_default=True,
+    help="Audio to payloads, or payloads to audio.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="A quantised model; build/ROLE.dkq if left out.",
+)
 @options.audio_option
 @options.sending_options
+@click.option(
+    "--payloads",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="For a receiver: what `stream` kept of a sender with the same audio.",
+)
+@click.option(
+    "--sender",
+    type=click.Path(path_type=Path),
+    default=_MODELS["encoder"],
+    help="For a receiver: the model that makes payloads on the host; build/encoder.dkq else.",
+)
+@click.option(
+    "--lose",
+    metavar="FROM-TO",
+    multiple=True,
+    help="For a receiver: packets lost, in seconds; one second and five bursts if left out.",
+)
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Keep every layer's output as well.")
@@ -34,23 +70,35 @@ from toolkit.targets import load_target
 @json_option
 def command(
     target: str,
-    model: Path,
+    role: str,
+    model: Path | None,
     audio: Path,
     sending: Sending,
+    payloads: Path | None,
+    sender: Path,
+    lose: tuple[str, ...],
     port: str | None,
     serial: str,
     trace: bool,
     output: Path | None,
     json_to: str | None,
 ) -> None:
-    """Stream audio through a board and keep its outputs.
+    """Stream audio, or payloads, through a board and keep its outputs.
 
     The file holds `ticks` [steps], each output [steps, size], where it is fixed point with its real
-    value in <name>_real, and with --trace every layer as trace_<layer>.
+    value in <name>_real, and with --trace every layer as trace_<layer>. What a receiver plays is
+    written as a WAV file beside it.
     """
     board = load_target(target)
-    stage = stage_of(load_quantised(model), sending)
-    inputs = fixed_inputs(stage, audio)
+    quantised = load_quantised(model or _MODELS[role])
+    if isinstance(quantised, DecoderModel) != (role == "decoder"):
+        raise InputError(f"--role {role}: {model or _MODELS[role]} is no model for it")
+    if isinstance(quantised, DecoderModel):
+        stage: Stage
+        stage, inputs = receiver_stage(quantised, audio, sending, payloads, sender, lose)
+    else:
+        stage = stage_of(quantised, sending)
+        inputs = fixed_inputs(stage, audio)
     with err.status(f"generating and building for {board.name}"):
         prepared = prepare(stage, board, BUILD)
     with (
@@ -78,10 +126,17 @@ def command(
     np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
     partial.replace(output)
     err.print(f"{output}: {len(inputs)} steps from {audio.name} through {board.name}")
+    playback = stage.playback(inputs, stage.outputs(run.outputs))
+    wav = None
+    if playback is not None:
+        wav = output.with_suffix(".wav")
+        write_wav(wav, playback.pcm.astype(np.int16))
+        err.print(f"{wav}: {len(playback.pcm)} samples, {len(playback.gaps)} gaps")
     emit_json(
         json_to,
         {
             "output": str(output),
+            "wav": wav and str(wav),
             "target": board.name,
             "model_hash": stage.hash,
             "settings": stage.settings,

@@ -6,20 +6,23 @@ from pathlib import Path
 import click
 
 from toolkit.commands import options
-from toolkit.commands.run import run_verification
+from toolkit.commands.run import conclude, ready_stage, verify_on_board
 from toolkit.console import json_option
 from toolkit.paths import BUILD
 from toolkit.sending import Sending
 from toolkit.stage import load_quantised
-from toolkit.steps import Sources
+from toolkit.steps import Sources, fixed_inputs
+from toolkit.targets import load_target
 
 
 @click.command("verify")
 @options.target_option
+@options.stage_option
 @options.source_options
 @options.model_option
 @options.audio_option
 @options.sending_options
+@options.clock_option
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
@@ -29,12 +32,11 @@ from toolkit.steps import Sources
 def command(
     target: str,
     stage: str,
-    weights: Path,
-    pitch: Path | None,
-    tables: Path | None,
+    sources: Sources,
     model: Path | None,
     audio: Path,
     sending: Sending,
+    clock_hz: int | None,
     port: str | None,
     serial: str,
     trace: bool,
@@ -42,18 +44,22 @@ def command(
     junit: Path | None,
     json_to: str | None,
 ) -> None:
-    """Prove that a board's outputs equal integer.py and host C, within the budget."""
-    run_verification(
-        target=target,
-        stage=stage,
-        sending=sending,
-        sources=Sources(weights, pitch, tables),
-        model=None if model is None else load_quantised(model),
+    """Prove that a board's outputs equal integer.py and host C, within the budget.
+
+    A receiver is given payloads that the host's sender makes of the audio, one second of packets
+    lost in the middle and five bursts of 20 to 100 ms.
+    """
+    board = load_target(target)
+    loaded = None if model is None else load_quantised(model)
+    made = ready_stage(stage, sources, sending, loaded)
+    result = verify_on_board(
+        made,
+        board,
         audio=audio,
+        inputs=fixed_inputs(made, audio),
+        clock_hz=clock_hz,
         port=port,
         serial=serial,
         trace=trace,
-        output=output or BUILD / target / "verify",
-        junit=junit,
-        json_to=json_to,
     )
+    conclude(result, output or BUILD / target / "verify", junit=junit, json_to=json_to)

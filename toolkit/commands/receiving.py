@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `stream` needs to have a receiver hear: payloads, and packets that are lost."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from quantize.decoder import DecoderModel
+from quantize.encoder import EncoderModel
+from quantize.receiver import STEP
+from toolkit.audio import read_speech
+from toolkit.errors import InputError
+from toolkit.gaps import losses_at
+from toolkit.roundtrip import read_payloads
+from toolkit.sending import Sending
+from toolkit.stage import DecoderStage, Int16s, load_quantised
+
+
+def receiver_stage(
+    model: DecoderModel,
+    audio: Path,
+    sending: Sending,
+    payloads: Path | None,
+    sender: Path,
+    lose: Sequence[str],
+) -> tuple[DecoderStage, Int16s]:
+    """The stage of a receiver and its inputs.
+
+    `payloads` is what `stream` kept of a sender's board with the same audio; without it the model
+    in `sender` makes them here. `lose` has spans as on the command line.
+    """
+    pcm = read_speech(audio)
+    made: EncoderModel | None = None
+    if payloads is None:
+        found = load_quantised(sender)
+        if not isinstance(found, EncoderModel):
+            raise InputError(f"--sender {sender}: no sender; run `dredkit quantize` first")
+        made = found
+    carried = None if payloads is None else read_payloads(payloads)
+    packets = len(pcm) // STEP if carried is None else len(carried)
+    losses = losses_at([_span(text) for text in lose], packets) if lose else None
+    stage = DecoderStage(model, made, sending, losses)
+    return stage, stage.inputs(audio) if carried is None else stage.inputs_of(pcm, carried)
+
+
+def _span(text: str) -> tuple[float, float]:
+    try:
+        first, last = (float(part) for part in text.split("-"))
+    except ValueError:
+        first, last = 0.0, 0.0
+    if not 0 <= first < last:
+        raise InputError(f"--lose {text}: want two times in seconds, as in 1.5-2.5")
+    return first, last
