@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The chords of tanh and sigmoid for the DSP kernels, from quantize.integer's one table.
+"""The chords of tanh and sigmoid for fast kernels, from quantize.integer's one table.
 
 Between two entries of that table both functions are straight lines in 3 x, so that an entry of
 base and slope for each step of x, negative ones too, leaves one multiplication: the upper half of
@@ -12,7 +12,7 @@ from typing import Final
 
 from quantize.integer import SIGMOID_TABLE
 
-FILE: Final = Path(__file__).resolve().parents[2] / "firmware" / "nn" / "dsp" / "chords.c"
+FILE: Final = Path(__file__).resolve().parents[2] / "firmware" / "nn" / "chords.c"
 _LAST: Final = 255  # entry from which on the functions are flat
 _PER_LINE: Final = 4
 
@@ -45,7 +45,7 @@ def source() -> str:
     text = (
         "// SPDX-License-Identifier: BSD-3-Clause\n"
         "// Written by toolkit/codegen/chord_tables.py: do not edit.\n"
-        '// clang-format off\n#include "nn/dsp/chords.h"\n'
+        '// clang-format off\n#include "nn/chords.h"\n'
     )
     for name, chords in (("tanh", tanh_chords()), ("sigmoid", sigmoid_chords())):
         words = [f"{{{base}, {slope}}}" for base, slope in chords]

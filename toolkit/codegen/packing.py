@@ -19,11 +19,16 @@ from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 
 Tables = dict[str, npt.NDArray[Any]]
 
-_ROWS: Final = 4  # at once, in the kernels of the DSP extension
-_MOST_COLS: Final = 1024  # for which they have room
-_SUM_FRAC: Final = 8  # their sums are 256 times the accumulator
-_FACTOR_SHIFT: Final = 32 - _SUM_FRAC  # a factor is multiplier * 2^(24 - shift), an int32
-_HIGH: Final = 16  # a product's upper word of two factors 2^16 is itself
+_UPPER: Final = 16  # a multiplier times 2^16 is an int32, a result times 2^16 as well
+_MOST_COLS: Final = 1024  # for which the kernels have room
+_DSP_ROWS: Final = 4  # at once
+_DSP_SUM_FRAC: Final = 8  # sums are 2^8 times the accumulator
+_DSP_PRODUCT_FRAC: Final = 32  # the upper word of a product
+_MVE_ROWS: Final = 8
+_MVE_COLS: Final = 16
+_MVE_BLOCKS: Final = _MVE_COLS // BLOCK_COLS
+_MVE_SUM_FRAC: Final = 4
+_MVE_PRODUCT_FRAC: Final = 31  # that of a doubled one
 
 
 def tables(matrix: QuantisedMatrix, isa: str) -> Tables:
@@ -31,11 +36,9 @@ def tables(matrix: QuantisedMatrix, isa: str) -> Tables:
 
     Members that are left out are NULL.
     """
-    packed = _packed_dsp(matrix) if isa == "dsp" else None
-    if packed is not None:
-        index = {} if matrix.blocks is None else {"index": block_index(matrix)}
-        return {"weights": packed, **index}
-    return plain_tables(matrix)
+    pack = {"dsp": _packed_dsp, "mve": _packed_mve}.get(isa)
+    packed = None if pack is None or matrix.is_wide else pack(matrix)
+    return plain_tables(matrix) if packed is None else packed
 
 
 def plain_tables(matrix: QuantisedMatrix) -> Tables:
@@ -77,45 +80,80 @@ def block_index(matrix: QuantisedMatrix) -> npt.NDArray[np.uint8]:
     return np.array(stream, np.uint8)
 
 
+def _factors(
+    matrix: QuantisedMatrix, sum_frac: int, product_frac: int
+) -> tuple[integer.Ints, integer.Ints] | None:
+    """Biases and the int32 factors of sums that are held times 2^sum_frac.
+
+    With a rounding multiplication that drops `product_frac` bits the factor multiplier *
+    2^(product_frac - sum_frac - shift) requantises exactly. None where sums or factors do not fit.
+    """
+    bias, multiplier = matrix.bias.astype(np.int64), matrix.multiplier.astype(np.int64)
+    room = product_frac - sum_frac - matrix.shift.astype(np.int64)
+    bounds = accumulator_bounds(matrix.weights, bias, integer.X8_ONE)
+    # A row of zeros always gives the same: that, whatever its bias and shift are.
+    constant = ~matrix.weights.any(axis=1)
+    moving = ~constant
+    if np.any(moving & ((bounds << sum_frac > integer.INT32_MAX) | (room < 0) | (room > _UPPER))):
+        return None
+    result = integer.requantise(bias, multiplier, matrix.shift.astype(np.int64))
+    factors = np.where(constant, 1 << (product_frac - _UPPER), multiplier << (room * moving))
+    return np.where(constant, result << (_UPPER - sum_frac), bias), factors
+
+
+def _padded(matrix: QuantisedMatrix, rows: int, cols: int) -> integer.Ints:
+    """The weights with zeros below and to the right, up to multiples of `rows` and `cols`."""
+    up = ((0, -matrix.rows % rows), (0, -matrix.cols % cols))
+    return np.pad(matrix.weights.astype(np.int64), up)
+
+
+def _packed_dsp(matrix: QuantisedMatrix) -> Tables | None:
+    """Tables for firmware/nn/dsp/matvec8.c, which defines them; None without a proof."""
+    found = _factors(matrix, _DSP_SUM_FRAC, _DSP_PRODUCT_FRAC)
+    if found is None or matrix.cols > _MOST_COLS or matrix.weights.min() < -127:
+        return None
+    bias, factor = (_by_rows(values, _DSP_ROWS) for values in found)
+    stream = []
+    for group, tile in enumerate(_tiles(_padded(matrix, _DSP_ROWS, BLOCK_COLS), _DSP_ROWS)):
+        blocks = matrix.blocks
+        kept = tile if blocks is None else tile[blocks[group * _DSP_ROWS // BLOCK_ROWS]]
+        halves = kept[..., 1::2] * 256 + kept[..., ::2]
+        words = (halves[..., 1] << 16) + (halves[..., 0] & 0xFFFF)
+        stream += [bias[group] << _DSP_SUM_FRAC, words.reshape(-1), factor[group]]
+    index = {} if matrix.blocks is None else {"index": block_index(matrix)}
+    return {"weights": np.concatenate(stream).astype(np.int32), **index}
+
+
+def _packed_mve(matrix: QuantisedMatrix) -> Tables | None:
+    """Tables for firmware/nn/mve/matvec8.c, which defines them; None without a proof."""
+    found = _factors(matrix, _MVE_SUM_FRAC, _MVE_PRODUCT_FRAC)
+    if found is None or matrix.cols > _MOST_COLS:
+        return None
+    bias, factor = (_by_rows(values, _MVE_ROWS) for values in found)
+    weights = _padded(matrix, _MVE_ROWS, _MVE_COLS)
+    stream, index = [], []
+    for group, rows in enumerate(weights.reshape(-1, _MVE_ROWS, weights.shape[1])):
+        if matrix.blocks is not None:
+            # Blocks that fill up repeat the first column, with weights of zero.
+            columns = np.flatnonzero(matrix.blocks[group])
+            missing = -len(columns) % _MVE_BLOCKS
+            index += [(len(columns) + missing) // _MVE_BLOCKS, *columns, *[0] * missing]
+            tiles = rows.reshape(_MVE_ROWS, -1, BLOCK_COLS)[:, columns]
+            rows = np.pad(tiles, ((0, 0), (0, missing), (0, 0))).reshape(_MVE_ROWS, -1)
+        chunks = rows.reshape(_MVE_ROWS, -1, _MVE_COLS).transpose(1, 0, 2)
+        stream.append(np.ascontiguousarray(chunks).astype(np.int8).reshape(-1).view("<i4"))
+        for first in (0, 1):
+            stream += [bias[group][first::2], factor[group][first::2]]
+    packed = {"weights": np.concatenate(stream).astype(np.int32)}
+    return packed if matrix.blocks is None else packed | {"index": np.array(index, np.uint8)}
+
+
+def _by_rows(values: integer.Ints, rows: int) -> integer.Ints:
+    """[groups, rows], with zeros at the end."""
+    return np.pad(values, (0, -len(values) % rows)).reshape(-1, rows)
+
+
 def _tiles(weights: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
     """[groups, columns of tiles, rows, BLOCK_COLS] of whole tiles."""
     groups, columns = weights.shape[0] // rows, weights.shape[1] // BLOCK_COLS
     return weights.reshape(groups, rows, columns, BLOCK_COLS).transpose(0, 2, 1, 3)
-
-
-def _packed_dsp(matrix: QuantisedMatrix) -> npt.NDArray[np.int32] | None:
-    """Per four rows their biases, weights and factors as words; None without a proof that they fit.
-
-    firmware/nn/dsp/matvec8.c is the definition.
-    """
-    if matrix.is_wide or matrix.cols > _MOST_COLS or matrix.weights.min() < -127:
-        return None
-    bias, multiplier = matrix.bias.astype(np.int64), matrix.multiplier.astype(np.int64)
-    shift = matrix.shift.astype(np.int64)
-    constant = ~matrix.weights.any(axis=1)
-    bounds = np.where(constant, 0, accumulator_bounds(matrix.weights, bias, integer.X8_ONE))
-    room = _FACTOR_SHIFT - np.where(constant, _FACTOR_SHIFT, shift)
-    if bounds.max() << _SUM_FRAC > integer.INT32_MAX or room.min() < 0 or room.max() > _HIGH:
-        return None
-    # A row of zeros always gives the same: that, whatever its bias and shift are.
-    result = integer.requantise(bias, multiplier, shift)
-    sums = np.where(constant, result << _HIGH, bias << _SUM_FRAC)
-    factors = np.where(constant, 1 << _HIGH, multiplier << room)
-
-    up = (-matrix.rows % _ROWS, -matrix.cols % BLOCK_COLS)
-    weights = np.pad(matrix.weights.astype(np.int64), ((0, up[0]), (0, up[1])))
-    tiles = _words(_tiles(weights, _ROWS))
-    head = np.pad(sums, (0, up[0])).reshape(-1, _ROWS)
-    tail = np.pad(factors, (0, up[0])).reshape(-1, _ROWS)
-    stream = []
-    for group, tile in enumerate(tiles):
-        kept = tile if matrix.blocks is None else tile[matrix.blocks[group * _ROWS // BLOCK_ROWS]]
-        stream += [head[group], kept.reshape(-1), tail[group]]
-    return np.concatenate(stream).astype(np.int32)
-
-
-def _words(weights: integer.Ints) -> integer.Ints:
-    """Four neighbours w0 .. w3 [.., 4] as one int32: 256 w1 + w0 below 256 w3 + w2."""
-    halves = weights[..., 1::2] * 256 + weights[..., ::2]
-    words = (halves[..., 1] << 16) + (halves[..., 0] & 0xFFFF)
-    return np.asarray(words, np.int64)

@@ -5,16 +5,7 @@
 
 #include <stdint.h>
 
-// The upper half of base + 3 x slope is the function's value on a chord.
-typedef struct {
-    int32_t base;
-    int32_t slope;
-} dk_chord;
-
-enum { DK_TANH_MIDDLE = 256, DK_SIGMOID_MIDDLE = 192 };  // the chords that begin at 0
-
-extern const dk_chord dk_tanh_chords[2 * DK_TANH_MIDDLE];
-extern const dk_chord dk_sigmoid_chords[2 * DK_SIGMOID_MIDDLE];
+#include "nn/chords.h"
 
 // 3 x of the lower and of the upper half of a word.
 static inline int32_t dk_triple_low(uint32_t pair)

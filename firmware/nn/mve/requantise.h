@@ -30,4 +30,26 @@ static inline void dk_requantise_rows(int32x4_t acc, const int16_t *multiplier,
     vstrhq_s32(y, dk_requantise_lanes(acc, vldrhq_s32(multiplier), by));
 }
 
+// The same for accumulators of one row, prepared once.
+typedef struct {
+    int32x4_t factor;
+    int32_t up;
+    int32_t down;  // negative: to the right
+} dk_row_requantiser;
+
+static inline dk_row_requantiser dk_row_requantiser_of(int16_t multiplier, uint8_t shift)
+{
+    const int32_t eased = shift > DK_LEAST_SHIFT ? shift : DK_LEAST_SHIFT;
+    return (dk_row_requantiser){vdupq_n_s32(multiplier * (1 << DK_FIRST_SHIFT)), eased - shift,
+                                DK_FIRST_SHIFT - eased};
+}
+
+// Results are in the lower halves of the lanes.
+static inline int32x4_t dk_requantise_row(int32x4_t acc, dk_row_requantiser by)
+{
+    const int32x4_t high = vmulhq_s32(vshlq_r_s32(acc, by.up), by.factor);
+    const int32x4_t rounded = vrshlq_n_s32(high, by.down);
+    return vreinterpretq_s32_s16(vqmovnbq_s32(vreinterpretq_s16_s32(rounded), rounded));
+}
+
 #endif

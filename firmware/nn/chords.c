@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Written by toolkit/codegen/chord_tables.py: do not edit.
 // clang-format off
-#include "nn/dsp/chords.h"
+#include "nn/chords.h"
 
 const dk_chord dk_tanh_chords[512] = {
     {-2147385600, 0}, {-2130673920, 256}, {-2147320064, 0}, {-2147320064, 0},
