@@ -123,26 +123,3 @@ def test_speaking_alone_is_begun_with_the_first_frame() -> None:
 
 def test_tables_in_c_are_those_of_numpy() -> None:
     assert codegen.TABLES_FILE.read_text() == codegen.tables_source()
-
-
-def test_every_kept_weight_is_stored_once_in_either_order() -> None:
-    model = random_voice(60, a=40, kept=0.3)
-    matrix = model.a
-    for stored, at_once in ((codegen.stored_in_halves, 1), (codegen.stored_in_chunks, 4)):
-        weights, index = stored(matrix)
-        back = np.zeros((15, 8, 10, 4), np.int64)
-        stream = iter(index.tolist())
-        start = 0
-        for group in range(15):
-            count = next(stream) * at_once
-            columns = [next(stream) for _ in range(count)]
-            part = weights[start : start + 32 * count].astype(np.int64)
-            start += 32 * count
-            if at_once == 1:
-                tiles = part.reshape(2, count, 4, 4).transpose(1, 0, 2, 3).reshape(count, 8, 4)
-            else:
-                tiles = part.reshape(-1, 8, 4, 4).transpose(0, 2, 1, 3).reshape(count, 8, 4)
-            for column, tile in zip(columns, tiles, strict=True):
-                back[group, :, column] += tile
-        assert start == len(weights)
-        assert np.array_equal(back.reshape(120, 40), matrix.weights)

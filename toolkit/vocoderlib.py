@@ -56,14 +56,19 @@ _QUICK: Final = ("-O3", "-march=native")
 CHECKED: Final = ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 
 
-def sources(voice: Voice, generated: Path) -> list[Path]:
-    """Write what is generated of a voice to `generated`; return all C files that it needs."""
+def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
+    """Write what is generated of a voice to `generated`; return all C files that it needs.
+
+    Kernels are those of firmware/nn for an ISA, portable ones where it has none.
+    """
     name = "pulse" if voice == "pulse" else "lpcnet"
     if isinstance(voice, LpcnetModel):
-        for file, text in lpcnet_files(voice).items():
+        for file, text in lpcnet_files(voice, isa).items():
             (generated / file).write_text(text, encoding="utf-8")
     own = sorted((_FIRMWARE / "vocoder").glob(f"{name}*.c"))
-    kernels = [*(_FIRMWARE / "nn").glob("*.c"), *(_FIRMWARE / "nn" / "c").glob("*.c")]
+    portable = {file.name: file for file in (_FIRMWARE / "nn" / "c").glob("*.c")}
+    best = portable | {file.name: file for file in (_FIRMWARE / "nn" / isa).glob("*.c")}
+    kernels = [*(_FIRMWARE / "nn").glob("*.c"), *best.values()]
     signal = sorted((_FIRMWARE / "dsp").glob("*.c"))
     shared = [_FIRMWARE / file for file in _SHARED]
     return [*own, *shared, *sorted(kernels), *signal, *sorted(generated.glob("*.c"))]

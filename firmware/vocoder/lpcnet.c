@@ -11,7 +11,6 @@ enum {
     SHORTEST = 32,  // period in samples
     LEAVES = DK_LPCNET_CODES,
     DRAW_BITS = 15,
-    NODE_SHIFT = DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC,
 };
 
 // Run the frame-rate network on a frame; its features are spoken next.
@@ -51,11 +50,14 @@ void dk_lpcnet_begin(dk_lpcnet *voice, const int16_t context[DK_VOICE_CONTEXT][D
 static uint8_t encoded(int32_t x)
 {
     const int32_t size = x < 0 ? -x : x;
-    int32_t steps = 0;  // that begin at or below `size`
-    for (int32_t jump = DK_LPCNET_ZERO / 2; jump > 0; jump /= 2) {
-        steps += dk_lpcnet_levels[steps + jump - 1] <= size ? jump : 0;
+    int32_t steps;
+    if (size < DK_LPCNET_NEAR) {
+        steps = dk_lpcnet_near[size];
+    } else {
+        const int32_t inside = size < DK_LPCNET_FARTHEST ? size : DK_LPCNET_FARTHEST;
+        steps = dk_lpcnet_far[(inside - DK_LPCNET_NEAR) / DK_LPCNET_FAR_STEP];
+        steps -= dk_lpcnet_levels[steps - 1] > inside ? 1 : 0;
     }
-    steps += dk_lpcnet_levels[steps] <= size ? 1 : 0;
     const int32_t code = DK_LPCNET_ZERO + (x < 0 ? -steps : steps);
     return (uint8_t)(code < DK_LPCNET_CODES ? code : DK_LPCNET_CODES - 1);
 }
@@ -65,15 +67,18 @@ static void step(dk_lpcnet *voice)
 {
     int32_t *sums = voice->work.sample.sums_a, *kept = voice->work.sample.kept_a;
     dk_lpcnet_look_up(voice->codes, voice->gates_a, sums);
-    dk_lpcnet_product(&dk_lpcnet_a_gates, voice->x_a, sums, sums);
-    dk_lpcnet_product(&dk_lpcnet_a_candidate, voice->x_a, dk_lpcnet_a_bias, kept);
+    dk_lpcnet_product(&dk_lpcnet_a_gates, voice->x_a, sums);
+    dk_lpcnet_copy(dk_lpcnet_a_bias, DK_LPCNET_A, kept);
+    dk_lpcnet_product(&dk_lpcnet_a_candidate, voice->x_a, kept);
     dk_lpcnet_update(sums, kept, DK_LPCNET_A, voice->state_a, voice->x_a);
 
     sums = voice->work.sample.sums_b;
     kept = voice->work.sample.kept_b;
-    dk_lpcnet_product(&dk_lpcnet_b_input, voice->x_a, voice->gates_b, sums);
-    dk_lpcnet_product(&dk_lpcnet_b_gates, voice->x_b, sums, sums);
-    dk_lpcnet_product(&dk_lpcnet_b_candidate, voice->x_b, dk_lpcnet_b_bias, kept);
+    dk_lpcnet_copy(voice->gates_b, 3 * DK_LPCNET_B, sums);
+    dk_lpcnet_product(&dk_lpcnet_b_input, voice->x_a, sums);
+    dk_lpcnet_product(&dk_lpcnet_b_gates, voice->x_b, sums);
+    dk_lpcnet_copy(dk_lpcnet_b_bias, DK_LPCNET_B, kept);
+    dk_lpcnet_product(&dk_lpcnet_b_candidate, voice->x_b, kept);
     dk_lpcnet_update(sums, kept, DK_LPCNET_B, voice->state_b, voice->x_b);
 }
 
@@ -82,13 +87,7 @@ static uint8_t drawn(dk_lpcnet *voice)
 {
     uint32_t node = 1;
     while (node < LEAVES) {
-        int32_t sums[2];
-        dk_lpcnet_node(node, voice->state_b, sums);
-        const int16_t *scale = dk_lpcnet_tree_scale[node];
-        int32_t logit = dk_lpcnet_tanh_of(sums[0], NODE_SHIFT) * scale[0] +
-                        dk_lpcnet_tanh_of(sums[1], NODE_SHIFT) * scale[1];
-        logit = (logit + (1 << (DK_LPCNET_LOGIT_SHIFT - 1))) >> DK_LPCNET_LOGIT_SHIFT;
-        int16_t chance = dk_saturate16(logit);
+        int16_t chance = dk_lpcnet_logit(node, voice->state_b);
         dk_sigmoid(&chance, 1);
         const int32_t draw = (int32_t)(dk_xorshift32(&voice->random) >> (32 - DRAW_BITS));
         const int32_t span = (1 << DRAW_BITS) - 2 * DK_LPCNET_TAIL;

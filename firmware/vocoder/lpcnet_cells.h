@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lpcnet_model.h"
+#include "nn/fixed.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #define DK_LPCNET_MVE
@@ -31,13 +32,19 @@ enum {
     DK_LPCNET_PERIODS = 225,  // 32 .. 256 samples
     DK_LPCNET_TANH_HALF = 1024,
     DK_LPCNET_TANH_FRAC = 8,
+    DK_LPCNET_NEAR = 1024,
+    DK_LPCNET_FAR_STEP = 32,
+    DK_LPCNET_FARTHEST = 32767,
 };
 
-// A matrix of 8x4 blocks, some of which are kept. `index` has per 8 rows a count and then what each
-// is multiplied with, in fours of inputs.
-// Helium counts fours of blocks, [4][8 rows][16 inputs] at `weights`, of which the last may be
-// filled up with zeros. Elsewhere the blocks' upper four rows come first, [count][4][4], then the
-// lower ones.
+// A matrix of 8x4 blocks, some of which are kept; toolkit/codegen/lpcnet.py has the orders.
+// Portable: `weights` are the kept blocks, [8 rows][4 inputs]; `index` has, per 8 rows, a count and
+// which inputs each block takes, in fours.
+// Helium: four blocks side by side, [8 rows][16 inputs], the last of 8 rows filled up with zeros;
+// `index` as above, but counts fours.
+// SIMD32: four rows at a time, two blocks at a time. A word before them has, low half first, 8 more
+// than the bytes to the inputs of each; where their number is odd, the first word's low half is 0
+// and one block follows. A word of 0 comes after the last. No `index`.
 typedef struct {
     const dk_lpcnet_number *weights;
     const uint8_t *index;
@@ -55,32 +62,51 @@ extern const int16_t dk_lpcnet_tree_scale[DK_LPCNET_CODES][2];
 extern const int16_t dk_lpcnet_pitch[DK_LPCNET_PERIODS][DK_LPCNET_EMBEDDING];
 
 // Of no model: lpcnet_tables.c.
-extern const int16_t dk_lpcnet_tanh[2 * DK_LPCNET_TANH_HALF];  // Q15, steps of 1/256 from -4
-extern const int16_t dk_lpcnet_levels[DK_LPCNET_ZERO];         // |x| where the next code begins
+// Q15, in steps of 1/256 from -4 on: tanh(x), and sigmoid(2 x).
+extern const int16_t dk_lpcnet_tanh[2 * DK_LPCNET_TANH_HALF];
+extern const int16_t dk_lpcnet_sigmoid[2 * DK_LPCNET_TANH_HALF];
+
+// mu-law: the steps from zero of |x| below 1024; those of the last |x| of each 32 from there on;
+// the |x| at which each step begins; the sample that a code stands for.
+extern const uint8_t dk_lpcnet_near[DK_LPCNET_NEAR];
+extern const uint8_t dk_lpcnet_far[(DK_LPCNET_FARTHEST + 1 - DK_LPCNET_NEAR) / DK_LPCNET_FAR_STEP];
+extern const int16_t dk_lpcnet_levels[DK_LPCNET_ZERO];
 extern const int16_t dk_lpcnet_decoded[DK_LPCNET_CODES];
 
 // sums[3 A] = gates[3 A] + what the codes add to GRU A's gates.
 void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gates, int32_t *sums);
 
-// sums[rows] = from[rows] + W x. `from` may be `sums`.
-void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x,
-                       const int32_t *from, int32_t *sums);
+// to[count] = from[count]; `count` is in eights.
+void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to);
+
+// sums[rows] += W x.
+void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums);
 
 // Advance a GRU: sums[3 units] are the pre-activations z and r, and what the candidate hears;
 // kept[units] is the candidate's recurrent half. Writes state[units] Q15 and x[units].
 void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, int16_t *state,
                       dk_lpcnet_number *x);
 
-// Sums of the two halves of a node of the tree over the Q15 state of GRU B, biases included.
-void dk_lpcnet_node(uint32_t node, const int16_t state[DK_LPCNET_B], int32_t sums[2]);
+// The logit of a 1, Q12, at a node of the tree, from the Q15 state of GRU B.
+int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B]);
 
-// tanh, Q15, of a pre-activation that has `shift` more fractional bits than the table's steps.
-static inline int32_t dk_lpcnet_tanh_of(int32_t sum, int shift)
+// Read one of these two for a pre-activation that has `shift` more fractional bits than its steps.
+static inline int32_t dk_lpcnet_read(const int16_t table[2 * DK_LPCNET_TANH_HALF], int32_t sum,
+                                     int shift)
 {
     const int32_t step = sum >> shift;
     const int32_t high = step < DK_LPCNET_TANH_HALF ? step : DK_LPCNET_TANH_HALF - 1;
     const int32_t inside = high < -DK_LPCNET_TANH_HALF ? -DK_LPCNET_TANH_HALF : high;
-    return (dk_lpcnet_tanh + DK_LPCNET_TANH_HALF)[inside];
+    return table[inside + DK_LPCNET_TANH_HALF];
+}
+
+// The Q12 logit of a node from the sums of its two halves.
+static inline int16_t dk_lpcnet_logit_of(int32_t first, int32_t second, const int16_t scale[2])
+{
+    const int shift = DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC;
+    const int32_t sum = dk_lpcnet_read(dk_lpcnet_tanh, first, shift) * scale[0] +
+                        dk_lpcnet_read(dk_lpcnet_tanh, second, shift) * scale[1];
+    return dk_saturate16((sum + (1 << (DK_LPCNET_LOGIT_SHIFT - 1))) >> DK_LPCNET_LOGIT_SHIFT);
 }
 
 #endif

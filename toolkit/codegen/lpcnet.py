@@ -23,19 +23,23 @@ from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import BANNER, weight_header, weight_tables
 
 TABLES_FILE: Final = Path(__file__).resolve().parents[2] / "firmware/vocoder/lpcnet_tables.c"
-_HALF: Final = BLOCK_ROWS // 2
 _CHUNK: Final = 4  # blocks that Helium takes at once
 _PER_LINE: Final = 20
+_NEAR: Final = 1024  # of firmware/vocoder/lpcnet_cells.h
+_FAR_STEP: Final = 32
 _Array = npt.NDArray[Any]
 
 
-def lpcnet_files(model: LpcnetModel) -> dict[str, str]:
-    """Return every generated file of a voice: what firmware/vocoder/lpcnet*.c is compiled with."""
+def lpcnet_files(model: LpcnetModel, isa: str = "c") -> dict[str, str]:
+    """Return every generated file of a voice: what firmware/vocoder/lpcnet*.c is compiled with.
+
+    `isa` is the target's; only the frame-rate network's tables depend on it.
+    """
     network = model.condition
     name = network.graph.name
     return {
         f"{name}_weights.h": weight_header(network),
-        f"{name}_weights.c": weight_tables(network),
+        f"{name}_weights.c": weight_tables(network, isa),
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
         "lpcnet_model.h": model_header(model),
@@ -78,43 +82,57 @@ def model_source(model: LpcnetModel) -> str:
         "b_candidate": _rows(model.b, 2 * b, 3 * b),
     }
     parts = [
-        f"{BANNER}#include <stdalign.h>\n\n",
+        f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
         '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
     ]
-    parts.append("#if defined(DK_LPCNET_MVE)\n")
-    for name, matrix in matrices.items():
-        parts += _matrix_arrays(name, *stored_in_chunks(matrix))
-    parts.append("#else\n")
-    for name, matrix in matrices.items():
-        parts += _matrix_arrays(name, *stored_in_halves(matrix))
+    for guard, stored in (
+        ("#if defined(DK_LPCNET_MVE)", stored_in_chunks),
+        ("#elif defined(DK_LPCNET_SIMD32)", stored_with_offsets),
+        ("#else", stored_plainly),
+    ):
+        parts.append(f"{guard}\n")
+        for name, matrix in matrices.items():
+            parts.append(_matrix(name, len(matrix.weights), *stored(matrix)))
     parts.append("#endif\n\n")
-    for name, matrix in matrices.items():
-        parts.append(
-            f"const dk_lpcnet_matrix dk_lpcnet_{name} = "
-            f"{{{name}_weights, {name}_index, {len(matrix.weights)}}};\n"
-        )
-    for name in ("a_bias", "b_bias"):
-        parts.append(_table(f"const int32_t dk_lpcnet_{name}", getattr(model, name)))
-    parts.append(_table("const int16_t dk_lpcnet_table_scale", model.table_scale))
     for name, kind in (
+        ("a_bias", "int32_t"),
+        ("b_bias", "int32_t"),
+        ("table_scale", "int16_t"),
         ("pitch", "int16_t"),
         ("tables", "int8_t"),
         ("tree_weights", "int16_t"),
         ("tree_bias", "int32_t"),
         ("tree_scale", "int16_t"),
     ):
-        parts.append(_table(f"const {kind} dk_lpcnet_{name}", getattr(model, name)))
+        parts.append(_table(f"alignas(4) const {kind} dk_lpcnet_{name}", getattr(model, name)))
     return "".join(parts)
 
 
-def stored_in_halves(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index: per 8 rows the upper halves of the kept blocks, then the lower ones."""
+def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index: the kept blocks in turn; per 8 rows their number and columns."""
     weights, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
         columns = np.flatnonzero(kept)
         index += [len(columns), *columns.tolist()]
-        weights += [tiles[columns, :_HALF].reshape(-1), tiles[columns, _HALF:].reshape(-1)]
+        weights.append(tiles[columns].reshape(-1))
     return np.concatenate(weights), np.array(index)
+
+
+def stored_with_offsets(matrix: BlockMatrix) -> tuple[_Array, None]:
+    """Weights alone, for four rows at a time: kept blocks in twos, where their inputs are before.
+
+    That is a word, as two int16, of which 0 means none.
+    """
+    stream: list[_Array] = []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        columns = np.flatnonzero(kept)
+        pairs = [-1] * (len(columns) % 2) + columns.tolist()
+        for half in np.split(tiles, 2, axis=1):
+            for first, second in zip(pairs[::2], pairs[1::2], strict=True):
+                stream.append(2 * BLOCK_COLS * (np.array([first, second]) + 1))
+                stream += [half[column].reshape(-1) for column in (first, second) if column >= 0]
+            stream.append(np.zeros(2, np.int64))
+    return np.concatenate(stream), None
 
 
 def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
@@ -135,13 +153,20 @@ def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 
 def tables_source() -> str:
     """Return firmware/vocoder/lpcnet_tables.c: tanh and the mu-law."""
+    last = np.arange(_NEAR + _FAR_STEP - 1, 1 << 15, _FAR_STEP)
+    tables = {
+        "int16_t dk_lpcnet_tanh": cells.TANH,
+        "int16_t dk_lpcnet_sigmoid": cells.SIGMOID,
+        "uint8_t dk_lpcnet_near": np.searchsorted(cells.LEVELS, np.arange(_NEAR), "right"),
+        "uint8_t dk_lpcnet_far": np.searchsorted(cells.LEVELS, last, "right"),
+        "int16_t dk_lpcnet_levels": cells.LEVELS,
+        "int16_t dk_lpcnet_decoded": cells.DECODED,
+    }
     return (
         "// SPDX-License-Identifier: BSD-3-Clause\n"
         "// Written by toolkit/codegen/lpcnet.py from quantize/vocoder/lpcnet_cells.py: do not "
         'edit.\n// clang-format off\n#include "vocoder/lpcnet_cells.h"\n'
-        + _table("const int16_t dk_lpcnet_tanh", cells.TANH)
-        + _table("const int16_t dk_lpcnet_levels", cells.LEVELS)
-        + _table("const int16_t dk_lpcnet_decoded", cells.DECODED)
+        + "".join(_table(f"const {name}", values) for name, values in tables.items())
     )
 
 
@@ -157,13 +182,14 @@ def _tiles(matrix: BlockMatrix) -> _Array:
     return matrix.weights.reshape(shape).transpose(0, 2, 1, 3)
 
 
-def _matrix_arrays(name: str, weights: _Array, index: _Array) -> list[str]:
+def _matrix(name: str, rows: int, weights: _Array, index: _Array | None) -> str:
     # C has no empty array: a matrix without blocks has one weight, which nothing reads.
     some = weights if weights.size else np.zeros(1, np.int8)
-    return [
-        _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some.reshape(-1)),
-        _table(f"static const uint8_t {name}_index", index),
-    ]
+    text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some)
+    if index is not None:
+        text += _table(f"static const uint8_t {name}_index", index)
+    where = "NULL" if index is None else f"{name}_index"
+    return f"{text}const dk_lpcnet_matrix dk_lpcnet_{name} = {{{name}_weights, {where}, {rows}}};\n"
 
 
 def _table(declaration: str, values: _Array) -> str:
