@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The constant tables of firmware/dsp and of the features, written from quantize.fixed.
+"""The constant tables of firmware/dsp, of the features and of the untrained voice.
 
 They depend on no model, so that the files are checked in; a test holds both together.
 `python -m toolkit.codegen.dsp_tables` writes them again.
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.fixed import correlation, fft, lpc, pitch, resample, scalar, spectrum
+from quantize.vocoder import pulse
 
 _FIRMWARE: Final = Path(__file__).resolve().parents[2] / "firmware"
 _BANNER: Final = (
@@ -31,6 +32,7 @@ def files() -> dict[str, str]:
         "dsp/filters.c": _filters_source(),
         "dred/features_tables.c": _features_source(),
         "dred/features_tables.h": _features_header(),
+        "vocoder/pulse_tables.c": _pulse_source(),
     }
 
 
@@ -83,6 +85,20 @@ def _features_source() -> str:
             _table("int32_t dk_features_window[160]", spectrum.WINDOW),
             _table("int32_t dk_features_dct[72]", spectrum.DCT_COSINES),
             f"const int32_t dk_features_lag_matrix[17][18] = {_rows(lpc.LAG_MATRIX, '')};\n",
+        ]
+    )
+
+
+def _pulse_source() -> str:
+    shapes = "{\n" + "".join(f"    {_rows(level, '    ')},\n" for level in pulse.PULSES) + "}"
+    levels = f"[{pulse.LEVELS}]"
+    return "\n".join(
+        [
+            _BANNER.replace("quantize/fixed", "quantize/vocoder/pulse.py")
+            + '#include "vocoder/pulse_tables.h"\n',
+            f"const int16_t dk_pulse_pulses{levels}[{pulse.PHASES}][{pulse.TAPS}] = {shapes};\n",
+            f"const int16_t dk_pulse_noises{levels}[{pulse.TAPS}] = {_rows(pulse.NOISES, '')};\n",
+            f"const int16_t dk_pulse_swells{levels}[2] = {_rows(pulse.SWELLS, '')};\n",
         ]
     )
 

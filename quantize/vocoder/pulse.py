@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The untrained voice: pulses and noise through the predictor, in integers.
+
+Each half of a frame has its own predictor and gain, from features interpolated to its middle. The
+excitation is a pulse for each pitch period below a cut-off that rises with the voicing, and noise
+above it that swells around the pulses. What was heard goes on ringing in the filter, and the pulses
+go on from the last peak of its residual. firmware/vocoder/pulse.c does the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize.fixed.scalar import EXP_FRAC, LOG_FRAC, Ints, exp2, rounded
+from quantize.vocoder import synthesis
+from quantize.vocoder.synthesis import CORRELATION, FRAME, ORDER, PITCH, TAP_FRAC
+
+HALF: Final = FRAME // 2
+LEVELS: Final = 8  # of voicing; at the lowest there are no pulses
+PHASES: Final = 4  # places of a pulse between two samples
+TAPS: Final = 16  # of a pulse, and of the noise's filter
+CENTRE: Final = TAPS // 2  # where in its taps a pulse has its middle
+PULSE_FRAC: Final = 15
+NOISE_FRAC: Final = 14
+SWELL_FRAC: Final = 14
+_STEP: Final = 500.0  # Hz of cut-off for a level of voicing
+_WIDTH: Final = 700.0  # Hz on both sides of it over which noise takes over
+_SWELL: Final = 0.9  # of the noise, at the highest level
+_RATE: Final = 16000.0
+_NOISE_DOWN: Final = 2  # bits less than a full-scale sample, for the filter's gain
+_VOICED: Final = 10  # levels for a correlation of 1: the highest is reached at 0.7
+_JUMP: Final = 256  # of pitch, Q10: a quarter of an octave is no glide
+
+LOUDEST: Final = 14 << LOG_FRAC  # level; full-scale noise has no more
+# Samples of the signal are Q12 where the excitation is added, noise is uniform in int16.
+PULSE_LOG: Final = TAP_FRAC << LOG_FRAC
+NOISE_LOG: Final = int(
+    np.floor(
+        np.log2(np.sqrt(3.0) * 2.0 ** (TAP_FRAC + _NOISE_DOWN - 15 - SWELL_FRAC + 31))
+        * 2.0**LOG_FRAC
+        + 0.5
+    )
+)
+
+
+def _response(place: npt.NDArray[np.float64], cutoff: float, pulse: bool) -> Ints:
+    """Taps at places (in samples) of a low-pass for pulses, of a high-pass for noise.
+
+    Their powers add up to 1 at each frequency.
+    """
+    frequency = np.arange(0.5, 4000) / 4000 * _RATE / 2
+    angle = (np.clip((frequency - cutoff) / _WIDTH, -1, 1) + 1) * np.pi / 4
+    turn = 2 * np.pi * frequency[:, None] * place / _RATE
+    wave = np.cos(angle)[:, None] * np.cos(turn) if pulse else np.sin(angle)[:, None] * np.sin(turn)
+    window = np.cos(np.pi * place / TAPS) ** 2
+    frac = PULSE_FRAC if pulse else NOISE_FRAC
+    return np.asarray(np.floor(wave.mean(axis=0) * window * 2.0**frac + 0.5), np.int64)
+
+
+def _pulses() -> Ints:
+    """[levels, phases, taps] Q15; phase i lies i / 4 of a sample before the middle tap."""
+    tables = np.zeros((LEVELS, PHASES, TAPS), np.int64)
+    for level in range(1, LEVELS):
+        for phase in range(PHASES):
+            place = np.arange(TAPS) - CENTRE + phase / PHASES
+            tables[level, phase] = _response(place, _STEP * level, pulse=True)
+    return tables
+
+
+def _noises() -> Ints:
+    """[levels, taps] Q14; white at the lowest level."""
+    tables = np.zeros((LEVELS, TAPS), np.int64)
+    tables[0, CENTRE] = 1 << NOISE_FRAC
+    for level in range(1, LEVELS):
+        place = np.arange(TAPS) - (TAPS - 1) / 2
+        tables[level] = _response(place, _STEP * level, pulse=False)
+    return tables
+
+
+def _swells() -> Ints:
+    """[levels, 2] Q14: mean of the noise's envelope, and what a pulse's place adds."""
+    depth = _SWELL * np.arange(LEVELS) / (LEVELS - 1)
+    mean = 1 / np.sqrt(1 + depth**2 / 3)
+    table = np.stack([mean, depth * mean], axis=1)
+    return np.asarray(np.floor(table * 2.0**SWELL_FRAC + 0.5), np.int64)
+
+
+PULSES: Final[Ints] = _pulses()
+NOISES: Final[Ints] = _noises()
+SWELLS: Final[Ints] = _swells()
+
+
+def power(log: int) -> int:
+    """2^log of a Q24 logarithm, rounded down; 0 below 1, and log is below 31."""
+    whole = log >> LOG_FRAC
+    if whole < 0:
+        return 0
+    return int(exp2(np.asarray(log & ((1 << LOG_FRAC) - 1)))) >> (EXP_FRAC - whole)
+
+
+class Pulse:
+    """A voice: `begin`, then `frame` for each 10 ms."""
+
+    def begin(self, context: Ints, past: Ints) -> None:
+        """Start with features [4, 20] Q10, oldest first, and the last 17 PCM samples."""
+        context = synthesis.clamped(context)
+        self._before, self._now = context[2], context[3]
+        self._signal = synthesis.emphasise(past)
+        self._pcm = int(past[-1])
+        self._hiss = np.zeros(TAPS - 1, np.int64)
+        self._draw = synthesis.SEED
+        self._tail = np.zeros(TAPS, np.int64)
+        self._phase = 0
+        self._sign = 1
+        self._peak, self._since = 0, FRAME
+
+    def frame(self, ahead: Ints, known: Ints | None = None) -> Ints:
+        """Speak 160 samples, or take the known ones; `ahead` is the next frame's features."""
+        ahead = synthesis.clamped(ahead)
+        halves = np.stack([_between(self._before, self._now), _between(ahead, self._now)])
+        taps, level = synthesis.predictor(halves[:, :PITCH])
+        level = np.minimum(level, LOUDEST)
+        if known is None:
+            pcm = np.concatenate([self._half(halves[i], taps[i], int(level[i])) for i in range(2)])
+        else:
+            self._follow(halves[1], taps, known)
+            pcm = known.copy()
+        self._before, self._now = self._now, ahead
+        return pcm
+
+    def _half(self, features: Ints, taps: Ints, level: int) -> Ints:
+        excitation = self._excite(features, level)
+        signal = np.concatenate([self._signal, np.zeros(HALF, np.int64)])
+        pcm = np.empty(HALF, np.int64)
+        last = self._pcm
+        for n, wave in enumerate(excitation.tolist()):
+            total = int(taps @ signal[n : n + ORDER]) + wave + (1 << (TAP_FRAC - 1))
+            sample = synthesis.saturated(total >> TAP_FRAC)
+            signal[n + ORDER] = sample
+            last = synthesis.deemphasise(sample, last)
+            pcm[n] = last
+        self._signal, self._pcm = signal[HALF:], last
+        return pcm
+
+    def _excite(self, features: Ints, level: int) -> Ints:
+        """Excitation [80] in Q12 steps of the signal, int32."""
+        voiced = _voiced(features)
+        step = _step(features)
+        phase = (self._phase + step * np.arange(1, HALF + 1)) & 0xFFFFFFFF
+        total = np.concatenate([self._tail, np.zeros(HALF, np.int64)])
+        height = self._sign * power(level + PULSE_LOG + _root_period(features))
+        for n in np.flatnonzero(phase < step):
+            place = sum(int(phase[n] >= step * i >> 2) for i in range(1, PHASES))
+            total[n : n + TAPS] += rounded(PULSES[voiced, place] * height, PULSE_FRAC)
+        self._phase, self._tail = int(phase[-1]), total[HALF:]
+        mean, swing = (int(v) for v in SWELLS[voiced])
+        near = 2 * np.abs((phase >> 16) - (1 << 15)) - (1 << 15)
+        swell = mean + np.right_shift(swing * near, 15)
+        loud = power(level + NOISE_LOG)
+        return total[:HALF] + np.right_shift(self._noise(voiced) * swell * loud, 31)
+
+    def _noise(self, voiced: int) -> Ints:
+        """Filtered noise [80], int16, a quarter of full scale."""
+        white = np.empty(HALF, np.int64)
+        for n in range(HALF):
+            self._draw = synthesis.xorshift32(self._draw)
+            white[n] = (self._draw >> 16) - (1 << 15)
+        hiss = np.concatenate([self._hiss, white])
+        self._hiss = hiss[HALF:]
+        windows = np.lib.stride_tricks.sliding_window_view(hiss, TAPS)
+        return np.right_shift(windows @ NOISES[voiced], NOISE_FRAC + _NOISE_DOWN)
+
+    def _follow(self, features: Ints, taps: Ints, known: Ints) -> None:
+        """Set the filter, and the pulses' phase, to a frame that is known."""
+        pcm = np.concatenate([[self._pcm], known])
+        signal = np.concatenate([self._signal, synthesis.emphasise(pcm)])
+        windows = np.lib.stride_tricks.sliding_window_view(signal, ORDER)[:FRAME]
+        which = np.arange(FRAME) // HALF
+        residual = signal[ORDER:] - rounded((windows * taps[which]).sum(axis=1), TAP_FRAC)
+        period = int(synthesis.period(features[PITCH]))
+        self._align(residual, period)
+        self._signal, self._pcm = signal[FRAME:], int(known[-1])
+        self._tail = np.zeros(TAPS, np.int64)
+        self._phase = (self._since + CENTRE) * _step(features) & 0xFFFFFFFF
+
+    def _align(self, residual: Ints, period: int) -> None:
+        """Find the largest residual of the last period, and how many samples ago it was."""
+        first = max(0, FRAME - period)
+        at = first + int(np.abs(residual[first:]).argmax())
+        self._since += FRAME
+        if self._since >= period or abs(int(residual[at])) >= self._peak:
+            self._peak, self._since = abs(int(residual[at])), FRAME - at
+            self._sign = -1 if residual[at] < 0 else 1
+
+
+def _between(other: Ints, own: Ints) -> Ints:
+    """Features a quarter of the way to those of a neighbour; a jump of the pitch is not made."""
+    mixed = rounded(other + 3 * own, 2)
+    if abs(int(other[PITCH] - own[PITCH])) > _JUMP:
+        mixed[PITCH] = own[PITCH]
+    return mixed
+
+
+def _voiced(features: Ints) -> int:
+    """Level of voicing, 0 .. 7."""
+    correlation = int(synthesis.voicing(features[CORRELATION : CORRELATION + 1])[0])
+    return min(LEVELS - 1, (correlation * _VOICED + (1 << 14)) >> 15)
+
+
+def _octaves(features: Ints) -> int:
+    """Octaves below a period of 256 samples, Q24."""
+    return int(features[PITCH] - synthesis.LOWEST[PITCH]) << (LOG_FRAC - synthesis.FEATURE_FRAC)
+
+
+def _step(features: Ints) -> int:
+    """Turn of the phase in a sample: a period is 2^32."""
+    return power(_octaves(features) + (24 << LOG_FRAC))
+
+
+def _root_period(features: Ints) -> int:
+    """Base-2 logarithm, Q24, of the root of the period in samples."""
+    return ((8 << LOG_FRAC) - _octaves(features)) >> 1
