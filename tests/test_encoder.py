@@ -93,6 +93,19 @@ def test_shipped_model_on_boards(
     assert found.ok, str(found.budget)
 
 
+@pytest.mark.parametrize("target", ["mps2-an500", "virt-a53"])
+def test_other_cores_agree(
+    shipped: EncoderModel, clip: Path, tmp_path: Path, target: str, target_name: str | None
+) -> None:
+    if target_name not in (None, target):
+        pytest.skip(f"--target {target_name} asked for")
+    found = run(shipped, target, clip, tmp_path, 20, False)
+    assert found.mismatches == 0, str(found.comparisons)
+    assert found.outputs["payload_length"][-1, 0] > 8
+    assert found.build is not None
+    assert 0 < found.stack_used <= found.build.stack_worst
+
+
 def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, tmp_path: Path) -> None:
     found = run(libopus, "mps3-an547", clip, tmp_path, 6, True)
     assert found.mismatches == 0, str(found.comparisons)

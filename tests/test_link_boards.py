@@ -17,7 +17,7 @@ from toolkit.link.transport import open_port
 from toolkit.targets import Target, load_target
 
 
-@pytest.fixture(scope="module", params=["mps3-an547", "netduinoplus2"])
+@pytest.fixture(scope="module", params=["mps3-an547", "netduinoplus2", "virt-a53"])
 def target(request: pytest.FixtureRequest, target_name: str | None, port_url: str | None) -> Target:
     if port_url is not None:
         pytest.skip("emulates its own boards; --port asks for another one")

@@ -3,8 +3,9 @@
 
 Every function's own frame is in the .ci files; functions of the C library have none there and are
 measured from their disassembly. A call through a pointer is taken to reach any function that the
-table `dk_app_engine` points to. Recursion has no bound and is refused, and so is a call from the
-engine through a pointer, which under that rule is recursion.
+table `dk_app_engine` points to, and the one that takes the bytes of a frame. Recursion has no bound
+and is refused, and so is a call from the engine through a pointer, which under that rule is
+recursion.
 """
 
 import json
@@ -19,6 +20,7 @@ from toolkit.errors import ToolError
 ROOT_FUNCTION = "dk_reset"
 ENGINE_TABLE = "dk_app_engine"
 INDIRECT = "__indirect_call"
+FRAME_SINK = "dk_port_write"
 # The function that an interrupt enters, and the bytes stacked before. A Cortex-M does that by
 # itself, with the float or vector registers in use, plus alignment: 8 + 18 words (Arm DDI 0403
 # B1.5.7, DDI 0553 B3.18). On AArch64 the vector does it: firmware/port/aarch64/startup.c.
@@ -46,6 +48,8 @@ def worst_stack(image: Path, objects: Path) -> int:
     graph = _read_graph(objects)
     _add_library(graph, image)
     targets = _engine_functions(image)
+    if FRAME_SINK in graph:
+        targets.add(FRAME_SINK)
     depths: dict[str, int] = {}
     main = _depth(ROOT_FUNCTION, graph, targets, depths, [])
     handler, stacked = INTERRUPT[machine(image)]
@@ -110,8 +114,9 @@ def _pushed(mnemonic: str, operands: str) -> int:
     if mnemonic.startswith("vpush"):
         return 16 * _registers(operands)
     if mnemonic.startswith("sub"):
-        match = re.match(r"sp, (?:sp, )?#(\d+)", operands)
-        return int(match.group(1)) if match else 0
+        # In hexadecimal on AArch64.
+        match = re.match(r"sp, (?:sp, )?#(\w+)", operands)
+        return int(match.group(1), 0) if match else 0
     match = re.search(r"\[sp, #-(\d+)\]!", operands)
     return int(match.group(1)) if match else 0
 
