@@ -6,6 +6,7 @@ from typing import Final, Literal
 from quantize.receiver import Voice
 from quantize.vocoder.lpcnet import LpcnetVoice
 from quantize.vocoder.lpcnet_model import LpcnetModel
+from quantize.vocoder.pulse import Pulse
 
 VoiceModel = LpcnetModel | Literal["pulse"]
 
@@ -29,8 +30,4 @@ def read_voice(data: bytes, where: str) -> VoiceModel:
 
 def speaker(model: VoiceModel) -> Voice:
     """A voice that has said nothing yet."""
-    if isinstance(model, str):
-        from quantize.vocoder.pulse import PulseVoice
-
-        return PulseVoice()
-    return LpcnetVoice(model)
+    return Pulse() if isinstance(model, str) else LpcnetVoice(model)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The receiver's firmware and its serial engine as a library where undefined behaviour traps."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from quantize.decoder import DecoderModel
+from tests.dred_native import WARNINGS
+from toolkit.codegen.generate import GENERATED, generate
+from toolkit.decoder_stage import DecoderStage
+from toolkit.hostlib import HostEngine
+from toolkit.targets import load_target
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAPS = ["-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+
+
+def checked_engine(model: DecoderModel, folder: Path) -> HostEngine:
+    """Generate and compile a receiver for this machine, as CMakeLists.txt does but with traps."""
+    generate(DecoderStage(model), load_target("host"), folder)
+    generated = folder / GENERATED
+    found = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text())
+    assert found is not None
+    firmware = ROOT / "firmware"
+    patterns = ("nn/*.c", "nn/c/*.c", "dsp/*.c", "dred/*.c", "decoder/*.c")
+    voice = ("vocoder/synthesis*.c", f"vocoder/{found[1]}*.c")
+    sources = [path for pattern in (*patterns, *voice) for path in sorted(firmware.glob(pattern))]
+    library = folder / "decoder.so"
+    includes = [f"-I{path}" for path in (firmware, firmware / "include", generated)]
+    flags = [*WARNINGS, *TRAPS, "-shared", "-fPIC", *includes, "-o", str(library)]
+    files = [*sources, *sorted(generated.glob("*.c"))]
+    subprocess.run(["gcc", *flags, *map(str, files)], check=True)
+    return HostEngine(library)
