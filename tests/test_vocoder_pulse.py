@@ -128,6 +128,25 @@ def test_joins_have_no_click(library: VoiceLibrary, speech: tuple[Ints, Ints]) -
     assert np.mean([found.smooth for found in cuts]) < 0.7  # so the measure does see clicks
 
 
+def test_pulses_go_on_where_the_speech_had_them(
+    library: VoiceLibrary, speech: tuple[Ints, Ints]
+) -> None:
+    """After a join the voice is in step with the speech that it stands in for."""
+    pcm, features = speech
+    steady = [
+        t
+        for t in range(20, len(features) - 8)
+        if features[t - 4 : t + 4, 19].min() > 380 and np.ptp(features[t - 4 : t + 4, 18]) < 150
+    ]
+    assert len(steady) > 20
+    alike = []
+    for t in steady[::3]:
+        after = primed(library, speech, t, 5).frames(features[t + 1 : t + 2])
+        true = pcm[160 * t - 80 : 160 * t + 80]
+        alike.append(np.corrcoef(after, true)[0, 1])
+    assert np.median(alike) > 0.6
+
+
 def test_join_measures_a_step() -> None:
     wave = np.rint(1000 * np.sin(np.arange(640) / 9)).astype(np.int64)
     assert join(wave, 320).smooth

@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "dred/features.h"
 #include "vocoder/pulse_tables.h"
 
 #define FEATURE_FRAC 10
 #define CENTRE (DK_PULSE_TAPS / 2)  // where in its taps a pulse has its middle
+#define LOWEST_PULSE 1              // level whose pulse finds the speech's own
+#define NOWHERE (-DK_VOICE_FRAME)   // where no peak was found
 #define PULSE_FRAC 15
 #define NOISE_SHIFT 16  // 14 of the filter's taps, and 2 for its gain
 #define LOUDEST (14 * (1 << DK_LOG_FRAC))
@@ -27,12 +30,6 @@ static int32_t power(int32_t log)
 {
     const int whole = log >> DK_LOG_FRAC;
     return whole < 0 ? 0 : (int32_t)(dk_exp2((uint32_t)log & DK_LOG_MASK) >> (30 - whole));
-}
-
-// Base-2 logarithm of the root of the period in samples, Q24.
-static int32_t root_period(const part *half)
-{
-    return (OCTAVES - half->octaves) >> 1;
 }
 
 static int32_t magnitude(int32_t x)
@@ -61,10 +58,18 @@ static void prepare(const int16_t other[DK_VOICE_FEATURES], const int16_t own[DK
     half->voiced = voiced < DK_PULSE_LEVELS ? voiced : DK_PULSE_LEVELS - 1;
 }
 
-static void add_pulse(int32_t *excitation, const int16_t *taps, int32_t height)
+// What is left of a pulse `ago` samples after it began, where the phase passed a whole turn.
+static void add_pulse(const dk_pulse *voice, const part *half, uint32_t phase, int ago,
+                      int32_t *excitation)
 {
-    for (int k = 0; k < DK_PULSE_TAPS; k++) {
-        excitation[k] += (int32_t)dk_rounded((int64_t)taps[k] * height, PULSE_FRAC);
+    const uint32_t step = half->step;
+    const int place = (phase >= step >> 2) + (phase >= step >> 1) +
+                      (phase >= (uint32_t)((uint64_t)step * 3 >> 2));
+    const int16_t *taps = dk_pulse_pulses[half->voiced][place];
+    const int32_t root = (OCTAVES - half->octaves) >> 1;  // logarithm of the period's root
+    const int32_t height = voice->sign * power(half->level + DK_PULSE_LOG + root);
+    for (int k = ago; k < DK_PULSE_TAPS; k++) {
+        excitation[k - ago] += (int32_t)dk_rounded((int64_t)taps[k] * height, PULSE_FRAC);
     }
 }
 
@@ -90,16 +95,11 @@ static void add_noise(dk_pulse *voice, const part *half)
 
 static void add_pulses(dk_pulse *voice, const part *half)
 {
-    const int32_t root = root_period(half);
-    const int32_t height = voice->sign * power(half->level + DK_PULSE_LOG + root);
-    const uint32_t step = half->step;
     uint32_t phase = voice->phase;
     for (int n = 0; n < DK_PULSE_HALF; n++) {
-        phase += step;
-        if (phase < step) {
-            const int place = (phase >= step >> 2) + (phase >= step >> 1) +
-                              (phase >= (uint32_t)((uint64_t)step * 3 >> 2));
-            add_pulse(voice->excitation + n, dk_pulse_pulses[half->voiced][place], height);
+        phase += half->step;
+        if (phase < half->step) {
+            add_pulse(voice, half, phase, 0, voice->excitation + n);
         }
     }
 }
@@ -135,46 +135,77 @@ static void speak(dk_pulse *voice, const part *half, int16_t pcm[DK_PULSE_HALF])
     keep_signal(voice);
 }
 
-// The largest residual of known samples n .. n + 79 of the frame, from sample `first` on.
-static void follow(dk_pulse *voice, const part *half, const int16_t *known, int n, int first,
+// Low-passed residual, of which the last value is that of the sample at `residual`.
+static int32_t low(const int32_t *residual)
+{
+    const int16_t *taps = dk_pulse_pulses[LOWEST_PULSE][0];
+    int64_t sum = 0;
+    for (int k = 0; k < DK_PULSE_TAPS; k++) {
+        sum += (int64_t)taps[k] * residual[k - DK_PULSE_TAPS + 1];
+    }
+    return (int32_t)(sum >> PULSE_FRAC);
+}
+
+// Half of a known frame: set the filter, and find the peak from sample `first` on.
+static void follow(dk_pulse *voice, const part *half, const int16_t known[DK_PULSE_HALF], int first,
                    int32_t *peak, int *at)
 {
+    int32_t *residual = voice->excitation + DK_PULSE_TAPS;
     int16_t last = voice->pcm;
     for (int i = 0; i < DK_PULSE_HALF; i++) {
-        const int16_t sample = dk_voice_emphasised(known[n + i], last);
-        last = known[n + i];
+        const int16_t sample = dk_voice_emphasised(known[i], last);
+        last = known[i];
         voice->signal[DK_VOICE_ORDER + i] = sample;
         const int64_t dot = dk_voice_dot(half->taps, voice->signal + i);
-        const int32_t residual = sample - (int32_t)dk_rounded(dot, DK_VOICE_TAP_FRAC);
-        if (n + i >= first && (n + i == first || magnitude(residual) > magnitude(*peak))) {
-            *peak = residual;
-            *at = n + i;
+        residual[i] = sample - (int32_t)dk_rounded(dot, DK_VOICE_TAP_FRAC);
+        if (i < first) {
+            continue;
+        }
+        const int32_t value = low(residual + i);
+        if (*at <= NOWHERE || magnitude(value) > magnitude(*peak)) {
+            *peak = value;
+            *at = i;
         }
     }
     voice->pcm = last;
     keep_signal(voice);
 }
 
-// Set the filter, and the pulses' phase, to a frame that is known.
+// Set the phase so that the next pulse has its middle a period after the peak.
+static void resume(dk_pulse *voice, const part *half)
+{
+    const uint64_t turn = (uint64_t)(voice->since + CENTRE) * half->step;
+    voice->phase = (uint32_t)turn;
+    memset(voice->excitation, 0, sizeof voice->excitation);
+    if (turn >> 32 != 0) {  // that pulse has begun already: its rest follows
+        const uint32_t ago = voice->phase / half->step;
+        if (ago < DK_PULSE_TAPS) {
+            add_pulse(voice, half, voice->phase - ago * half->step, (int)ago + 1,
+                      voice->excitation + DK_PULSE_HALF);
+        }
+    }
+}
+
+// A frame that is known.
 static void take(dk_pulse *voice, const part halves[2], const int16_t known[DK_VOICE_FRAME])
 {
-    const part *half = &halves[1];
-    const int16_t pitch = (int16_t)(half->octaves >> (DK_LOG_FRAC - FEATURE_FRAC));
-    const int period = (int)dk_voice_period((int16_t)(pitch - 3 * (1 << (FEATURE_FRAC - 1))));
-    const int first = period < DK_VOICE_FRAME ? DK_VOICE_FRAME - period : 0;
+    const int32_t period = (int32_t)dk_features_period(halves[1].octaves >> (DK_LOG_FRAC - 20));
+    const int32_t first = period < DK_VOICE_FRAME ? DK_VOICE_FRAME - period : 0;
     int32_t peak = 0;
-    int at = first;
-    follow(voice, &halves[0], known, 0, first, &peak, &at);
-    follow(voice, half, known, DK_PULSE_HALF, first, &peak, &at);
+    int at = NOWHERE;  // in the half at hand
+    memset(voice->excitation, 0, sizeof voice->excitation);
+    follow(voice, &halves[0], known, first, &peak, &at);
+    memcpy(voice->excitation, voice->excitation + DK_PULSE_HALF,
+           DK_PULSE_TAPS * sizeof *voice->excitation);
+    at -= DK_PULSE_HALF;
+    follow(voice, &halves[1], known + DK_PULSE_HALF, first - DK_PULSE_HALF, &peak, &at);
     voice->since += DK_VOICE_FRAME;
     if (voice->since >= period || magnitude(peak) >= voice->peak) {
         voice->peak = magnitude(peak);
-        voice->since = DK_VOICE_FRAME - at;
+        voice->since = DK_PULSE_HALF - at + DK_PULSE_TAPS - 1 - CENTRE;
         voice->sign = peak < 0 ? -1 : 1;
     }
-    memset(voice->excitation, 0, sizeof voice->excitation);
-    // A pulse is whole only if it is begun CENTRE samples before its middle.
-    voice->phase = (uint32_t)(voice->since + CENTRE) * half->step;
+    resume(voice, &halves[1]);
 }
 
 void dk_pulse_begin(dk_pulse *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],

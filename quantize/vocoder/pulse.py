@@ -23,6 +23,7 @@ LEVELS: Final = 8  # of voicing; at the lowest there are no pulses
 PHASES: Final = 4  # places of a pulse between two samples
 TAPS: Final = 16  # of a pulse, and of the noise's filter
 CENTRE: Final = TAPS // 2  # where in its taps a pulse has its middle
+LOWEST_PULSE: Final = 1  # level whose pulse finds the speech's own: its voice is in the low end
 PULSE_FRAC: Final = 15
 NOISE_FRAC: Final = 14
 SWELL_FRAC: Final = 14
@@ -46,7 +47,7 @@ NOISE_LOG: Final = int(
 )
 
 
-def _response(place: npt.NDArray[np.float64], cutoff: float, pulse: bool) -> Ints:
+def _response(place: npt.NDArray[np.floating], cutoff: float, pulse: bool) -> Ints:
     """Taps at places (in samples) of a low-pass for pulses, of a high-pass for noise.
 
     Their powers add up to 1 at each frequency.
@@ -126,7 +127,7 @@ class Pulse:
         if known is None:
             pcm = np.concatenate([self._half(halves[i], taps[i], int(level[i])) for i in range(2)])
         else:
-            self._follow(halves[1], taps, known)
+            self._follow(halves[1], taps, int(level[1]), known)
             pcm = known.copy()
         self._before, self._now = self._now, ahead
         return pcm
@@ -151,16 +152,15 @@ class Pulse:
         step = _step(features)
         phase = (self._phase + step * np.arange(1, HALF + 1)) & 0xFFFFFFFF
         total = np.concatenate([self._tail, np.zeros(HALF, np.int64)])
-        height = self._sign * power(level + PULSE_LOG + _root_period(features))
         for n in np.flatnonzero(phase < step):
-            place = sum(int(phase[n] >= step * i >> 2) for i in range(1, PHASES))
-            total[n : n + TAPS] += rounded(PULSES[voiced, place] * height, PULSE_FRAC)
+            total[n : n + TAPS] += self._pulse(features, level, int(phase[n]))
         self._phase, self._tail = int(phase[-1]), total[HALF:]
         mean, swing = (int(v) for v in SWELLS[voiced])
         near = 2 * np.abs((phase >> 16) - (1 << 15)) - (1 << 15)
         swell = mean + np.right_shift(swing * near, 15)
         loud = power(level + NOISE_LOG)
-        return total[:HALF] + np.right_shift(self._noise(voiced) * swell * loud, 31)
+        noise = np.right_shift(self._noise(voiced) * swell * loud, 31)
+        return np.asarray(total[:HALF] + noise)
 
     def _noise(self, voiced: int) -> Ints:
         """Filtered noise [80], int16, a quarter of full scale."""
@@ -171,29 +171,51 @@ class Pulse:
         hiss = np.concatenate([self._hiss, white])
         self._hiss = hiss[HALF:]
         windows = np.lib.stride_tricks.sliding_window_view(hiss, TAPS)
-        return np.right_shift(windows @ NOISES[voiced], NOISE_FRAC + _NOISE_DOWN)
+        return np.asarray(np.right_shift(windows @ NOISES[voiced], NOISE_FRAC + _NOISE_DOWN))
 
-    def _follow(self, features: Ints, taps: Ints, known: Ints) -> None:
+    def _follow(self, features: Ints, taps: Ints, level: int, known: Ints) -> None:
         """Set the filter, and the pulses' phase, to a frame that is known."""
         pcm = np.concatenate([[self._pcm], known])
         signal = np.concatenate([self._signal, synthesis.emphasise(pcm)])
         windows = np.lib.stride_tricks.sliding_window_view(signal, ORDER)[:FRAME]
         which = np.arange(FRAME) // HALF
         residual = signal[ORDER:] - rounded((windows * taps[which]).sum(axis=1), TAP_FRAC)
-        period = int(synthesis.period(features[PITCH]))
-        self._align(residual, period)
+        self._align(residual, int(synthesis.period(features[PITCH])))
         self._signal, self._pcm = signal[FRAME:], int(known[-1])
-        self._tail = np.zeros(TAPS, np.int64)
-        self._phase = (self._since + CENTRE) * _step(features) & 0xFFFFFFFF
+        self._resume(features, level)
 
     def _align(self, residual: Ints, period: int) -> None:
-        """Find the largest residual of the last period, and how many samples ago it was."""
+        """Find the peak of the low-passed residual in the last period, and how long ago it was."""
+        padded = np.concatenate([np.zeros(TAPS - 1, np.int64), residual])
+        low = np.right_shift(
+            np.lib.stride_tricks.sliding_window_view(padded, TAPS) @ PULSES[LOWEST_PULSE, 0],
+            PULSE_FRAC,
+        )
         first = max(0, FRAME - period)
-        at = first + int(np.abs(residual[first:]).argmax())
+        at = first + int(np.abs(low[first:]).argmax())
+        peak = int(low[at])
         self._since += FRAME
-        if self._since >= period or abs(int(residual[at])) >= self._peak:
-            self._peak, self._since = abs(int(residual[at])), FRAME - at
-            self._sign = -1 if residual[at] < 0 else 1
+        if self._since >= period or abs(peak) >= self._peak:
+            self._peak, self._since = abs(peak), FRAME - at + TAPS - 1 - CENTRE
+            self._sign = -1 if peak < 0 else 1
+
+    def _resume(self, features: Ints, level: int) -> None:
+        """Set the phase so that the next pulse has its middle a period after the peak."""
+        step = _step(features)
+        turn = (self._since + CENTRE) * step
+        self._phase = turn & 0xFFFFFFFF
+        self._tail = np.zeros(TAPS, np.int64)
+        if turn >> 32:  # that pulse has begun already: its rest follows
+            ago = self._phase // step + 1
+            rest = self._pulse(features, level, self._phase % step)[ago:]
+            self._tail[: len(rest)] = rest
+
+    def _pulse(self, features: Ints, level: int, phase: int) -> Ints:
+        """A pulse [16], Q12, in the sample where the phase has passed a whole turn."""
+        step = _step(features)
+        place = sum(int(phase >= step * i >> 2) for i in range(1, PHASES))
+        height = self._sign * power(level + PULSE_LOG + _root_period(features))
+        return rounded(PULSES[_voiced(features), place] * height, PULSE_FRAC)
 
 
 def _between(other: Ints, own: Ints) -> Ints:
