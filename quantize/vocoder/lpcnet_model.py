@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,6 @@ from quantize.model import QuantisedModel
 from quantize.vocoder import lpcnet_cells as cells
 from quantize.vocoder.lpcnet_check import check
 from quantize.vocoder.lpcnet_parts import MATRICES, BlockMatrix
-
-if TYPE_CHECKING:
-    from quantize.vocoder.lpcnet import LpcnetVoice
 
 FORMAT: Final = "dredkit-lpcnet-1"
 
@@ -58,11 +55,6 @@ class LpcnetModel:
     source: dict[str, str]
 
     @property
-    def name(self) -> str:
-        """Of the voice's C files."""
-        return "lpcnet"
-
-    @property
     def units_a(self) -> int:
         return len(self.a_bias)
 
@@ -80,12 +72,6 @@ class LpcnetModel:
         """Multiply-accumulates of one sample, the tree's path included."""
         tree = cells.BITS * 2 * self.units_b
         return self.a.macs + self.b_input.macs + self.b.macs + tree
-
-    def speaker(self) -> LpcnetVoice:
-        """A voice that has said nothing yet."""
-        from quantize.vocoder.lpcnet import LpcnetVoice
-
-        return LpcnetVoice(self)
 
     def to_bytes(self) -> bytes:
         """Serialise; equal models give equal bytes."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from quantize.train.data import Sampler, load_features
 from quantize.train.lpcnet_data import SpeechSampler, load_speech
 from quantize.train.state import save_packed
 from quantize.train.tensors import write_tensors
+from quantize.vocoder import lpcnet_score
 from toolkit import speechdata
 from toolkit.console import emit_json, err, json_option
 
@@ -226,7 +228,11 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     type=click.Path(path_type=Path),
     help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
 )
-@click.option("--evaluate", is_flag=True, help="Report the held-out cross-entropy only.")
+@click.option(
+    "--evaluate",
+    is_flag=True,
+    help="Report the held-out cross-entropy only, of the integer voice too.",
+)
 @json_option
 def lpcnet_command(
     data: Path,
@@ -250,7 +256,13 @@ def lpcnet_command(
         trained = state / "state.pt"
         trainer = lpcnet.Trainer(PRESETS[preset], settings)
         trainer.resume(begin if begin is not None and not trained.is_file() else trained)
-        _report(trainer, held_out, preset, json_to)
+        losses = lpcnet_score.compare(trainer.smoothed(), held_out.recordings)
+        err.print(
+            f"as integers: {losses.integers:.4f} nats on stretches where floats have "
+            f"{losses.floats:.4f}, {losses.cost_percent:+.2f} %"
+        )
+        integers = {"floats": losses.floats, "integers": losses.integers}
+        _report(trainer, held_out, preset, json_to, integers)
         return
     sampler = SpeechSampler(list(load_speech(data, "train").values()), settings.seed)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -272,12 +284,16 @@ def lpcnet_command(
 
 
 def _report(
-    trainer: lpcnet.Trainer, held_out: SpeechSampler, preset: str, json_to: str | None
+    trainer: lpcnet.Trainer,
+    held_out: SpeechSampler,
+    preset: str,
+    json_to: str | None,
+    more: Mapping[str, float] | None = None,
 ) -> None:
     score = lpcnet.evaluate(trainer.smoothed(), held_out)
     err.print(f"{trainer.step} steps: {trainer.average:.4f} nats, held out {score:.4f}")
     found = {"preset": preset, "steps": trainer.step, "nats": trainer.average, "held_out": score}
-    emit_json(json_to, found)
+    emit_json(json_to, {**found, **(more or {})})
 
 
 def _evaluate(path: Path, data: Path) -> dict[str, Any]:
