@@ -105,7 +105,7 @@ def test_instructions_are_counted_exactly(board: QemuBoard, probe: Probe) -> Non
 
 
 def test_interrupts_are_taken_out_of_the_count(board: QemuBoard, probe: Probe) -> None:
-    rounds = 30_000_000
+    rounds = 8_000_000
     quiet = board.target.count(probe.words(b"t", 1, count=2)[0]) + 2 * (rounds - 1)
     seen = 0
     for noise in (1, 40, 300):
