@@ -28,6 +28,7 @@ def receiver_stage(
     `payloads` is what `stream` kept of a sender's board with the same audio; without it the model
     in `sender` makes them here. `lose` has spans as on the command line.
     """
+    spans = [_span(text) for text in lose]
     pcm = read_speech(audio)
     made: EncoderModel | None = None
     if payloads is None:
@@ -37,7 +38,7 @@ def receiver_stage(
         made = found
     carried = None if payloads is None else read_payloads(payloads)
     packets = len(pcm) // STEP if carried is None else len(carried)
-    losses = losses_at([_span(text) for text in lose], packets) if lose else None
+    losses = losses_at(spans, packets) if spans else None
     stage = DecoderStage(model, made, sending, losses)
     return stage, stage.inputs(audio) if carried is None else stage.inputs_of(pcm, carried)
 
