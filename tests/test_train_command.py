@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from quantize import features
 from quantize.errors import InputError
 from quantize.train import lpcnet, rdovae_score
+from quantize.vocoder import lpcnet_score
 from toolkit import speechdata
 from toolkit.commands.train import command
 
@@ -60,6 +61,8 @@ def test_lpcnet_trains_packs_and_scores(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lpcnet, "evaluate", partial(lpcnet.evaluate, batches=1))
+    quick = partial(lpcnet_score.compare, rows=8, frames=1)
+    monkeypatch.setattr(lpcnet_score, "compare", quick)
     where = ("--data", data, "--state", tmp_path / "state", "--fresh")
     missing = _run("lpcnet", *where, "--evaluate")
     assert isinstance(missing.exception, InputError)
@@ -73,6 +76,7 @@ def test_lpcnet_trains_packs_and_scores(
     score = json.loads((tmp_path / "score.json").read_text())
     assert score["steps"] == 1
     assert 3 < score["held_out"] < 7
+    assert score["integers"] == pytest.approx(score["floats"], rel=0.02)
 
 
 def test_unknown_sources_and_absent_speech_are_refused(tmp_path: Path) -> None:
