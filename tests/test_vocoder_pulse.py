@@ -5,6 +5,8 @@ The C is built so that undefined behaviour traps.
 """
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from quantize.features import extract
 from quantize.vocoder import pulse
 from quantize.vocoder.join import join
 from quantize.vocoder.pulse import Pulse
-from tests.vocoder_library import ROOT, garbage
+from tests.test_dsp_boards import COMMON, CORES, LINK
+from tests.vocoder_library import ROOT, SHARED, garbage
 from toolkit.vocoderlib import CHECKED, Speaker, VoiceLibrary
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -175,3 +178,28 @@ def test_pulses_and_noise_share_the_power_of_each_frequency() -> None:
         # Short taps blur the lowest cut-off.
         assert abs((train + noise)[8:240].mean() - 1) < 0.12, level
         assert (train + noise)[16:240].min() > 0.4, level
+
+
+@pytest.mark.parametrize("machine", CORES)
+def test_a_core_speaks_what_the_host_does(machine: str, tmp_path: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    here = ROOT / "tests" / "dsp_board"
+    sources = ("vocoder/pulse.c", "vocoder/pulse_tables.c", *SHARED)
+    files = [str(here / "pulse.c"), *(str(ROOT / "firmware" / name) for name in sources)]
+    host, image = tmp_path / "host", tmp_path / "board.elf"
+    subprocess.run(["gcc", "-O2", *COMMON, *files, "-o", str(host)], check=True)
+    command = ["arm-none-eabi-gcc", "-mthumb", *CORES[machine], *COMMON, *LINK]
+    subprocess.run([*command, str(here / "start.c"), *files, "-o", str(image)], check=True)
+    told = subprocess.run(
+        ["qemu-system-arm", "-M", machine, "-nographic", "-semihosting", "-kernel", str(image)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    want = subprocess.run([host], capture_output=True, text=True, check=True)
+    assert told.stdout == want.stdout
+    assert len(want.stdout.strip()) == 8

@@ -126,7 +126,7 @@ static void speak(dk_pulse *voice, const part *half, int16_t pcm[DK_PULSE_HALF])
     int16_t last = voice->pcm;
     for (int n = 0; n < DK_PULSE_HALF; n++) {
         const int64_t sum = dk_voice_dot(half->taps, voice->signal + n) + voice->excitation[n];
-        const int16_t sample = (int16_t)dk_saturate(dk_rounded(sum, DK_VOICE_TAP_FRAC), 16);
+        const int16_t sample = dk_voice_sample(sum);
         voice->signal[DK_VOICE_ORDER + n] = sample;
         last = dk_voice_deemphasised(sample, last);
         pcm[n] = last;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "dsp/scalar.h"
+#include "nn/fixed.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
@@ -50,17 +51,27 @@ void dk_voice_emphasise(const int16_t *pcm, int count, int16_t *signal);
 static inline int16_t dk_voice_emphasised(int16_t sample, int16_t before)
 {
     const int32_t exact = sample * (1 << 15) - DK_VOICE_EMPHASIS * before;
-    return (int16_t)dk_saturate((exact + (1 << 14)) >> 15, 16);
+    return dk_saturate16((exact + (1 << 14)) >> 15);
 }
 
 // The PCM sample of a sample of the signal; `before` is the PCM sample before it.
 static inline int16_t dk_voice_deemphasised(int16_t signal, int16_t before)
 {
     const int32_t exact = signal * (1 << 15) + DK_VOICE_EMPHASIS * before;
-    return (int16_t)dk_saturate((exact + (1 << 14)) >> 15, 16);
+    return dk_saturate16((exact + (1 << 14)) >> 15);
 }
 
-// Sum of taps times past signal, 34 bits at most: both are whole int16 pairs, oldest first.
+#if defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_FEATURE_MVE)
+static inline int64_t dk_voice_pair(const int16_t *a, const int16_t *b, int64_t sum)
+{
+    int16x2_t first, second;
+    memcpy(&first, a, sizeof first);
+    memcpy(&second, b, sizeof second);
+    return __smlald(first, second, sum);
+}
+#endif
+
+// Sum of taps times past signal, both oldest first: 35 bits at most.
 static inline int64_t dk_voice_dot(const int16_t taps[DK_VOICE_ORDER],
                                    const int16_t past[DK_VOICE_ORDER])
 {
@@ -68,14 +79,14 @@ static inline int64_t dk_voice_dot(const int16_t taps[DK_VOICE_ORDER],
     const int64_t sum = vmlaldavq_s16(vldrhq_s16(taps), vldrhq_s16(past));
     return vmlaldavaq_s16(sum, vldrhq_s16(taps + 8), vldrhq_s16(past + 8));
 #elif defined(__ARM_FEATURE_SIMD32)
-    int64_t sum = 0;
-    for (int k = 0; k < DK_VOICE_ORDER; k += 2) {
-        int16x2_t a, b;
-        memcpy(&a, taps + k, sizeof a);
-        memcpy(&b, past + k, sizeof b);
-        sum = __smlald(a, b, sum);
-    }
-    return sum;
+    int64_t sum = dk_voice_pair(taps, past, 0);
+    sum = dk_voice_pair(taps + 2, past + 2, sum);
+    sum = dk_voice_pair(taps + 4, past + 4, sum);
+    sum = dk_voice_pair(taps + 6, past + 6, sum);
+    sum = dk_voice_pair(taps + 8, past + 8, sum);
+    sum = dk_voice_pair(taps + 10, past + 10, sum);
+    sum = dk_voice_pair(taps + 12, past + 12, sum);
+    return dk_voice_pair(taps + 14, past + 14, sum);
 #else
     int64_t sum = 0;
     for (int k = 0; k < DK_VOICE_ORDER; k++) {
@@ -85,11 +96,17 @@ static inline int64_t dk_voice_dot(const int16_t taps[DK_VOICE_ORDER],
 #endif
 }
 
+// A sample of the signal from a sum Q12 below 2^42.
+static inline int16_t dk_voice_sample(int64_t sum)
+{
+    return dk_saturate16((int32_t)dk_rounded(sum, DK_VOICE_TAP_FRAC));
+}
+
 // The predicted sample of the signal.
 static inline int16_t dk_voice_predict(const int16_t taps[DK_VOICE_ORDER],
                                        const int16_t past[DK_VOICE_ORDER])
 {
-    return (int16_t)dk_saturate(dk_rounded(dk_voice_dot(taps, past), DK_VOICE_TAP_FRAC), 16);
+    return dk_voice_sample(dk_voice_dot(taps, past));
 }
 
 // The next random number, never 0; the state starts with anything but 0.
