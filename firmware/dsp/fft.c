@@ -11,12 +11,31 @@ static inline dk_complex twiddle(uint32_t k)
     return (dk_complex){dk_fft_cosines[k], dk_fft_cosines[k + 80]};
 }
 
-static inline dk_complex rotate(dk_complex x, dk_complex w)
+// (a x + b y) / 2^30, nearest, half up.
+static inline int32_t sum_of(int32_t a, int32_t x, int32_t b, int32_t y)
 {
-    return (dk_complex){
-        (int32_t)dk_rounded((int64_t)x.re * w.re - (int64_t)x.im * w.im, FRAC),
-        (int32_t)dk_rounded((int64_t)x.re * w.im + (int64_t)x.im * w.re, FRAC),
-    };
+    int64_t sum = 1 << (FRAC - 1);
+    sum += (int64_t)a * x;
+    sum += (int64_t)b * y;
+    return (int32_t)(sum >> FRAC);
+}
+
+// A twiddle, with the sine's negative beside it: only sums of products accumulate in one go.
+typedef struct {
+    int32_t cos;
+    int32_t sin;
+    int32_t minus_sin;
+} turn_t;
+
+static inline turn_t turn(uint32_t k)
+{
+    const dk_complex w = twiddle(k);
+    return (turn_t){w.re, w.im, -w.im};
+}
+
+static inline dk_complex rotate(dk_complex x, turn_t w)
+{
+    return (dk_complex){sum_of(x.re, w.cos, x.im, w.minus_sin), sum_of(x.re, w.sin, x.im, w.cos)};
 }
 
 static inline dk_complex add(dk_complex a, dk_complex b)
@@ -43,10 +62,7 @@ static inline dk_complex turn_left(dk_complex a, dk_complex b)
 
 static inline dk_complex mix(dk_complex x, int32_t a, dk_complex y, int32_t b)
 {
-    return (dk_complex){
-        (int32_t)dk_rounded((int64_t)x.re * a + (int64_t)y.re * b, FRAC),
-        (int32_t)dk_rounded((int64_t)x.im * a + (int64_t)y.im * b, FRAC),
-    };
+    return (dk_complex){sum_of(x.re, a, y.re, b), sum_of(x.im, a, y.im, b)};
 }
 
 // The first stage: 32 transforms of 5 neighbours, without twiddles.
@@ -69,49 +85,71 @@ static void stage5(dk_complex *z)
     }
 }
 
-static void stage2(dk_complex *z, uint32_t size)
+static inline void butterfly2(dk_complex *a, uint32_t size, dk_complex x1)
 {
-    for (uint32_t j = 0; j < size; j++) {
-        const dk_complex w = twiddle(j * (DK_FFT_BINS / size));
-        for (dk_complex *a = z + j; a < z + DK_FFT_BINS; a += 2 * size) {
-            const dk_complex b = rotate(a[size], w);
-            a[size] = subtract(a[0], b);
-            a[0] = add(a[0], b);
+    const dk_complex x0 = a[0];
+    a[0] = add(x0, x1);
+    a[size] = subtract(x0, x1);
+}
+
+static inline __attribute__((always_inline)) void stage2(dk_complex *z, uint32_t size)
+{
+    const dk_complex *end = z + DK_FFT_BINS;
+    for (dk_complex *a = z; a < end; a += 2 * size) {
+        butterfly2(a, size, a[size]);  // the first twiddle is 1
+    }
+    for (uint32_t j = 1; j < size; j++) {
+        const turn_t w = turn(j * (DK_FFT_BINS / size));
+        for (dk_complex *a = z + j; a < end; a += 2 * size) {
+            butterfly2(a, size, rotate(a[size], w));
         }
     }
 }
 
-static void stage4(dk_complex *z, uint32_t size)
+static inline void butterfly4(dk_complex *a, uint32_t size, dk_complex x1, dk_complex x2,
+                              dk_complex x3)
 {
-    for (uint32_t j = 0; j < size; j++) {
+    const dk_complex even = add(a[0], x2), even_dif = subtract(a[0], x2);
+    const dk_complex odd = add(x1, x3), odd_dif = subtract(x1, x3);
+    a[0] = add(even, odd);
+    a[size] = turn_right(even_dif, odd_dif);
+    a[2 * size] = subtract(even, odd);
+    a[3 * size] = turn_left(even_dif, odd_dif);
+}
+
+static inline __attribute__((always_inline)) void stage4(dk_complex *z, uint32_t size)
+{
+    const dk_complex *end = z + DK_FFT_BINS;
+    for (dk_complex *a = z; a < end; a += 4 * size) {
+        butterfly4(a, size, a[size], a[2 * size], a[3 * size]);
+    }
+    for (uint32_t j = 1; j < size; j++) {
         const uint32_t k = j * (DK_FFT_BINS / 2 / size);
-        const dk_complex w1 = twiddle(k), w2 = twiddle(2 * k), w3 = twiddle(3 * k);
-        for (dk_complex *a = z + j; a < z + DK_FFT_BINS; a += 4 * size) {
-            const dk_complex x1 = rotate(a[size], w1);
-            const dk_complex x2 = rotate(a[2 * size], w2);
-            const dk_complex x3 = rotate(a[3 * size], w3);
-            const dk_complex even = add(a[0], x2), even_dif = subtract(a[0], x2);
-            const dk_complex odd = add(x1, x3), odd_dif = subtract(x1, x3);
-            a[0] = add(even, odd);
-            a[size] = turn_right(even_dif, odd_dif);
-            a[2 * size] = subtract(even, odd);
-            a[3 * size] = turn_left(even_dif, odd_dif);
+        const turn_t w1 = turn(k), w2 = turn(2 * k), w3 = turn(3 * k);
+        for (dk_complex *a = z + j; a < end; a += 4 * size) {
+            butterfly4(a, size, rotate(a[size], w1), rotate(a[2 * size], w2),
+                       rotate(a[3 * size], w3));
         }
     }
 }
 
-// Bin k of the real signal from bins k and 160 - k of the complex one.
-static inline dk_complex split(dk_complex near, dk_complex far, uint32_t k)
+static inline int32_t halved(int64_t sum)
 {
-    const dk_complex w = twiddle(k);
-    const int32_t odd_re = near.im + far.im;
-    const int32_t odd_im = far.re - near.re;
-    const int64_t re = (int64_t)(near.re + far.re) * (1 << FRAC);
-    const int64_t im = (int64_t)(near.im - far.im) * (1 << FRAC);
-    return (dk_complex){
-        (int32_t)dk_rounded(re + (int64_t)odd_re * w.re - (int64_t)odd_im * w.im, FRAC + 1),
-        (int32_t)dk_rounded(im + (int64_t)odd_re * w.im + (int64_t)odd_im * w.re, FRAC + 1),
-    };
+    return (int32_t)(sum >> (FRAC + 1));
+}
+
+// Bins k and 160 - k of the real signal from those of the complex one. Their twiddles are mirror
+// images, so that both take the same products.
+static inline void split(dk_complex *near, dk_complex *far, uint32_t k)
+{
+    const dk_complex w = twiddle(k), a = *near, b = *far;
+    const int32_t odd_re = a.im + b.im, odd_im = b.re - a.re;
+    const int64_t re = ((int64_t)a.re + b.re) * (1 << FRAC) + (1 << FRAC);
+    const int64_t im = ((int64_t)a.im - b.im) * (1 << FRAC);
+    const int64_t turned_re = (int64_t)odd_re * w.re - (int64_t)odd_im * w.im;
+    const int64_t turned_im = (int64_t)odd_re * w.im + (int64_t)odd_im * w.re + (1 << FRAC);
+    *near = (dk_complex){halved(re + turned_re), halved(turned_im + im)};
+    *far = (dk_complex){halved(re - turned_re), halved(turned_im - im)};
 }
 
 void dk_real_fft(dk_complex z[DK_FFT_BINS])
@@ -120,10 +158,11 @@ void dk_real_fft(dk_complex z[DK_FFT_BINS])
     stage2(z, 5);
     stage4(z, 10);
     stage4(z, 40);
-    z[0] = split(z[0], z[0], 0);
-    for (uint32_t k = 1; k <= DK_FFT_BINS / 2; k++) {
-        const dk_complex near = z[k], far = z[DK_FFT_BINS - k];
-        z[k] = split(near, far, k);
-        z[DK_FFT_BINS - k] = split(far, near, DK_FFT_BINS - k);
+    dk_complex last = z[0];  // bin 160, which nobody asks for
+    split(&z[0], &last, 0);
+    for (uint32_t k = 1; k < DK_FFT_BINS / 2; k++) {
+        split(&z[k], &z[DK_FFT_BINS - k], k);
     }
+    dk_complex middle = z[DK_FFT_BINS / 2];
+    split(&z[DK_FFT_BINS / 2], &middle, DK_FFT_BINS / 2);
 }
