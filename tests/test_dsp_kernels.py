@@ -165,15 +165,44 @@ def test_other_rates_are_refused(dsp: DspLibrary, rate: int) -> None:
         dsp.resample(np.zeros(0, np.int16), rate)
 
 
-def test_dots_and_energies(dsp: DspLibrary) -> None:
-    for _ in range(20):
-        x = RNG.integers(-1000, 1001, 171).astype(np.int16)
-        y = RNG.integers(-1000, 1001, 160).astype(np.int16)
-        dots = np.zeros(4, np.int32)
-        dsp.lib.dk_dots16(dsp.pointer(y), dsp.pointer(x), 160, dsp.pointer(dots))
+def test_correlations_and_energies(dsp: DspLibrary) -> None:
+    for count in (8, 40, 160):
+        x = RNG.integers(-1000, 1001, count + 12).astype(np.int16)
+        y = RNG.integers(-1000, 1001, count).astype(np.int16)
+        dots = np.zeros(12, np.int32)
+        dsp.lib.dk_correlate16(dsp.pointer(y), dsp.pointer(x), count, 12, dsp.pointer(dots))
         wide = x.astype(np.int64)
-        assert dots.tolist() == [int(wide[i : i + 160] @ y) for i in range(4)]
-        assert dsp.lib.dk_energy16(dsp.pointer(x), 160) == int(wide[:160] @ wide[:160])
+        assert dots.tolist() == [int(wide[i : i + count] @ y) for i in range(12)]
+        assert dsp.lib.dk_energy16(dsp.pointer(x), count) == int(wide[:count] @ wide[:count])
+
+
+@pytest.mark.parametrize("top", [0, 1, 2**15 - 1, 2**24, 2**27, int(1.69 * 2**30)])
+def test_spans(dsp: DspLibrary, top: int) -> None:
+    x = RNG.integers(-top, top + 1, 64).astype(np.int32)
+    x[5] = -top
+    peak = dsp.lib.dk_peak32(dsp.pointer(x), 64)
+    assert int(peak).bit_length() == top.bit_length()
+    down = max(top.bit_length() - 27, 0)
+    values = x.astype(np.int64) >> down
+    assert dsp.lib.dk_energy32(dsp.pointer(x), 64, down) == int(values @ values)
+    for shift in range(top.bit_length() - 14, top.bit_length() - 11):
+        y = np.zeros(64, np.int16)
+        dsp.lib.dk_scale16(dsp.pointer(x), 64, shift, dsp.pointer(y))
+        exact = np.floor(x.astype(np.float64) / 2.0**shift + (0.5 if shift > 0 else 0.0))
+        assert y.tolist() == exact.astype(int).tolist()
+
+
+@pytest.mark.parametrize("top", [1, 2**20, 2**30])
+def test_filter(dsp: DspLibrary, top: int) -> None:
+    taps = np.zeros(20, np.int32)
+    taps[:18] = RNG.integers(-top, top + 1, 18)
+    for low, high in ((-32768, 32768), (32767, 32768), (-32768, -32767), (-1, 2)):
+        x = RNG.integers(low, high, 160 + 19).astype(np.int16)
+        y = np.zeros(160, np.int32)
+        dsp.lib.dk_filter(dsp.pointer(taps), dsp.pointer(x), 160, dsp.pointer(y))
+        sums = np.convolve(x.astype(np.int64), taps[::-1].astype(np.int64), "valid")[:160]
+        want = scalar.saturate(scalar.rounded(sums, 14), 31)
+        assert y.tolist() == want.tolist()
 
 
 def test_the_sources_of_this_test_are_all_there_are() -> None:

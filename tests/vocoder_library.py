@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = (
     *("vocoder/synthesis.c", "dsp/scalar.c", "dsp/tables.c", "dsp/lpc.c"),
     *("dsp/correlate.c", "dsp/correlate_simd32.c", "dsp/correlate_mve.c"),
+    *("dsp/spans.c", "dsp/spans_mve.c"),
     *("dred/features_pitch.c", "dred/features_tables.c"),
 )
 Array = npt.NDArray[Any]

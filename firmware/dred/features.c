@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dred/features.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "dsp/filter.h"
 #include "dsp/scalar.h"
 
 #define CEPSTRUM_FRAC 20
@@ -12,6 +14,8 @@
 #define BOTH (DK_PCM_PAST + DK_FEATURES_FRAME)  // samples known during a frame
 // The pitch path works 80 samples before the frame and reaches back over 17 taps.
 #define STRADDLE (DK_PCM_PAST - DK_FEATURES_FRAME / 2 - DK_RESIDUAL_TAPS + 1)
+
+static_assert(DK_RESIDUAL_TAPS == DK_FILTER_TAPS, "the filter of dsp/filter.h is the residual's");
 
 void dk_features_init(dk_features *features)
 {
@@ -34,24 +38,23 @@ static inline int32_t excited(int32_t x, int32_t x1)
 // Append a frame's residual to both histories, as e[n] = r[n] + 0.7 r[n-1] and low-passed.
 static void push_residual(dk_features *features, const int16_t *x, const int32_t *taps)
 {
+    int32_t reversed[DK_FILTER_ROOM] = {0};
+    for (size_t k = 0; k < DK_RESIDUAL_TAPS; k++) {
+        reversed[k] = taps[DK_RESIDUAL_TAPS - 1 - k];
+    }
     const size_t kept = DK_MAX_PERIOD * sizeof *features->low;
     memmove(features->excitation, features->excitation + DK_FEATURES_FRAME, kept);
     memmove(features->low, features->low + DK_FEATURES_FRAME, kept);
     int32_t *excitation = features->excitation + DK_MAX_PERIOD;
     int32_t *low = features->low + DK_MAX_PERIOD;
-    int32_t r1 = features->residual[0], r2 = features->residual[1];
-    for (size_t n = 0; n < DK_FEATURES_FRAME; n += 2) {
-        int32_t r[2];
-        dk_features_residual(x + n, taps, r);
-        excitation[n] = excited(r[0], r1);
-        excitation[n + 1] = excited(r[1], r[0]);
-        low[n] = lowpass(r[0], r1, r2, low + n);
-        low[n + 1] = lowpass(r[1], r[0], r1, low + n + 1);
-        r1 = r[1];
-        r2 = r[0];
+    int32_t r[2 + DK_FEATURES_FRAME] = {features->residual[1], features->residual[0]};
+    dk_filter(reversed, x, DK_FEATURES_FRAME, r + 2);
+    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
+        excitation[n] = excited(r[n + 2], r[n + 1]);
+        low[n] = lowpass(r[n + 2], r[n + 1], r[n], low + n);
     }
-    features->residual[0] = r1;
-    features->residual[1] = r2;
+    features->residual[0] = r[DK_FEATURES_FRAME + 1];
+    features->residual[1] = r[DK_FEATURES_FRAME];
 }
 
 void dk_features_analyse(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],

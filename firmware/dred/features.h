@@ -54,9 +54,6 @@ void dk_features_spectral(dk_features *features, const int16_t x[DK_FFT_POINTS +
 // The lags, of which lag 0 is in [2^29, 2^30); the true ones are these times 2 to what is returned.
 int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[17]);
 void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESIDUAL_TAPS]);
-// Two samples of residual: x[17] and x[18] are their own, before them the past.
-void dk_features_residual(const int16_t *x, const int32_t taps[DK_RESIDUAL_TAPS],
-                          int32_t residual[2]);
 void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS]);
 int32_t dk_features_pitch(const int16_t *scores, unsigned frac);
 uint32_t dk_features_period(int32_t octaves);

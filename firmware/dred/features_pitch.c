@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Predictor, residual, correlations and pitch: quantize/fixed/lpc.py, correlation.py, pitch.py.
+#include <stdalign.h>
 #include <stddef.h>
 
 #include "dred/features.h"
 #include "dsp/correlate.h"
 #include "dsp/lpc.h"
 #include "dsp/scalar.h"
+#include "dsp/spans.h"
 
 #define PREEMPHASIS 27853  // 0.85, Q15
 #define PREEMPHASIS_FRAC 15
 #define RESIDUAL_FRAC 10
-#define RESIDUAL_BITS 31
 #define DENSITY_FRAC 30
 #define MATRIX_FRAC 24
 #define TENTH_OF_PERMILLE 429497             // 1e-4, Q32
@@ -65,39 +66,12 @@ void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESI
     }
 }
 
-static inline int32_t residual_of(int64_t sum)
-{
-    return dk_saturate(dk_rounded(sum, DK_LPC_FRAC - RESIDUAL_FRAC), RESIDUAL_BITS);
-}
-
-void dk_features_residual(const int16_t *x, const int32_t taps[DK_RESIDUAL_TAPS],
-                          int32_t residual[2])
-{
-    int64_t first = 0, second = 0;
-    int32_t sample = *x;
-    for (size_t k = DK_RESIDUAL_TAPS; k-- > 0;) {
-        const int32_t tap = taps[k];
-        first += (int64_t)tap * sample;
-        sample = *++x;
-        second += (int64_t)tap * sample;
-    }
-    residual[0] = residual_of(first);
-    residual[1] = residual_of(second);
-}
-
 // Shift to the right that brings the energy of the whole span below 2^30.
 static int common_shift(const int32_t span[DK_SPAN])
 {
-    uint32_t any = 0;
-    for (size_t n = 0; n < DK_SPAN; n++) {
-        any |= dk_magnitude(span[n]);
-    }
-    const int coarse = dk_bits32(any) > VALUE_BITS ? dk_bits32(any) - VALUE_BITS : 0;
-    uint64_t energy = 0;
-    for (size_t n = 0; n < DK_SPAN; n++) {
-        const int64_t value = span[n] >> coarse;
-        energy += (uint64_t)(value * value);
-    }
+    const int bits = dk_bits32(dk_peak32(span, DK_SPAN));
+    const int coarse = bits > VALUE_BITS ? bits - VALUE_BITS : 0;
+    const uint64_t energy = dk_energy32(span, DK_SPAN, coarse);
     const int excess = dk_bits64(energy) - 30;
     const int fine = ((excess > -11 ? excess : -11) + 1) >> 1;
     return coarse + fine + (energy >> (fine > 0 ? 2 * fine : 0) > MOST_ENERGY);
@@ -114,27 +88,20 @@ static int16_t quotient(int32_t dot, uint32_t energy)
 
 void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
 {
-    int16_t e[DK_SPAN];
+    alignas(int32_t) int16_t e[DK_SPAN];  // |e[n]| is 1.7 * 2^30 at most: room to round
+    int32_t dots[DK_PITCH_LAGS];
     const int shift = common_shift(span);
-    // |e[n]| is 1.7 * 2^30 at most, so that the half that rounds fits as well.
-    const int32_t half = shift > 0 ? 1 << (shift - 1) : 0;
-    const int down = shift > 0 ? shift : 0, up = down - shift;
-    for (size_t n = 0; n < DK_SPAN; n++) {
-        e[n] = (int16_t)(((span[n] + half) >> down) * (1 << up));
-    }
+    dk_scale16(span, DK_SPAN, shift, e);
     const int16_t *now = e + DK_MAX_PERIOD;
     const int one = 2 * (RESIDUAL_FRAC - shift);  // log2 of 1.0 in the energies' format
     uint32_t energy = 1U << (one > 0 ? one : 0);
     energy += (uint32_t)dk_energy16(now, DK_FEATURES_FRAME);
     energy += (uint32_t)dk_energy16(e, DK_FEATURES_FRAME);
-    for (size_t i = 0; i < DK_PITCH_LAGS; i += DK_LAGS) {
-        int32_t dots[DK_LAGS];
-        dk_dots16(now, e + i, DK_FEATURES_FRAME, dots);
-        for (size_t j = i; j < i + DK_LAGS; j++) {
-            out[j] = quotient(dots[j - i], energy);
-            const int32_t enters = e[j + DK_FEATURES_FRAME], leaves = e[j];
-            energy += (uint32_t)(enters * enters) - (uint32_t)(leaves * leaves);
-        }
+    dk_correlate16(now, e, DK_FEATURES_FRAME, DK_PITCH_LAGS, dots);
+    for (size_t i = 0; i < DK_PITCH_LAGS; i++) {
+        out[i] = quotient(dots[i], energy);
+        const int32_t enters = e[i + DK_FEATURES_FRAME], leaves = e[i];
+        energy += (uint32_t)(enters * enters) - (uint32_t)(leaves * leaves);
     }
 }
 
@@ -186,10 +153,7 @@ static inline uint64_t mantissa(uint64_t x, int *exponent)
 
 int32_t dk_features_voicing(const int32_t *now, const int32_t *past)
 {
-    uint32_t any = 0;
-    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
-        any |= dk_magnitude(now[n]) | dk_magnitude(past[n]);
-    }
+    const uint32_t any = dk_peak32(now, DK_FEATURES_FRAME) | dk_peak32(past, DK_FEATURES_FRAME);
     const int down = dk_bits32(any) > VALUE_BITS ? dk_bits32(any) - VALUE_BITS : 0;
     int64_t dot = 0, e1 = 0, e2 = 0;
     for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/correlate.h"
 
-#if !defined(DK_CORRELATE_MVE) && !defined(DK_CORRELATE_SIMD32)
+#if !defined(DK_DSP_MVE) && !defined(DK_DSP_SIMD32)
 
 int32_t dk_energy16(const int16_t *x, size_t count)
 {
@@ -12,9 +12,10 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     return sum;
 }
 
-void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS])
+void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
+                    int32_t *dots)
 {
-    for (size_t i = 0; i < DK_LAGS; i++) {
+    for (size_t i = 0; i < lags; i++) {
         int32_t sum = 0;
         for (size_t k = 0; k < count; k++) {
             sum += now[k] * past[k + i];

@@ -8,20 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DK_LAGS 4  // correlations computed together
+#include "dsp/isa.h"
 
-// One file for each instruction set; the compiler's own macros choose.
-#if defined(__ARM_FEATURE_MVE)
-#define DK_CORRELATE_MVE 1
-#elif defined(__ARM_FEATURE_SIMD32)
-#define DK_CORRELATE_SIMD32 1
-#endif
+#define DK_CORRELATE_MOST 160  // samples
 
 // sum x[k]^2 of a count that is a multiple of 8.
 int32_t dk_energy16(const int16_t *x, size_t count);
 
-// dots[i] = sum now[k] past[k + i], i = 0 .. 3, of a count that is a multiple of 8; reads
-// past[0 .. count + 2].
-void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS]);
+// dots[i] = sum now[k] past[k + i], i < lags, k < count. `count` is a multiple of 8, 160 at most,
+// and `lags` of 4; `past` is the start of a word, past[0 .. count + lags - 1] are read.
+void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
+                    int32_t *dots);
 
 #endif

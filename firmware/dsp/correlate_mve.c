@@ -2,7 +2,7 @@
 // Eight products an instruction: Cortex-M55 and M85.
 #include "dsp/correlate.h"
 
-#if defined(DK_CORRELATE_MVE)
+#if defined(DK_DSP_MVE)
 
 #include <arm_mve.h>
 
@@ -16,7 +16,8 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     return sum;
 }
 
-void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS])
+// Four lags share each load of the present.
+static inline void four_lags(const int16_t *now, const int16_t *past, size_t count, int32_t *dots)
 {
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     for (const int16_t *end = now + count; now < end; now += 8, past += 8) {
@@ -30,6 +31,14 @@ void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t do
     dots[1] = s1;
     dots[2] = s2;
     dots[3] = s3;
+}
+
+void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
+                    int32_t *dots)
+{
+    for (size_t i = 0; i < lags; i += 4) {
+        four_lags(now, past + i, count, dots + i);
+    }
 }
 
 #endif

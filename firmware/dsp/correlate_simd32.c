@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two products an instruction: Cortex-M4 and M7, and others with the DSP extension without MVE.
+// Two products an instruction: Cortex-M4, M7 and M33.
+//
+// A lag's products are those of words of the past, which start at even samples. For even lags the
+// present's words do so too; for odd ones they start a sample earlier, so that the words of both
+// are laid out in turn, once for all lags.
 #include "dsp/correlate.h"
 
-#if defined(DK_CORRELATE_SIMD32)
+#if defined(DK_DSP_SIMD32)
 
 #include <arm_acle.h>
 #include <string.h>
 
+typedef struct {
+    int16x2_t even;  // samples 2 j and 2 j + 1 of the present
+    int16x2_t odd;   // samples 2 j - 1 and 2 j
+} words_t;
+
 static inline int16x2_t pair(const int16_t *x)
 {
     int16x2_t two;
-    memcpy(&two, x, sizeof two);  // a word load, at odd samples an unaligned one
+    memcpy(&two, x, sizeof two);
     return two;
 }
 
@@ -24,44 +33,58 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     return sum;
 }
 
-void dk_dots16(const int16_t *now, const int16_t *past, size_t count, int32_t dots[DK_LAGS])
+// Two words of the present and the past, of which `e0` is at hand and `e2` stays.
+#define TWO_WORDS(e0, e1, e2) \
+    "ldmia %[now]!, {r4, r5, r6, r8}\n\t" \
+    "ldrd %[" e1 "], %[" e2 "], [%[past]], #8\n\t" \
+    "smlad %[s0], r4, %[" e0 "], %[s0]\n\t" \
+    "smlad %[s1], r5, %[" e0 "], %[s1]\n\t" \
+    "smlad %[s2], r4, %[" e1 "], %[s2]\n\t" \
+    "smlad %[s3], r5, %[" e1 "], %[s3]\n\t" \
+    "smlad %[s0], r6, %[" e1 "], %[s0]\n\t" \
+    "smlad %[s1], r8, %[" e1 "], %[s1]\n\t" \
+    "smlad %[s2], r6, %[" e2 "], %[s2]\n\t" \
+    "smlad %[s3], r8, %[" e2 "], %[s3]\n\t"
+
+static __attribute__((noinline)) void four_lags(const words_t *now, const int16_t *past,
+                                                size_t count, int32_t *dots)
 {
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    // Words of the past at even and odd places: each is loaded once and serves two lags.
-    int16x2_t e0 = pair(past), o0 = pair(past + 1);
-    for (const int16_t *end = now + count; now < end; now += 8, past += 8) {
-        int16x2_t two = pair(now);
-        int16x2_t e1 = pair(past + 2), o1 = pair(past + 3);
-        s0 = __smlad(two, e0, s0);
-        s1 = __smlad(two, o0, s1);
-        s2 = __smlad(two, e1, s2);
-        s3 = __smlad(two, o1, s3);
-        two = pair(now + 2);
-        e0 = pair(past + 4);
-        o0 = pair(past + 5);
-        s0 = __smlad(two, e1, s0);
-        s1 = __smlad(two, o1, s1);
-        s2 = __smlad(two, e0, s2);
-        s3 = __smlad(two, o0, s3);
-        two = pair(now + 4);
-        e1 = pair(past + 6);
-        o1 = pair(past + 7);
-        s0 = __smlad(two, e0, s0);
-        s1 = __smlad(two, o0, s1);
-        s2 = __smlad(two, e1, s2);
-        s3 = __smlad(two, o1, s3);
-        two = pair(now + 6);
-        e0 = pair(past + 8);
-        o0 = pair(past + 9);
-        s0 = __smlad(two, e1, s0);
-        s1 = __smlad(two, o1, s1);
-        s2 = __smlad(two, e0, s2);
-        s3 = __smlad(two, o0, s3);
-    }
+    int16x2_t a, b, c;
+    __asm volatile(
+        "ldr %[a], [%[past]], #4\n"
+        "1:\n\t" TWO_WORDS("a", "b", "c")
+            TWO_WORDS("c", "b", "a") "subs %[count], #8\n\t"
+                                     "bne 1b\n\t"
+                                     // Behind the last sample only the odd words still hold one.
+                                     "ldr %[b], [%[past]]\n\t"
+                                     "ldr %[c], [%[now], #4]\n\t"
+                                     "smlad %[s1], %[c], %[a], %[s1]\n\t"
+                                     "smlad %[s3], %[c], %[b], %[s3]\n\t"
+        : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [now] "+r"(now),
+          [past] "+r"(past), [count] "+r"(count), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c)
+        :
+        : "r4", "r5", "r6", "r8", "cc", "memory");
     dots[0] = s0;
     dots[1] = s1;
     dots[2] = s2;
     dots[3] = s3;
+}
+
+void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
+                    int32_t *dots)
+{
+    words_t words[DK_CORRELATE_MOST / 2 + 1];
+    uint32_t before = 0;
+    for (size_t k = 0; k < count; k += 2) {
+        const uint32_t two = (uint32_t)pair(now + k);
+        words[k / 2] = (words_t){(int16x2_t)two, (int16x2_t)(before >> 16 | two << 16)};
+        before = two;
+    }
+    words[count / 2] = (words_t){0, (int16x2_t)(before >> 16)};
+    for (size_t i = 0; i < lags; i += 4) {
+        four_lags(words, past + i, count, dots + i);
+    }
 }
 
 #endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A finite filter with int32 taps over int16 samples.
+#ifndef DREDKIT_DSP_FILTER_H
+#define DREDKIT_DSP_FILTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dsp/isa.h"
+
+#define DK_FILTER_TAPS 18
+#define DK_FILTER_ROOM 20  // so that they can be taken four at once: zeros at the end
+
+// y[n] = sum over k of taps[k] x[n + k] / 2^14, nearest, half up, clipped to 31 bits; sums are
+// below 2^62. `count` is even; x[0 .. count + 18] are read.
+void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t count, int32_t *y);
+
+enum { DK_FILTER_SHIFT = 14, DK_FILTER_BITS = 31, DK_FILTER_HALF = 1 << (DK_FILTER_SHIFT - 1) };
+
+// A sum, half included, cut and clipped: its upper word tells whether it must be.
+static inline int32_t dk_filtered(int64_t sum)
+{
+    const int32_t limit = 1 << (DK_FILTER_SHIFT + DK_FILTER_BITS - 1 - 32);
+    const int32_t upper = (int32_t)(sum >> 32);
+    if (upper >= -limit && upper < limit) {
+        return (int32_t)(sum >> DK_FILTER_SHIFT);
+    }
+    const int32_t top = (1 << (DK_FILTER_BITS - 1)) - 1;
+    return upper < 0 ? -top - 1 : top;
+}
+
+#endif
