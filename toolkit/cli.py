@@ -27,6 +27,7 @@ COMMANDS = {
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
     "bench": "Measure what every part and layer of a step costs on a board.",
+    "score": "Have voices speak held-out speech, and judge what is heard.",
     "simulate": "Write or read Opus packets that carry DRED in their padding.",
     "report": "Write the HTML page of a verification.",
     "export": "Write a quantised model as .tflite, checked by LiteRT.",

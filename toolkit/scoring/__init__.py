@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Scoring voices by copy synthesis: held-out speech, its features spoken, both judged."""
