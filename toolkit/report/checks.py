@@ -29,9 +29,14 @@ def checks(facts: Mapping[str, Any]) -> list[Check]:
     return [
         *_sender(facts.get("sender")),
         *_comparisons(facts["comparisons"]),
-        _budget(budget_in(facts)),
+        _budget(budget_in(facts), noun(facts)),
         *_memory(facts["memory"]),
     ]
+
+
+def noun(facts: Mapping[str, Any]) -> str:
+    """What a step is called: a receiver's are of different kinds."""
+    return "op" if facts.get("ops") else "frame"
 
 
 def budget_in(facts: Mapping[str, Any]) -> Budget:
@@ -71,16 +76,16 @@ def _comparisons(comparisons: Mapping[str, Any]) -> list[Check]:
     return found
 
 
-def _budget(budget: Budget) -> Check:
+def _budget(budget: Budget, step: str) -> Check:
     costs, limit, unit = budget.per_frame, budget.limit, budget.unit
-    name = f"every frame within {limit:,} {unit}"
+    name = f"every {step} within {limit:,} {unit}"
     if not costs:
-        return Check(BUDGET, name, False, "no frame was measured")
+        return Check(BUDGET, name, False, f"no {step} was measured")
     used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %)"
     if budget.holds:
         return Check(BUDGET, name, True, f"the dearest of {len(costs):,} takes {used}")
     over = sum(cost > limit for cost in costs)
-    text = f"{over:,} of {len(costs):,} exceed it; the dearest, frame {costs.index(budget.max)}, "
+    text = f"{over:,} of {len(costs):,} exceed it; the dearest, {step} {costs.index(budget.max)}, "
     return Check(BUDGET, name, False, f"{text}takes {used}")
 
 

@@ -96,6 +96,7 @@ def render(record: Record) -> str:
     facts = record.facts
     found = checks(facts)
     budget = budget_in(facts)
+    slots = _slots(facts)
     page = environment.get_template("page.html.j2").render(
         facts=facts,
         checks=found,
@@ -106,6 +107,8 @@ def render(record: Record) -> str:
         budget=budget,
         rates=_rates(budget, facts["model"]["macs"]),
         step_seconds=STEP_SECONDS,
+        gap=_longest_gap(facts),
+        found_at=lambda step: slots[min(step, len(slots) - 1)],
         signed_colours=", ".join(
             f"#{colour} {25 * i}%" for i, colour in [*enumerate(NEGATIVE), *enumerate(POSITIVE, 2)]
         ),
@@ -196,6 +199,18 @@ def _slots(facts: Mapping[str, Any]) -> list[int]:
     """Which 20 ms of the run each step belongs to: a receiver's ops do not all play any."""
     told = facts["playback"]
     return list(range(facts["frames"])) if told is None else told["slots"]
+
+
+def _longest_gap(facts: Mapping[str, Any]) -> dict[str, int] | None:
+    """Packets of the longest gap, and the cost of all that was done for it."""
+    told = facts["playback"]
+    if told is None or not told["gaps"]:
+        return None
+    first, count = max(told["gaps"], key=lambda gap: int(gap[1]))
+    costs = zip(facts["budget"]["per_frame"], told["slots"], strict=True)
+    # Its end is the op that fades into what comes after.
+    cost = sum(cost for cost, slot in costs if first <= slot <= first + count)
+    return {"packets": count, "cost": cost}
 
 
 def _by_slot(costs: list[int], slots: list[int]) -> list[int]:

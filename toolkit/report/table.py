@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from toolkit.report.checks import budget_in, checks
+from toolkit.report.checks import budget_in, checks, noun
 from toolkit.report.page import verdict
 
 
@@ -25,12 +25,21 @@ def table(facts: Mapping[str, Any]) -> Group:
         mark = Text("✓" if check.ok else "✗", style)
         rows.add_row(mark, Text(check.name), Text(check.text, "" if check.ok else "red"))
     budget = budget_in(facts)
-    figures = f"{facts['frames']:,} frames of {facts['audio']}, model {facts['model_hash'][:12]}"
+    figures = (
+        f"{facts['frames']:,} {noun(facts)}s of {facts['audio']}, model {facts['model_hash'][:12]}"
+    )
     figures += f", {facts['scheme']}"
     if budget.per_frame:
-        figures += f"\nper frame: max {budget.max:,}, p99 {budget.p99:,}, "
+        figures += f"\nper {noun(facts)}: max {budget.max:,}, p99 {budget.p99:,}, "
         figures += f"mean {budget.mean:,.0f} {budget.unit}"
     if budget.estimated:
         figures += "; an instruction count, judged at one cycle per instruction"
+    own = facts.get("board", {}).get("clock_hz", budget.clock_hz)
+    if own != budget.clock_hz:
+        share = budget.used_percent * budget.clock_hz / own
+        figures += (
+            f"\njudged at {budget.clock_hz / 1e6:g} MHz; of the {own / 1e6:g} MHz that the board "
+        )
+        figures += f"itself has the dearest takes {share:.0f} %"
     head = Text(f"{facts['target']}: {verdict(found)}", "bold green" if ok else "bold red")
     return Group(head, rows, Text(figures, "dim"))
