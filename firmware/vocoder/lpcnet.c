@@ -111,10 +111,18 @@ void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], c
         codes[0] = encoded(past[DK_VOICE_ORDER - 1]);
         codes[1] = encoded(predicted);
         step(voice);
-        codes[2] = known == NULL ? drawn(voice)
-                                 : encoded(dk_voice_emphasised(known[n], before) - predicted);
-        past[DK_VOICE_ORDER] = dk_saturate16(predicted + dk_lpcnet_decoded[codes[2]]);
-        before = known == NULL ? dk_voice_deemphasised(past[DK_VOICE_ORDER], before) : known[n];
+        if (known == NULL) {
+            codes[2] = drawn(voice);
+        } else {
+            codes[2] = encoded(dk_voice_emphasised(known[n], before) - predicted);
+        }
+        const int16_t sample = dk_saturate16(predicted + dk_lpcnet_decoded[codes[2]]);
+        past[DK_VOICE_ORDER] = sample;
+        if (known == NULL) {
+            before = dk_voice_deemphasised(sample, before);
+        } else {
+            before = known[n];
+        }
         pcm[n] = before;
     }
     voice->before = before;

@@ -17,7 +17,8 @@ static inline uint32_t word(const int16_t two[2])
     return both;
 }
 
-// An instruction a line:
+// Pointers are not to constants where assembly writes. An instruction a line:
+// NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
 
 // Four gates: bytes of the three tables are added in pairs, 0 and 2 in r4, 1 and 3 in r0, then
@@ -49,8 +50,8 @@ void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gate
     const int8_t *const end = t0 + sizeof dk_lpcnet_tables[0][0];
     __asm volatile(
         "1:\n\t"
-        LOOK_UP_FOUR
-        LOOK_UP_FOUR
+        LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
+        LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
         "ldr r0, %[end]\n\t"
         "cmp %[t0], r0\n\t"
         "bne 1b"
@@ -124,8 +125,44 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "cc", "memory");
 }
 
-// Two units at once. r0 and r1 become r, then the candidates, then the states; r2 and r3 the
-// recurrent parts, then z.
+// Two units. r0 and r1 become r, then the candidates, then the states; r2 and r3 the recurrent
+// parts, then z.
+#define UPDATE_TWO \
+    "ldrd r0, r1, [%[r]], #8\n\t" \
+    "ssat r0, #11, r0, asr %[half]\n\t" \
+    "ssat r1, #11, r1, asr %[half]\n\t" \
+    "ldrd r2, r3, [%[kept]], #8\n\t" \
+    "ldrsh r0, [%[sigmoid], r0, lsl #1]\n\t" \
+    "ldrsh r1, [%[sigmoid], r1, lsl #1]\n\t" \
+    "smulwb r2, r2, r0\n\t" \
+    "smulwb r3, r3, r1\n\t" \
+    "ldrd r0, r1, [%[h]], #8\n\t" \
+    "add r0, r0, r2, lsl #1\n\t" \
+    "add r1, r1, r3, lsl #1\n\t" \
+    "ssat r0, #11, r0, asr %[whole]\n\t" \
+    "ssat r1, #11, r1, asr %[whole]\n\t" \
+    "ldrd r2, r3, [%[z]], #8\n\t" \
+    "ldrsh r0, [%[tanh], r0, lsl #1]\n\t" \
+    "ldrsh r1, [%[tanh], r1, lsl #1]\n\t" \
+    "ssat r2, #11, r2, asr %[half]\n\t" \
+    "ssat r3, #11, r3, asr %[half]\n\t" \
+    "ldr r4, [%[state]]\n\t" \
+    "ldrsh r2, [%[sigmoid], r2, lsl #1]\n\t" \
+    "ldrsh r3, [%[sigmoid], r3, lsl #1]\n\t" \
+    "sxth r5, r4\n\t" \
+    "rsb r4, r1, r4, asr #16\n\t" \
+    "sub r5, r5, r0\n\t" \
+    "mul r3, r4, r3\n\t" \
+    "mul r2, r5, r2\n\t" \
+    "add r1, r1, r3, asr #15\n\t" \
+    "add r0, r0, r2, asr #15\n\t" \
+    "mov r4, #0x00800080\n\t" \
+    "pkhbt r0, r0, r1, lsl #16\n\t" \
+    "str r0, [%[state]], #4\n\t" \
+    "qadd16 r0, r0, r4\n\t" \
+    "sxtb16 r0, r0, ror #8\n\t" \
+    "str r0, [%[x]], #4\n\t"
+
 void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, int16_t *state,
                       dk_lpcnet_number *x)
 {
@@ -135,42 +172,9 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     const int16_t *const end = state + units;
     __asm volatile(
         "1:\n\t"
-        "ldrd r0, r1, [%[r]], #8\n\t"
-        "ssat r0, #11, r0, asr %[half]\n\t"
-        "ssat r1, #11, r1, asr %[half]\n\t"
-        "ldrd r2, r3, [%[kept]], #8\n\t"
-        "ldrsh r0, [%[sigmoid], r0, lsl #1]\n\t"
-        "ldrsh r1, [%[sigmoid], r1, lsl #1]\n\t"
-        "smulwb r2, r2, r0\n\t"
-        "smulwb r3, r3, r1\n\t"
-        "ldrd r0, r1, [%[h]], #8\n\t"
-        "add r0, r0, r2, lsl #1\n\t"
-        "add r1, r1, r3, lsl #1\n\t"
-        "ssat r0, #11, r0, asr %[whole]\n\t"
-        "ssat r1, #11, r1, asr %[whole]\n\t"
-        "ldrd r2, r3, [%[z]], #8\n\t"
-        "ldrsh r0, [%[tanh], r0, lsl #1]\n\t"
-        "ldrsh r1, [%[tanh], r1, lsl #1]\n\t"
-        "ssat r2, #11, r2, asr %[half]\n\t"
-        "ssat r3, #11, r3, asr %[half]\n\t"
-        "ldr r4, [%[state]]\n\t"
-        "ldrsh r2, [%[sigmoid], r2, lsl #1]\n\t"
-        "ldrsh r3, [%[sigmoid], r3, lsl #1]\n\t"
-        "sxth r5, r4\n\t"
-        "rsb r4, r1, r4, asr #16\n\t"
-        "sub r5, r5, r0\n\t"
-        "mul r3, r4, r3\n\t"
-        "mul r2, r5, r2\n\t"
-        "add r1, r1, r3, asr #15\n\t"
-        "add r0, r0, r2, asr #15\n\t"
-        "mov r4, #0x00800080\n\t"
-        "pkhbt r0, r0, r1, lsl #16\n\t"
-        "str r0, [%[state]], #4\n\t"
-        "qadd16 r0, r0, r4\n\t"
+        UPDATE_TWO UPDATE_TWO UPDATE_TWO UPDATE_TWO
         "ldr r5, %[end]\n\t"
-        "sxtb16 r0, r0, ror #8\n\t"
         "cmp %[state], r5\n\t"
-        "str r0, [%[x]], #4\n\t"
         "bne 1b"
         : [z] "+r"(z), [r] "+r"(r), [h] "+r"(h), [kept] "+r"(kept), [state] "+r"(state),
           [x] "+r"(x)
@@ -221,5 +225,6 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     return (int16_t)logit;
 }
 // clang-format on
+// NOLINTEND(readability-non-const-parameter)
 
 #endif
