@@ -30,9 +30,7 @@ class FeatureErrors:
     def within(self, limits: "FeatureErrors") -> bool:
         """Whether none of the three is above its limit."""
         return (
-            self.total <= limits.total
-            and self.worst <= limits.worst
-            and self.pitch <= limits.pitch
+            self.total <= limits.total and self.worst <= limits.worst and self.pitch <= limits.pitch
         )
 
 
