@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (
     *("dsp/scalar.c", "dsp/tables.c", "dsp/fft.c", "dsp/lpc.c", "dsp/correlate.c"),
     *("dsp/correlate_simd32.c", "dsp/correlate_mve.c", "dsp/spans.c", "dsp/spans_mve.c"),
-    *("dsp/filter.c", "dsp/filter_mve.c"),
+    *("dsp/filter.c", "dsp/filter_mve.c", "dsp/window.c", "dsp/window_mve.c"),
     *("dsp/resample.c", "dsp/filters.c"),
     *("dred/features.c", "dred/features_spectrum.c", "dred/features_pitch.c"),
     "dred/features_tables.c",
@@ -33,6 +33,8 @@ void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_
 uint32_t dk_peak32(const int32_t *x, size_t count);
 uint64_t dk_energy32(const int32_t *x, size_t count, int down);
 void dk_scale16(const int32_t *x, size_t count, int shift, int16_t *y);
+void dk_emphasise(const int16_t *x, size_t count, int32_t *y);
+void dk_window(int32_t *x, size_t count, const int32_t *rising, int up);
 void dk_filter(const int32_t *taps, const int16_t *x, size_t count, int32_t *y);
 int dk_resampler_init(void *resampler, uint32_t rate);
 void dk_resample(void *resampler, const int16_t *in, int16_t *out);

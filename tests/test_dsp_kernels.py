@@ -192,6 +192,20 @@ def test_spans(dsp: DspLibrary, top: int) -> None:
         assert y.tolist() == exact.astype(int).tolist()
 
 
+def test_emphasis_and_window(dsp: DspLibrary) -> None:
+    rising = RNG.integers(0, 2**23, 160).astype(np.int32)
+    window = np.concatenate([rising, rising[::-1]]).astype(np.int64)
+    for x in (RNG.integers(-32768, 32768, 321), np.where(np.arange(321) % 2, 32767, -32768)):
+        y = np.zeros(320, np.int32)
+        dsp.lib.dk_emphasise(dsp.pointer(x.astype(np.int16)), 320, dsp.pointer(y))
+        wide = x[1:] * 2**15 - x[:-1] * 27853
+        assert y.tolist() == wide.tolist()
+        y = (wide >> 5).astype(np.int32)
+        want = scalar.rounded(y.astype(np.int64) * 2**5 * window, 32)
+        dsp.lib.dk_window(dsp.pointer(y), 320, dsp.pointer(rising), 5)
+        assert y.tolist() == want.tolist()
+
+
 @pytest.mark.parametrize("top", [1, 2**20, 2**30])
 def test_filter(dsp: DspLibrary, top: int) -> None:
     taps = np.zeros(20, np.int32)

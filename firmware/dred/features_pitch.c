@@ -8,9 +8,8 @@
 #include "dsp/lpc.h"
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
+#include "dsp/window.h"
 
-#define PREEMPHASIS 27853  // 0.85, Q15
-#define PREEMPHASIS_FRAC 15
 #define RESIDUAL_FRAC 10
 #define DENSITY_FRAC 30
 #define MATRIX_FRAC 24
@@ -61,7 +60,7 @@ void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESI
     int32_t past = 1 << DK_LPC_FRAC;
     taps[0] = past;
     for (size_t k = 0; k <= DK_LPC_ORDER; k++) {
-        taps[k + 1] = lpc[k] - (int32_t)dk_rounded((int64_t)past * PREEMPHASIS, PREEMPHASIS_FRAC);
+        taps[k + 1] = lpc[k] - (int32_t)dk_rounded((int64_t)past * DK_PREEMPHASIS, DK_EMPHASIS_FRAC);
         past = lpc[k];
     }
 }

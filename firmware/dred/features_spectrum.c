@@ -4,9 +4,9 @@
 
 #include "dred/features.h"
 #include "dsp/scalar.h"
+#include "dsp/spans.h"
+#include "dsp/window.h"
 
-#define PREEMPHASIS 27853  // 0.85, Q15
-#define EMPHASIS_FRAC 15
 #define INPUT_BITS 22  // that the FFT takes
 #define WIDE_BITS 31   // of a pre-emphasised sample
 #define MOST_UP 12     // bits that a quiet frame is raised by
@@ -18,41 +18,19 @@
 #define INTERVALS (DK_CEPSTRUM - 1)
 static const uint8_t widths[INTERVALS] = {4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 24, 24};
 
-// x[n] - 0.85 x[n-1], Q15, of the sample at `x`.
-static inline int32_t emphasised(const int16_t *x)
-{
-    return x[0] * (1 << EMPHASIS_FRAC) - PREEMPHASIS * x[-1];
-}
-
-// The sample at `x` raised by `raised` bits, which makes 31 of it, and windowed: 22 bits remain.
-static inline int32_t windowed(const int16_t *x, int32_t window, int raised)
-{
-    const int64_t value = emphasised(x) * ((int64_t)1 << raised);
-    return (int32_t)dk_rounded((int64_t)(int32_t)value * window, 32);
-}
-
 static int spectrum(const int16_t x[DK_FFT_POINTS + 1], dk_complex bins[DK_FFT_BINS])
 {
-    uint32_t any = 0;  // has as many bits as the largest magnitude
-    for (size_t n = 1; n <= DK_FFT_POINTS; n++) {
-        any |= dk_magnitude(emphasised(x + n));
-    }
-    const int room = INPUT_BITS - dk_bits32(any);
+    int32_t wide[DK_FFT_POINTS];
+    dk_emphasise(x, DK_FFT_POINTS, wide);
+    const int room = INPUT_BITS - dk_bits32(dk_peak32(wide, DK_FFT_POINTS));
     const int up = room < MOST_UP ? room : MOST_UP;
-    const int raised = WIDE_BITS - INPUT_BITS + up;
-    const int32_t *window = dk_features_window;
-    for (size_t n = 0; n < DK_FFT_BINS / 2; n++) {
-        dk_complex *z = &bins[dk_fft_order[n]];
-        z->re = windowed(x + 1 + 2 * n, window[2 * n], raised);
-        z->im = windowed(x + 2 + 2 * n, window[2 * n + 1], raised);
-        // The falling half is the rising one backwards.
-        const size_t last = DK_FFT_POINTS - 1 - 2 * n;
-        z = &bins[dk_fft_order[DK_FFT_BINS - 1 - n]];
-        z->im = windowed(x + 1 + last, window[2 * n], raised);
-        z->re = windowed(x + last, window[2 * n + 1], raised);
+    // Raised to 31 bits, of which 22 remain.
+    dk_window(wide, DK_FFT_POINTS, dk_features_window, WIDE_BITS - INPUT_BITS + up);
+    for (size_t n = 0; n < DK_FFT_BINS; n++) {
+        bins[dk_fft_order[n]] = (dk_complex){wide[2 * n], wide[2 * n + 1]};
     }
     dk_real_fft(bins);
-    return EMPHASIS_FRAC + up;
+    return DK_EMPHASIS_FRAC + up;
 }
 
 static inline uint64_t power(dk_complex x)
