@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.stand_in import stand_in
+from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.build import write_board_files
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.targets import Target, load_target
@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53")
 # The vector instructions that a board's own variants of a kernel are named after.
 VARIANTS = {"mve": "mve", "dsp": "simd32", "neon": "neon"}
-TABLES = ("_weights.c", "_tables.c")
+TABLES = ("_weights.c", "_tables.c", "_model.c")
+DECODER = "firmware/decoder/"
+RECEIVER = "receiver"  # folder of the receiver's generated code
 SHELL = ("run", ".ci/run", "scripts/lock")
 # Whose first or second line says under which licence they are.
 SOURCES = ("*.py", "*.c", "*.h", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
@@ -87,9 +89,14 @@ def clang_tidy() -> tuple[bool, str]:
         own = [name for name in sources if name not in taken and is_of_board(name, board)]
         jobs.append((own, board_flags(board)))
         taken |= set(own)
-    jobs.append(([name for name in sources if name not in taken], host_flags()))
-    generated = [str(path) for path in (folder_of("host") / GENERATED).glob("*.c")]
+    rest = [name for name in sources if name not in taken]
+    jobs.append(([name for name in rest if not name.startswith(DECODER)], host_flags()))
+    folders = (folder_of("host") / GENERATED, folder_of("host") / RECEIVER / GENERATED)
+    generated = [str(path) for folder in folders for path in folder.glob("*.c")]
     jobs[-1][0].extend(name for name in generated if not name.endswith(TABLES))
+    # Sender and receiver generate a header of the same name: each is to find its own first.
+    flags = jobs[-1][1]
+    jobs.append(([name for name in rest if name.startswith(DECODER)], [flags[-2], *flags]))
     results = [
         tool("clang-tidy", "--quiet", *own, "--", "-std=c11", *flags) for own, flags in jobs if own
     ]
@@ -138,8 +145,10 @@ def include_flags(target: Target) -> list[str]:
     """Generate the target's code and return where all headers are."""
     folder = folder_of(target.name)
     generate(stand_in(), target, folder)
+    generate(stand_in_receiver(), target, folder / RECEIVER)
     board = write_board_files(target, folder)
-    return ["-Ifirmware", "-Ifirmware/include", f"-I{folder / GENERATED}", f"-I{board}"]
+    generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
+    return ["-Ifirmware", "-Ifirmware/include", *generated, f"-I{board}"]
 
 
 def folder_of(target: str) -> Path:

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A model of the right shapes without weights: the linters read the C generated from it."""
+"""Models of the right shapes without weights: the linters read the C generated from them."""
 
 import numpy as np
+import numpy.typing as npt
 
 from quantize import topologies
+from quantize.decoder import DecoderModel
+from quantize.dred.redundancy import DecoderNetworks
 from quantize.dred.tables import LATENTS, LEVELS, STATES, EntropyTables
 from quantize.encoder import EncoderModel
 from quantize.graph import Graph
 from quantize.model import QuantisedModel
 from quantize.quantizer import quantise
+from quantize.vocoder.lpcnet_quantise import quantise_lpcnet
 from quantize.weights import Weights
 
 
@@ -19,6 +23,34 @@ def stand_in() -> EncoderModel:
         _network(topologies.rdovae_encoder()),
         EntropyTables(*(np.zeros((4, LEVELS, n), np.uint8) for n in (LATENTS, STATES))),
     )
+
+
+def stand_in_receiver() -> DecoderModel:
+    """Return the whole receiver alike, with a small LPCNet as its voice."""
+    init, step = topologies.rdovae_decoder_init(), topologies.rdovae_decoder()
+    networks = DecoderNetworks(_network(init), _network(step), stand_in().tables)
+    units, width = 8, 4
+    shapes = {
+        **{f"feature_{name}": (width, cols) for name, cols in _HIDDEN.items()},
+        "gru_a_input": (3 * units, width),
+        "gru_a_recurrent": (3 * units, units),
+        "gru_b_input": (3 * units, units + width),
+        "gru_b_recurrent": (3 * units, units),
+    }
+    tensors: dict[str, npt.NDArray[np.float64]]
+    tensors = {f"{name}.weight": np.zeros(shape) for name, shape in shapes.items()}
+    tensors |= {f"{name}.bias": np.zeros(rows) for name, (rows, _) in shapes.items()}
+    tensors |= {
+        f"embed_{name}.weight": np.zeros((256, 3 * units))
+        for name in ("signal", "prediction", "excitation")
+    }
+    tensors["embed_pitch.weight"] = np.zeros((225, 1))
+    tensors |= {f"dual_fc.{name}": np.zeros((256, 2)) for name in ("bias", "scale")}
+    tensors["dual_fc.weight"] = np.zeros((256, 2, units))
+    return DecoderModel(networks, quantise_lpcnet(tensors, {"name": "nothing"}))
+
+
+_HIDDEN = {"conv1": 3 * 21, "conv2": 3 * 4, "dense1": 4, "dense2": 4}  # inputs of each
 
 
 def _network(graph: Graph) -> QuantisedModel:
