@@ -43,8 +43,10 @@ enum {
 // Helium: four blocks side by side, [8 rows][16 inputs], the last of 8 rows filled up with zeros;
 // `index` as above, but counts fours.
 // SIMD32: four rows at a time, two blocks at a time. A word before them has, low half first, 8 more
-// than the bytes to the inputs of each; where their number is odd, the first word's low half is 0
-// and one block follows. A word of 0 comes after the last. No `index`.
+// than the bytes to the inputs of each. The first word of four rows has its highest bit set, and
+// the next one too where their blocks are odd in number: then it is the word of one block, in its
+// high half. Rows without blocks have one of zeros. A word of that highest bit ends all. No
+// `index`.
 typedef struct {
     const dk_lpcnet_number *weights;
     const uint8_t *index;

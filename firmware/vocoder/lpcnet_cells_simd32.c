@@ -86,27 +86,18 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
 {
     const dk_lpcnet_number *w = matrix->weights;
     const dk_lpcnet_number *base = x - 4;  // no block's word is 0
-    const int32_t *const last = sums + matrix->rows;
     uint32_t p, q;
     __asm volatile(
-        "b 1f\n"
-        "4:\n\t"  // an odd number of blocks, or none
-        "cmp r9, #0\n\t"
-        "bne 3f\n\t"
-        "b 5f\n"
-        "1:\n\t"
         "ldr r9, [%[w]], #4\n\t"
-        "ldmia %[sums], {r0, r1, r2, r3}\n\t"
-        "lsls %[p], r9, #16\n\t"
-        "beq 4b\n"
-        "2:\n\t"
+        "b 3f\n"
+        "1:\n\t"
         "uxtah %[p], %[base], r9\n\t"
         "ldmia %[w]!, {r4, r5, r6, r8}\n\t"
         "ldrd %[p], %[q], [%[p]]\n\t"
         TWO_ROWS("r0", "r1")
         "ldmia %[w]!, {r4, r5, r6, r8}\n\t"
         TWO_ROWS("r2", "r3")
-        "3:\n\t"
+        "2:\n\t"
         "uxtah %[p], %[base], r9, ror #16\n\t"
         "ldmia %[w]!, {r4, r5, r6, r8}\n\t"
         "ldrd %[p], %[q], [%[p]]\n\t"
@@ -114,14 +105,18 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         "ldmia %[w]!, {r4, r5, r6, r8, r9}\n\t"
         TWO_ROWS("r2", "r3")
         "cmp r9, #0\n\t"
-        "bne 2b\n"
-        "5:\n\t"
-        "ldr %[q], %[last]\n\t"
-        "stmia %[sums]!, {r0, r1, r2, r3}\n\t"
-        "cmp %[sums], %[q]\n\t"
-        "bne 1b"
+        "bpl 1b\n\t"
+        "stmia %[sums]!, {r0, r1, r2, r3}\n"
+        "3:\n\t"  // four rows begin
+        "lsls %[p], r9, #1\n\t"
+        "beq 4f\n\t"
+        "ldmia %[sums], {r0, r1, r2, r3}\n\t"
+        "bic r9, r9, #0xC0000000\n\t"
+        "bpl 1b\n\t"
+        "b 2b\n"
+        "4:"
         : [w] "+r"(w), [sums] "+r"(sums), [p] "=&r"(p), [q] "=&r"(q)
-        : [base] "r"(base), [last] "m"(last)
+        : [base] "r"(base)
         : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "cc", "memory");
 }
 

@@ -25,6 +25,8 @@ from toolkit.codegen.tables import BANNER, weight_header, weight_tables
 TABLES_FILE: Final = Path(__file__).resolve().parents[2] / "firmware/vocoder/lpcnet_tables.c"
 _CHUNK: Final = 4  # blocks that Helium takes at once
 _PER_LINE: Final = 20
+_FIRST: Final = 1 << 15  # marks of a word of offsets
+_ODD: Final = 1 << 14
 _NEAR: Final = 1024  # of firmware/vocoder/lpcnet_cells.h
 _FAR_STEP: Final = 32
 _Array = npt.NDArray[Any]
@@ -121,18 +123,22 @@ def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 def stored_with_offsets(matrix: BlockMatrix) -> tuple[_Array, None]:
     """Weights alone, for four rows at a time: kept blocks in twos, where their inputs are before.
 
-    That is a word, as two int16, of which 0 means none.
+    That is a word, as two int16.
     """
     stream: list[_Array] = []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
-        columns = np.flatnonzero(kept)
-        pairs = [-1] * (len(columns) % 2) + columns.tolist()
+        # Without a kept block, one of zeros stands for none.
+        columns = np.flatnonzero(kept).tolist() or [0]
+        odd = len(columns) % 2
+        pairs = [-1] * odd + columns
         for half in np.split(tiles, 2, axis=1):
+            flags = _FIRST | (_ODD if odd else 0)
             for first, second in zip(pairs[::2], pairs[1::2], strict=True):
-                stream.append(2 * BLOCK_COLS * (np.array([first, second]) + 1))
+                offsets = 2 * BLOCK_COLS * (np.array([first, second]) + 1)
+                stream.append((offsets | [0, flags]).astype(np.uint16).view(np.int16))
                 stream += [half[column].reshape(-1) for column in (first, second) if column >= 0]
-            stream.append(np.zeros(2, np.int64))
-    return np.concatenate(stream), None
+                flags = 0
+    return np.concatenate([*stream, np.array([0, _FIRST], np.uint16).view(np.int16)]), None
 
 
 def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
