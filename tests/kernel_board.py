@@ -19,7 +19,7 @@ from toolkit.codegen.packing import tables
 ROOT = Path(__file__).resolve().parent.parent
 NN = ROOT / "firmware" / "nn"
 SOURCES = [ROOT / "tests/dsp_board/start.c", ROOT / "tests/nn_board/main.c"]
-OPERATIONS = ("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE")
+OPERATIONS = ("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE")
 NONE = 0xFFFFFFFF
 Array = npt.NDArray[Any]
 
@@ -110,6 +110,11 @@ class KernelBoard:
         """dk_gru_update."""
         blocks = _block(gates.astype(np.int16), 0) + _block(state.astype(np.int16), 0)
         self._ask("GRU_UPDATE", _words(len(state)), blocks, result=(np.int16, len(state)))
+
+    def gate(self, gates: Array, x: Array, skew: int = 0) -> None:
+        """dk_gate."""
+        blocks = _block(gates.astype(np.int16), 2 * skew) + _block(x.astype(np.int16), 0)
+        self._ask("GATE", _words(len(x)), blocks, result=(np.int16, len(x)))
 
     def run(self, folder: Path) -> list[list[int]]:
         """Return the results in the order of the requests."""

@@ -119,6 +119,23 @@ def test_gru_updates(board: KernelBoard, tmp_path: Path) -> None:
     equal(board.run(tmp_path), want, names)
 
 
+def test_gates(board: KernelBoard, tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    want, names = [], []
+    # All of an int16 with gates at which its products round apart, and short ones.
+    for gate in (0, 1, 16383, 16384, 32767):
+        gates = np.full(65536, gate)
+        board.gate(gates, EVERY_INT16)
+        want.append(integer.mul_q15(gates, EVERY_INT16))
+        names.append(f"gate {gate}")
+    for count in range(1, 20):
+        gates, x = rng.integers(0, 32768, count), rng.integers(-32768, 32768, count)
+        board.gate(gates, x, count % 2)
+        want.append(integer.mul_q15(gates, x))
+        names.append(f"{count} gates")
+    equal(board.run(tmp_path), want, names)
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 def test_convolutions_along_a_line(board: KernelBoard, channels: int, tmp_path: Path) -> None:
     want, names = [], []

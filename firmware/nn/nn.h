@@ -61,8 +61,8 @@ void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *g
 //     s = z s + (1 - z) h, where 1 is 32767 in Q15.
 void dk_gru_update(int16_t *gates, size_t count, int16_t *state);
 
-// The second half of a gated linear unit, in place: Q15 gates [count] times int16 x [count], in the
-// format of x.
+// The second half of a gated linear unit, in place: Q15 gates [count], none below zero, times int16
+// x [count], in the format of x.
 void dk_gate(int16_t *gates, const int16_t *x, size_t count);
 
 // What a causal convolution over time multiplies: window[taps] = [.., x(t - 2 dilation),

@@ -15,7 +15,7 @@
 #define GUARD 0xA5
 #define GUARD_BYTES 16
 
-enum { MATVEC8, MATVEC16, TANH, SIGMOID, NARROW, CONV2D, GRU_UPDATE };
+enum { MATVEC8, MATVEC16, TANH, SIGMOID, NARROW, CONV2D, GRU_UPDATE, GATE };
 
 static int requests, results;
 static uint8_t arena[384 << 10];
@@ -144,6 +144,14 @@ static void gru_update(void)
     give(state, 2 * count);
 }
 
+static void gate(void)
+{
+    const size_t count = word();
+    int16_t *gates = block();
+    dk_gate(gates, block(), count);
+    give(gates, 2 * count);
+}
+
 int main(void)
 {
     // Not by stdio, which wants a heap.
@@ -175,6 +183,9 @@ int main(void)
                 break;
             case GRU_UPDATE:
                 gru_update();
+                break;
+            case GATE:
+                gate();
                 break;
             default:
                 refuse("a request is none of ours");

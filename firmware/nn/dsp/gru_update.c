@@ -4,27 +4,8 @@
 
 #include "nn/dsp/chords.h"
 #include "nn/dsp/pairs.h"
+#include "nn/dsp/products.h"
 #include "nn/nn.h"
-
-// The two roundings of the element-wise product of p = a b act as (p + 2^14 + 1) >> 15 where
-// p >= 0, as (p + 2^14 - 1) >> 15 where it is negative. With q = p + 2^14 - 1 that is
-// (q + 2) >> 15 where q >= 0, and q >> 15 elsewhere; where the signs of p and q differ, both are 0.
-static inline int32_t rounded(int32_t q)
-{
-    int32_t two;  // or zero
-    __asm("bic %0, %1, %2, asr #31" : "=r"(two) : "r"(2), "r"(q));
-    return q + two;
-}
-
-static inline uint32_t multiplied(uint32_t a, uint32_t b)
-{
-    const int32_t below_half = (1 << 14) - 1;
-    const int32_t low = rounded(__smlabb((int32_t)a, (int32_t)b, below_half));
-    const int32_t high = rounded(__smlatt((int32_t)a, (int32_t)b, below_half));
-    uint32_t pair;
-    __asm("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
-    return pair;
-}
 
 static inline uint32_t added(uint32_t a, uint32_t b)
 {
@@ -45,10 +26,10 @@ typedef struct {
 static inline uint32_t next_state(gates_t input, gates_t recurrent, uint32_t state, curves_t curves)
 {
     const uint32_t r = dk_sigmoid_pair(curves.sigmoid, added(input.r, recurrent.r));
-    const uint32_t h = dk_tanh_pair(curves.tanh, added(input.h, multiplied(r, recurrent.h)));
+    const uint32_t h = dk_tanh_pair(curves.tanh, added(input.h, dk_multiplied(r, recurrent.h)));
     const uint32_t z = dk_sigmoid_pair(curves.sigmoid, added(input.z, recurrent.z));
     const uint32_t rest = ~(z | 0x80008000U);  // 32767 - z, as z is 0 .. 32767
-    return added(multiplied(z, state), multiplied(rest, h));
+    return added(dk_multiplied(z, state), dk_multiplied(rest, h));
 }
 
 static inline gates_t gates_at(const int16_t *z, size_t count)

@@ -3,22 +3,10 @@
 #include <arm_mve.h>
 
 #include "nn/mve/chords.h"
+#include "nn/mve/products.h"
 #include "nn/nn.h"
 
-enum { LANES = 8, BELOW_HALF = (1 << 14) - 1, FRACTION = (1 << 15) - 1 };
-
-// Element-wise products a b of Q15 factors a >= 0. A doubling and rounding multiplication is
-// (a b + 2^14) >> 15; the two roundings that are wanted differ from it by one away from zero where
-// the fraction of a b >= 0 is 2^14 - 1, or that of a b < 0 is 2^14.
-static inline int16x8_t multiplied(int16x8_t a, int16x8_t b)
-{
-    const int16x8_t product = vqrdmulhq_s16(a, b);
-    const int16x8_t fraction = vandq_s16(vmulq_s16(a, b), vdupq_n_s16(FRACTION));
-    const int16x8_t sign = vshrq_n_s16(b, 15);  // 0 or -1
-    // (gcc 12 fails with vcmpeqq_n here.)
-    const mve_pred16_t differ = vcmpeqq_s16(vaddq_s16(fraction, sign), vdupq_n_s16(BELOW_HALF));
-    return vaddq_m_s16(product, product, vorrq_n_s16(sign, 1), differ);
-}
+enum { LANES = 8 };
 
 static inline int16x8_t next_state(const int16_t *input, const int16_t *recurrent, size_t count,
                                    int16x8_t state, mve_pred16_t lanes)
@@ -28,11 +16,11 @@ static inline int16x8_t next_state(const int16_t *input, const int16_t *recurren
     const int16x8_t r =
         dk_sigmoid_eight(vqaddq_s16(vldrhq_z_s16(of_r, lanes), vldrhq_z_s16(from_r, lanes)));
     const int16x8_t h = dk_tanh_eight(
-        vqaddq_s16(vldrhq_z_s16(of_h, lanes), multiplied(r, vldrhq_z_s16(from_h, lanes))));
+        vqaddq_s16(vldrhq_z_s16(of_h, lanes), dk_multiplied(r, vldrhq_z_s16(from_h, lanes))));
     const int16x8_t z =
         dk_sigmoid_eight(vqaddq_s16(vldrhq_z_s16(input, lanes), vldrhq_z_s16(recurrent, lanes)));
     const int16x8_t rest = vsubq_s16(vdupq_n_s16(INT16_MAX), z);
-    return vqaddq_s16(multiplied(z, state), multiplied(rest, h));
+    return vqaddq_s16(dk_multiplied(z, state), dk_multiplied(rest, h));
 }
 
 void dk_gru_update(int16_t *gates, size_t count, int16_t *state)
