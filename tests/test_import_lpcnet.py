@@ -197,7 +197,13 @@ def test_the_command_writes_a_voice_that_says_how_it_differs(write: Write, tmp_p
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     told = json.loads(done.stdout)
-    assert told["variant"] == {"lookahead": 2, "gamma": 0.9, "softmax": False, "tail": 0.0}
+    assert told["variant"] == {
+        "lookahead": 2,
+        "gamma": 0.9,
+        "softmax": False,
+        "sharpness": 1.0,
+        "tail": 0.0,
+    }
     assert told["sizes"]["gru_a"] == A
     assert "the integer voice does not" in done.stderr
     with pytest.raises(InputError, match=r"lookahead is 2, the integer voice has 1"):

@@ -258,4 +258,5 @@ def test_the_float_voice_draws_by_the_rule_of_the_integer_one(
 
     monkeypatch.setattr(voices, "synthesise_many", many)
     speak("float", Weights(network, Variant(lookahead=2), {}), said, quiet)
-    assert heard == [replace(Variant(lookahead=2), tail=voices.TAIL / 32768)]
+    rule = {"sharpness": voices.SHARPNESS, "tail": voices.TAIL / 32768}
+    assert heard == [replace(Variant(lookahead=2), **rule)]

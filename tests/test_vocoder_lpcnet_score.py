@@ -44,9 +44,9 @@ def test_integers_cost_less_than_two_per_cent(network: Lpcnet, clip: score.Recor
 def test_a_coarser_voice_costs_more(network: Lpcnet, clip: score.Recording) -> None:
     speech = score.draw([clip], 8, 2)
     tensors = {name: tensor.numpy() for name, tensor in network.export().items()}
-    fine = score.integer_nats(quantise_lpcnet(tensors, {"name": "fine"}), speech)
-    tensors["dual_fc.scale"] = np.round(tensors["dual_fc.scale"])
-    coarse = score.integer_nats(quantise_lpcnet(tensors, {"name": "coarse"}), speech)
+    fine = score.integer_nats(quantise_lpcnet(tensors, {"name": "fine"}, sharpness=1.0), speech)
+    tensors["dual_fc.scale"] = 2 * np.round(tensors["dual_fc.scale"] / 2)
+    coarse = score.integer_nats(quantise_lpcnet(tensors, {"name": "coarse"}, sharpness=1.0), speech)
     assert coarse > fine * 1.01
 
 

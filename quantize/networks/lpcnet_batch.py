@@ -33,6 +33,7 @@ class Variant:
     lookahead: int = AFTER  # feature frames that the conditioning of a frame looks ahead
     gamma: float = 1.0  # coefficient k of the linear predictor is multiplied by gamma^k
     softmax: bool = False  # the output is 256 logits of codes, not 255 logits of a tree's bits
+    sharpness: float = 1.0  # by which logits are multiplied before a bit is drawn
     tail: float = 0.0  # a bit whose rarer value has a chance below this never takes it
 
 
@@ -62,7 +63,7 @@ def synthesise_many(
     lpc = np.stack([lpc_from_cepstrum(row[before : before + frames, :18]) for row in seen])
     backward = -(lpc * weight)[:, :, ::-1]  # oldest sample first, as in memory
     generators = [np.random.default_rng(seed + i) for i in order]
-    network = Network(model, len(order), variant.softmax)
+    network = Network(model, len(order), variant.softmax, variant.sharpness)
     signal = np.zeros((len(order), LPC_ORDER + frames * FRAME))
     for frame in range(frames):
         live = int((counts > frame).sum())
@@ -114,7 +115,7 @@ def tree_of(probabilities: F32) -> F32:
 class Network:
     """The sample-rate half: states of every row, one step a sample."""
 
-    def __init__(self, model: Lpcnet, rows: int, softmax: bool) -> None:
+    def __init__(self, model: Lpcnet, rows: int, softmax: bool, sharpness: float = 1.0) -> None:
         def numbers(*tensors: torch.Tensor) -> list[F32]:
             return [np.ascontiguousarray(x.detach().numpy()) for x in tensors]
 
@@ -126,7 +127,7 @@ class Network:
         units = model.sizes.gru_b
         tree = (model.tree_weight.transpose(0, 1).reshape(-1, units).t(), model.tree_bias.t())
         self.tree_weight, self.tree_bias = numbers(*tree)
-        (self.tree_scale,) = numbers(model.tree_scale.t())
+        (self.tree_scale,) = numbers(sharpness * model.tree_scale.t())
         self.softmax = softmax
         self.a = np.zeros((rows, model.sizes.gru_a), np.float32)
         self.b = np.zeros((rows, units), np.float32)

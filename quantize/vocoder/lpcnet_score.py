@@ -107,5 +107,5 @@ def compare(
     """Score a float network and its quantised voice on the same true speech."""
     speech = draw(recordings, rows, frames)
     tensors = {name: tensor.numpy() for name, tensor in network.export().items()}
-    model = quantise_lpcnet(tensors, {"name": "LPCNet"})
+    model = quantise_lpcnet(tensors, {"name": "LPCNet"}, sharpness=1.0)
     return Losses(float_nats(network, speech), integer_nats(model, speech))

@@ -20,7 +20,7 @@ from quantize.networks.lpcnet_batch import Variant, synthesise_many
 from quantize.networks.lpcnet_checkpoint import load_lpcnet
 from quantize.train import lpcnet as training
 from quantize.train.state import load_packed, load_state
-from quantize.vocoder.lpcnet_quantise import TAIL, quantise_lpcnet
+from quantize.vocoder.lpcnet_quantise import SHARPNESS, TAIL, quantise_lpcnet
 from toolkit import vocoderlib
 from toolkit.scoring.utterances import Utterance
 from toolkit.speechdata import I16
@@ -81,7 +81,7 @@ def speak(
 ) -> list[I16]:
     """Have a voice speak each utterance from its features; as long as the original, unaligned.
 
-    `weights` are needed by "float" and "integer". Both draw with the same rule (TAIL).
+    `weights` are needed by "float" and "integer". Both draw with the same rule (SHARPNESS, TAIL).
     """
     if voice == "original":
         return [u.pcm for u in utterances]
@@ -89,7 +89,7 @@ def speak(
         return _compiled("pulse", utterances, note)
     assert weights is not None
     if voice == "float":
-        variant = replace(weights.variant, tail=TAIL / 32768)
+        variant = replace(weights.variant, sharpness=SHARPNESS, tail=TAIL / 32768)
         told = [u.features for u in utterances]
         return synthesise_many(weights.model, told, variant=variant, note=note)
     if weights.variant != Variant():
