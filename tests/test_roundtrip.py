@@ -23,6 +23,7 @@ from toolkit.gaps import CODEC_DELAY
 from toolkit.importers import SHIPPED
 from toolkit.pipeline import connected, prepare
 from toolkit.report import write_verification
+from toolkit.report.record import load_record
 from toolkit.roundtrip import payloads_of, read_payloads, receiver_inputs, sender_facts, sent_by
 from toolkit.stage import DecoderStage, EncoderStage, Int16s, Stage
 from toolkit.steps import Sources, quantise_decoder, quantise_encoder
@@ -149,7 +150,11 @@ def test_the_sender_is_part_of_the_verdict(heard: Verification, trip: Trip) -> N
 
 @pytest.mark.parametrize(
     ("target", "voice", "clock"),
-    [("netduinoplus2", "pulse", None), ("mps3-an547", "shipped", 400_000_000)],
+    [
+        ("netduinoplus2", "pulse", None),
+        ("mps3-an547", "shipped", 400_000_000),
+        ("mps2-an500", "shipped", 480_000_000),
+    ],
 )
 def test_the_round_trip_on_boards_is_exact(
     trip: Trip, target: str, voice: str, clock: int | None, target_name: str | None
@@ -168,6 +173,19 @@ def test_the_round_trip_on_boards_is_exact(
         state = next(s for s in symbols(found.build.elf) if s.name == "decoder")
         assert 0 < state.size <= STATE_LIMIT
         assert found.build.flash <= FLASH_LIMIT
+
+
+def test_a_damaged_record_of_what_was_played(heard: Verification, tmp_path: Path) -> None:
+    record = write_verification(heard, tmp_path)
+    again = load_record(tmp_path)
+    assert again.played is not None
+    assert heard.playback is not None
+    assert again.played.tolist() == heard.playback.pcm.tolist()
+    for key, wrong in (("slots", [PACKETS] * len(heard.inputs)), ("gaps", [[0, 99]])):
+        playback = {**record.facts["playback"], key: wrong}
+        (tmp_path / "verify.json").write_text(json.dumps({**record.facts, "playback": playback}))
+        with pytest.raises(InputError, match="played does not fit"):
+            load_record(tmp_path)
 
 
 def dredkit(build: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:

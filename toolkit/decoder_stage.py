@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from quantize.decoder import Answer, Chunk, DecoderModel, Hear, Op, Refuse, Speak, Take, run_decoder
-from quantize.encoder import EncoderModel, run_encoder, voiced
+from quantize.encoder import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
 from quantize.receiver import STEP
 from toolkit.audio import read_speech
@@ -62,6 +62,8 @@ class DecoderStage(Stage):
         """`losses` tells of each packet whether it is lost; the default plan if left out."""
         if sender is not None and sender.tables.to_bytes() != model.networks.tables.to_bytes():
             raise InputError("sender and receiver are of two models: their entropy tables differ")
+        if sending is not None and sending.input_rate != HEARD_RATE:
+            raise InputError(f"--input-rate {sending.input_rate}: a receiver plays {HEARD_RATE} Hz")
         self.model = model
         self.sender = sender
         self.sending = sending or Sending()
@@ -71,6 +73,11 @@ class DecoderStage(Stage):
         self.layers = [(n.name, n.output.size) for m in self.networks for n in m.graph.nodes]
         self.input_bytes = _HEAD_BYTES + 2 * STEP
         self.output_bytes = _HEAD_BYTES + 2 * STEP
+
+    @property
+    def settings(self) -> dict[str, int | bool]:
+        """What its sender was asked for."""
+        return {**vars(self.sending.rate), "vad": self.sending.vad}
 
     @property
     def source(self) -> dict[str, str]:

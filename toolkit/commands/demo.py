@@ -56,7 +56,7 @@ def command(
     same = audio == sources.calibration and sending.input_rate == HEARD_RATE
     with err.status(f"quantising {(sources.decoder or sources.weights).name}"):
         model, _ = quantise_decoder(sources, sender, sent_by(sent) if same else None)
-    second = DecoderStage(model, sender, sending)
+    second = DecoderStage(model, sender, replace(sending, input_rate=HEARD_RATE))
     heard = verify_on_board(
         second,
         board,

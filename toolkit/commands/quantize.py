@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 from quantize.calibrate import LayerReport
+from toolkit.codegen.generate import describe
 from toolkit.commands import options
 from toolkit.console import emit_json, err, json_option
 from toolkit.paths import BUILD
@@ -40,7 +41,7 @@ def command(
     model.save(output)
     err.print(_table(rows))
     made = stage_of(model)
-    total = sum(row.bytes for row in rows)
+    total = describe(made, "")["table_bytes"]  # a receiver's voice included
     err.print(f"{output}: {made.name}, {made.scheme}, {total} bytes of tables")
     err.print(f"model hash {made.hash}")
     ends = {
