@@ -36,7 +36,7 @@ def verification(clip: Path, folder: Path) -> Verification:
     return Verification(
         target=target,
         stage=stage,
-        manifest=describe(stage, target.name),
+        manifest=describe(stage, target),
         build=BuildResult(
             elf=Path("firmware.elf"),
             build_id="9b74c9897bac770ffc029102a200c5de12345678",

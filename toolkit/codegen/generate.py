@@ -26,6 +26,7 @@ from toolkit.codegen.engine import (
     network_engine,
     vocoder_config,
 )
+from toolkit.codegen.packing import table_bytes
 from toolkit.codegen.stats import entropy_source
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
@@ -63,7 +64,7 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
         files["vocoder_config.h"] = vocoder_config(voice)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
         files |= voice_files(stage.model.voice, target.isa)
-    manifest = describe(stage, target.name)
+    manifest = describe(stage, target)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
     final = build_dir / GENERATED
@@ -78,18 +79,18 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
     return manifest
 
 
-def describe(stage: Stage, target: str) -> dict[str, Any]:
+def describe(stage: Stage, target: Target) -> dict[str, Any]:
     """Return what a manifest says of a stage on a target, before any file is written."""
     arenas = {network.graph.name: plan(network) for network in stage.networks}
-    layers = [layer for network in stage.networks for layer in _layers(network)]
+    layers = [layer for network in stage.networks for layer in _layers(network, target.isa)]
     if isinstance(stage, DecoderStage):
         voice = stage.model.voice
         if not isinstance(voice, str):
             arenas[voice.condition.graph.name] = plan(voice.condition)
-            layers += _layers(voice.condition)
+            layers += _layers(voice.condition, target.isa)
         layers += sample_layers(voice)
     return {
-        "target": target,
+        "target": target.name,
         "stage": stage.name,
         "scheme": stage.scheme,
         "model_hash": stage.hash,
@@ -111,7 +112,7 @@ def describe(stage: Stage, target: str) -> dict[str, Any]:
     }
 
 
-def _layers(model: QuantisedModel) -> list[dict[str, Any]]:
+def _layers(model: QuantisedModel, isa: str) -> list[dict[str, Any]]:
     """Each layer of a network: its sizes, the kind of its weights, what it costs."""
     times = FRAMES_PER_STEP if model.graph.name in _FRAMEWISE else 1
     layers = []
@@ -133,7 +134,7 @@ def _layers(model: QuantisedModel) -> list[dict[str, Any]]:
                 "times": times,
                 "macs": sum(m.macs for m in matrices) * repeats(node),
                 "dense_macs": sum(m.rows * m.cols for m in matrices) * repeats(node),
-                "flash_bytes": sum(m.stored_bytes for m in matrices),
+                "flash_bytes": sum(table_bytes(m, isa) for m in matrices),
             }
         )
     return layers
