@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet on emulated cores: SIMD and Helium kernels speak what portable C does."""
+"""LPCNet on emulated cores: SIMD, Helium and NEON kernels speak what portable C does."""
 
 import shutil
 import subprocess
@@ -55,3 +55,20 @@ def test_cores_speak_what_the_host_does(voice: str, tmp_path: Path) -> None:
             check=True,
         )
         assert told.stdout == want, machine
+
+
+@pytest.mark.parametrize("sizes", [*VOICES.values(), {"a": 384, "b": 32, "kept": 0.1}])
+def test_a_64_bit_core_speaks_what_the_host_does(sizes: dict[str, Any], tmp_path: Path) -> None:
+    """The preset `full` too, which is for such cores."""
+    for tool in ("aarch64-linux-gnu-gcc", "qemu-aarch64"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    model = random_voice(8, **sizes)
+    host = compiled(model, tmp_path / "host", "c", ["gcc", "-O2"])
+    want = subprocess.run([host], capture_output=True, text=True, check=True).stdout
+    image = compiled(model, tmp_path / "a64", "neon", ["aarch64-linux-gnu-gcc", "-O2", "-static"])
+    told = subprocess.run(
+        ["qemu-aarch64", image], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert told.stdout == want
+    assert want.strip()

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The arithmetic of LPCNet's sample loop; quantize/vocoder/lpcnet_cells.py is the definition, to
 // the bit. Sizes come from the generated lpcnet_model.h, tables from lpcnet_model.c. Three files
-// define these functions, for cores with Helium, with SIMD32 and for any other.
+// define these functions, for cores with Helium, with SIMD32 and for any other; of the last,
+// AArch64 has a product of its own.
 //
 // The quantiser has proved that no sum leaves int32, whatever the codes and states are.
 #ifndef DREDKIT_VOCODER_LPCNET_CELLS_H
@@ -16,6 +17,8 @@
 #define DK_LPCNET_MVE
 #elif defined(__ARM_FEATURE_SIMD32)
 #define DK_LPCNET_SIMD32
+#elif defined(__aarch64__)
+#define DK_LPCNET_NEON
 #endif
 
 // Weights and what they are multiplied with: int8 in value. SIMD32 multiplies int16 only.
