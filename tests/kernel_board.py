@@ -18,21 +18,25 @@ from toolkit.codegen.packing import tables
 
 ROOT = Path(__file__).resolve().parent.parent
 NN = ROOT / "firmware" / "nn"
+PORT = ROOT / "firmware" / "port"
 SOURCES = [ROOT / "tests/dsp_board/start.c", ROOT / "tests/nn_board/main.c"]
-OPERATIONS = ("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE")
+OPERATIONS = (
+    *("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE"),
+    "COST",
+)
 NONE = 0xFFFFFFFF
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Core:
-    """QEMU's machine, the kernels' ISA, the compiler's options, and where code and data lie."""
+    """QEMU's machine, the kernels' ISA, the compiler's options, and the timer: its driver, its
+    address and its ticks an instruction of 2^10 ns."""
 
     machine: str
     isa: str
     options: tuple[str, ...]
-    code: int = 0
-    data: int = 0x20000000
+    timer: tuple[str, int, float]
 
 
 CORES = {
@@ -40,9 +44,20 @@ CORES = {
         "mps2-an386",
         "dsp",
         ("-O2", "-funroll-loops", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+        ("cmsdk", 0x40000000, 25.6),
     ),
-    "cortex-m7": Core("mps2-an500", "dsp", ("-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft")),
-    "cortex-m55": Core("mps3-an547", "mve", ("-O2", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")),
+    "cortex-m7": Core(
+        "mps2-an500",
+        "dsp",
+        ("-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"),
+        ("cmsdk", 0x40000000, 25.6),
+    ),
+    "cortex-m55": Core(
+        "mps3-an547",
+        "mve",
+        ("-O2", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard"),
+        ("sse", 0x58100000, 32.768),
+    ),
 }
 
 
@@ -60,13 +75,19 @@ def build(core: Core, folder: Path) -> Path:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     image = folder / "kernels.elf"
-    link = ["--specs=rdimon.specs", f"-Wl,--section-start=.vectors={core.code:#x}"]
-    link += [f"-Wl,-Ttext={core.code + 0x9000:#x}", f"-Wl,-Tdata={core.data:#x}"]
+    # Code and vectors at 0, data in the memory at 0x20000000, as these machines have them.
+    link = ["--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x9000"]
+    link += ["-Wl,-Tdata=0x20000000"]
+    driver, base, _ = core.timer
+    (folder / "board.h").write_text(f"#define DK_BOARD_TIMER_BASE {base:#x}u\n")
+    own = [*SOURCES, PORT / "cortexm" / f"timer_{driver}.c", *kernel_files(core.isa)]
+    include = [folder, ROOT / "firmware", ROOT / "firmware/include", PORT / "cortexm"]
+    include += [PORT / "baremetal"]
     warnings = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
     subprocess.run(
-        ["arm-none-eabi-gcc", "-mthumb", *core.options, *warnings, f"-I{ROOT / 'firmware'}", *link]
-        + [str(path) for path in (*SOURCES, *kernel_files(core.isa))]
-        + ["-o", str(image)],
+        ["arm-none-eabi-gcc", "-mthumb", *core.options, *warnings, *link, "-o", str(image)]
+        + [f"-I{path}" for path in include]
+        + [str(path) for path in own],
         check=True,
     )
     return image
@@ -116,14 +137,24 @@ class KernelBoard:
         blocks = _block(gates.astype(np.int16), 2 * skew) + _block(x.astype(np.int16), 0)
         self._ask("GATE", _words(len(x)), blocks, result=(np.int16, len(x)))
 
-    def run(self, folder: Path) -> list[list[int]]:
+    def cost(self, m: QuantisedMatrix, x: Array) -> None:
+        """The timer's ticks that dk_matvec8 takes."""
+        head, _ = self._matrix(m)
+        self._ask("COST", head, _block(x.astype(np.int8), 0), result=(np.uint32, 1))
+
+    def instructions(self, folder: Path) -> list[float]:
+        """Run what `cost` asked for, with time counted in instructions."""
+        ticks = self.run(folder, "-icount", "shift=10")
+        return [found[0] / self.core.timer[2] for found in ticks]
+
+    def run(self, folder: Path, *options: str) -> list[list[int]]:
         """Return the results in the order of the requests."""
         (folder / "requests.bin").write_bytes(
             _words(len(self._requests)) + b"".join(self._requests)
         )
         command = ["qemu-system-arm", "-M", self.core.machine, "-nographic", "-semihosting"]
         done = subprocess.run(
-            [*command, "-kernel", str(self.image)],
+            [*command, *options, "-kernel", str(self.image)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -136,6 +136,28 @@ def test_gates(board: KernelBoard, tmp_path: Path) -> None:
     equal(board.run(tmp_path), want, names)
 
 
+MOST_A_MAC = {"cortex-m4": 0.95, "cortex-m7": 0.95, "cortex-m55": 0.165}
+MOST_MORE_WHEN_SPARSE = 1.25
+
+
+def test_instructions_a_mac(board: KernelBoard, tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    weights = rng.normal(size=(384, 384))
+    blocks = rng.random((48, 96)) < 0.5
+    kept = weights * np.kron(blocks, np.ones((8, 4)))
+    bias = np.zeros(384)
+    dense = quantise_narrow(Weights("dense", weights, bias), 12)
+    sparse = quantise_narrow(Weights("sparse", kept, bias, blocks=blocks), 12)
+    x = rng.integers(-127, 128, 384)
+    board.cost(dense, x)
+    board.cost(sparse, x)
+    costs = board.instructions(tmp_path)
+    of_dense, of_sparse = (cost / m.macs for cost, m in zip(costs, (dense, sparse), strict=True))
+    core = next(name for name, core in CORES.items() if core == board.core)
+    assert 0.5 * MOST_A_MAC[core] < of_dense <= MOST_A_MAC[core]
+    assert of_sparse <= MOST_MORE_WHEN_SPARSE * of_dense
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 def test_convolutions_along_a_line(board: KernelBoard, channels: int, tmp_path: Path) -> None:
     want, names = [], []

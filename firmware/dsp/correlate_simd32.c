@@ -26,6 +26,7 @@ static inline int16x2_t pair(const int16_t *x)
 int32_t dk_energy16(const int16_t *x, size_t count)
 {
     int32_t sum = 0;
+#pragma GCC unroll 4
     for (const int16_t *end = x + count; x < end; x += 2) {
         const int16x2_t two = pair(x);
         sum = __smlad(two, two, sum);

@@ -9,6 +9,7 @@ void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t coun
     for (const int32_t *end = y + count; y < end; y += 2, x += 2) {
         int64_t first = DK_FILTER_HALF, second = first;
         int32_t sample = x[0];
+#pragma GCC unroll 9
         for (size_t k = 0; k < DK_FILTER_TAPS; k += 2) {
             const int32_t middle = x[k + 1];
             first += (int64_t)taps[k] * sample;

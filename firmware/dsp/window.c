@@ -6,6 +6,7 @@
 void dk_emphasise(const int16_t *x, size_t count, int32_t *y)
 {
     int32_t past = *x++;
+#pragma GCC unroll 4
     for (const int32_t *end = y + count; y < end; y++) {
         const int32_t now = *x++;
         *y = now * (1 << DK_EMPHASIS_FRAC) - DK_PREEMPHASIS * past;

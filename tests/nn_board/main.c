@@ -9,13 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
+#include "drivers.h"
 #include "nn/nn.h"
 
 #define NONE 0xFFFFFFFFU
 #define GUARD 0xA5
 #define GUARD_BYTES 16
 
-enum { MATVEC8, MATVEC16, TANH, SIGMOID, NARROW, CONV2D, GRU_UPDATE, GATE };
+enum { MATVEC8, MATVEC16, TANH, SIGMOID, NARROW, CONV2D, GRU_UPDATE, GATE, COST };
 
 static int requests, results;
 static uint8_t arena[384 << 10];
@@ -76,7 +78,7 @@ static void give(const void *data, size_t size)
     }
 }
 
-static void matvec8(void)
+static dk_matrix8 narrow_matrix(void)
 {
     dk_matrix8 matrix = {.rows = (uint16_t)word(), .cols = (uint16_t)word()};
     matrix.weights = block();
@@ -84,10 +86,29 @@ static void matvec8(void)
     matrix.bias = block();
     matrix.multiplier = block();
     matrix.shift = block();
+    return matrix;
+}
+
+static void matvec8(void)
+{
+    const dk_matrix8 matrix = narrow_matrix();
     const int8_t *x = block();
     int16_t *y = (int16_t *)room(2U * matrix.rows, word());
     dk_matvec8(&matrix, x, y);
     give(y, 2U * matrix.rows);
+}
+
+// The timer's ticks that a product takes.
+static void cost(void)
+{
+    const dk_matrix8 matrix = narrow_matrix();
+    const int8_t *x = block();
+    int16_t *y = (int16_t *)room(2U * matrix.rows, 0);
+    uint32_t *ticks = (uint32_t *)room(sizeof *ticks, 0);
+    const uint32_t begun = dk_timer_now();
+    dk_matvec8(&matrix, x, y);
+    *ticks = dk_timer_now() - begun;
+    give(ticks, sizeof *ticks);
 }
 
 static dk_matrix16 wide(void)
@@ -160,6 +181,7 @@ int main(void)
     if (requests < 0 || results < 0) {
         refuse("no requests.bin, or no way to write results.bin");
     }
+    dk_timer_init();
     for (uint32_t left = word(); left > 0; left--) {
         used = 0;
         switch (word()) {
@@ -186,6 +208,9 @@ int main(void)
                 break;
             case GATE:
                 gate();
+                break;
+            case COST:
+                cost();
                 break;
             default:
                 refuse("a request is none of ours");

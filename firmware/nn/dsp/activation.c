@@ -7,6 +7,7 @@
 void dk_tanh(int16_t *values, size_t count)
 {
     const dk_chord *middle = dk_tanh_middle();
+#pragma GCC unroll 2
     for (const int16_t *end = values + count / 2 * 2; values < end; values += 2) {
         dk_put_pair(values, dk_tanh_pair(middle, dk_pair(values)));
     }
@@ -18,6 +19,7 @@ void dk_tanh(int16_t *values, size_t count)
 void dk_sigmoid(int16_t *values, size_t count)
 {
     const dk_chord *middle = dk_sigmoid_middle();
+#pragma GCC unroll 2
     for (const int16_t *end = values + count / 2 * 2; values < end; values += 2) {
         dk_put_pair(values, dk_sigmoid_pair(middle, dk_pair(values)));
     }

@@ -18,6 +18,7 @@ static inline uint32_t bytes(int32_t low, int32_t high)
 
 void dk_narrow(const int16_t *q15, size_t count, int8_t *x8)
 {
+#pragma GCC unroll 2
     for (const int16_t *end = q15 + count / 4 * 4; q15 < end; q15 += 4, x8 += 4) {
         const int32_t first = (int32_t)dk_pair(q15), second = (int32_t)dk_pair(q15 + 2);
         const uint32_t even = bytes(__smlabb(first, X8_ONE, HALF), __smlabb(second, X8_ONE, HALF));
