@@ -30,13 +30,14 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Core:
-    """QEMU's machine, the kernels' ISA, the compiler's options, and the timer: its driver, its
-    address and its ticks an instruction of 2^10 ns."""
+    """QEMU's machine, the kernels' ISA, the compiler's options, the timer (its driver, its address
+    and its ticks an instruction of 2^10 ns), and where code, data and the stack's end lie."""
 
     machine: str
     isa: str
     options: tuple[str, ...]
     timer: tuple[str, int, float]
+    memory: tuple[int, int, int] = (0, 0x20000000, 0x20070000)
 
 
 CORES = {
@@ -51,6 +52,13 @@ CORES = {
         "dsp",
         ("-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"),
         ("cmsdk", 0x40000000, 25.6),
+    ),
+    "cortex-m33": Core(
+        "mps2-an505",
+        "dsp",
+        ("-Os", "-mcpu=cortex-m33", "-mfloat-abi=soft"),
+        ("cmsdk", 0x50000000, 20.48),
+        (0x10000000, 0x38000000, 0x38200000),
     ),
     "cortex-m55": Core(
         "mps3-an547",
@@ -75,9 +83,9 @@ def build(core: Core, folder: Path) -> Path:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     image = folder / "kernels.elf"
-    # Code and vectors at 0, data in the memory at 0x20000000, as these machines have them.
-    link = ["--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x9000"]
-    link += ["-Wl,-Tdata=0x20000000"]
+    code, data, stack = core.memory
+    link = ["--specs=rdimon.specs", f"-Wl,--section-start=.vectors={code:#x}"]
+    link += [f"-Wl,-Ttext={code + 0x9000:#x}", f"-Wl,-Tdata={data:#x}", f"-DSTACK={stack:#x}U"]
     driver, base, _ = core.timer
     (folder / "board.h").write_text(f"#define DK_BOARD_TIMER_BASE {base:#x}u\n")
     own = [*SOURCES, PORT / "cortexm" / f"timer_{driver}.c", *kernel_files(core.isa)]

@@ -136,7 +136,7 @@ def test_gates(board: KernelBoard, tmp_path: Path) -> None:
     equal(board.run(tmp_path), want, names)
 
 
-MOST_A_MAC = {"cortex-m4": 0.95, "cortex-m7": 0.95, "cortex-m55": 0.165}
+MOST_A_MAC = {"cortex-m4": 0.95, "cortex-m7": 0.95, "cortex-m33": 0.95, "cortex-m55": 0.165}
 MOST_MORE_WHEN_SPARSE = 1.25
 
 

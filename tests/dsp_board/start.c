@@ -2,7 +2,9 @@
 // Vectors and reset of an emulated board whose C library talks by semihosting.
 #include <stdint.h>
 
+#ifndef STACK
 #define STACK 0x20070000U
+#endif
 #define CPACR (*(volatile uint32_t *)0xE000ED88U)
 #define COPROCESSORS (0xFU << 20)  // floating point and Helium
 
