@@ -60,7 +60,8 @@ void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESI
     int32_t past = 1 << DK_LPC_FRAC;
     taps[0] = past;
     for (size_t k = 0; k <= DK_LPC_ORDER; k++) {
-        taps[k + 1] = lpc[k] - (int32_t)dk_rounded((int64_t)past * DK_PREEMPHASIS, DK_EMPHASIS_FRAC);
+        taps[k + 1] =
+            lpc[k] - (int32_t)dk_rounded((int64_t)past * DK_PREEMPHASIS, DK_EMPHASIS_FRAC);
         past = lpc[k];
     }
 }
