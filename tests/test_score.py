@@ -82,7 +82,7 @@ def test_weights_are_a_checkpoint_or_a_state_packed_or_not(network: Lpcnet, tmp_
         read_weights(tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("voice", ["original", "float", "integer"])
+@pytest.mark.parametrize("voice", ["original", "float", "integer", "pulse"])
 def test_each_voice_speaks_as_long_as_it_was_told(
     network: Lpcnet, said: list[Utterance], voice: str
 ) -> None:
