@@ -40,7 +40,7 @@ class Sizes:
     pitch: int = 32
     embedding: int = 64
     density: tuple[float, float, float] = (0.1, 0.1, 0.23)  # z, r, h
-    density_b: float = 0.45
+    density_b: float = 0.33
 
 
 PRESETS = {
