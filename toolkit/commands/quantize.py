@@ -14,6 +14,7 @@ from toolkit.console import emit_json, err, json_option
 from toolkit.paths import BUILD
 from toolkit.stage import stage_of
 from toolkit.steps import CLIP, Sources, quantise_stage
+from toolkit.targets import load_target
 
 
 @click.command("quantize")
@@ -41,7 +42,8 @@ def command(
     model.save(output)
     err.print(_table(rows))
     made = stage_of(model)
-    total = describe(made, "")["table_bytes"]  # a receiver's voice included
+    # As portable C has them, a receiver's voice included; a board's packing may differ a little.
+    total = describe(made, load_target("host"))["table_bytes"]
     err.print(f"{output}: {made.name}, {made.scheme}, {total} bytes of tables")
     err.print(f"model hash {made.hash}")
     ends = {
