@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The network kernels: firmware/nn/*.c, all that is under firmware/nn/<isa>/, and what is portable
-# under firmware/nn/c/ without a file of the same name there.
-function(dredkit_kernels result isa)
+# The network kernels: firmware/nn/*.c, and of each kernel the file in the first of the folders
+# `isas` of firmware/nn that has one: toolkit/isas.py has the order, board.cmake tells it.
+function(dredkit_kernels result isas)
   set(nn "${CMAKE_SOURCE_DIR}/firmware/nn")
-  file(GLOB common CONFIGURE_DEPENDS "${nn}/*.c")
-  file(GLOB portable CONFIGURE_DEPENDS "${nn}/c/*.c")
-  set(special)
-  if(NOT isa STREQUAL "c")
+  file(GLOB chosen CONFIGURE_DEPENDS "${nn}/*.c")
+  set(taken)
+  foreach(isa IN LISTS isas)
     file(GLOB special CONFIGURE_DEPENDS "${nn}/${isa}/*.c")
-  endif()
-  foreach(file IN LISTS special)
-    get_filename_component(name "${file}" NAME)
-    list(REMOVE_ITEM portable "${nn}/c/${name}")
+    foreach(file IN LISTS special)
+      get_filename_component(name "${file}" NAME)
+      if(NOT name IN_LIST taken)
+        list(APPEND chosen "${file}")
+        list(APPEND taken "${name}")
+      endif()
+    endforeach()
   endforeach()
-  set(${result} ${common} ${portable} ${special} PARENT_SCOPE)
+  set(${result} ${chosen} PARENT_SCOPE)
 endfunction()

@@ -14,13 +14,12 @@ from pathlib import Path
 from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.build import write_board_files
 from toolkit.codegen.generate import GENERATED, generate
+from toolkit.isas import ISAS
 from toolkit.targets import Target, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
-BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53")
-# The vector instructions that a board's own variants of a kernel are named after.
-VARIANTS = {"mve": "mve", "dsp": "simd32", "neon": "neon"}
+BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76")
 TABLES = ("_weights.c", "_tables.c", "_model.c")
 DECODER = "firmware/decoder/"
 RECEIVER = "receiver"  # folder of the receiver's generated code
@@ -110,7 +109,7 @@ def is_of_board(name: str, board: Target) -> bool:
     path = Path(name)
     if path.parent == Path("firmware/nn") / board.isa:
         return True
-    if path.stem.endswith(f"_{VARIANTS[board.isa]}"):
+    if path.stem.endswith(f"_{ISAS[board.isa].suffix}"):
         return True
     if path.parent == Path("firmware/port/baremetal"):
         return True

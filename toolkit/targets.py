@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import InputError
+from toolkit.isas import ISAS
 from toolkit.tomltable import Table
 
 if sys.version_info >= (3, 11):
@@ -22,8 +23,8 @@ else:
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ROOT / "targets"
 
-SYSTEMS = ("cortexm", "aarch64", "posix")
-ISAS = ("c", "dsp", "mve", "neon", "dotprod")
+SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")
+GIC_SYSTEMS = ("armv7a", "aarch64")
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
 MEMORY_KINDS = ("flash", "ram")
 FLASH_SECTIONS = ("vectors", "text", "rodata")
@@ -74,7 +75,7 @@ class Uart:
 
 @dataclass(frozen=True)
 class Gic:
-    """The registers of an AArch64 board's interrupt controller, version 2."""
+    """The registers of a Cortex-A board's interrupt controller, version 2."""
 
     distributor: int
     cpu: int
@@ -221,7 +222,7 @@ def _target(path: Path, table: Table) -> Target:
         description=table.text("description"),
         system=system,
         core=table.text("core"),
-        isa=table.choice("isa", ISAS),
+        isa=table.choice("isa", tuple(ISAS)),
         clock_hz=table.integer("clock_hz", low=1),
         clock_source=table.text("clock_source"),
         verified_on=table.texts("verified_on"),
@@ -231,7 +232,7 @@ def _target(path: Path, table: Table) -> Target:
         stack_bytes=table.integer("stack_bytes", low=256) if on_board else 0,
         setup=table.text("setup") if on_board else "none",
         memories=memories,
-        gic=_gic(table.table("gic")) if system == "aarch64" else None,
+        gic=_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
         uart=_uart(table.table("uart")) if on_board else None,
         emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
     )

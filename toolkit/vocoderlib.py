@@ -17,6 +17,7 @@ import numpy.typing as npt
 from quantize.vocoder.lpcnet_model import LpcnetModel
 from toolkit.codegen.lpcnet import lpcnet_files
 from toolkit.errors import InputError, ToolError
+from toolkit.isas import kernel_files
 from toolkit.targets import ROOT
 
 FRAME: Final = 160
@@ -66,12 +67,9 @@ def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
         for file, text in lpcnet_files(voice, isa).items():
             (generated / file).write_text(text, encoding="utf-8")
     own = sorted((_FIRMWARE / "vocoder").glob(f"{name}*.c"))
-    portable = {file.name: file for file in (_FIRMWARE / "nn" / "c").glob("*.c")}
-    best = portable | {file.name: file for file in (_FIRMWARE / "nn" / isa).glob("*.c")}
-    kernels = [*(_FIRMWARE / "nn").glob("*.c"), *best.values()]
     signal = sorted((_FIRMWARE / "dsp").glob("*.c"))
     shared = [_FIRMWARE / file for file in _SHARED]
-    return [*own, *shared, *sorted(kernels), *signal, *sorted(generated.glob("*.c"))]
+    return [*own, *shared, *kernel_files(isa), *signal, *sorted(generated.glob("*.c"))]
 
 
 class VoiceLibrary:

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from toolkit.isas import chain
 from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, ROOT, Target
 
 TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
@@ -73,7 +74,7 @@ def board_cmake(target: Target) -> str:
     values = {
         "DREDKIT_BOARD_NAME": target.name,
         "DREDKIT_SYSTEM": target.system,
-        "DREDKIT_ISA": target.isa,
+        "DREDKIT_ISAS": ";".join(chain(target.isa)),
         "DREDKIT_TOOL_PREFIX": target.toolchain.prefix,
         "DREDKIT_CPU_FLAGS": ";".join(target.toolchain.cpu_flags),
         "DREDKIT_OPTIMISE": ";".join(target.toolchain.optimise),
