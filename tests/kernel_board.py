@@ -19,52 +19,106 @@ from toolkit.codegen.packing import tables
 ROOT = Path(__file__).resolve().parent.parent
 NN = ROOT / "firmware" / "nn"
 PORT = ROOT / "firmware" / "port"
-SOURCES = [ROOT / "tests/dsp_board/start.c", ROOT / "tests/nn_board/main.c"]
-OPERATIONS = (
-    *("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE"),
-    "COST",
-)
+BOARD = ROOT / "tests" / "nn_board"
+OPERATIONS = ("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE")
 NONE = 0xFFFFFFFF
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Core:
-    """QEMU's machine, the kernels' ISA, the compiler's options, the timer (its driver, its address
-    and its ticks an instruction of 2^10 ns), and where code, data and the stack's end lie."""
+class Family:
+    """Cores that start alike: the compiler, the folder of firmware/port, what starts main, how it
+    is linked, with `code`, `text`, `data` and `stack` filled in, and how QEMU takes the `image`."""
 
-    machine: str
+    compiler: str
+    port: str
+    start: tuple[Path, ...]
+    link: tuple[str, ...]
+    load: tuple[str, ...] = ("-kernel", "{image}")
+
+
+PLACES = (
+    "-Wl,--section-start=.vectors={code:#x}",
+    "-Wl,-Ttext={text:#x}",
+    "-Wl,-Tdata={data:#x}",
+)
+CORTEX_M = Family(
+    "arm-none-eabi-gcc",
+    "cortexm",
+    (ROOT / "tests/dsp_board/start.c",),
+    ("-mthumb", "--specs=rdimon.specs", *PLACES, "-DSTACK={stack:#x}U"),
+)
+# Data lie in RAM from the start, so that there are none to copy. No interrupt is enabled.
+OWN_LIBRARY = (
+    *("-nostdlib", "-static", "-no-pie", "-fno-pie", *PLACES),
+    *("-Wl,--defsym=dk_data_start=0,--defsym=dk_data_end=0,--defsym=dk_data_load=0",),
+    *("-Wl,--defsym=dk_bss_start=__bss_start,--defsym=dk_bss_end=_end",),
+    *("-Wl,--defsym=dk_stack_bottom={stack:#x}-0x4000,--defsym=dk_stack_top={stack:#x}",),
+    *("-Wl,--defsym=dk_irq=dk_fault", "-Wl,-e,dk_vectors"),
+)
+FROM_RESET = ("-device", "loader,file={image},cpu-num=0")
+AARCH64 = Family(
+    "aarch64-linux-gnu-gcc",
+    "aarch64",
+    (
+        BOARD / "semihosting.c",
+        *(PORT / "aarch64" / name for name in ("startup.c", "fault.c", "memory.c")),
+        *PORT.glob("*/setup_virt.c"),
+    ),
+    (*OWN_LIBRARY, "-lgcc"),
+    FROM_RESET,
+)
+
+
+@dataclass(frozen=True)
+class Core:
+    """QEMU's program and machine, the kernels' ISA, the compiler's options, the timer (its driver,
+    its address, its ticks an instruction, and the shift of -icount that makes it so), and where
+    code, data and the stack's end lie."""
+
+    emulator: tuple[str, ...]
     isa: str
     options: tuple[str, ...]
-    timer: tuple[str, int, float]
+    timer: tuple[str, int, float, int]
     memory: tuple[int, int, int] = (0, 0x20000000, 0x20070000)
+    family: Family = CORTEX_M
 
 
+VIRT = ("qemu-system-aarch64", "-nic", "none", "-M", "virt")
+VIRT_MEMORY = (0, 0x40200000, 0x40400000)  # flash, RAM after what QEMU puts there
 CORES = {
     "cortex-m4": Core(
-        "mps2-an386",
+        ("qemu-system-arm", "-M", "mps2-an386"),
         "dsp",
         ("-O2", "-funroll-loops", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
-        ("cmsdk", 0x40000000, 25.6),
+        ("cmsdk", 0x40000000, 25.6, 10),
     ),
     "cortex-m7": Core(
-        "mps2-an500",
+        ("qemu-system-arm", "-M", "mps2-an500"),
         "dsp",
         ("-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"),
-        ("cmsdk", 0x40000000, 25.6),
+        ("cmsdk", 0x40000000, 25.6, 10),
     ),
     "cortex-m33": Core(
-        "mps2-an505",
+        ("qemu-system-arm", "-M", "mps2-an505"),
         "dsp",
         ("-Os", "-mcpu=cortex-m33", "-mfloat-abi=soft"),
-        ("cmsdk", 0x50000000, 20.48),
+        ("cmsdk", 0x50000000, 20.48, 10),
         (0x10000000, 0x38000000, 0x38200000),
     ),
     "cortex-m55": Core(
-        "mps3-an547",
+        ("qemu-system-arm", "-M", "mps3-an547"),
         "mve",
         ("-O2", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard"),
-        ("sse", 0x58100000, 32.768),
+        ("sse", 0x58100000, 32.768, 10),
+    ),
+    "cortex-a53": Core(
+        (*VIRT, "-cpu", "cortex-a53"),
+        "neon",
+        ("-O3", "-mcpu=cortex-a53"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        AARCH64,
     ),
 }
 
@@ -79,25 +133,25 @@ def kernel_files(isa: str) -> list[Path]:
 
 def build(core: Core, folder: Path) -> Path:
     """Compile the kernels for a core; skips where there is no compiler or emulator."""
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    family = core.family
+    for tool in (family.compiler, core.emulator[0]):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     image = folder / "kernels.elf"
     code, data, stack = core.memory
-    link = ["--specs=rdimon.specs", f"-Wl,--section-start=.vectors={code:#x}"]
-    link += [f"-Wl,-Ttext={code + 0x9000:#x}", f"-Wl,-Tdata={data:#x}", f"-DSTACK={stack:#x}U"]
-    driver, base, _ = core.timer
+    link = [
+        option.format(code=code, text=code + 0x9000, data=data, stack=stack)
+        for option in family.link
+    ]
+    driver, base = core.timer[:2]
     (folder / "board.h").write_text(f"#define DK_BOARD_TIMER_BASE {base:#x}u\n")
-    own = [*SOURCES, PORT / "cortexm" / f"timer_{driver}.c", *kernel_files(core.isa)]
-    include = [folder, ROOT / "firmware", ROOT / "firmware/include", PORT / "cortexm"]
-    include += [PORT / "baremetal"]
+    port = PORT / family.port
+    own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c", *kernel_files(core.isa)]
+    include = [folder, ROOT / "firmware", ROOT / "firmware/include", port, PORT / "baremetal"]
     warnings = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-    subprocess.run(
-        ["arm-none-eabi-gcc", "-mthumb", *core.options, *warnings, *link, "-o", str(image)]
-        + [f"-I{path}" for path in include]
-        + [str(path) for path in own],
-        check=True,
-    )
+    command = [family.compiler, *core.options, *warnings, *(f"-I{path}" for path in include)]
+    command += [*(str(path) for path in own), "-o", str(image), *link]
+    subprocess.run(command, check=True)
     return image
 
 
@@ -107,6 +161,7 @@ class KernelBoard:
 
     core: Core
     image: Path
+    counting: bool = False  # ask for what kernels cost, not for what they give
     _requests: list[bytes] = field(default_factory=list)
     _results: list[tuple[Any, int]] = field(default_factory=list)
 
@@ -145,14 +200,9 @@ class KernelBoard:
         blocks = _block(gates.astype(np.int16), 2 * skew) + _block(x.astype(np.int16), 0)
         self._ask("GATE", _words(len(x)), blocks, result=(np.int16, len(x)))
 
-    def cost(self, m: QuantisedMatrix, x: Array) -> None:
-        """The timer's ticks that dk_matvec8 takes."""
-        head, _ = self._matrix(m)
-        self._ask("COST", head, _block(x.astype(np.int8), 0), result=(np.uint32, 1))
-
     def instructions(self, folder: Path) -> list[float]:
-        """Run what `cost` asked for, with time counted in instructions."""
-        ticks = self.run(folder, "-icount", "shift=10")
+        """Run what was asked for while `counting`, with time counted in instructions."""
+        ticks = self.run(folder, "-icount", f"shift={self.core.timer[3]}")
         return [found[0] / self.core.timer[2] for found in ticks]
 
     def run(self, folder: Path, *options: str) -> list[list[int]]:
@@ -160,9 +210,10 @@ class KernelBoard:
         (folder / "requests.bin").write_bytes(
             _words(len(self._requests)) + b"".join(self._requests)
         )
-        command = ["qemu-system-arm", "-M", self.core.machine, "-nographic", "-semihosting"]
+        command = [*self.core.emulator, "-nographic", "-semihosting", *options]
+        command += [option.format(image=self.image) for option in self.core.family.load]
         done = subprocess.run(
-            [*command, *options, "-kernel", str(self.image)],
+            command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -189,8 +240,9 @@ class KernelBoard:
         return head, np.int16 if m.is_wide else np.int8
 
     def _ask(self, operation: str, *parts: bytes, result: tuple[Any, int]) -> None:
-        self._requests.append(_words(OPERATIONS.index(operation)) + b"".join(parts))
-        self._results.append(result)
+        head = _words(int(self.counting), OPERATIONS.index(operation))
+        self._requests.append(head + b"".join(parts))
+        self._results.append((np.uint32, 1) if self.counting else result)
 
 
 def _words(*values: int) -> bytes:
