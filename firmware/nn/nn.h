@@ -86,4 +86,15 @@ void dk_conv2d_keep(int16_t *past, const int16_t *x, size_t count);
 // Returns where the next layer goes.
 uint8_t *dk_trace(uint8_t *trace, const int16_t *values, size_t count);
 
+// A network's first layer starts. It matters in an image that measures, where what went before is
+// not to count as that layer's.
+#ifdef DK_PROFILE
+void dk_trace_start(const uint8_t *trace);
+#else
+static inline void dk_trace_start(const uint8_t *trace)
+{
+    (void)trace;
+}
+#endif
+
 #endif

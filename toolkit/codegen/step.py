@@ -54,7 +54,8 @@ def step_source(model: QuantisedModel) -> str:
     return (
         f'{BANNER}#include "{name}.h"\n\n#include <string.h>\n\n#include "{name}_weights.h"\n\n'
         f"void dk_{name}_reset(dk_{name} *self)\n{{\n    memset(self, 0, sizeof *self);\n}}\n\n"
-        f"{_signature(model)}\n{{{body}    (void)trace;\n    (void)self;\n}}\n"
+        f"{_signature(model)}\n{{\n    dk_trace_start(trace);\n{body}"
+        "    (void)trace;\n    (void)self;\n}\n"
     )
 
 
