@@ -11,6 +11,7 @@ from toolkit.boards.process import ProcessBoard
 from toolkit.boards.qemu import QemuBoard
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
 from toolkit.codegen.generate import GENERATED, generate
+from toolkit.cycles.counter import BlockCounter
 from toolkit.errors import InputError
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
@@ -60,16 +61,19 @@ def prepare(
 
 
 @contextmanager
-def connected(prepared: Prepared, *, port: str | None, serial: str) -> Iterator[Session]:
+def connected(
+    prepared: Prepared, *, port: str | None, serial: str, counter: BlockCounter | None = None
+) -> Iterator[Session]:
     """A session with the target's board.
 
     With `port` (any pyserial URL), a board that is flashed already; otherwise an emulated one is
-    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty".
+    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty", and a `counter`
+    in it, if there is one.
     """
     target = prepared.target
     with ExitStack() as stack:
         if port is None:
-            port = stack.enter_context(_started(prepared, serial)).serial_url
+            port = stack.enter_context(_started(prepared, serial, counter)).serial_url
         baud = target.uart.baud if target.uart else 115200
         transport = open_port(port, baud=baud, wait_s=_PORT_WAIT_S)
         stack.callback(transport.close)
@@ -77,13 +81,16 @@ def connected(prepared: Prepared, *, port: str | None, serial: str) -> Iterator[
 
 
 @contextmanager
-def _started(prepared: Prepared, serial: str) -> Iterator[ProcessBoard | QemuBoard]:
+def _started(
+    prepared: Prepared, serial: str, counter: BlockCounter | None
+) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
         with ProcessBoard(prepared.server, serial) as process:
             yield process
         return
     if prepared.build is None:
         raise InputError(f"{prepared.target.name}: nothing was built to start")
-    with QemuBoard(prepared.target, serial) as board:
+    options = () if counter is None else counter.options
+    with QemuBoard(prepared.target, serial, options) as board:
         board.flash(prepared.build.elf)
         yield board

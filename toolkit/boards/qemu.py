@@ -28,9 +28,12 @@ class QemuBoard:
     It starts blank and halted; `flash` writes an image and lets it run. `serial` is "socket" (any
     free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. It ends
     with the thread that made it, so that nothing is left behind however this process ends.
+    `options` are for QEMU's command line.
     """
 
-    def __init__(self, target: Target, serial: str = "socket") -> None:
+    def __init__(
+        self, target: Target, serial: str = "socket", options: tuple[str, ...] = ()
+    ) -> None:
         emulator = target.emulator
         if emulator is None:
             raise InputError(f"{target.name} has no emulator: connect the board and give --port")
@@ -51,7 +54,7 @@ class QemuBoard:
                 *_tied_to_us(), program, "-M", emulator.machine, "-nodefaults", "-display", "none",
                 "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
                 "-chardev", f"socket,id=gdb,path={self.gdb_address},server=on,wait=off",
-                "-gdb", "chardev:gdb", *emulator.args,
+                "-gdb", "chardev:gdb", *emulator.args, *options,
             ]  # fmt: skip
             passed = []
             if serial_socket is None:

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A plugin for QEMU: which blocks of guest code ran how often, step by step.
+//
+// A step begins where execution reaches the address `enter` and ends where it reaches `leave`; what
+// runs outside, such as waiting for the serial line, is not counted. Within a step every arrival at
+// `split` begins a new section. The file `out` takes records of little 32-bit words:
+//
+//     1, number, start, end, instructions    a block, before its first count; `end` is past it
+//     2, n, n times: number, times, leaps    a section; a leap is an execution of the block that
+//                                            another block followed than the one behind it
+//     3                                      the step's end: its last section was the one before
+//
+// It is flushed at a step's end, so that whoever has seen a step's result can read its record.
+//
+// Debian's QEMU comes without qemu-plugin.h: the prototypes below are those of its interface's
+// version 1 (QEMU 4.2 to 8.2, include/qemu/qemu-plugin.h). Addresses have to fit 32 bits.
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint64_t qemu_plugin_id_t;
+typedef struct qemu_info_t qemu_info_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+
+typedef void (*translated)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
+typedef void (*executed)(unsigned int cpu, void *data);
+
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, translated call);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, executed call,
+                                          enum qemu_plugin_cb_flags flags, void *data);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+
+#define EXPORT __attribute__((visibility("default")))
+EXPORT extern int qemu_plugin_version;
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
+
+int qemu_plugin_version = 1;
+
+enum record { BLOCK = 1, SECTION = 2, STEP = 3 };
+
+typedef struct block {
+    uint32_t number, start, end, instructions;
+    uint32_t times, leaps;  // in this section
+    bool told;              // in the file
+    struct block *touched;  // the next of those that ran in this section
+    struct block *made;     // the next in the list of all
+} block;
+
+static struct {
+    uint32_t enter, leave, split;
+    FILE *out;
+    block *all;      // every block that was ever translated: few, and QEMU may forget and ask again
+    uint32_t count;  // of them
+    bool inside;     // of a step
+    block *touched;
+    uint32_t touched_count;
+    block *last;
+} state;
+
+static void put(uint32_t word)
+{
+    (void)fwrite(&word, sizeof word, 1, state.out);
+}
+
+static void tell(block *b)
+{
+    const uint32_t words[] = {BLOCK, b->number, b->start, b->end, b->instructions};
+    (void)fwrite(words, sizeof words, 1, state.out);
+    b->told = true;
+}
+
+static void end_section(void)
+{
+    for (block *b = state.touched; b != NULL; b = b->touched) {
+        if (!b->told) {
+            tell(b);
+        }
+    }
+    put(SECTION);
+    put(state.touched_count);
+    for (block *b = state.touched; b != NULL; b = b->touched) {
+        put(b->number);
+        put(b->times);
+        put(b->leaps);
+        b->times = 0;
+        b->leaps = 0;
+    }
+    state.touched = NULL;
+    state.touched_count = 0;
+}
+
+static void on_block(unsigned int cpu, void *data)
+{
+    (void)cpu;
+    block *b = data;
+    if (b->start == state.enter) {
+        state.inside = true;
+        state.last = NULL;
+    }
+    if (!state.inside) {
+        return;
+    }
+    if (state.last != NULL && b->start != state.last->end) {
+        state.last->leaps++;
+    }
+    if (b->start == state.leave) {
+        end_section();
+        put(STEP);
+        (void)fflush(state.out);
+        state.inside = false;
+        return;
+    }
+    if (b->start == state.split) {
+        end_section();
+    }
+    if (b->times++ == 0) {
+        b->touched = state.touched;
+        state.touched = b;
+        state.touched_count++;
+    }
+    state.last = b;
+}
+
+// The block of these addresses: the one that was made before, if QEMU translates it once more.
+static block *block_of(uint32_t start, uint32_t end, uint32_t instructions)
+{
+    for (block *b = state.all; b != NULL; b = b->made) {
+        if (b->start == start && b->end == end && b->instructions == instructions) {
+            return b;
+        }
+    }
+    block *b = calloc(1, sizeof *b);
+    if (b == NULL) {
+        abort();
+    }
+    b->number = state.count++;
+    b->start = start;
+    b->end = end;
+    b->instructions = instructions;
+    b->made = state.all;
+    state.all = b;
+    return b;
+}
+
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    (void)id;
+    const size_t count = qemu_plugin_tb_n_insns(tb);
+    const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, count - 1);
+    const uint64_t end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
+    block *b = block_of((uint32_t)qemu_plugin_tb_vaddr(tb), (uint32_t)end, (uint32_t)count);
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+    (void)info;
+    for (int i = 0; i < argc; i++) {
+        const char *value = strchr(argv[i], '=');
+        if (value == NULL) {
+            return -1;
+        }
+        const size_t name = (size_t)(value++ - argv[i]);
+        if (strncmp(argv[i], "out", name) == 0) {
+            state.out = fopen(value, "wb");
+        } else if (strncmp(argv[i], "enter", name) == 0) {
+            state.enter = (uint32_t)strtoul(value, NULL, 0);
+        } else if (strncmp(argv[i], "leave", name) == 0) {
+            state.leave = (uint32_t)strtoul(value, NULL, 0);
+        } else if (strncmp(argv[i], "split", name) == 0) {
+            state.split = (uint32_t)strtoul(value, NULL, 0);
+        }
+    }
+    if (state.out == NULL) {
+        return -1;
+    }
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    return 0;
+}
