@@ -3,21 +3,34 @@
 # generated model.
 set(port "firmware/port/${DREDKIT_SYSTEM}")
 set(baremetal "firmware/port/baremetal")
+set(drivers setup_${DREDKIT_SETUP} uart_${DREDKIT_UART} timer_${DREDKIT_TIMER})
+if(DREDKIT_SYSTEM MATCHES "^(aarch64|armv7a)$")
+  # What both have: a driver in the folder of the family comes first.
+  set(shared "firmware/port/cortexa")
+  list(APPEND drivers gic)
+endif()
 set(port_sources
   ${baremetal}/port.c ${baremetal}/limits.c ${baremetal}/report.c
-  ${port}/startup.c ${port}/fault.c ${port}/setup_${DREDKIT_SETUP}.c
-  ${port}/uart_${DREDKIT_UART}.c ${port}/timer_${DREDKIT_TIMER}.c)
+  ${port}/startup.c ${port}/fault.c)
+foreach(driver IN LISTS drivers)
+  if(shared AND NOT EXISTS "${CMAKE_SOURCE_DIR}/${port}/${driver}.c")
+    list(APPEND port_sources ${shared}/${driver}.c)
+  else()
+    list(APPEND port_sources ${port}/${driver}.c)
+  endif()
+endforeach()
 set(libraries -lc -lgcc)
+if(shared)
+  # Runs before memory's attributes are set up, and in the interrupt, which does not save the
+  # vector registers.
+  set_source_files_properties(${port_sources} PROPERTIES COMPILE_OPTIONS
+    "-mgeneral-regs-only;$<IF:$<STREQUAL:${DREDKIT_SYSTEM},aarch64>,-mstrict-align,-mno-unaligned-access>")
+endif()
 if(DREDKIT_SYSTEM STREQUAL "aarch64")
   # The C library of that compiler is for Linux: what the compiler itself asks for is here.
-  list(APPEND port_sources ${port}/gic.c)
   set(libraries -lgcc)
   add_compile_options(-fno-pie -fno-asynchronous-unwind-tables)
   add_link_options(-no-pie)
-  # Runs before memory's attributes are set up, and in the interrupt, which does not save the
-  # vector registers.
-  set_source_files_properties(${port_sources} PROPERTIES
-    COMPILE_OPTIONS "-mgeneral-regs-only;-mstrict-align")
   set_source_files_properties(${port}/memory.c PROPERTIES COMPILE_OPTIONS -mgeneral-regs-only)
   list(APPEND port_sources ${port}/memory.c)
 endif()

@@ -15,11 +15,11 @@ from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.build import write_board_files
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.isas import ISAS
-from toolkit.targets import Target, load_target
+from toolkit.targets import GIC_SYSTEMS, Target, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
-BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76")
+BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76", "virt-a7")
 TABLES = ("_weights.c", "_tables.c", "_model.c")
 DECODER = "firmware/decoder/"
 RECEIVER = "receiver"  # folder of the receiver's generated code
@@ -113,7 +113,8 @@ def is_of_board(name: str, board: Target) -> bool:
         return True
     if path.parent == Path("firmware/port/baremetal"):
         return True
-    if path.parent != Path("firmware/port") / board.system:
+    families = (board.system, *(("cortexa",) if board.system in GIC_SYSTEMS else ()))
+    if path.parent not in [Path("firmware/port") / family for family in families]:
         return False
     kind, _, choice = path.stem.partition("_")
     uart = board.uart.driver if board.uart else ""

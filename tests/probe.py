@@ -16,7 +16,7 @@ from toolkit.targets import load_target
 HERE = Path(__file__).parent / "board_probe"
 MODEL = HERE / "model"
 APP = HERE / "app"
-BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53")
+BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a7")
 
 
 @functools.cache

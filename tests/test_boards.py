@@ -25,9 +25,13 @@ from toolkit.errors import BoardError, InputError, ToolError
 from toolkit.targets import load_target
 
 # What a board says of a fault: how many bytes, how wide an address is, an undefined instruction.
-FAULT_BYTES = {"cortexm": 82, "aarch64": 98}
-FAULT_DIGITS = {"cortexm": 8, "aarch64": 16}
-UNDEFINED = {"cortexm": b"cfsr=00010000", "aarch64": b"esr=0000000002000000"}
+FAULT_BYTES = {"cortexm": 82, "armv7a": 82, "aarch64": 98}
+FAULT_DIGITS = {"cortexm": 8, "armv7a": 8, "aarch64": 16}
+UNDEFINED = {
+    "cortexm": b"cfsr=00010000",
+    "armv7a": b"mode=0000001b",
+    "aarch64": b"esr=0000000002000000",
+}
 EACH_BOARD = pytest.mark.parametrize("name", BOARDS)
 
 

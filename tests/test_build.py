@@ -19,6 +19,9 @@ from toolkit.commands.build import command
 from toolkit.errors import InputError, ToolError
 from toolkit.targets import ROOT, load_target
 
+# Of each toolchain and system, one that is built here.
+PRESETS = {"m55": "mps3-an547", "a53": "virt-a53", "a7": "virt-a7", "aarch64": "host"}
+
 
 def model_with(folder: Path, extra: str) -> Path:
     """The probe's model and one more C file."""
@@ -176,7 +179,7 @@ def test_presets_name_known_targets_and_toolchains() -> None:
 
 
 def test_presets_build(tmp_path: Path) -> None:
-    for preset, name in (("m55", "mps3-an547"), ("a53", "virt-a53"), ("aarch64", "host")):
+    for preset, name in PRESETS.items():
         target = load_target(name)
         board = build.write_board_files(target, tmp_path / name)
         folder = tmp_path / preset
@@ -186,8 +189,8 @@ def test_presets_build(tmp_path: Path) -> None:
             cwd=ROOT, check=True, capture_output=True,
         )  # fmt: skip
         subprocess.run(["cmake", "--build", str(folder), "-j2"], check=True, capture_output=True)
-    assert (tmp_path / "m55" / "firmware.elf").is_file()
-    assert (tmp_path / "a53" / "firmware.elf").is_file()
+    for board in ("m55", "a53", "a7"):
+        assert (tmp_path / board / "firmware.elf").is_file()
     assert (tmp_path / "aarch64" / "libdredkit_host.so").is_file()
 
 

@@ -101,6 +101,35 @@ def test_a_64_bit_cores_floats_are_told_from_its_integers(tmp_path: Path) -> Non
     assert offences["integers"] == ""
 
 
+def test_a_32_bit_cores_floats_are_told_from_its_integers(tmp_path: Path) -> None:
+    neon = ["-mthumb", "-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard", "-O2"]
+    floats = """
+    #include <arm_neon.h>
+    float32_t x[4]; double y; int32_t i;
+    void vectors(void) { vst1q_f32(x, vmlaq_f32(vld1q_f32(x), vld1q_f32(x), vld1q_f32(x))); }
+    void convert(void) { y = i; }
+    void constant(void) { vst1q_f32(x, vdupq_n_f32(2.0f)); }
+    void dk_reset(void) { vectors(); convert(); constant(); }
+    """
+    offences = " ".join(elf.forbidden(link(tmp_path, floats, [*neon, "-fno-inline"])))
+    for function in ("vectors", "convert", "constant"):
+        assert f" in {function} (" in offences, offences
+    integers = """
+    #include <arm_neon.h>
+    #include <string.h>
+    int16_t in[8], out[8]; int64_t sums[2]; char from[999], to[999];
+    void dk_reset(void) {
+        vst1q_s16(out, vqrdmulhq_s16(vld1q_s16(in), vld1q_s16(out)));
+        vst1q_s64(sums, vpadalq_s32(vld1q_s64(sums), vpaddlq_s16(vld1q_s16(out))));
+        memcpy(to, from, (unsigned)out[0]);
+    }
+    """
+    image = link(tmp_path, integers, neon)
+    # The C library moves a float register onto itself, so that nothing waits for it later.
+    assert ("vmov.f32", "s0, s0") in elf.disassemble(image)["memcpy"]
+    assert elf.forbidden(image) == []
+
+
 def test_an_image_of_an_unknown_machine_is_refused(tmp_path: Path) -> None:
     subprocess.run(["gcc", "-c", "-x", "c", "/dev/null", "-o", str(tmp_path / "a.o")], check=True)
     with pytest.raises(InputError, match=r"a\.o: is for EM_\w+, of which dredkit knows no instr"):

@@ -23,8 +23,10 @@ INDIRECT = "__indirect_call"
 FRAME_SINK = "dk_port_write"
 # The function that an interrupt enters, and the bytes stacked before. A Cortex-M does that by
 # itself, with the float or vector registers in use, plus alignment: 8 + 18 words (Arm DDI 0403
-# B1.5.7, DDI 0553 B3.18). On AArch64 the vector does it: firmware/port/aarch64/startup.c.
+# B1.5.7, DDI 0553 B3.18). On a Cortex-A the vector does it: firmware/port/aarch64/startup.c and
+# firmware/port/armv7a/startup.c, which calls what no Cortex-M has.
 INTERRUPT = {"EM_ARM": ("dk_uart_isr", 104 + 4), "EM_AARCH64": ("dk_irq", 160)}
+INTERRUPT_A32 = ("dk_irq", 36 + 4)
 
 NODE = re.compile(r'^node: \{ title: "([^"]+)" label: "([^"]*)"')
 EDGE = re.compile(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
@@ -52,7 +54,8 @@ def worst_stack(image: Path, objects: Path) -> int:
         targets.add(FRAME_SINK)
     depths: dict[str, int] = {}
     main = _depth(ROOT_FUNCTION, graph, targets, depths, [])
-    handler, stacked = INTERRUPT[machine(image)]
+    is_a32 = machine(image) == "EM_ARM" and INTERRUPT_A32[0] in graph
+    handler, stacked = INTERRUPT_A32 if is_a32 else INTERRUPT[machine(image)]
     return main + stacked + _depth(handler, graph, targets, depths, [])
 
 

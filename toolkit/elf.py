@@ -20,9 +20,10 @@ SHF_EXECINSTR = 0x4
 # The disassembler of a machine.
 OBJDUMP = {"EM_ARM": "arm-none-eabi", "EM_AARCH64": "aarch64-linux-gnu"}
 # An instruction on floats, scalar or vector: on Arm's 32-bit cores the type is in the mnemonic.
-FLOAT_INSTRUCTION = re.compile(r"^v\w+(\.\w+)*\.(f16|f32|f64|bf16)\b")
-# On 64-bit ones they begin with F, convert with CVT, or are the products of BF16. FMOV is not
-# among them: it moves bits between the vector registers and the others, unless it has a constant.
+# VMOV moves bits, whatever its type says, unless it has a constant.
+FLOAT_INSTRUCTION = re.compile(r"^v(?!mov)\w+(\.\w+)*\.(f16|f32|f64|bf16)\b")
+FLOAT_MOVE = re.compile(r"^(fmov|vmov(\w\w)?\.f\w+)$")
+# On 64-bit ones they begin with F, convert with CVT, or are the products of BF16. FMOV is as VMOV.
 FLOAT_INSTRUCTION_64 = re.compile(r"^(f(?!mov)\w+|[su]cvtf|bf\w*(mmla|mlal|dot|cvt)\w*)$")
 FLOAT_HELPER = re.compile(
     r"^(__aeabi_(c?[fd](add|sub|rsub|mul|div|neg|cmp\w*)|[fd]2\w+|\w+2[fdh]|h2f\w*)"
@@ -187,9 +188,10 @@ def disassemble(path: Path) -> dict[str, list[tuple[str, str]]]:
 
 def is_float(mnemonic: str, operands: str) -> bool:
     """Whether an instruction computes with floats, or loads a float constant."""
-    if mnemonic.startswith("v"):
-        return bool(FLOAT_INSTRUCTION.match(mnemonic))
-    return bool(FLOAT_INSTRUCTION_64.match(mnemonic)) or (mnemonic == "fmov" and "#" in operands)
+    if FLOAT_MOVE.match(mnemonic):
+        return "#" in operands
+    pattern = FLOAT_INSTRUCTION if mnemonic.startswith("v") else FLOAT_INSTRUCTION_64
+    return bool(pattern.match(mnemonic))
 
 
 def forbidden(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from toolkit.elf import load_sections
 from toolkit.errors import BoardError, ToolError
 from toolkit.targets import Target
 
-ARCHITECTURES = {"cortexm": "arm", "aarch64": "aarch64"}
+ARCHITECTURES = {"cortexm": "arm", "armv7a": "arm", "aarch64": "aarch64"}
 GDB_TIMEOUT = 60.0  # seconds: a megabyte through a slow probe
 GDB_CONNECT = 10  # seconds
 

@@ -31,7 +31,7 @@ static inline void dk_core_sync(void)
     __asm__ volatile("dsb sy\n\tisb" ::: "memory");
 }
 
-// Both in gic.c.
+// Both in cortexa/gic.c.
 void dk_core_enable(uint32_t irq);
 void dk_core_pend(uint32_t irq, uint32_t mask);
 

@@ -2,13 +2,9 @@
 // From reset to main for a 64-bit Arm core that starts at EL1. Without the MMU all memory counts
 // as device memory, in which an unaligned access faults; so it is on before anything else runs.
 #include "core.h"
+#include "sections.h"
 
 int main(void);
-
-// From the linker script: their addresses are what counts.
-extern uint32_t dk_data_start[], dk_data_end[], dk_bss_start[], dk_bss_end[];
-extern uint32_t dk_stack_bottom[];
-extern const uint32_t dk_data_load[];
 
 // Translation table of the board, in setup_<name>.c: entries of 1 GB, four of them.
 extern const uint64_t dk_translation[];
@@ -87,32 +83,11 @@ static void start_mmu(void)
     __asm__ volatile("msr sctlr_el1, %0\n\tisb" ::"r"(system) : "memory");
 }
 
-// All stores go through volatile pointers: no call to memset or memcpy.
-static void paint_stack(void)
-{
-    uint32_t *here;
-    __asm__ volatile("mov %0, sp" : "=r"(here));
-    for (volatile uint32_t *word = dk_stack_bottom; word < here; word++) {
-        *word = DK_STACK_PAINT;
-    }
-}
-
-static void fill_ram(void)
-{
-    const uint32_t *from = dk_data_load;
-    for (volatile uint32_t *to = dk_data_start; to < dk_data_end; to++) {
-        *to = *from++;
-    }
-    for (volatile uint32_t *word = dk_bss_start; word < dk_bss_end; word++) {
-        *word = 0;
-    }
-}
-
 void dk_reset(void)
 {
     start_mmu();
-    paint_stack();
-    fill_ram();
+    dk_paint_stack();
+    dk_fill_ram();
     (void)main();
     for (;;) {
         dk_core_sleep();

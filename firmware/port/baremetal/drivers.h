@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a board without an operating system is made of. board.cmake names one file of each kind, in
-// the folder of the core's family, and each defines the functions of its kind: setup_<name>.c,
-// uart_<driver>.c and timer_<driver>.c. Constants come from board.h. A new board is a TOML file,
-// and at most a driver. A new family also has a core.h, a start-up and a fault handler.
+// the folder of the core's family or in cortexa, which aarch64 and armv7a share, and each defines
+// the functions of its kind: setup_<name>.c, uart_<driver>.c and timer_<driver>.c. Constants come
+// from board.h. A new board is a TOML file, and at most a driver. A new family also has a core.h, a
+// start-up and a fault handler.
 #ifndef DREDKIT_BAREMETAL_DRIVERS_H
 #define DREDKIT_BAREMETAL_DRIVERS_H
 

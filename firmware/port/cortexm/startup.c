@@ -5,13 +5,11 @@
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
+#include "sections.h"
 
 int main(void);
 
-// From the linker script: their addresses are what counts.
-extern uint32_t dk_data_start[], dk_data_end[], dk_bss_start[], dk_bss_end[];
-extern uint32_t dk_stack_bottom[], dk_stack_top[];
-extern const uint32_t dk_data_load[];
+extern uint32_t dk_stack_top[];  // from the linker script
 
 __attribute__((noreturn)) void dk_reset(void);
 
@@ -43,28 +41,6 @@ __attribute__((section(".vectors"), used)) const dk_vector_table dk_vectors = {
         },
 };
 
-// All stores go through volatile pointers: no call to memset or memcpy, no vector register, whose
-// frames and access rights are just what is being set up here.
-static void paint_stack(void)
-{
-    uint32_t *here;
-    __asm__ volatile("mov %0, sp" : "=r"(here));
-    for (volatile uint32_t *word = dk_stack_bottom; word < here; word++) {
-        *word = DK_STACK_PAINT;
-    }
-}
-
-static void fill_ram(void)
-{
-    const uint32_t *from = dk_data_load;
-    for (volatile uint32_t *to = dk_data_start; to < dk_data_end; to++) {
-        *to = *from++;
-    }
-    for (volatile uint32_t *word = dk_bss_start; word < dk_bss_end; word++) {
-        *word = 0;
-    }
-}
-
 void dk_reset(void)
 {
     DK_SCB_VTOR = (uint32_t)(uintptr_t)&dk_vectors;
@@ -79,8 +55,8 @@ void dk_reset(void)
 #if __ARM_ARCH >= 8
     __asm__ volatile("msr msplim, %0" ::"r"(dk_stack_bottom));
 #endif
-    paint_stack();
-    fill_ram();
+    dk_paint_stack();
+    dk_fill_ram();
     (void)main();
     for (;;) {
     }

@@ -3,26 +3,27 @@
 // 1 GB. The last pages below the RAM stay without a translation: a stack that grows too far faults.
 #include "core.h"
 
-// Blocks of 2 MB and of 1 GB (Arm DDI 0487 D8.3): 1 + attribute * 4, read-only 1 << 7, shared
-// 3 << 8, used 1 << 10, no execution 3 << 53.
+// Blocks of 2 MB and of 1 GB, which are the same in the long descriptors of 32-bit cores (Arm DDI
+// 0406 B3.6) as on 64-bit ones (DDI 0487 D8.3): 1 + attribute * 4, read-only 1 << 7, shared 3 << 8,
+// used 1 << 10; in the upper word, no execution 3 << 21.
 __asm__(".pushsection .rodata.dk_translation, \"a\"\n"
         ".global dk_translation\n"
         ".balign 4096\n"
         "blocks:\n"
         ".set at, 0\n"
         ".rept 64\n"  // flash
-        "    .quad at + 0x781\n"
+        "    .word at + 0x781, 0\n"
         "    .set at, at + 0x200000\n"
         ".endr\n"
         ".rept 64\n"  // interrupt controller, UART
-        "    .quad at + 0x60000000000405\n"
+        "    .word at + 0x405, 0x600000\n"
         "    .set at, at + 0x200000\n"
         ".endr\n"
         ".fill 384, 8, 0\n"
         "dk_translation:\n"
-        "    .quad blocks + 3\n"
-        "    .quad 0x40000000 + 0x60000000000701\n"
-        "    .quad 0, 0\n"
+        "    .word blocks + 3, 0\n"
+        "    .word 0x40000000 + 0x701, 0x600000\n"
+        "    .word 0, 0, 0, 0\n"
         ".popsection\n");
 
 void dk_setup(void)

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the port needs of a 32-bit Arm core in supervisor mode (Armv7-A, Arm DDI 0406), and of its
+// interrupt controller.
+#ifndef DREDKIT_ARMV7A_CORE_H
+#define DREDKIT_ARMV7A_CORE_H
+
+#include <stdint.h>
+
+#include "drivers.h"
+
+#define DK_CPSR_IRQ_HELD (1u << 7)
+
+// Read or write a register of the system control coprocessor.
+#define DK_CP15_READ(value, op1, n, m, op2) \
+    __asm__ volatile("mrc p15, " #op1 ", %0, " #n ", " #m ", " #op2 : "=r"(value)::"memory")
+#define DK_CP15_WRITE(value, op1, n, m, op2) \
+    __asm__ volatile("mcr p15, " #op1 ", %0, " #n ", " #m ", " #op2 ::"r"(value) : "memory")
+
+// Hold interrupts back; returns what dk_core_release wants.
+static inline uint32_t dk_core_hold(void)
+{
+    uint32_t state;
+    __asm__ volatile("mrs %0, cpsr\n\tcpsid i" : "=r"(state)::"memory");
+    return state & DK_CPSR_IRQ_HELD;
+}
+
+static inline void dk_core_release(uint32_t held)
+{
+    uint32_t state;
+    __asm__ volatile("mrs %0, cpsr" : "=r"(state));
+    __asm__ volatile("msr cpsr_c, %0" ::"r"((state & ~DK_CPSR_IRQ_HELD) | held) : "memory");
+}
+
+static inline void dk_core_sleep(void)
+{
+    __asm__ volatile("wfi" ::: "memory");
+}
+
+// Make a write to a device or a system register take effect before the next instruction.
+static inline void dk_core_sync(void)
+{
+    __asm__ volatile("dsb sy\n\tisb" ::: "memory");
+}
+
+// Both in cortexa/gic.c.
+void dk_core_enable(uint32_t irq);
+void dk_core_pend(uint32_t irq, uint32_t mask);
+
+#endif
