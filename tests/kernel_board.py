@@ -15,9 +15,9 @@ import pytest
 
 from quantize.model import QuantisedMatrix
 from toolkit.codegen.packing import tables
+from toolkit.isas import kernel_files
 
 ROOT = Path(__file__).resolve().parent.parent
-NN = ROOT / "firmware" / "nn"
 PORT = ROOT / "firmware" / "port"
 BOARD = ROOT / "tests" / "nn_board"
 OPERATIONS = ("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE")
@@ -120,15 +120,15 @@ CORES = {
         VIRT_MEMORY,
         AARCH64,
     ),
+    "cortex-a76": Core(
+        (*VIRT, "-cpu", "cortex-a76"),
+        "dotprod",
+        ("-O3", "-mcpu=cortex-a76"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        AARCH64,
+    ),
 }
-
-
-def kernel_files(isa: str) -> list[Path]:
-    """The same files that cmake/kernels.cmake chooses."""
-    special = sorted((NN / isa).glob("*.c")) if isa != "c" else []
-    taken = {path.name for path in special}
-    portable = [path for path in sorted((NN / "c").glob("*.c")) if path.name not in taken]
-    return [*sorted(NN.glob("*.c")), *portable, *special]
 
 
 def build(core: Core, folder: Path) -> Path:

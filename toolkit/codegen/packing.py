@@ -12,14 +12,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from quantize import integer
 from quantize.errors import InputError
-from quantize.model import QuantisedMatrix, accumulator_bounds
+from quantize.model import QuantisedMatrix
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
+from toolkit.codegen.packing_dotprod import packed_dotprod
+from toolkit.codegen.packing_parts import Tables, by_rows, factors, padded, tiles
 
-Tables = dict[str, npt.NDArray[Any]]
-
-_UPPER: Final = 16  # a multiplier times 2^16 is an int32, a result times 2^16 as well
 _MOST_COLS: Final = 1024  # for which the kernels have room
 _DSP_ROWS: Final = 4  # at once
 _DSP_SUM_FRAC: Final = 8  # sums are 2^8 times the accumulator
@@ -36,7 +34,7 @@ def tables(matrix: QuantisedMatrix, isa: str) -> Tables:
 
     Members that are left out are NULL.
     """
-    pack = {"dsp": _packed_dsp, "mve": _packed_mve}.get(isa)
+    pack = {"dsp": _packed_dsp, "mve": _packed_mve, "dotprod": packed_dotprod}.get(isa)
     packed = None if pack is None or matrix.is_wide else pack(matrix)
     return plain_tables(matrix) if packed is None else packed
 
@@ -61,7 +59,7 @@ def stored_weights(matrix: QuantisedMatrix) -> npt.NDArray[Any]:
     """Weights of plain tables: rows for dense, kept 8x4 blocks for sparse."""
     if matrix.blocks is None:
         return np.ascontiguousarray(matrix.weights).reshape(-1)
-    return np.ascontiguousarray(_tiles(matrix.weights, BLOCK_ROWS)[matrix.blocks]).reshape(-1)
+    return np.ascontiguousarray(tiles(matrix.weights, BLOCK_ROWS)[matrix.blocks]).reshape(-1)
 
 
 def block_index(matrix: QuantisedMatrix) -> npt.NDArray[np.uint8]:
@@ -80,41 +78,14 @@ def block_index(matrix: QuantisedMatrix) -> npt.NDArray[np.uint8]:
     return np.array(stream, np.uint8)
 
 
-def _factors(
-    matrix: QuantisedMatrix, sum_frac: int, product_frac: int
-) -> tuple[integer.Ints, integer.Ints] | None:
-    """Biases and the int32 factors of sums that are held times 2^sum_frac.
-
-    With a rounding multiplication that drops `product_frac` bits the factor multiplier *
-    2^(product_frac - sum_frac - shift) requantises exactly. None where sums or factors do not fit.
-    """
-    bias, multiplier = matrix.bias.astype(np.int64), matrix.multiplier.astype(np.int64)
-    room = product_frac - sum_frac - matrix.shift.astype(np.int64)
-    bounds = accumulator_bounds(matrix.weights, bias, integer.X8_ONE)
-    # A row of zeros always gives the same: that, whatever its bias and shift are.
-    constant = ~matrix.weights.any(axis=1)
-    moving = ~constant
-    if np.any(moving & ((bounds << sum_frac > integer.INT32_MAX) | (room < 0) | (room > _UPPER))):
-        return None
-    result = integer.requantise(bias, multiplier, matrix.shift.astype(np.int64))
-    factors = np.where(constant, 1 << (product_frac - _UPPER), multiplier << (room * moving))
-    return np.where(constant, result << (_UPPER - sum_frac), bias), factors
-
-
-def _padded(matrix: QuantisedMatrix, rows: int, cols: int) -> integer.Ints:
-    """The weights with zeros below and to the right, up to multiples of `rows` and `cols`."""
-    up = ((0, -matrix.rows % rows), (0, -matrix.cols % cols))
-    return np.pad(matrix.weights.astype(np.int64), up)
-
-
 def _packed_dsp(matrix: QuantisedMatrix) -> Tables | None:
     """Tables for firmware/nn/dsp/matvec8.c, which defines them; None without a proof."""
-    found = _factors(matrix, _DSP_SUM_FRAC, _DSP_PRODUCT_FRAC)
+    found = factors(matrix, _DSP_SUM_FRAC, _DSP_PRODUCT_FRAC)
     if found is None or matrix.cols > _MOST_COLS or matrix.weights.min() < -127:
         return None
-    bias, factor = (_by_rows(values, _DSP_ROWS) for values in found)
+    bias, factor = (by_rows(values, _DSP_ROWS) for values in found)
     stream = []
-    for group, tile in enumerate(_tiles(_padded(matrix, _DSP_ROWS, BLOCK_COLS), _DSP_ROWS)):
+    for group, tile in enumerate(tiles(padded(matrix, _DSP_ROWS, BLOCK_COLS), _DSP_ROWS)):
         blocks = matrix.blocks
         kept = tile if blocks is None else tile[blocks[group * _DSP_ROWS // BLOCK_ROWS]]
         halves = kept[..., 1::2] * 256 + kept[..., ::2]
@@ -126,11 +97,11 @@ def _packed_dsp(matrix: QuantisedMatrix) -> Tables | None:
 
 def _packed_mve(matrix: QuantisedMatrix) -> Tables | None:
     """Tables for firmware/nn/mve/matvec8.c, which defines them; None without a proof."""
-    found = _factors(matrix, _MVE_SUM_FRAC, _MVE_PRODUCT_FRAC)
+    found = factors(matrix, _MVE_SUM_FRAC, _MVE_PRODUCT_FRAC)
     if found is None or matrix.cols > _MOST_COLS:
         return None
-    bias, factor = (_by_rows(values, _MVE_ROWS) for values in found)
-    weights = _padded(matrix, _MVE_ROWS, _MVE_COLS)
+    bias, factor = (by_rows(values, _MVE_ROWS) for values in found)
+    weights = padded(matrix, _MVE_ROWS, _MVE_COLS)
     stream, index = [], []
     for group, rows in enumerate(weights.reshape(-1, _MVE_ROWS, weights.shape[1])):
         if matrix.blocks is not None:
@@ -146,14 +117,3 @@ def _packed_mve(matrix: QuantisedMatrix) -> Tables | None:
             stream += [bias[group][first::2], factor[group][first::2]]
     packed = {"weights": np.concatenate(stream).astype(np.int32)}
     return packed if matrix.blocks is None else packed | {"index": np.array(index, np.uint8)}
-
-
-def _by_rows(values: integer.Ints, rows: int) -> integer.Ints:
-    """[groups, rows], with zeros at the end."""
-    return np.pad(values, (0, -len(values) % rows)).reshape(-1, rows)
-
-
-def _tiles(weights: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
-    """[groups, columns of tiles, rows, BLOCK_COLS] of whole tiles."""
-    groups, columns = weights.shape[0] // rows, weights.shape[1] // BLOCK_COLS
-    return weights.reshape(groups, rows, columns, BLOCK_COLS).transpose(0, 2, 1, 3)
