@@ -5,7 +5,7 @@
 // runs outside, such as waiting for the serial line, is not counted. Within a step every arrival at
 // `split` begins a new section. The file `out` takes records of little 32-bit words:
 //
-//     1, number, start, end, instructions    a block, before its first count; `end` is past it
+//     1, number, start, instructions         a block, before its first count
 //     2, n, n times: number, times, leaps    a section; a leap is an execution of the block that
 //                                            another block followed than the one behind it
 //     3                                      the step's end: its last section was the one before
@@ -72,7 +72,7 @@ static void put(uint32_t word)
 
 static void tell(block *b)
 {
-    const uint32_t words[] = {BLOCK, b->number, b->start, b->end, b->instructions};
+    const uint32_t words[] = {BLOCK, b->number, b->start, b->instructions};
     (void)fwrite(words, sizeof words, 1, state.out);
     b->told = true;
 }
@@ -155,6 +155,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     (void)id;
     const size_t count = qemu_plugin_tb_n_insns(tb);
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, count - 1);
+    // Too far where QEMU looked at an instruction on the next page, and did not take it; such a
+    // block ends with no branch, so that nobody asks where it leapt to.
     const uint64_t end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
     block *b = block_of((uint32_t)qemu_plugin_tb_vaddr(tb), (uint32_t)end, (uint32_t)count);
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);

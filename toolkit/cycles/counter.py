@@ -22,17 +22,16 @@ ENGINE = "dk_app_engine"  # its last member points to the step function
 LEAVE = "dk_port_work_ticks"  # what the server calls just before a step, and just after it
 SPLIT = "dk_trace"  # what a step calls after each layer
 _BLOCK, _SECTION, _STEP = 1, 2, 3
-_BLOCK_WORDS, _COUNT_WORDS = 4, 3
+_BLOCK_WORDS, _COUNT_WORDS = 3, 3
 
 Counts = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Instructions from `start` up to `end` that QEMU ran as one piece; the Thumb bit is off."""
+    """So many instructions from address `start` that QEMU ran as one piece; no Thumb bit."""
 
     start: int
-    end: int
     instructions: int
 
 
@@ -122,8 +121,8 @@ def parse_record(words: Counts, steps: int) -> Run:
         kind = words[at]
         at += 1
         if kind == _BLOCK:
-            number, start, end, instructions = (int(w) for w in words[at : at + _BLOCK_WORDS])
-            blocks[number] = Block(start, end, instructions)
+            number, start, instructions = (int(word) for word in words[at : at + _BLOCK_WORDS])
+            blocks[number] = Block(start, instructions)
             at += _BLOCK_WORDS
         elif kind == _SECTION:
             size = _COUNT_WORDS * int(words[at])
