@@ -49,23 +49,27 @@ CORTEX_M = Family(
     ("-mthumb", "--specs=rdimon.specs", *PLACES, "-DSTACK={stack:#x}U"),
 )
 # Data lie in RAM from the start, so that there are none to copy. No interrupt is enabled.
-OWN_LIBRARY = (
-    *("-nostdlib", "-static", "-no-pie", "-fno-pie", *PLACES),
+OWN_START = (
+    *("-nostdlib", "-static", *PLACES),
     *("-Wl,--defsym=dk_data_start=0,--defsym=dk_data_end=0,--defsym=dk_data_load=0",),
     *("-Wl,--defsym=dk_bss_start=__bss_start,--defsym=dk_bss_end=_end",),
     *("-Wl,--defsym=dk_stack_bottom={stack:#x}-0x4000,--defsym=dk_stack_top={stack:#x}",),
     *("-Wl,--defsym=dk_irq=dk_fault", "-Wl,-e,dk_vectors"),
 )
 FROM_RESET = ("-device", "loader,file={image},cpu-num=0")
+VIRT_START = (BOARD / "semihosting.c", PORT / "cortexa/setup_virt.c")
 AARCH64 = Family(
     "aarch64-linux-gnu-gcc",
     "aarch64",
-    (
-        BOARD / "semihosting.c",
-        *(PORT / "aarch64" / name for name in ("startup.c", "fault.c", "memory.c")),
-        *PORT.glob("*/setup_virt.c"),
-    ),
-    (*OWN_LIBRARY, "-lgcc"),
+    (*VIRT_START, *(PORT / "aarch64" / name for name in ("startup.c", "fault.c", "memory.c"))),
+    (*OWN_START, "-no-pie", "-fno-pie", "-lgcc"),
+    FROM_RESET,
+)
+ARMV7A = Family(
+    "arm-none-eabi-gcc",
+    "armv7a",
+    (*VIRT_START, *(PORT / "armv7a" / name for name in ("startup.c", "fault.c"))),
+    ("-mthumb", *OWN_START, "-lc", "-lgcc"),
     FROM_RESET,
 )
 
@@ -85,6 +89,7 @@ class Core:
 
 
 VIRT = ("qemu-system-aarch64", "-nic", "none", "-M", "virt")
+VIRT_32 = ("qemu-system-arm", "-nic", "none", "-M", "virt")
 VIRT_MEMORY = (0, 0x40200000, 0x40400000)  # flash, RAM after what QEMU puts there
 CORES = {
     "cortex-m4": Core(
@@ -111,6 +116,14 @@ CORES = {
         "mve",
         ("-O2", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard"),
         ("sse", 0x58100000, 32.768, 10),
+    ),
+    "cortex-a7": Core(
+        (*VIRT_32, "-cpu", "cortex-a7"),
+        "neon",
+        ("-O3", "-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        ARMV7A,
     ),
     "cortex-a53": Core(
         (*VIRT, "-cpu", "cortex-a53"),

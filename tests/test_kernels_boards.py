@@ -162,6 +162,7 @@ MOST_A_MAC = {
     "cortex-m7": 0.95,
     "cortex-m33": 0.95,
     "cortex-m55": 0.165,
+    "cortex-a7": 0.36,
     "cortex-a53": 0.80,
     "cortex-a76": 0.10,
 }

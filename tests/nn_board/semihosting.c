@@ -25,7 +25,7 @@ static uintptr_t host(uintptr_t operation, const void *arguments)
 #else
     register uintptr_t first __asm("r0") = operation;
     register const void *second __asm("r1") = arguments;
-    __asm volatile("svc #0x123456" : "+r"(first) : "r"(second) : "lr", "memory");
+    __asm volatile("svc #0xAB" : "+r"(first) : "r"(second) : "lr", "memory");  // of Thumb
 #endif
     return first;
 }
