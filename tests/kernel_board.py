@@ -128,7 +128,7 @@ CORES = {
     "cortex-a53": Core(
         (*VIRT, "-cpu", "cortex-a53"),
         "neon",
-        ("-O3", "-mcpu=cortex-a53"),
+        ("-O3", "-funroll-loops", "-mcpu=cortex-a53"),
         ("pmu", 0, 1.0, 0),
         VIRT_MEMORY,
         AARCH64,

@@ -163,7 +163,7 @@ MOST_A_MAC = {
     "cortex-m33": 0.95,
     "cortex-m55": 0.165,
     "cortex-a7": 0.36,
-    "cortex-a53": 0.80,
+    "cortex-a53": 0.265,
     "cortex-a76": 0.10,
 }
 # SDOT takes two instructions a block, and finding its inputs takes another one and a half.

@@ -16,6 +16,7 @@ from quantize.errors import InputError
 from quantize.model import QuantisedMatrix
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.packing_dotprod import packed_dotprod
+from toolkit.codegen.packing_neon import packed_neon
 from toolkit.codegen.packing_parts import Tables, by_rows, factors, padded, tiles
 
 _MOST_COLS: Final = 1024  # for which the kernels have room
@@ -34,7 +35,12 @@ def tables(matrix: QuantisedMatrix, isa: str) -> Tables:
 
     Members that are left out are NULL.
     """
-    pack = {"dsp": _packed_dsp, "mve": _packed_mve, "dotprod": packed_dotprod}.get(isa)
+    pack = {
+        "dsp": _packed_dsp,
+        "mve": _packed_mve,
+        "neon": packed_neon,
+        "dotprod": packed_dotprod,
+    }.get(isa)
     packed = None if pack is None or matrix.is_wide else pack(matrix)
     return plain_tables(matrix) if packed is None else packed
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What AArch64's and ARMv7-A's NEON write differently.
+#ifndef DREDKIT_NEON_LANES_H
+#define DREDKIT_NEON_LANES_H
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Sums of neighbours: of a in the lower half, of b in the upper.
+static inline int32x4_t dk_add_neighbours(int32x4_t a, int32x4_t b)
+{
+#if defined(__aarch64__)
+    return vpaddq_s32(a, b);
+#else
+    return vcombine_s32(vpadd_s32(vget_low_s32(a), vget_high_s32(a)),
+                        vpadd_s32(vget_low_s32(b), vget_high_s32(b)));
+#endif
+}
+
+// Four bytes at *x, four times; *x moves on by `step`. No intrinsic does both. `all` is what may be
+// read.
+typedef struct {
+    int8_t bytes[1024];
+} dk_readable;
+
+static inline int8x16_t dk_four_bytes(const int8_t **x, size_t step, const dk_readable *all)
+{
+    int8x16_t four;
+#if defined(__aarch64__)
+    __asm("ld1r {%[four].4s}, [%[x]], %[step]"
+          : [four] "=w"(four), [x] "+r"(*x)
+          : [step] "r"(step), "m"(*all));
+#else
+    __asm("vld1.32 {%e[four][], %f[four][]}, [%[x]], %[step]"
+          : [four] "=w"(four), [x] "+r"(*x)
+          : [step] "r"(step), "m"(*all));
+#endif
+    return four;
+}
+
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// int8 matrix times int8 vector with NEON that has no dot product. Two products fit an int16, as x
+// is at least -127: one widening multiplication, one that adds to it, and a sum of neighbours make
+// 16 products. Eight rows at once, which share each load of x.
+//
+// The packed table is one stream. For eight rows: 16 columns of each in turn, as often as there are
+// columns, then the rows' biases times 2^4, and factors. Zeros fill up the last eight rows and the
+// last 16 columns.
+//
+// A sparse matrix has its kept 8x4 blocks there, two at a time. Its index tells, for eight rows,
+// how many twos they are and the column of the first, in fours; then, for each block, how many
+// bytes of x its successor is further on. Blocks of zeros make their number even, and steps that
+// are too long for a byte shorter.
+//
+// toolkit/codegen/packing_neon.py has proved that 2^4 times any sum, bias included, is an int32.
+// With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
+// (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
+// stays plain.
+#include <arm_neon.h>
+#include <string.h>
+
+#include "nn/neon/lanes.h"
+#include "nn/nn.h"
+#include "nn/plain.h"
+
+enum { ROWS = 8, COLS = 16, FOUR = 4, BLOCKS = 2 * ROWS * FOUR, SUM_FRAC = 4 };
+
+// y[0 .. 7] from the sums of the rows; returns what follows their biases and factors.
+static inline const int8_t *requantise(const int8_t *w, int32x4_t upper, int32x4_t lower,
+                                       int16_t *y)
+{
+    const int32_t *bias = (const int32_t *)(const void *)w;
+    const int32_t *factor = bias + ROWS;
+    const int32x4_t a = vmlaq_n_s32(vld1q_s32(bias), upper, 1 << SUM_FRAC);
+    const int32x4_t b = vmlaq_n_s32(vld1q_s32(bias + 4), lower, 1 << SUM_FRAC);
+    const int16x4_t low = vqmovn_s32(vqrdmulhq_s32(a, vld1q_s32(factor)));
+    const int16x4_t high = vqmovn_s32(vqrdmulhq_s32(b, vld1q_s32(factor + 4)));
+    vst1q_s16(y, vcombine_s16(low, high));
+    return (const int8_t *)(factor + ROWS);
+}
+
+// Add 16 products of a row.
+static inline int32x4_t add_row(int32x4_t sums, const int8_t *w, int8x16_t x)
+{
+    const int8x16_t row = vld1q_s8(w);
+    const int16x8_t first = vmull_s8(vget_low_s8(row), vget_low_s8(x));
+    return vpadalq_s16(sums, vmlal_s8(first, vget_high_s8(row), vget_high_s8(x)));
+}
+
+// The same of all rows.
+static inline const int8_t *add_columns(int32x4_t sums[ROWS], const int8_t *w, const int8_t *x)
+{
+    const int8x16_t in = vld1q_s8(x);
+    for (int row = 0; row < ROWS; row++) {
+        sums[row] = add_row(sums[row], w + row * COLS, in);
+    }
+    return w + ROWS * COLS;
+}
+
+// y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `rest` are the columns
+// after the last 16, or NULL.
+static inline const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
+                                       const int8_t *rest, int16_t *y)
+{
+    int32x4_t s[ROWS] = {vdupq_n_s32(0)};
+    for (; whole > 0; whole--, x += COLS) {
+        w = add_columns(s, w, x);
+    }
+    if (rest != NULL) {
+        w = add_columns(s, w, rest);
+    }
+    const int32x4_t s01 = dk_add_neighbours(s[0], s[1]), s23 = dk_add_neighbours(s[2], s[3]);
+    const int32x4_t s45 = dk_add_neighbours(s[4], s[5]), s67 = dk_add_neighbours(s[6], s[7]);
+    return requantise(w, dk_add_neighbours(s01, s23), dk_add_neighbours(s45, s67), y);
+}
+
+static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
+{
+    const int8_t *w = matrix->weights;
+    const size_t whole = matrix->cols / COLS, over = matrix->cols % COLS;
+    int8_t rest[COLS] = {0};
+    memcpy(rest, x + whole * COLS, over);
+    const int8_t *tail = over > 0 ? rest : NULL;
+    size_t left = matrix->rows;
+    for (; left >= ROWS; left -= ROWS) {
+        w = dense_rows(w, x, whole, tail, y);
+        y += ROWS;
+    }
+    if (left > 0) {
+        int16_t last[ROWS];
+        (void)dense_rows(w, x, whole, tail, last);
+        memcpy(y, last, left * sizeof *y);
+    }
+}
+
+// Two lanes a row, each with the products of two inputs.
+typedef struct {
+    int32x4_t rows01;
+    int32x4_t rows23;
+    int32x4_t rows45;
+    int32x4_t rows67;
+} block_sums;
+
+// Add two rows of two blocks.
+static inline int32x4_t add_two_rows(int32x4_t sums, int8x8_t w0, int8x8_t x0, int8x8_t w1,
+                                     int8x8_t x1)
+{
+    return vpadalq_s16(sums, vmlal_s8(vmull_s8(w0, x0), w1, x1));
+}
+
+static inline void add_blocks(block_sums *s, const int8_t *w, const uint8_t *steps,
+                              const int8_t **x, const dk_readable *all)
+{
+    const int8x16_t in0 = dk_four_bytes(x, steps[0], all);
+    const int8x16_t in1 = dk_four_bytes(x, steps[1], all);
+    const int8x8_t low0 = vget_low_s8(in0), high0 = vget_high_s8(in0);
+    const int8x8_t low1 = vget_low_s8(in1), high1 = vget_high_s8(in1);
+    const int8x16_t upper0 = vld1q_s8(w), lower0 = vld1q_s8(w + 16);
+    const int8x16_t upper1 = vld1q_s8(w + 32), lower1 = vld1q_s8(w + 48);
+    s->rows01 = add_two_rows(s->rows01, vget_low_s8(upper0), low0, vget_low_s8(upper1), low1);
+    s->rows23 = add_two_rows(s->rows23, vget_high_s8(upper0), high0, vget_high_s8(upper1), high1);
+    s->rows45 = add_two_rows(s->rows45, vget_low_s8(lower0), low0, vget_low_s8(lower1), low1);
+    s->rows67 = add_two_rows(s->rows67, vget_high_s8(lower0), high0, vget_high_s8(lower1), high1);
+}
+
+// y[0 .. 7] of eight rows of `twos` times two blocks, the first of which takes x.
+static inline const int8_t *sparse_rows(const int8_t *w, const uint8_t *steps, size_t twos,
+                                        const int8_t *x, const dk_readable *all, int16_t *y)
+{
+    block_sums s = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
+    for (size_t left = twos / 4; left > 0; left--) {
+        add_blocks(&s, w, steps, &x, all);
+        add_blocks(&s, w + BLOCKS, steps + 2, &x, all);
+        add_blocks(&s, w + 2 * BLOCKS, steps + 4, &x, all);
+        add_blocks(&s, w + 3 * BLOCKS, steps + 6, &x, all);
+        w += 4 * BLOCKS;
+        steps += 8;
+    }
+    if ((twos & 2) != 0) {
+        add_blocks(&s, w, steps, &x, all);
+        add_blocks(&s, w + BLOCKS, steps + 2, &x, all);
+        w += 2 * BLOCKS;
+        steps += 4;
+    }
+    if ((twos & 1) != 0) {
+        add_blocks(&s, w, steps, &x, all);
+        w += BLOCKS;
+    }
+    return requantise(w, dk_add_neighbours(s.rows01, s.rows23),
+                      dk_add_neighbours(s.rows45, s.rows67), y);
+}
+
+static void sparse(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
+{
+    const int8_t *w = matrix->weights;
+    const uint8_t *index = matrix->index;
+    const dk_readable *all = (const dk_readable *)x;
+    for (const int16_t *end = y + matrix->rows; y < end; y += ROWS) {
+        const size_t twos = index[0], first = index[1];
+        w = sparse_rows(w, index + 2, twos, x + FOUR * first, all, y);
+        index += 2 + 2 * twos;
+    }
+}
+
+void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
+{
+    if (matrix->bias != NULL) {
+        dk_matvec8_plain(matrix, x, y);
+    } else if (matrix->index == NULL) {
+        dense(matrix, x, y);
+    } else {
+        sparse(matrix, x, y);
+    }
+}
