@@ -88,7 +88,9 @@ class Take:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Decode one chunk."""
+    """Decode the next chunks, newest first, up to `most`."""
+
+    most: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,9 @@ class Answer:
     """What an op gives.
 
     `status` is DK_OK or the firmware's error; `chunks` of the payload and how many are `wanted`
-    still; `values` are 320 samples (Hear, Speak), or four feature vectors and zeros (Chunk); a
-    payload or a refused op has none. `layers` has what the networks computed, by node.
+    still; `values` are 320 samples (Hear, Speak), or four feature vectors a chunk and zeros
+    (Chunk); a payload or a refused op has none. `layers` has what the networks computed, by node;
+    what they did for the second chunk of an op and later ones is named by `of_chunk`.
     """
 
     status: int
@@ -120,6 +123,11 @@ class Answer:
     wanted: int
     values: Ints
     layers: dict[str, Ints]
+
+
+def of_chunk(node: str, chunk: int) -> str:
+    """What a node is called that computed the op's chunk number 0, 1, ..."""
+    return node if chunk == 0 else f"chunk{chunk}.{node}"
 
 
 def run_decoder(model: DecoderModel, ops: Sequence[Op]) -> list[Answer]:
@@ -138,9 +146,10 @@ def _answer(receiver: Receiver, op: Op) -> Answer:
         elif isinstance(op, Speak):
             values = receiver.speak()
         elif isinstance(op, Chunk):
-            found = receiver.chunk().reshape(-1)
-            values[: len(found)] = found
-            layers = receiver.layers
+            for chunk in range(max(min(op.most, receiver.chunks_left), 1)):
+                found = receiver.chunk().reshape(-1)
+                values[chunk * len(found) :][: len(found)] = found
+                layers |= {of_chunk(name, chunk): x for name, x in receiver.layers.items()}
         elif isinstance(op, Take):
             receiver.payload(op.gap, op.data)
             layers = receiver.layers

@@ -137,6 +137,11 @@ class Receiver:
         return self._redundancy.chunks
 
     @property
+    def chunks_left(self) -> int:
+        """How many of them were not decoded yet."""
+        return self.chunks - self._redundancy.decoded
+
+    @property
     def chunks_wanted(self) -> int:
         """How many more chunks are of use: up to the oldest frame that a gap asks for from now."""
         oldest = self._next + (0 if self._speaking else BEFORE)
@@ -144,7 +149,7 @@ class Receiver:
 
     def chunk(self) -> Ints:
         """Decode the next older chunk: features [4, 20] Q10, newest first; may raise OrderError."""
-        if self._redundancy.decoded >= self.chunks:
+        if not self.chunks_left:
             raise OrderError("no chunk of a payload is left to decode")
         found = self._redundancy.chunk()
         self._features = np.concatenate([self._features, found])

@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAPS = ["-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
 
 
-def checked_engine(model: DecoderModel, folder: Path) -> HostEngine:
+def checked_engine(model: DecoderModel, folder: Path, batch: int = 1) -> HostEngine:
     """Generate and compile a receiver for this machine, as CMakeLists.txt does but with traps."""
-    generate(DecoderStage(model), load_target("host"), folder)
+    generate(DecoderStage(model, batch=batch), load_target("host"), folder)
     generated = folder / GENERATED
     found = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text())
     assert found is not None

@@ -25,7 +25,7 @@ _SHIM = """
 #include "decoder/redundancy.h"
 void use(const uint8_t *bytes);
 int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
-int32_t chunk(int16_t *features, uint8_t *trace);
+int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
 size_t state_bytes(void);
 size_t scratch_bytes(void);
 static dk_dred_tables tables;
@@ -40,9 +40,9 @@ int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *tr
 {
     return dk_redundancy_begin(&redundancy, &work, data, size, max_chunks, trace);
 }
-int32_t chunk(int16_t *features, uint8_t *trace)
+int32_t decode(unsigned most, int16_t *features, uint8_t *trace)
 {
-    return dk_redundancy_chunk(&redundancy, &work, features, trace);
+    return dk_redundancy_decode(&redundancy, &work, most, features, trace);
 }
 size_t state_bytes(void) { return sizeof redundancy; }
 size_t scratch_bytes(void) { return sizeof work; }
@@ -50,24 +50,29 @@ size_t scratch_bytes(void) { return sizeof work; }
 _CDEF = """
 void use(const uint8_t *bytes);
 int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
-int32_t chunk(int16_t *features, uint8_t *trace);
+int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
 size_t state_bytes(void);
 size_t scratch_bytes(void);
 """
 
 
 class NativeRedundancy:
-    """What quantize.dred.redundancy.Redundancy does, done by the firmware."""
+    """What quantize.dred.redundancy.Redundancy does, done by the firmware.
 
-    def __init__(self, networks: DecoderNetworks, folder: Path) -> None:
+    It decodes up to `batch` chunks at once; `layers` and `each` have the last call's layers, those
+    of its last chunk and of every one.
+    """
+
+    def __init__(self, networks: DecoderNetworks, folder: Path, batch: int = 1) -> None:
         files = {"shim.c": _SHIM}
         for model in (networks.start, networks.step):
             name = model.graph.name
+            steps = batch if model is networks.step else 1
             files |= {
                 f"{name}_weights.h": weight_header(model),
                 f"{name}_weights.c": weight_tables(model),
-                f"{name}.h": step_header(model, plan(model)),
-                f"{name}.c": step_source(model),
+                f"{name}.h": step_header(model, plan(model, steps)),
+                f"{name}.c": step_source(model, steps),
             }
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -90,7 +95,9 @@ class NativeRedundancy:
         self._lib: Any = self._ffi.dlopen(str(library))
         self._networks = networks
         self.bytes = int(self._lib.state_bytes()), int(self._lib.scratch_bytes())
+        self.batch = batch
         self.layers: dict[str, Ints] = {}
+        self.each: list[dict[str, Ints]] = []
         self.use(networks.tables)
 
     def use(self, tables: EntropyTables) -> None:
@@ -104,30 +111,39 @@ class NativeRedundancy:
         nodes = self._networks.start.graph.nodes
         trace = self._ffi.new("uint8_t[]", sum(2 * node.output.size for node in nodes))
         count = int(self._lib.begin(memory, len(data), max_chunks, trace))
-        self.layers = self._layers(nodes, trace) if count >= 0 else {}
+        self.layers = self._layers(nodes, self._ffi.buffer(trace)) if count >= 0 else {}
         return count
 
-    def chunk(self) -> Ints | int:
-        """Return features [4, 20], or the firmware's negative error."""
-        features = self._ffi.new("int16_t[80]")
+    def chunk(self, most: int = 1) -> Ints | int:
+        """Decode up to `most` chunks; features [4 * chunks, 20], or the negative error."""
+        features = self._ffi.new("int16_t[]", 80 * max(most, 1))
         nodes = self._networks.step.graph.nodes
-        trace = self._ffi.new("uint8_t[]", sum(2 * node.output.size for node in nodes))
-        status = int(self._lib.chunk(features, trace))
-        if status < 0:
-            return status
-        self.layers = self._layers(nodes, trace)
-        return np.array(list(features), np.int64).reshape(4, 20)
+        size = sum(2 * node.output.size for node in nodes)
+        trace = self._ffi.new("uint8_t[]", size * max(most, 1))
+        count = int(self._lib.decode(most, features, trace))
+        if count < 0:
+            return count
+        self.each = [
+            self._layers(nodes, self._ffi.buffer(trace + at * size, size)) for at in range(count)
+        ]
+        self.layers = self.each[-1]
+        return np.array(list(features)[: 80 * count], np.int64).reshape(-1, 20)
 
     def decode(self, data: bytes, max_chunks: int = 26) -> Ints | int:
         """Return the features [4 * chunks, 20] of a payload, or the firmware's negative error."""
-        count = self.begin(data, max_chunks)
-        if count < 0:
-            return count
-        frames = [self.chunk() for _ in range(count)]
-        return np.concatenate([np.zeros((0, 20), np.int64), *frames])
+        left = self.begin(data, max_chunks)
+        if left < 0:
+            return left
+        found = [np.zeros((0, 20), np.int64)]
+        while left > 0:
+            frames = self.chunk(min(self.batch, left))
+            assert not isinstance(frames, int)
+            found.append(frames)
+            left -= len(frames) // 4
+        return np.concatenate(found)
 
     def _layers(self, nodes: Sequence[Any], trace: Any) -> dict[str, Ints]:
-        values = np.frombuffer(self._ffi.buffer(trace), "<i2").astype(np.int64)
+        values = np.frombuffer(trace, "<i2").astype(np.int64)
         ends = np.cumsum([node.output.size for node in nodes])
         parts = np.split(values, ends[:-1])
         return {node.name: part for node, part in zip(nodes, parts, strict=True)}

@@ -257,7 +257,7 @@ def test_statuses_are_the_firmwares() -> None:
 def test_a_script_of_ops_answers_each(networks: DecoderNetworks) -> None:
     model = DecoderModel(networks, random_voice(3))
     data = random_payload(1, chunks=2)
-    ops = [Hear(good(5)), Chunk(), Take(STEP, b""), Take(STEP, data), Chunk(), Chunk(), Chunk()]
+    ops = [Hear(good(5)), Chunk(), Take(STEP, b""), Take(STEP, data), Chunk(), Chunk(3), Chunk(3)]
     answers = run_decoder(model, [*ops, Speak(), Hear(good(5)), Refuse(), Refuse(-6)])
     assert [a.status for a in answers] == [0, -5, -9, 0, 0, 0, -5, 0, 0, -1, -6]
     assert [a.chunks for a in answers] == [0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2]

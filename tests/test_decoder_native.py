@@ -21,14 +21,20 @@ from toolkit.verify import compare_host
 Pair = tuple[DecoderStage, HostEngine]
 
 
-def pair(folder: Path, voice: VoiceModel, gain: float = 1.0) -> Pair:
+def pair(folder: Path, voice: VoiceModel, gain: float = 1.0, batch: int = 1) -> Pair:
     model = DecoderModel(random_networks(gain=gain), voice)
-    return DecoderStage(model), checked_engine(model, folder)
+    return DecoderStage(model, batch=batch), checked_engine(model, folder, batch)
 
 
 @pytest.fixture(scope="module")
 def pulse(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return pair(tmp_path_factory.mktemp("pulse"), "pulse")
+
+
+@pytest.fixture(scope="module")
+def pulse4(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """One that decodes up to four chunks at once."""
+    return pair(tmp_path_factory.mktemp("pulse4"), "pulse", batch=4)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,7 @@ def any_op(rng: np.random.Generator) -> Int16s:
     row = rng.integers(-32768, 32768, (1, 4 + STEP)).astype("<i2")
     bytes_of = row.view(np.uint8)[0]
     bytes_of[0] = rng.choice([*[int(kind) for kind in Kind] * 5, 4, 255])
+    bytes_of[1] = rng.choice([1, 1, 1, 1, 2, 3, 4, 0, 5, 255])
     length = int(rng.choice([0, 1, 40, ROOM, ROOM + 1, 65535]))
     if rng.random() < 0.5:
         data = bytearray(random_payload(int(rng.integers(1000)), chunks=int(rng.integers(0, 26))))
@@ -88,7 +95,7 @@ def any_op(rng: np.random.Generator) -> Int16s:
     return row
 
 
-@pytest.mark.parametrize(("voice", "seed"), [("pulse", 1), ("pulse", 2), ("lpcnet", 3)])
+@pytest.mark.parametrize(("voice", "seed"), [("pulse", 1), ("pulse4", 2), ("lpcnet", 5)])
 def test_any_ops_in_any_order_are_answered_alike(
     voice: str, seed: int, request: pytest.FixtureRequest
 ) -> None:
@@ -107,6 +114,33 @@ def test_a_second_of_garbage_features_overflows_nothing(violent: Pair) -> None:
     outputs = same(violent, inputs)
     features = outputs["values"][3:12, :80]
     assert np.mean(np.abs(features.astype(int)) > 30000) > 0.3  # garbage it is
+
+
+def test_chunks_at_once_are_those_one_by_one(pulse: Pair, pulse4: Pair) -> None:
+    """And speech is the same, whatever the number that four does not divide."""
+    rng = np.random.default_rng(8)
+    good = [Hear(noise(rng)) for _ in range(2)]
+    take = Take(10 * STEP, random_payload(5, chunks=11))
+    heard, features, spoken = [], [], [Speak()] * 10
+    for found, most in ((pulse, [1] * 11), (pulse4, [4, 4, 3]), (pulse4, [2, 4, 1, 4])):
+        chunks = [Chunk(count) for count in most]
+        outputs = same(found, rows_of([*good, take, *chunks, *spoken]))
+        assert not outputs["status"].any()
+        rows = outputs["values"][3 : 3 + len(most)]
+        features.append(np.concatenate([row[: 80 * n] for row, n in zip(rows, most, strict=True)]))
+        heard.append(outputs["values"][-10:])
+    assert features[0].tolist() == features[1].tolist() == features[2].tolist()
+    assert np.array_equal(heard[0], heard[1])
+
+
+def test_the_last_chunks_may_be_fewer_than_asked(pulse4: Pair) -> None:
+    take = Take(4 * STEP, random_payload(6, chunks=5))
+    inputs = rows_of([take, Chunk(4), Chunk(4), Chunk(4)])
+    outputs = same(pulse4, inputs)
+    assert outputs["status"].reshape(-1).tolist() == [0, 0, 0, -5]
+    assert outputs["chunks"][:, 1].tolist()[-2:] == [0, 0]
+    assert outputs["values"][2, :80].any()
+    assert not outputs["values"][2, 80:].any()
 
 
 def test_a_session_begins_anew(pulse: Pair) -> None:

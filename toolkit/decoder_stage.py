@@ -11,11 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from quantize.decoder import Answer, Chunk, DecoderModel, Hear, Op, Refuse, Speak, Take, run_decoder
+from quantize.decoder import (
+    Answer,
+    Chunk,
+    DecoderModel,
+    Hear,
+    Op,
+    Refuse,
+    Speak,
+    Take,
+    of_chunk,
+    run_decoder,
+)
 from quantize.encoder import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
 from quantize.receiver import STEP
 from toolkit.audio import read_speech
+from toolkit.codegen.batch import check_batch
 from toolkit.gaps import CODEC_DELAY, default_losses, delayed, script
 from toolkit.sending import Sending
 from toolkit.stage_base import Int16s, Playback, Reference, Stage
@@ -35,13 +47,11 @@ class Kind(IntEnum):
 
 
 # What an op is called, by its kind and whether the 20 ms before it were spoken.
-_NAMES = {
+_NAMES: dict[tuple[int, bool], str] = {
     (Kind.HEAR, False): "hear",
     (Kind.HEAR, True): "hear after a gap",
     (Kind.PAYLOAD, False): "payload",
     (Kind.PAYLOAD, True): "payload",
-    (Kind.CHUNK, False): "chunk",
-    (Kind.CHUNK, True): "chunk",
     (Kind.SPEAK, False): "first speak",
     (Kind.SPEAK, True): "speak",
 }
@@ -58,8 +68,12 @@ class DecoderStage(Stage):
         sender: EncoderModel | None = None,
         sending: Sending | None = None,
         losses: Sequence[bool] | None = None,
+        batch: int = 1,
     ) -> None:
-        """`losses` tells of each packet whether it is lost; the default plan if left out."""
+        """`losses` tells of each packet whether it is lost; the default plan if left out.
+
+        `batch` chunks are decoded in one op, 1..4 (InputError), where that many are wanted.
+        """
         if sender is not None and sender.tables.to_bytes() != model.networks.tables.to_bytes():
             raise InputError("sender and receiver are of two models: their entropy tables differ")
         if sending is not None and sending.input_rate != HEARD_RATE:
@@ -67,17 +81,24 @@ class DecoderStage(Stage):
         self.model = model
         self.sender = sender
         self.sending = sending or Sending()
+        check_batch(model.networks.step.graph, batch)
         self.losses = losses
+        self.batch = batch
         self.hash = model.hash
         self.networks = (model.networks.start, model.networks.step)
-        self.layers = [(n.name, n.output.size) for m in self.networks for n in m.graph.nodes]
+        self.layers = [(n.name, n.output.size) for n in model.networks.start.graph.nodes]
+        self.layers += [
+            (of_chunk(n.name, chunk), n.output.size)
+            for chunk in range(batch)
+            for n in model.networks.step.graph.nodes
+        ]
         self.input_bytes = _HEAD_BYTES + 2 * STEP
         self.output_bytes = _HEAD_BYTES + 2 * STEP
 
     @property
     def settings(self) -> dict[str, int | bool]:
-        """What its sender was asked for."""
-        return {**vars(self.sending.rate), "vad": self.sending.vad}
+        """What its sender was asked for, and how many chunks are decoded at once."""
+        return {**vars(self.sending.rate), "vad": self.sending.vad, "batch": self.batch}
 
     @property
     def source(self) -> dict[str, str]:
@@ -101,7 +122,8 @@ class DecoderStage(Stage):
         lost = default_losses(packets) if self.losses is None else list(self.losses)
         if len(lost) != packets:
             raise InputError(f"{packets} packets, but {len(lost)} are said to be lost or not")
-        return rows_of(script(delayed(pcm, packets), payloads, lost, self.model.networks.tables))
+        tables = self.model.networks.tables
+        return rows_of(script(delayed(pcm, packets), payloads, lost, tables, self.batch))
 
     def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback:
         kinds: list[str] = []
@@ -111,7 +133,7 @@ class DecoderStage(Stage):
         for row in inputs:
             kind = row[0] & 0xFF
             spoke = bool(lost) and lost[-1]
-            kinds.append(_NAMES.get((kind, spoke), "refused"))
+            kinds.append(_name_of(row, spoke))
             slots.append(len(lost))
             plays.append(kind in (Kind.HEAR, Kind.SPEAK))
             if plays[-1]:
@@ -125,7 +147,9 @@ class DecoderStage(Stage):
         return Playback(kinds, slots, gaps, CODEC_DELAY, outputs["values"][plays].reshape(-1))
 
     def reference(self, inputs: Int16s) -> Reference:
-        answers = run_decoder(self.model, [op_of(row.astype("<i2").tobytes()) for row in inputs])
+        answers = run_decoder(
+            self.model, [op_of(row.astype("<i2").tobytes(), self.batch) for row in inputs]
+        )
         layers = {
             name: np.array([a.layers.get(name, np.zeros(size)) for a in answers]).astype("<i2")
             for name, size in self.layers
@@ -143,7 +167,7 @@ def rows_of(ops: Sequence[Hear | Take | Chunk | Speak]) -> Int16s:
 
 
 def _input_of(op: Hear | Take | Chunk | Speak) -> bytes:
-    kind, gap, length, body = Kind.SPEAK.value, 0, 0, b""
+    kind, most, gap, length, body = Kind.SPEAK.value, 0, 0, 0, b""
     if isinstance(op, Hear):
         kind, body = Kind.HEAR, op.pcm.astype("<i2").tobytes()
     elif isinstance(op, Take):
@@ -151,13 +175,20 @@ def _input_of(op: Hear | Take | Chunk | Speak) -> bytes:
         if length > ROOM:
             raise InputError(f"a payload of {length} bytes: the firmware has room for {ROOM}")
     elif isinstance(op, Chunk):
-        kind = Kind.CHUNK
-    head = bytes([kind, 0]) + gap.to_bytes(2, "little") + length.to_bytes(2, "little") + bytes(2)
+        kind, most = Kind.CHUNK, op.most
+    head = bytes([kind, most]) + gap.to_bytes(2, "little") + length.to_bytes(2, "little") + bytes(2)
     return head + body.ljust(2 * STEP, b"\0")
 
 
-def op_of(row: bytes) -> Op:
-    """The op that an input asks for."""
+def _name_of(row: Int16s, spoke: bool) -> str:
+    kind, most = row[:1].astype("<i2").tobytes()
+    if kind == Kind.CHUNK:
+        return "chunk" if most == 1 else f"{most} chunks"
+    return _NAMES.get((kind, spoke), "refused")
+
+
+def op_of(row: bytes, batch: int = 1) -> Op:
+    """The op that an input asks for, of a receiver that decodes up to `batch` chunks at once."""
     kind, body = row[0], row[_HEAD_BYTES:]
     gap, length = (int.from_bytes(row[at : at + 2], "little") for at in (2, 4))
     if kind == Kind.HEAR:
@@ -165,7 +196,7 @@ def op_of(row: bytes) -> Op:
     if kind == Kind.PAYLOAD:
         return Take(gap, body[:length]) if length <= ROOM else Refuse(_TOO_LONG)
     if kind == Kind.CHUNK:
-        return Chunk()
+        return Chunk(row[1]) if 1 <= row[1] <= batch else Refuse()
     return Speak() if kind == Kind.SPEAK else Refuse()
 
 

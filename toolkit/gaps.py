@@ -52,11 +52,16 @@ def delayed(pcm: Int16s, packets: int) -> Int16s:
 
 
 def script(
-    good: Int16s, payloads: Sequence[bytes], lost: Sequence[bool], tables: EntropyTables
+    good: Int16s,
+    payloads: Sequence[bytes],
+    lost: Sequence[bool],
+    tables: EntropyTables,
+    batch: int = 1,
 ) -> list[Op]:
     """Return the ops for `good` [packets, 320] of which some are `lost`, redundancy in `payloads`.
 
-    An unsound payload is handed on as it is: to refuse it is the receiver's business.
+    Up to `batch` chunks are decoded in one op. An unsound payload is handed on as it is: to refuse
+    it is the receiver's business.
     """
     ops: list[Op] = []
     for gone, group in groupby(range(len(good)), key=lambda packet: lost[packet]):
@@ -66,16 +71,17 @@ def script(
             continue
         after = packets[-1] + 1
         if after < len(good) and payloads[after]:
-            ops += _redundancy(STEP * len(packets), payloads[after], tables)
+            ops += _redundancy(STEP * len(packets), payloads[after], tables, batch)
         ops += [Speak()] * len(packets)
     return ops
 
 
-def _redundancy(gap: int, data: bytes, tables: EntropyTables) -> Iterator[Op]:
+def _redundancy(gap: int, data: bytes, tables: EntropyTables, batch: int) -> Iterator[Op]:
     yield Take(gap, data)
     try:
         payload = parse(data, tables)
     except PayloadError:
         return
-    for _ in range(chunks_for(gap, payload)):
-        yield Chunk()
+    wanted = chunks_for(gap, payload)
+    for first in range(0, wanted, batch):
+        yield Chunk(min(batch, wanted - first))

@@ -124,16 +124,17 @@ unsigned dk_decoder_chunks_wanted(const dk_decoder *decoder)
     return end > redundancy->decoded ? (unsigned)(end - redundancy->decoded) : 0;
 }
 
-const int16_t *dk_decoder_chunk(dk_decoder *decoder, uint8_t *trace)
+int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **features,
+                          uint8_t *trace)
 {
-    const dk_redundancy *redundancy = &decoder->redundancy;
-    if (redundancy->decoded >= redundancy->chunks) {
-        return NULL;
+    int16_t *found = decoder->features[0] + decoder->frames * DK_REDUNDANCY_FEATURES;
+    const int32_t count =
+        dk_redundancy_decode(&decoder->redundancy, &decoder->work, most, found, trace);
+    if (count > 0) {
+        *features = found;
+        decoder->frames = (uint8_t)(decoder->frames + count * DK_REDUNDANCY_CHUNK_FRAMES);
     }
-    int16_t *features = decoder->features[decoder->frames];
-    (void)dk_redundancy_chunk(&decoder->redundancy, &decoder->work, features, trace);
-    decoder->frames = (uint8_t)(decoder->frames + DK_REDUNDANCY_CHUNK_FRAMES);
-    return features;
+    return count;
 }
 
 // Bring the voice up to the end of what was heard.

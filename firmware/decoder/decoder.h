@@ -3,7 +3,7 @@
 // quantize/receiver.py is the definition, to the bit, and says how time runs.
 //
 //   a good packet      dk_decoder_hear
-//   packets lost, and  dk_decoder_payload, dk_decoder_chunk while dk_decoder_chunks_wanted, then
+//   packets lost, and  dk_decoder_payload, dk_decoder_decode while dk_decoder_chunks_wanted, then
 //   redundancy came    dk_decoder_speak for every 20 ms of the gap, then dk_decoder_hear
 //   nothing came       dk_decoder_speak fades out what was known last
 //
@@ -27,8 +27,10 @@
 #define DK_DECODER_HEARD (DK_DECODER_PAST + DK_DECODER_KNOWN_FRAMES * DK_DECODER_FRAME)
 #define DK_DECODER_GAP_MAX 65535  // samples
 
-// All int16 values of the two networks' layers, those of the initial one first.
-#define DK_DECODER_TRACE_BYTES (DK_RDOVAE_DEC_INIT_TRACE_BYTES + DK_RDOVAE_DEC_TRACE_BYTES)
+// All int16 values of the two networks' layers, those of the initial one first, then those of each
+// chunk that is decoded at once.
+#define DK_DECODER_TRACE_BYTES \
+    (DK_RDOVAE_DEC_INIT_TRACE_BYTES + DK_REDUNDANCY_BATCH * DK_RDOVAE_DEC_TRACE_BYTES)
 
 // Entropy tables of the model, generated.
 extern const dk_dred_tables dk_decoder_tables;
@@ -65,9 +67,12 @@ int32_t dk_decoder_payload(dk_decoder *decoder, uint32_t gap, const uint8_t *dat
 unsigned dk_decoder_chunks(const dk_decoder *decoder);
 unsigned dk_decoder_chunks_wanted(const dk_decoder *decoder);
 
-// Decode the next chunk, newest first, and give its features, DK_RDOVAE_DEC_FEATURES. NULL if there
-// is no other. `trace` is NULL or takes DK_RDOVAE_DEC_TRACE_BYTES.
-const int16_t *dk_decoder_chunk(dk_decoder *decoder, uint8_t *trace);
+// Decode the next chunks, newest first, up to `most`, 1 to DK_REDUNDANCY_BATCH, and point
+// `features` to theirs, DK_RDOVAE_DEC_FEATURES each. More at once read slow memory less often, but
+// take as much longer. Returns how many were decoded, DK_ERR_ORDER if there is no other, or
+// DK_ERR_ARGUMENT. `trace` is NULL or takes `most` times DK_RDOVAE_DEC_TRACE_BYTES.
+int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **features,
+                          uint8_t *trace);
 
 // Speak in place of lost samples. The first call of a gap runs the voice over the last samples
 // played as well: half as much work again.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The receiver behind the serial server: one op a step. An input is the op (a byte), a reserved
-// byte, the gap and the payload's length (16 bits each), two reserved bytes, and 640 bytes: samples
-// to hear, or a payload with anything after it. An output is the status, the payload's chunks, the
-// chunks still wanted (int16 each), a reserved int16, and 320 int16: samples to play, or a chunk's
-// features and zeros. An op that is refused is no failed step: its status says why.
+// The receiver behind the serial server: one op a step. An input is the op and how many chunks to
+// decode at most (a byte each), the gap and the payload's length (16 bits each), two reserved
+// bytes, and 640 bytes: samples to hear, or a payload with anything after it. An output is the
+// status, the payload's chunks, the chunks still wanted (int16 each), a reserved int16, and 320
+// int16: samples to play, or the features of the chunks decoded and zeros. An op that is refused is
+// no failed step: its status says why.
 #include "dredkit/engine.h"
 
 #include <assert.h>
@@ -13,7 +14,7 @@
 #include "decoder_config.h"
 #include "engine_sizes.h"
 
-enum { HEAR = 0, PAYLOAD = 1, CHUNK = 2, SPEAK = 3 };
+enum { HEAR = 0, PAYLOAD = 1, CHUNKS = 2, SPEAK = 3 };
 
 enum {
     HEAD_BYTES = 8,
@@ -24,7 +25,7 @@ enum {
 static_assert(DK_ENGINE_INPUT_BYTES == HEAD_BYTES + PCM_BYTES, "input as described above");
 static_assert(DK_ENGINE_OUTPUT_BYTES == HEAD_BYTES + PCM_BYTES, "output as described above");
 static_assert(DK_ENGINE_TRACE_BYTES == DK_DECODER_TRACE_BYTES, "manifest and C agree");
-static_assert(FEATURE_BYTES <= PCM_BYTES, "room for the answers");
+static_assert(DK_REDUNDANCY_BATCH * FEATURE_BYTES <= PCM_BYTES, "room for the answers");
 
 static dk_decoder decoder;
 
@@ -50,7 +51,8 @@ static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
     int16_t pcm[DK_DECODER_SAMPLES];
     const uint8_t *body = input + HEAD_BYTES;
     const uint16_t length = word(input + 4);
-    const int16_t *features;
+    const int16_t *features = NULL;
+    int32_t count;
     switch (input[0]) {
         case HEAR:
             memcpy(pcm, body, PCM_BYTES);
@@ -61,14 +63,14 @@ static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
             return length > PCM_BYTES
                        ? DK_ERR_RANGE
                        : dk_decoder_payload(&decoder, word(input + 2), body, length, trace);
-        case CHUNK:
-            features = dk_decoder_chunk(
-                &decoder, trace == NULL ? NULL : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
-            if (features == NULL) {
-                return DK_ERR_ORDER;
+        case CHUNKS:
+            count =
+                dk_decoder_decode(&decoder, input[1], &features,
+                                  trace == NULL ? NULL : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
+            if (count > 0) {
+                memcpy(values, features, (size_t)count * FEATURE_BYTES);
             }
-            memcpy(values, features, FEATURE_BYTES);
-            return DK_OK;
+            return count;
         case SPEAK:
             dk_decoder_speak(&decoder, pcm);
             memcpy(values, pcm, PCM_BYTES);

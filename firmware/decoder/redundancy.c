@@ -63,19 +63,35 @@ int32_t dk_redundancy_begin(dk_redundancy *self, dk_redundancy_scratch *work, co
     return chunks;
 }
 
-int32_t dk_redundancy_chunk(dk_redundancy *self, dk_redundancy_scratch *work,
-                            int16_t features[DK_RDOVAE_DEC_FEATURES], uint8_t *trace)
+// What the network takes for a chunk: its latents and its level.
+static void take(const dk_redundancy *self, unsigned chunk, int16_t input[DK_RDOVAE_DEC_CHUNK])
 {
-    const unsigned chunk = self->decoded;
-    if (chunk >= self->chunks) {
-        return DK_ERR_ORDER;
-    }
     const unsigned level = dk_dred_level(&self->payload.header, chunk);
     const dk_dred_row row = dk_dred_latent_row(self->tables, level);
-    int16_t *input = work->step.chunk;
     dequantise(self->payload.chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
     input[DK_DRED_LATENTS] = dk_dred_level_input(level, DK_RDOVAE_DEC_CHUNK_FRAC);
-    dk_rdovae_dec_step(&self->network, &work->step.scratch, input, features, trace);
-    self->decoded++;
-    return DK_OK;
+}
+
+int32_t dk_redundancy_decode(dk_redundancy *self, dk_redundancy_scratch *work, unsigned most,
+                             int16_t *features, uint8_t *trace)
+{
+    const unsigned left = (unsigned)(self->chunks - self->decoded);
+    const unsigned count = left < most ? left : most;
+    if (most == 0 || most > DK_REDUNDANCY_BATCH) {
+        return DK_ERR_ARGUMENT;
+    }
+    if (count == 0) {
+        return DK_ERR_ORDER;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        take(self, self->decoded + i, work->step.chunks[i]);
+    }
+#if DK_REDUNDANCY_BATCH > 1
+    dk_rdovae_dec_steps(&self->network, &work->step.scratch, count, work->step.chunks[0], features,
+                        trace);
+#else
+    dk_rdovae_dec_step(&self->network, &work->step.scratch, work->step.chunks[0], features, trace);
+#endif
+    self->decoded = (uint8_t)(self->decoded + count);
+    return (int32_t)count;
 }

@@ -8,8 +8,9 @@
 #include "rdovae_dec.h"
 #include "rdovae_dec_init.h"
 
-#define DK_REDUNDANCY_FEATURES 20     // of a frame of 10 ms, Q10
-#define DK_REDUNDANCY_CHUNK_FRAMES 4  // of a chunk
+#define DK_REDUNDANCY_FEATURES 20                // of a frame of 10 ms, Q10
+#define DK_REDUNDANCY_CHUNK_FRAMES 4             // of a chunk
+#define DK_REDUNDANCY_BATCH DK_RDOVAE_DEC_BATCH  // chunks decoded at once, at most
 
 // One payload on its way; the caller gives the memory. Nothing in it is for the caller, but that
 // `chunks` says how many there are and `decoded` how many of them were decoded.
@@ -31,7 +32,7 @@ typedef union {
         dk_rdovae_dec_init_scratch scratch;
     } start;
     struct {
-        int16_t chunk[DK_RDOVAE_DEC_CHUNK];
+        int16_t chunks[DK_REDUNDANCY_BATCH][DK_RDOVAE_DEC_CHUNK];
         dk_rdovae_dec_scratch scratch;
     } step;
 } dk_redundancy_scratch;
@@ -45,9 +46,11 @@ void dk_redundancy_init(dk_redundancy *self, const dk_dred_tables *tables);
 int32_t dk_redundancy_begin(dk_redundancy *self, dk_redundancy_scratch *work, const uint8_t *data,
                             size_t size, unsigned max_chunks, uint8_t *trace);
 
-// Decode the next older chunk: four frames, newest first. Returns DK_OK, or DK_ERR_ORDER if there
-// is no other. `trace` is NULL or takes DK_RDOVAE_DEC_TRACE_BYTES.
-int32_t dk_redundancy_chunk(dk_redundancy *self, dk_redundancy_scratch *work,
-                            int16_t features[DK_RDOVAE_DEC_FEATURES], uint8_t *trace);
+// Decode the next older chunks, up to `most`, which is 1 to DK_REDUNDANCY_BATCH: four frames each,
+// newest first. Returns how many were left to decode, DK_ERR_ORDER if none was, or DK_ERR_ARGUMENT.
+// What is given does not depend on how many are decoded at once. `features` has room for `most`
+// times DK_RDOVAE_DEC_FEATURES; `trace` is NULL or takes as often DK_RDOVAE_DEC_TRACE_BYTES.
+int32_t dk_redundancy_decode(dk_redundancy *self, dk_redundancy_scratch *work, unsigned most,
+                             int16_t *features, uint8_t *trace);
 
 #endif

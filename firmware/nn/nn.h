@@ -43,6 +43,12 @@ typedef struct {
 void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
 void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y);
 
+// The same for several vectors, in as few passes over the weights as the kernel can: inputs lie
+// x_apart elements from one another, outputs y_apart, which may be negative. What of the matrix is
+// read how often is MATVEC8_STEPS of toolkit/codegen/reads.py.
+void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
+                      int16_t *y, ptrdiff_t y_apart);
+
 // In place: Q12 pre-activations to Q15.
 void dk_tanh(int16_t *values, size_t count);
 void dk_sigmoid(int16_t *values, size_t count);

@@ -31,9 +31,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Arena:
-    """The whole map."""
+    """The whole map, with room for `batch` steps at once."""
 
     members: tuple[Member, ...]
+    batch: int = 1
 
     @property
     def kept(self) -> tuple[Member, ...]:
@@ -58,8 +59,11 @@ class Arena:
         return self.kept_bytes + self.scratch_bytes
 
 
-def plan(model: QuantisedModel) -> Arena:
-    """Lay out states, memories, activation buffers and scratch for one network."""
+def plan(model: QuantisedModel, batch: int = 1) -> Arena:
+    """Lay out states, memories, activation buffers and scratch for one network.
+
+    States and memories are the same for any `batch`; scratch has a row for each of its steps.
+    """
     graph = model.graph
     wanted: list[tuple[str, str, int, bool]] = []
     for node in graph.nodes:
@@ -72,20 +76,23 @@ def plan(model: QuantisedModel) -> Arena:
             past = (CONV2D_TAPS - 1) * node.input.size
             wanted.append((memory_name(node), "int16_t", past, True))
     wanted += [
-        (name, c_type(graph, name), size, False)
+        (name, c_type(graph, name), batch * size, False)
         for name, size in graph.buffers.items()
         if name not in graph.inputs and name not in graph.outputs
     ]
+    # One step leaves a GRU's state where it is; several need every step's.
     narrowed = [
-        n for n in graph.nodes if not isinstance(n, Gru) and not graph.is_wide(n.output.buffer)
+        n
+        for n in graph.nodes
+        if not graph.is_wide(n.output.buffer) and not (batch == 1 and isinstance(n, Gru))
     ]
     row = max((n.output.size for n in narrowed), default=0)
     gru = max((n.output.size for n in graph.nodes if isinstance(n, Gru)), default=0)
     glu = max((n.output.size for n in graph.nodes if isinstance(n, Glu)), default=0)
     wanted += [
-        ("row", "int16_t", row, False),
-        ("gates", "int16_t", 6 * gru, False),
-        ("state8", "int8_t", max(gru, glu), False),
+        ("row", "int16_t", batch * row, False),
+        ("gates", "int16_t", 3 * (batch + 1) * gru, False),
+        ("state8", "int8_t", max(gru, batch * glu), False),
     ]
     for wide in (False, True):
         windows = [
@@ -94,13 +101,13 @@ def plan(model: QuantisedModel) -> Arena:
             if isinstance(n, Conv1d) and graph.is_wide(n.input.buffer) == wide
         ]
         held = "int16_t" if wide else "int8_t"
-        wanted.append((window_name(wide), held, max(windows, default=0), False))
+        wanted.append((window_name(wide), held, batch * max(windows, default=0), False))
     members: list[Member] = []
     for name, element, count, keeps in wanted:
         if count:
             offset = _end([m for m in members if m.keeps == keeps])
             members.append(Member(name, element, count, keeps, offset))
-    return Arena(tuple(members))
+    return Arena(tuple(members), batch)
 
 
 def c_type(graph: Graph, buffer: str) -> str:

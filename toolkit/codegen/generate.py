@@ -27,6 +27,7 @@ from toolkit.codegen.engine import (
     vocoder_config,
 )
 from toolkit.codegen.packing import table_bytes
+from toolkit.codegen.reads import reads_of
 from toolkit.codegen.stats import entropy_source
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
@@ -49,8 +50,8 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
         files |= {
             f"{name}_weights.h": weight_header(network),
             f"{name}_weights.c": weight_tables(network, target.isa),
-            f"{name}.h": step_header(network, plan(network)),
-            f"{name}.c": step_source(network),
+            f"{name}.h": step_header(network, plan(network, _batch(network, stage))),
+            f"{name}.c": step_source(network, _batch(network, stage)),
         }
     if isinstance(stage, NetworkStage):
         files["engine.c"] = network_engine(stage.model, target.name)
@@ -81,10 +82,12 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
 
 def describe(stage: Stage, target: Target) -> dict[str, Any]:
     """Return what a manifest says of a stage on a target, before any file is written."""
-    arenas = {network.graph.name: plan(network) for network in stage.networks}
+    arenas = {n.graph.name: plan(n, _batch(n, stage)) for n in stage.networks}
     layers = [layer for network in stage.networks for layer in _layers(network, target.isa)]
+    reads = {}
     if isinstance(stage, DecoderStage):
-        voice = stage.model.voice
+        step, voice = stage.model.networks.step, stage.model.voice
+        reads = {"weight_reads": reads_of(step, target.isa, stage.batch)}
         if not isinstance(voice, str):
             arenas[voice.condition.graph.name] = plan(voice.condition)
             layers += _layers(voice.condition, target.isa)
@@ -109,7 +112,15 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
             name: [asdict(member) for member in arena.members] for name, arena in arenas.items()
         },
         "layers": layers,
+        **reads,
     }
+
+
+def _batch(network: QuantisedModel, stage: Stage) -> int:
+    """How many steps of a network run at once."""
+    if isinstance(stage, DecoderStage) and network is stage.model.networks.step:
+        return stage.batch
+    return 1
 
 
 def _layers(model: QuantisedModel, isa: str) -> list[dict[str, Any]]:

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from quantize.graph import Conv1d, Conv2d, Glu, Gru, Node, Slice, is_linear
 from quantize.model import QuantisedModel
 from toolkit.codegen.arena import Arena, Member, c_type, memory_name, state_name, window_name
+from toolkit.codegen.batch import batch_comment, batch_paragraph, batch_signature
 from toolkit.codegen.tables import BANNER
 
 _MEMBER_ALIGN = 4  # toolkit/codegen/arena.py lays members out on words
 
 
 def step_header(model: QuantisedModel, arena: Arena) -> str:
-    """Return the header of one network: its sizes, its arena struct and its two functions."""
+    """Return the header of one network: its sizes, its arena struct and its two functions.
+
+    A network whose arena has room for several steps has dk_<network>_steps, others have one step.
+    """
     name = model.graph.name
     guard = f"DREDKIT_{name.upper()}_H"
     upper = name.upper()
     lines = [BANNER, f"#ifndef {guard}\n#define {guard}\n\n#include <stdalign.h>\n"]
-    lines.append("#include <stdint.h>\n\n")
+    lines.append("#include <stddef.h>\n#include <stdint.h>\n\n")
     for buffer in (*model.graph.inputs, *model.graph.outputs):
         size, frac = model.graph.buffers[buffer], model.frac.get(buffer)
         held = model.graph.format(buffer).value if frac is None else f"int16, Q{frac}"
@@ -26,16 +30,16 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
             lines.append(f"#define DK_{upper}_{buffer.upper()}_FRAC {frac}\n")
     trace = sum(2 * node.output.size for node in model.graph.nodes)
     lines.append(f"#define DK_{upper}_TRACE_BYTES {trace}  // every layer's int16 output\n")
+    lines.append(f"#define DK_{upper}_BATCH {arena.batch}  // steps that run at once, at most\n")
     lines.append(f"\n// What lives from one step to the next: {arena.kept_bytes} bytes.\n")
     lines.append(_struct(f"dk_{name}", arena.kept))
-    lines.append(f"// Scratch within one step: {arena.scratch_bytes} bytes.\n")
+    lines.append(f"// Scratch within one call: {arena.scratch_bytes} bytes.\n")
     lines.append(_struct(f"dk_{name}_scratch", arena.scratch))
     lines.append("// Bring an instance to the state before the first step.\n")
     lines.append(f"void dk_{name}_reset(dk_{name} *self);\n\n")
-    lines.append(
-        "// Run one step. `trace` is NULL or takes every layer's int16 output, in order.\n"
-    )
-    lines.append(f"{_signature(model)};\n\n#endif\n")
+    one = "// Run one step. `trace` is NULL or takes every layer's int16 output, in order.\n"
+    lines.append(one if arena.batch == 1 else batch_comment(arena.batch))
+    lines.append(f"{_signature(model, arena.batch)};\n\n#endif\n")
     return "".join(lines)
 
 
@@ -47,19 +51,24 @@ def _struct(name: str, members: Sequence[Member]) -> str:
     return f"typedef struct {{\n{body or nothing}}} {name};\n\n"
 
 
-def step_source(model: QuantisedModel) -> str:
-    """Return the C source of one network's step."""
+def step_source(model: QuantisedModel, batch: int = 1) -> str:
+    """Return the C source of one network's step, or of up to `batch` steps at once."""
     name = model.graph.name
-    body = "".join("\n" + _paragraph(node, model) for node in model.graph.nodes)
+    paragraph = _paragraph if batch == 1 else batch_paragraph
+    body = "".join("\n" + paragraph(node, model) for node in model.graph.nodes)
+    layers = "" if batch == 1 else '#include "nn/batch.h"\n'
     return (
-        f'{BANNER}#include "{name}.h"\n\n#include <string.h>\n\n#include "{name}_weights.h"\n\n'
+        f'{BANNER}#include "{name}.h"\n\n#include <string.h>\n\n{layers}'
+        f'#include "{name}_weights.h"\n\n'
         f"void dk_{name}_reset(dk_{name} *self)\n{{\n    memset(self, 0, sizeof *self);\n}}\n\n"
-        f"{_signature(model)}\n{{\n    dk_trace_start(trace);\n{body}"
+        f"{_signature(model, batch)}\n{{\n    dk_trace_start(trace);\n{body}"
         "    (void)trace;\n    (void)self;\n}\n"
     )
 
 
-def _signature(model: QuantisedModel) -> str:
+def _signature(model: QuantisedModel, batch: int) -> str:
+    if batch > 1:
+        return batch_signature(model)
     graph = model.graph
     upper = graph.name.upper()
     inputs = [f"const {c_type(graph, n)} {n}[DK_{upper}_{n.upper()}]" for n in graph.inputs]
