@@ -148,19 +148,24 @@ class EncoderStage(Stage):
 
 
 def stage_of(
-    model: Model | Stage, sending: Sending | None = None, sender: EncoderModel | None = None
+    model: Model | Stage,
+    sending: Sending | None = None,
+    sender: EncoderModel | None = None,
+    batch: int = 1,
 ) -> Stage:
     """The stage that runs a model, a sender as `sending` asks; a stage is returned as it is.
 
-    A receiver's payloads are made by `sender`, also as `sending` asks. Raises InputError if
-    something is asked of a network that only a sender can do.
+    A receiver's payloads are made by `sender`, also as `sending` asks, and decoded `batch` chunks
+    at once. Raises InputError if something is asked of a model that only another can do.
     """
     if isinstance(model, Stage):
         return model
+    if batch != 1 and not isinstance(model, DecoderModel):
+        raise InputError(f"--batch {batch}: only a receiver decodes chunks: add --stage decoder")
     if isinstance(model, EncoderModel):
         return EncoderStage(model, sending)
     if isinstance(model, DecoderModel):
-        return DecoderStage(model, sender, sending)
+        return DecoderStage(model, sender, sending, batch=batch)
     if sending not in (None, Sending()):
         raise InputError(
             f"{model.graph.name} is one network, without input rate, payload or voice decision: "

@@ -93,6 +93,7 @@ class Verification:
             },
             "budget": self.budget.as_json(),
             "ops": self._ops(),
+            "weight_reads": self.manifest.get("weight_reads"),
             "sender": self.sender,
             "memory": {
                 "flash": build.flash if build else None,

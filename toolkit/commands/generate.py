@@ -2,8 +2,11 @@
 """`dredkit generate`: quantised model + target -> C tables, step function, manifest."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+from rich import box
+from rich.table import Table
 
 from toolkit.codegen.generate import generate
 from toolkit.commands import options
@@ -24,17 +27,38 @@ from toolkit.targets import load_target
     help="A quantised model; build/STAGE.dkq if left out.",
 )
 @options.input_rate_option
+@options.batch_option
 @json_option
 def command(
-    target: str, stage: str, model: Path | None, input_rate: int, json_to: str | None
+    target: str,
+    stage: str,
+    model: Path | None,
+    input_rate: int,
+    batch: int,
+    json_to: str | None,
 ) -> None:
     """Generate C weight tables and step functions for a target."""
     board = load_target(target)
     quantised = load_quantised(model or BUILD / f"{stage}.dkq")
-    manifest = generate(stage_of(quantised, Sending(input_rate)), board, BUILD / board.name)
+    made = stage_of(quantised, Sending(input_rate), batch=batch)
+    manifest = generate(made, board, BUILD / board.name)
     folder = BUILD / board.name / "generated"
     err.print(
         f"{folder}: {manifest['stage']}, {manifest['table_bytes']} bytes of tables, "
         f"{manifest['arena_bytes']} bytes of RAM, {manifest['macs']} MACs a step"
     )
+    if "weight_reads" in manifest:
+        err.print(_reads(manifest["weight_reads"]))
     emit_json(json_to, manifest)
+
+
+def _reads(found: dict[str, Any]) -> Table:
+    """What chunks at once save, and what they take."""
+    rows = Table(box=box.SIMPLE_HEAD, caption="computed from the tables' sizes, caches left out")
+    for heading in ("chunks at once", "weight bytes read a second of audio", "bytes of scratch"):
+        rows.add_column(heading, justify="right")
+    for choice in found["choices"]:
+        style = "bold" if choice["batch"] == found["batch"] else ""
+        figures = (choice["batch"], choice["bytes_per_second"], choice["scratch_bytes"])
+        rows.add_row(*(f"{figure:,}" for figure in figures), style=style)
+    return rows

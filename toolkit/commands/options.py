@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate
+from toolkit.codegen.batch import MOST_STEPS
 from toolkit.importers import SHIPPED
 from toolkit.sending import DURATION_MS, Sending, asked_rate
 from toolkit.steps import CLIP, STAGES, Sources
@@ -92,6 +93,13 @@ model_option: Decorator = click.option(
     type=click.Path(path_type=Path),
     default=None,
     help="A quantised model (.dkq) to take instead of quantising --weights.",
+)
+batch_option: Decorator = click.option(
+    "--batch",
+    type=click.IntRange(1, MOST_STEPS),
+    default=1,
+    show_default=True,
+    help="Chunks that a receiver decodes at once: weights are read less often, calls take longer.",
 )
 port_option: Decorator = click.option(
     "--port",

@@ -21,10 +21,13 @@ from toolkit.targets import Target
 from toolkit.verify import Verification, verify
 
 
-def ready_stage(stage: str, sources: Sources, sending: Sending, model: Model | None) -> Stage:
+def ready_stage(
+    stage: str, sources: Sources, sending: Sending, model: Model | None, batch: int = 1
+) -> Stage:
     """The stage of a `model`, or of one quantised from `sources` and kept in the build folder.
 
-    A receiver comes with the sender that makes its payloads, quantised from `sources` as well.
+    A receiver comes with the sender that makes its payloads, quantised from `sources` as well, and
+    decodes `batch` chunks at once.
     """
     sender = None
     given = model is not None
@@ -36,7 +39,7 @@ def ready_stage(stage: str, sources: Sources, sending: Sending, model: Model | N
             model = model or quantise_stage(stage, sources)[0]
     if not given:
         model.save(BUILD / f"{stage}.dkq")
-    return stage_of(model, sending, sender)
+    return stage_of(model, sending, sender, batch)
 
 
 def verify_on_board(

@@ -22,6 +22,7 @@ from toolkit.targets import load_target
 @options.model_option
 @options.audio_option
 @options.sending_options
+@options.batch_option
 @options.clock_option
 @options.port_option
 @options.serial_option
@@ -36,6 +37,7 @@ def command(
     model: Path | None,
     audio: Path,
     sending: Sending,
+    batch: int,
     clock_hz: int | None,
     port: str | None,
     serial: str,
@@ -51,7 +53,7 @@ def command(
     """
     board = load_target(target)
     loaded = None if model is None else load_quantised(model)
-    made = ready_stage(stage, sources, sending, loaded)
+    made = ready_stage(stage, sources, sending, loaded, batch)
     result = verify_on_board(
         made,
         board,
