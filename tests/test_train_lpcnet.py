@@ -15,7 +15,7 @@ from quantize import features as extraction
 from quantize.errors import InputError
 from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask
 from quantize.networks.lpcnet_voice import from_mulaw, synthesise, to_mulaw
-from quantize.train.lpcnet import Settings, Trainer, density_at, evaluate, loss_of, train
+from quantize.train.lpcnet import Settings, Trainer, batches, density_at, evaluate, loss_of, train
 from quantize.train.lpcnet_data import SpeechSampler
 from quantize.train.lpcnet_ops import sample_gru, teacher, tree_loss
 from quantize.train.state import save_packed, save_state
@@ -136,6 +136,34 @@ def test_a_few_steps_lower_the_loss(sampler: SpeechSampler) -> None:
     assert before == pytest.approx(np.log(256), abs=0.6)  # as good as guessing
     assert after < before - 0.3
     assert evaluate(trainer.model, sampler, batches=1, size=8) < before
+
+
+def test_the_rate_warms_up_falls_and_anneals() -> None:
+    trainer = Trainer(SMALL, Settings(steps=1000, rate=1e-3, decay=1e-3, warm_up=10, anneal=100))
+
+    def rate(step: int) -> float:
+        trainer.step = step
+        return trainer.rate()
+
+    assert rate(0) == pytest.approx(1e-4)
+    assert rate(500) == pytest.approx(1e-3 / 1.5)
+    assert rate(950) == pytest.approx(0.5e-3 / 1.95)
+    assert rate(999) == pytest.approx(1e-5 / 1.999)
+
+
+def test_workers_make_the_same_batches(sampler: SpeechSampler) -> None:
+    want = [sampler.batch(step, 8, 2) for step in range(2, 6)]
+    for workers in (0, 2):
+        got = list(batches(sampler, 2, SHORT, workers))
+        assert len(got) == len(want)
+        for one, other in zip(got, want, strict=True):
+            assert all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_one_line() -> None:
+    with pytest.raises(InputError, match="torch finds no GPU here; take --device cpu"):
+        Trainer(SMALL, SHORT, "cuda")
 
 
 def test_resuming_equals_never_stopping(sampler: SpeechSampler, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from quantize.errors import InputError
 from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask, sizes_from
@@ -34,6 +35,7 @@ class Settings:
     rate: float = 2e-3  # Adam's, at the start
     decay: float = 5e-5  # rate / (1 + decay * step)
     warm_up: int = 100
+    anneal: int = 0  # last steps, over which the rate falls to zero besides
     sparse_from: int = 8_000  # steps between which the weakest blocks of weights are dropped
     sparse_to: int = 22_000
     sparse_every: int = 100
@@ -45,6 +47,8 @@ class Settings:
 
 def loss_of(model: Lpcnet, batch: Batch) -> Tensor:
     """Return the cross-entropy of a batch in nats a sample."""
+    if batch.features.is_cuda:
+        return _on_gpu()(model, *batch)
     steps = len(batch.target)
     conditioning = model.condition(batch.features).transpose(0, 1).contiguous()
     a = sample_gru(
@@ -65,6 +69,14 @@ def loss_of(model: Lpcnet, batch: Batch) -> Tensor:
     return tree_loss(b, model.tree_weight, model.tree_bias, model.tree_scale, batch.target)
 
 
+def _on_gpu() -> Callable[..., Tensor]:
+    try:
+        from quantize.train import lpcnet_cuda  # a CPU has no triton
+    except ImportError:
+        raise InputError("cuda: this torch came without triton; take --device cpu") from None
+    return lpcnet_cuda.loss_of
+
+
 def density_at(step: int, target: float, settings: Settings) -> float:
     """Return the share of blocks kept at a step: 1, then a cubic fall to `target`."""
     span = max(1, settings.sparse_to - settings.sparse_from)
@@ -75,10 +87,13 @@ def density_at(step: int, target: float, settings: Settings) -> float:
 class Trainer:
     """A model, its optimiser and how far they are."""
 
-    def __init__(self, sizes: Sizes, settings: Settings) -> None:
+    def __init__(self, sizes: Sizes, settings: Settings, device: str = "cpu") -> None:
+        if device != "cpu" and not torch.cuda.is_available():
+            raise InputError(f"{device}: torch finds no GPU here; take --device cpu")
         torch.manual_seed(settings.seed)
         self.settings = settings
-        self.model = Lpcnet(sizes)
+        self.device = device
+        self.model = Lpcnet(sizes).to(device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.99), eps=1e-8)
         self.step = 0
         self.average = math.log(256)  # of the loss, over the last few hundred steps
@@ -109,16 +124,21 @@ class Trainer:
         try:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.mask, self.mask_b = state["mask"], state["mask_b"]
-            self.smooth = dict(state.get("smooth", {}))  # packed states leave it out
+            self.mask = state["mask"].to(self.device)
+            self.mask_b = state["mask_b"].to(self.device)
+            # Packed states leave it out.
+            self.smooth = {k: v.to(self.device) for k, v in state.get("smooth", {}).items()}
             self.step, self.average = int(state["step"]), float(state["average"])
         except (KeyError, RuntimeError, ValueError):
             raise InputError(f"{path} is of another network: delete it to begin anew") from None
 
     def rate(self) -> float:
         """Return the learning rate of the coming step."""
-        warm = min(1.0, (self.step + 1) / self.settings.warm_up)
-        return self.settings.rate * warm / (1 + self.settings.decay * self.step)
+        settings = self.settings
+        warm = min(1.0, (self.step + 1) / settings.warm_up)
+        left = settings.steps - self.step
+        fall = left / settings.anneal if 0 < left < settings.anneal else 1.0
+        return settings.rate * warm * fall / (1 + settings.decay * self.step)
 
     def advance(self, batch: Batch) -> float:
         """Learn from one batch; returns its loss."""
@@ -128,7 +148,7 @@ class Trainer:
         narrow: list[Tensor] = [model.a.weight, model.b.weight, model.a_to_b.weight]
         self.optimiser.zero_grad(set_to_none=True)
         with quantised(narrow if self.step >= self.settings.int8_from else []):
-            loss = loss_of(model, batch)
+            loss = loss_of(model, Batch(*(part.to(self.device) for part in batch)))
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         self.optimiser.step()
@@ -151,8 +171,8 @@ class Trainer:
         model = Lpcnet(self.model.sizes)
         model.load_state_dict(self.smooth or self.model.state_dict())
         with torch.no_grad():
-            model.a.weight.mul_(self.mask)
-            model.a_to_b.weight.mul_(self.mask_b)
+            model.a.weight.mul_(self.mask.cpu())
+            model.a_to_b.weight.mul_(self.mask_b.cpu())
         return model
 
     def _prune(self) -> None:
@@ -171,6 +191,26 @@ class Trainer:
             model.a_to_b.weight.mul_(self.mask_b)
 
 
+class _Steps(Dataset[Batch]):
+    """The batches of steps, from `first` on: what workers make ahead of a GPU."""
+
+    def __init__(self, sampler: SpeechSampler, first: int, settings: Settings) -> None:
+        self.sampler, self.first, self.settings = sampler, first, settings
+
+    def __len__(self) -> int:
+        return self.settings.steps - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.sampler.batch(self.first + index, self.settings.batch, self.settings.frames)
+
+
+def batches(
+    sampler: SpeechSampler, first: int, settings: Settings, workers: int = 0
+) -> Iterator[Batch]:
+    """Yield the batch of every step from `first` on, made by `workers` processes, or here if 0."""
+    yield from DataLoader(_Steps(sampler, first, settings), batch_size=None, num_workers=workers)
+
+
 def train(
     sampler: SpeechSampler,
     folder: Path,
@@ -179,20 +219,24 @@ def train(
     until: float = math.inf,
     note: Callable[[Trainer, float], None] = lambda trainer, loss: None,
     begin: Path | None = None,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Trainer:
     """Train, resuming from `folder`/state.pt if it is there, else from `begin` if given.
 
     Stops after settings.steps, or once time.monotonic() passes `until`.
     """
-    trainer = Trainer(sizes, settings)
+    trainer = Trainer(sizes, settings, device)
     path = folder / "state.pt"
     if path.exists():
         trainer.resume(path)
     elif begin is not None:
         trainer.resume(begin)
     saved_at = time.monotonic()
-    while trainer.step < settings.steps and time.monotonic() < until:
-        loss = trainer.advance(sampler.batch(trainer.step, settings.batch, settings.frames))
+    for batch in batches(sampler, trainer.step, settings, workers):
+        if time.monotonic() >= until:
+            break
+        loss = trainer.advance(batch)
         note(trainer, loss)
         if time.monotonic() - saved_at > settings.save_every:
             save_state(path, KIND, trainer.state())

@@ -61,7 +61,7 @@ def save_packed(path: Path, kind: str, state: dict[str, Any]) -> None:
     plain["groups"], plain["adam_step"] = groups, float(moments[0]["step"])
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    whole = {key: value.contiguous() for key, value in tensors.items()}
+    whole = {key: value.cpu().contiguous() for key, value in tensors.items()}
     save_file(whole, partial, {"kind": kind, "plain": json.dumps(plain)})
     partial.chmod(0o644)
     partial.replace(path)

@@ -217,7 +217,29 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     help="Where --state is empty begin with random weights, not with the state that ships.",
 )
 @click.option("--steps", type=click.IntRange(1), default=lpcnet.Settings.steps, show_default=True)
+@click.option(
+    "--batch",
+    type=click.IntRange(8),
+    default=lpcnet.Settings.batch,
+    show_default=True,
+    help="Sequences a step; a multiple of 8, on a GPU of 16 (256 keep one busy).",
+)
+@click.option(
+    "--anneal",
+    type=click.IntRange(0),
+    default=lpcnet.Settings.anneal,
+    show_default=True,
+    help="The last steps, over which the learning rate falls to zero.",
+)
 @click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Processes that prepare batches; a GPU keeps about ten busy.",
+)
 @click.option(
     "--pack",
     type=click.Path(path_type=Path),
@@ -240,15 +262,19 @@ def lpcnet_command(
     state: Path,
     fresh: bool,
     steps: int,
+    batch: int,
+    anneal: int,
     minutes: float,
+    device: str,
+    workers: int,
     pack: Path | None,
     export: Path | None,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
-    """Train LPCNet on one CPU core, resuming from --state."""
+    """Train LPCNet on one CPU core or a GPU, resuming from --state."""
     torch.set_num_threads(1)
-    settings = lpcnet.Settings(steps=steps)
+    settings = lpcnet.Settings(steps=steps, batch=batch, anneal=anneal)
     shipped = CHECKPOINTS / f"lpcnet-{preset}.state.safetensors"
     begin = shipped if shipped.is_file() and not fresh else None
     held_out = SpeechSampler(list(load_speech(data, "test").values()), seed=2)
@@ -274,7 +300,8 @@ def lpcnet_command(
             progress.update(task, completed=trainer.step, description=text)
 
         until = time.monotonic() + 60 * minutes
-        trainer = lpcnet.train(sampler, state, PRESETS[preset], settings, until, note, begin)
+        sizes = PRESETS[preset]
+        trainer = lpcnet.train(sampler, state, sizes, settings, until, note, begin, device, workers)
     if pack is not None:
         save_packed(pack, lpcnet.KIND, trainer.state())
     if export is not None:
