@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests.small_models import small_model
-from toolkit.bench import check_against, layer_spans
 from toolkit.cli import group
 from toolkit.errors import CheckFailed, InputError
+from toolkit.figures import check_against
 from toolkit.importers import SHIPPED
-from toolkit.stage import stage_of
+from toolkit.spans import layer_spans
+from toolkit.stage import Stage, stage_of
 from toolkit.steps import Sources, quantise_encoder
 from toolkit.stream import Streamed
 from toolkit.targets import load_target
@@ -27,20 +28,43 @@ def streamed(traces: list[bytes], ticks: list[int]) -> Streamed:
     return Streamed([b""] * len(ticks), traces, ticks, 0, {})
 
 
+def stamps(stage: Stage, ends: list[int], starts: dict[int, int]) -> bytes:
+    """A trace with the times to each layer's end, 0 for none, and to where networks start."""
+    parts = []
+    for index, ((_, size), end) in enumerate(zip(stage.layers, ends, strict=True)):
+        times = (
+            struct.pack("<II", end, starts.get(index, 0)) if size > 3 else struct.pack("<I", end)
+        )
+        parts.append(times.ljust(2 * size, b"\xaa"))
+    return b"".join(parts)
+
+
 def test_spans_are_the_differences_of_stamps_less_what_a_stamp_takes() -> None:
     stage = stage_of(small_model())
     want = np.arange(1, len(stage.layers) + 2) * 100
-    trace = b""
-    now = 0
-    for (_, size), cost in zip(stage.layers, want, strict=False):
-        now += int(cost) + STAMP
-        trace += struct.pack("<I", now).ljust(2 * size, b"\xaa")
+    trace = stamps(stage, list(np.cumsum(want[:-1] + STAMP)), {})
     total = int(want.sum())
     plain = streamed([], [total, total])
     stamped = streamed([trace, trace], [total + STAMP * len(stage.layers)] * 2)
     spans, stamp = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
     assert stamp == pytest.approx(STAMP)
     assert spans == pytest.approx(np.array([want, want]))
+
+
+def test_what_lies_before_a_network_is_not_its_first_layers() -> None:
+    stage = stage_of(small_model())
+    count = len(stage.layers)
+    assert stage.layers[0][1] > 3
+    # The first op runs the first layer alone, 700 ticks after its start; the second runs none. A
+    # trace is cleared in 50 ticks.
+    first = stamps(stage, [50 + 700 + 100 + STAMP] + [0] * (count - 1), {0: 50 + 700})
+    none = stamps(stage, [0] * count, {})
+    plain = streamed([], [850, 30])
+    stamped = streamed([first, none], [850 + 50 + STAMP, 30 + 50])
+    spans, stamp = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
+    assert stamp == pytest.approx(STAMP)
+    assert spans[0] == pytest.approx(np.array([100] + [0] * (count - 1) + [750]))
+    assert spans[1] == pytest.approx(np.array([0] * count + [30]))
 
 
 @pytest.fixture(scope="module")

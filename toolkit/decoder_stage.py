@@ -25,7 +25,7 @@ from quantize.decoder import (
 )
 from quantize.encoder import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
-from quantize.receiver import STEP
+from quantize.receiver import CONTEXT, KNOWN_FRAMES, STEP
 from toolkit.audio import read_speech
 from toolkit.codegen.batch import check_batch
 from toolkit.gaps import CODEC_DELAY, default_losses, delayed, script
@@ -54,6 +54,13 @@ _NAMES: dict[tuple[int, bool], str] = {
     (Kind.PAYLOAD, True): "payload",
     (Kind.SPEAK, False): "first speak",
     (Kind.SPEAK, True): "speak",
+}
+
+# How many frames of 10 ms the voice speaks or runs over in an op, and how many it is told of.
+VOICE_FRAMES = {
+    "hear after a gap": (1, 1),
+    "first speak": (2 + KNOWN_FRAMES, CONTEXT + 2 + KNOWN_FRAMES),
+    "speak": (2, 2),
 }
 
 
@@ -108,9 +115,12 @@ class DecoderStage(Stage):
         return {**super().source, **{f"voice.{key}": value for key, value in told.items()}}
 
     def inputs(self, audio: Path) -> Int16s:
+        return self.inputs_for(read_speech(audio))
+
+    def inputs_for(self, pcm: Int16s) -> Int16s:
+        """Inputs for int16 PCM at 16 kHz: the sender's payloads, and packets that are lost."""
         if self.sender is None:
             raise InputError("a receiver alone makes no payloads: give the sender's model as well")
-        pcm = read_speech(audio)
         packets = len(pcm) // STEP
         voice = voiced(pcm) if self.sending.vad else [True] * packets
         run = run_encoder(self.sender, pcm, [self.sending.rate] * packets, voice)

@@ -13,7 +13,7 @@ from typing import Any
 
 from quantize.encoder import FRAMES_PER_STEP
 from quantize.graph import repeats
-from quantize.model import QuantisedModel
+from quantize.model import QuantisedMatrix, QuantisedModel
 from quantize.run import output_frac
 from quantize.vocoder.voices import voice_name
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
@@ -91,7 +91,7 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
         if not isinstance(voice, str):
             arenas[voice.condition.graph.name] = plan(voice.condition)
             layers += _layers(voice.condition, target.isa)
-        layers += sample_layers(voice)
+        layers += sample_layers(voice, target.isa)
     return {
         "target": target.name,
         "stage": stage.name,
@@ -123,6 +123,16 @@ def _batch(network: QuantisedModel, stage: Stage) -> int:
     return 1
 
 
+def _table(matrix: QuantisedMatrix, repeated: int, isa: str) -> dict[str, Any]:
+    """A matrix of a layer: the kind of its weights, MACs of a run, and what is read in it."""
+    return {
+        "name": matrix.name,
+        "weights": "int16" if matrix.is_wide else "int8",
+        "macs": matrix.macs * repeated,
+        "read_bytes": table_bytes(matrix, isa),
+    }
+
+
 def _layers(model: QuantisedModel, isa: str) -> list[dict[str, Any]]:
     """Each layer of a network: its sizes, the kind of its weights, what it costs."""
     times = FRAMES_PER_STEP if model.graph.name in _FRAMEWISE else 1
@@ -146,6 +156,7 @@ def _layers(model: QuantisedModel, isa: str) -> list[dict[str, Any]]:
                 "macs": sum(m.macs for m in matrices) * repeats(node),
                 "dense_macs": sum(m.rows * m.cols for m in matrices) * repeats(node),
                 "flash_bytes": sum(table_bytes(m, isa) for m in matrices),
+                "tables": [_table(m, repeats(node), isa) for m in matrices],
             }
         )
     return layers

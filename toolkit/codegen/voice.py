@@ -6,9 +6,16 @@ from typing import Any
 from quantize.receiver import STEP
 from quantize.vocoder import lpcnet_cells as cells
 from quantize.vocoder.lpcnet_model import LpcnetModel
+from quantize.vocoder.lpcnet_parts import HEARD, BlockMatrix
 from quantize.vocoder.voices import VoiceModel
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
-from toolkit.codegen.lpcnet import lpcnet_files
+from toolkit.codegen.lpcnet import (
+    lpcnet_files,
+    stored_in_chunks,
+    stored_plainly,
+    stored_with_offsets,
+)
+from toolkit.isas import chain
 
 
 def voice_files(voice: VoiceModel, isa: str) -> dict[str, str]:
@@ -16,40 +23,61 @@ def voice_files(voice: VoiceModel, isa: str) -> dict[str, str]:
     return {} if isinstance(voice, str) else lpcnet_files(voice, isa)
 
 
-def sample_layers(voice: VoiceModel) -> list[dict[str, Any]]:
-    """Layers that run once a sample, `times` in the 20 ms that are spoken at once."""
+def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
+    """Layers that run once a sample, `times` in the 20 ms that are spoken at once.
+
+    A run reads all of a matrix, but of the embeddings one row for each code that is heard, and of
+    the tree the nodes on the way down.
+    """
     if isinstance(voice, str):
         return []
-    rows = [
-        _layer(name, "Gru" if "recurrent" in name else "Dense", matrix.weights.shape, matrix.macs)
-        | {"flash_bytes": matrix.stored_bytes + 4 * biases}
-        for name, matrix, biases in (
-            ("gru_a_recurrent", voice.a, voice.units_a),
-            ("gru_b_input", voice.b_input, 0),
-            ("gru_b_recurrent", voice.b, voice.units_b),
-        )
-    ]
-    embedding = _layer("embeddings", "Embedding", (3 * voice.units_a, 3 * cells.CODES), 0)
-    embedding["flash_bytes"] = _bytes(voice, "tables", "table_scale", "pitch")
-    tree = _layer(
-        "dual_fc", "Tree", (cells.BITS, 2 * voice.units_b), 2 * cells.BITS * voice.units_b
-    )
-    tree |= {"weights": "int16", "flash_bytes": _bytes(voice, "tree_weights", "tree_bias")}
-    tree["flash_bytes"] += _bytes(voice, "tree_scale")
-    return [embedding, *rows, tree]
+    a, b = voice.units_a, voice.units_b
+    kind = "int16" if "dsp" in chain(isa) else "int8"
+    layers = []
+    for name, matrix, biases in (
+        ("gru_a_recurrent", voice.a, a),
+        ("gru_b_input", voice.b_input, 0),
+        ("gru_b_recurrent", voice.b, b),
+    ):
+        op = "Gru" if "recurrent" in name else "Dense"
+        stored = _stored(matrix, isa) + 4 * biases
+        weights = f"{kind} {BLOCK_ROWS}x{BLOCK_COLS} sparse"
+        shape = matrix.weights.shape
+        layers.append(_layer(name, op, shape, weights, matrix.macs, stored, stored))
+    tables = _bytes(voice, "tables", "table_scale", "pitch")
+    rows = HEARD * 3 * a + 2 * 3 * a  # int8, and their int16 scales
+    embedding = _layer("embeddings", "Embedding", (3 * a, 3 * cells.CODES), "int8", 0, tables, rows)
+    tables = _bytes(voice, "tree_weights", "tree_bias", "tree_scale")
+    macs = 2 * cells.BITS * b
+    nodes = tables * cells.BITS // cells.CODES
+    tree = _layer("dual_fc", "Tree", (cells.BITS, 2 * b), "int16", macs, tables, nodes)
+    return [embedding, *layers, tree]
 
 
-def _layer(name: str, op: str, shape: tuple[int, ...], macs: int) -> dict[str, Any]:
+def _layer(
+    name: str, op: str, shape: tuple[int, ...], weights: str, macs: int, stored: int, read: int
+) -> dict[str, Any]:
+    kind = weights.split()[0]
     return {
         "name": name,
         "op": op,
         "inputs": shape[1],
         "outputs": shape[0],
-        "weights": "int8" if not macs else f"int8 {BLOCK_ROWS}x{BLOCK_COLS} sparse",
+        "weights": weights,
         "times": STEP,
         "macs": macs,
         "dense_macs": shape[0] * shape[1],
+        "flash_bytes": stored,
+        "tables": [{"name": name, "weights": kind, "macs": macs, "read_bytes": read}],
     }
+
+
+def _stored(matrix: BlockMatrix, isa: str) -> int:
+    """Bytes of a matrix as toolkit/codegen/lpcnet.py writes it for an ISA."""
+    if "dsp" in chain(isa):
+        return 2 * stored_with_offsets(matrix)[0].size
+    weights, index = (stored_in_chunks if isa == "mve" else stored_plainly)(matrix)
+    return int(weights.size + index.size)
 
 
 def _bytes(voice: LpcnetModel, *names: str) -> int:

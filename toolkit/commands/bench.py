@@ -1,34 +1,41 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`dredkit bench`: what every layer and part of a step costs on a board."""
 
-import json
 from pathlib import Path
 
 import click
-from rich import box
 from rich.progress import Progress
-from rich.table import Table
 
-from toolkit.bench import Bench, bench, check_against
+from toolkit.bench import Bench, bench, bench_inputs
 from toolkit.commands import options
+from toolkit.commands.bench_table import bench_table, figures_table
+from toolkit.commands.run import ready_stage
 from toolkit.console import emit_json, err, json_option
-from toolkit.errors import InputError
+from toolkit.errors import CheckFailed, InputError
+from toolkit.figures import STEPS, Shipped, check_against, figures, read_figures
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
-from toolkit.stage import load_quantised, stage_of
-from toolkit.steps import Sources, fixed_inputs, quantise_stage
-from toolkit.targets import load_target
+from toolkit.sending import Sending
+from toolkit.stage import Stage, load_quantised
+from toolkit.steps import CLIP, Sources
+from toolkit.targets import Target, load_target
 
 
 @click.command("bench")
-@options.target_option
+@click.option("--target", default=None, help="A board of `dredkit targets`.")
 @options.stage_option
 @options.source_options
 @options.model_option
 @options.audio_option
 @options.port_option
 @options.serial_option
-@click.option("--steps", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="20 ms each; of a receiver, all ops for so many packets.",
+)
 @click.option("--layers", is_flag=True, help="Show every layer, not the parts alone.")
 @click.option(
     "--baseline",
@@ -36,9 +43,17 @@ from toolkit.targets import load_target
     default=None,
     help="Earlier figures (--json): fail where one has grown by over 2 %.",
 )
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="The shipped weights on every emulated board, or that of --target: fail where a committed "
+    "figure has grown by over 2 %.",
+)
+@click.option("--write", is_flag=True, help="With --all: make the committed figures anew.")
 @json_option
 def command(
-    target: str,
+    target: str | None,
     stage: str,
     sources: Sources,
     model: Path | None,
@@ -48,76 +63,80 @@ def command(
     steps: int,
     layers: bool,
     baseline: Path | None,
+    every: bool,
+    write: bool,
     json_to: str | None,
 ) -> None:
     """Measure the cost of a step by part and by layer, with the board's own timer.
 
-    An image of its own is built for it, in which layer traces hold times.
+    An image of its own is built for it, in which layer traces hold times. The limit is that of the
+    ISA's instructions: toolkit/data/isa_limits.toml.
     """
-    board = load_target(target)
-    if stage == "decoder":
-        raise InputError("--stage decoder: `dredkit verify` tells what each op of a receiver costs")
-    if model is None:
-        with err.status(f"quantising {sources.weights.name}"):
-            made, _ = quantise_stage(stage, sources)
-    else:
-        made = load_quantised(model)
-    inputs = fixed_inputs(made, audio)[:steps]
-    with err.status(f"generating and building for {board.name}"):
-        prepared = prepare(made, board, BUILD, profile=True)
+    if every:
+        _all(target, write, json_to)
+        return
+    if target is None:
+        raise InputError("bench: give --target NAME, or --all")
+    if write:
+        raise InputError("--write goes with --all")
+    loaded = None if model is None else load_quantised(model)
+    made = ready_stage(stage, sources, Sending(), loaded)
+    found = _measure(made, load_target(target), audio, steps, port, serial)
+    facts = found.as_json()
+    emit_json(json_to, facts)
+    err.print(bench_table(facts, layers))
+    if baseline is not None:
+        check_against(facts, read_figures(baseline))
+
+
+def _measure(
+    made: Stage,
+    target: Target,
+    audio: Path,
+    steps: int,
+    port: str | None = None,
+    serial: str = "socket",
+) -> Bench:
+    inputs = bench_inputs(made, audio, steps)
+    with err.status(f"generating and building for {target.name}"):
+        prepared = prepare(made, target, BUILD, profile=True)
     with (
         connected(prepared, port=port, serial=serial) as session,
-        Progress(console=err) as bar,
+        Progress(console=err, transient=True) as bar,
     ):
         task = bar.add_task("streaming", total=2 * len(inputs))
-        found = bench(
+        return bench(
             session,
-            target=board,
-            stage=stage_of(made),
+            target=target,
+            stage=made,
             manifest=prepared.manifest,
             build_id=prepared.build.build_id if prepared.build else None,
             inputs=inputs,
             progress=lambda: bar.advance(task),
         )
-    facts = found.as_json()
-    emit_json(json_to, facts)
-    err.print(_table(found, layers))
-    if baseline is not None:
+
+
+def _all(only: str | None, write: bool, json_to: str | None) -> None:
+    """Measure all that is committed; write it, or compare and tell of everything that has grown."""
+    shipped = Shipped()
+    measured, failures = [], []
+    for figure in figures(only):
+        err.print(f"measuring   {figure.target}, {figure.run}")
+        facts = _measure(
+            shipped.stage(figure.run), load_target(figure.target), CLIP, STEPS
+        ).as_json()
+        measured.append(facts)
+        if write:
+            figure.write(facts)
+            continue
         try:
-            committed = json.loads(baseline.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{baseline}: no figures of `dredkit bench --json`: {error}") from None
-        check_against(facts, committed)
-
-
-def _table(found: Bench, with_layers: bool) -> Table:
-    budget = found.budget
-    estimate = " (one cycle an instruction: an estimate)" if budget.estimated else ""
-    rows = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{found.target.name}, {found.stage.name}: {budget.unit} a step of 20 ms",
-        caption=f"limit {budget.limit:,}: {budget.used_percent:.1f} % used{estimate}",
-    )
-    for heading in ("", "mean", "max", "share", "MACs", "a MAC", "weight bytes"):
-        rows.add_column(heading, justify="left" if heading == "" else "right")
-    for part in found.parts:
-        of_part = [layer for layer in found.layers if layer.part == part.name]
-        macs = sum(layer.macs for layer in of_part)
-        read = sum(layer.weight_bytes for layer in of_part)
-        rows.add_row(f"[bold]{part.name}", *_figures(part.mean, part.max, budget.mean, macs, read))
-        for layer in of_part if with_layers and len(of_part) > 1 else ():
-            name = f"  {layer.name}" + (f" x{layer.times}" if layer.times > 1 else "")
-            read = layer.weight_bytes
-            rows.add_row(name, *_figures(layer.mean, layer.max, budget.mean, layer.macs, read))
-    rows.add_section()
-    rows.add_row("[bold]step", f"{budget.mean:,.0f}", f"{budget.max:,}", "100.0 %", "", "", "")
-    return rows
-
-
-def _figures(mean: float, top: float, whole: float, macs: int, read: int) -> tuple[str, ...]:
-    per_mac = f"{mean / macs:.2f}" if macs else ""
-    share = f"{100 * mean / whole:.1f} %"
-    return (
-        f"{mean:,.0f}", f"{top:,.0f}", share, f"{macs:,}" if macs else "", per_mac,
-        f"{read:,}" if read else "",
-    )  # fmt: skip
+            check_against(facts, figure.read())
+        except (CheckFailed, InputError) as error:
+            err.print(str(error))
+            failures.append(str(error))
+    if not measured:
+        raise InputError(f"--all --target {only}: no emulated board, whose figures would be kept")
+    emit_json(json_to, {"figures": measured})
+    err.print(figures_table(measured))
+    if failures:
+        raise CheckFailed(f"{len(failures)} figures: {failures[0]}")
