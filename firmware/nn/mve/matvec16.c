@@ -1,47 +1,71 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int16 matrix times int16 vector with integer Helium: eight products an instruction, four rows at
-// once, which share each load of x.
+// once, which share each load of x. In assembly, as gcc 12 runs out of registers.
 #include <arm_mve.h>
 
 #include "nn/fixed.h"
 #include "nn/mve/requantise.h"
 #include "nn/nn.h"
 
-enum { LANES = 8, ROWS = 4 };
+enum { LANES = 8, ROWS = 4, WHOLE = 4 * LANES };
 
-static void four_rows(const dk_matrix16 *matrix, const int16_t *x, size_t row, int16_t *y)
+// What all rows share: x, how many times 32 columns there are, how many more, bytes of a row.
+typedef struct {
+    const int16_t *x;
+    size_t whole, rest, bytes;
+} shape_t;
+
+// An instruction a line; only even registers can hold a sum:
+// clang-format off
+#define ADD_ROW(row, sum) \
+    "vldrh.u16 q1, [%[" row "]], #16\n\t" \
+    "vmladava.s16 " sum ", q0, q1\n\t"
+#define ADD_COLUMNS \
+    "vldrh.u16 q0, [%[x]], #16\n\t" \
+    ADD_ROW("w0", "r0") \
+    ADD_ROW("w1", "r2") \
+    ADD_ROW("w2", "r4") \
+    ADD_ROW("w3", "r6")
+
+// Sums of four rows from w on. In the second loop lanes beyond the rows are neither read nor
+// counted.
+static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
 {
-    const size_t cols = matrix->cols;
-    const int16_t *w0 = matrix->weights + row * cols;
-    const int16_t *w1 = w0 + cols;
-    const int16_t *w2 = w1 + cols;
-    const int16_t *w3 = w2 + cols;
-    int32_t acc0 = matrix->bias[row];
-    int32_t acc1 = matrix->bias[row + 1];
-    int32_t acc2 = matrix->bias[row + 2];
-    int32_t acc3 = matrix->bias[row + 3];
-    size_t col = 0;
-    for (; col + LANES <= cols; col += LANES) {
-        const int16x8_t in = vldrhq_s16(x + col);
-        acc0 = vmladavaq_s16(acc0, in, vldrhq_s16(w0 + col));
-        acc1 = vmladavaq_s16(acc1, in, vldrhq_s16(w1 + col));
-        acc2 = vmladavaq_s16(acc2, in, vldrhq_s16(w2 + col));
-        acc3 = vmladavaq_s16(acc3, in, vldrhq_s16(w3 + col));
-    }
-    if (col < cols) {
-        // Lanes beyond the row are neither read nor counted.
-        const mve_pred16_t tail = vctp16q((uint32_t)(cols - col));
-        const int16x8_t in = vldrhq_z_s16(x + col, tail);
-        acc0 = vmladavaq_s16(acc0, in, vldrhq_z_s16(w0 + col, tail));
-        acc1 = vmladavaq_s16(acc1, in, vldrhq_z_s16(w1 + col, tail));
-        acc2 = vmladavaq_s16(acc2, in, vldrhq_z_s16(w2 + col, tail));
-        acc3 = vmladavaq_s16(acc3, in, vldrhq_z_s16(w3 + col, tail));
-    }
-    const int32x4_t acc = {acc0, acc1, acc2, acc3};
-    dk_requantise_rows(acc, matrix->multiplier + row, matrix->shift + row, y + row);
+    const int16_t *w1, *w2, *w3, *x;
+    int32x4_t sums;
+    __asm volatile(
+        "clrm {r0, r2, r4, r6}\n\t"
+        "ldr %[x], [%[shape]]\n\t"
+        "ldr lr, [%[shape], #12]\n\t"
+        "add %[w1], %[w0], lr\n\t"
+        "add %[w2], %[w1], lr\n\t"
+        "add %[w3], %[w2], lr\n\t"
+        "ldr lr, [%[shape], #4]\n\t"
+        "wls lr, lr, 2f\n"
+        "1:\n\t"
+        ADD_COLUMNS
+        ADD_COLUMNS
+        ADD_COLUMNS
+        ADD_COLUMNS
+        "le lr, 1b\n"
+        "2:\n\t"
+        "ldr lr, [%[shape], #8]\n\t"
+        "wlstp.16 lr, lr, 4f\n"
+        "3:\n\t"
+        ADD_COLUMNS
+        "letp lr, 3b\n"
+        "4:\n\t"
+        "vmov %q[sums][2], %q[sums][0], r0, r4\n\t"
+        "vmov %q[sums][3], %q[sums][1], r2, r6\n\t"
+        : [w0] "+r"(w), [w1] "=&r"(w1), [w2] "=&r"(w2), [w3] "=&r"(w3), [x] "=&r"(x),
+          [sums] "=&w"(sums)
+        : [shape] "r"(shape)
+        : "r0", "r2", "r4", "r6", "q0", "q1", "lr", "memory");
+    return sums;
 }
+// clang-format on
 
-static void one_row(const dk_matrix16 *matrix, const int16_t *x, size_t row, int16_t *y)
+static int16_t one_row(const dk_matrix16 *matrix, const int16_t *x, size_t row)
 {
     const int16_t *w = matrix->weights + row * matrix->cols;
     int32_t acc = matrix->bias[row];
@@ -49,16 +73,27 @@ static void one_row(const dk_matrix16 *matrix, const int16_t *x, size_t row, int
         const mve_pred16_t inside = vctp16q((uint32_t)(matrix->cols - col));
         acc = vmladavaq_s16(acc, vldrhq_z_s16(x + col, inside), vldrhq_z_s16(w + col, inside));
     }
-    y[row] = dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
+    return dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
 }
 
 void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
 {
-    size_t row = 0;
-    for (; row + ROWS <= matrix->rows; row += ROWS) {
-        four_rows(matrix, x, row, y);
+    const size_t cols = matrix->cols, rows = matrix->rows;
+    const shape_t shape = {x, cols / WHOLE, cols % WHOLE, cols * sizeof *x};
+    const int16_t *w = matrix->weights;
+    const int32_t *bias = matrix->bias;
+    const int16_t *multiplier = matrix->multiplier;
+    const uint8_t *shift = matrix->shift;
+    for (size_t left = rows / ROWS; left > 0; left--) {
+        const int32x4_t sums = vaddq_s32(four_rows(&shape, w), vldrwq_s32(bias));
+        dk_requantise_rows(sums, multiplier, shift, y);
+        w += ROWS * cols;
+        bias += ROWS;
+        multiplier += ROWS;
+        shift += ROWS;
+        y += ROWS;
     }
-    for (; row < matrix->rows; row++) {
-        one_row(matrix, x, row, y);
+    for (size_t row = rows - rows % ROWS; row < rows; row++) {
+        *y++ = one_row(matrix, x, row);
     }
 }

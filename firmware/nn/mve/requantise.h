@@ -12,14 +12,19 @@
 
 enum { DK_FIRST_SHIFT = 16, DK_LEAST_SHIFT = 17 };
 
+// Results are in the lower halves of the lanes.
+static inline int32x4_t dk_saturated(int32x4_t x)
+{
+    return vreinterpretq_s32_s16(vqmovnbq_s32(vreinterpretq_s16_s32(x), x));
+}
+
 static inline int32x4_t dk_requantise_lanes(int32x4_t acc, int32x4_t multiplier, int32x4_t shift)
 {
     const int32x4_t least = vdupq_n_s32(DK_LEAST_SHIFT);
     const int32x4_t lifted = vshlq_s32(acc, vsubq_s32(vmaxq_s32(shift, least), shift));
     const int32x4_t high = vmulhq_s32(lifted, vshlq_n_s32(multiplier, DK_FIRST_SHIFT));
     const int32x4_t rest = vsubq_s32(vdupq_n_s32(DK_FIRST_SHIFT), vmaxq_s32(shift, least));
-    const int32x4_t rounded = vrshlq_s32(high, rest);
-    return vmaxq_s32(vminq_s32(rounded, vdupq_n_s32(INT16_MAX)), vdupq_n_s32(INT16_MIN));
+    return dk_saturated(vrshlq_s32(high, rest));
 }
 
 // y[0 .. 3] from the accumulators of four rows.
@@ -44,12 +49,10 @@ static inline dk_row_requantiser dk_row_requantiser_of(int16_t multiplier, uint8
                                 DK_FIRST_SHIFT - eased};
 }
 
-// Results are in the lower halves of the lanes.
 static inline int32x4_t dk_requantise_row(int32x4_t acc, dk_row_requantiser by)
 {
     const int32x4_t high = vmulhq_s32(vshlq_r_s32(acc, by.up), by.factor);
-    const int32x4_t rounded = vrshlq_n_s32(high, by.down);
-    return vreinterpretq_s32_s16(vqmovnbq_s32(vreinterpretq_s16_s32(rounded), rounded));
+    return dk_saturated(vrshlq_n_s32(high, by.down));
 }
 
 #endif
