@@ -204,6 +204,20 @@ def test_the_recurrent_weights_end_as_sparse_as_asked(sampler: SpeechSampler) ->
         assert (blocks > 0).float().mean().item() == pytest.approx(density, abs=0.03)
 
 
+def test_what_was_dropped_grows_again(sampler: SpeechSampler, tmp_path: Path) -> None:
+    settings = replace(SHORT, sparse_from=1, sparse_to=5, sparse_every=1)
+    trainer = train(sampler, tmp_path / "one", SMALL, settings)
+    dropped = trainer.model.a.weight == 0
+    assert dropped.any()
+    save_packed(tmp_path / "begin.safetensors", "lpcnet", trainer.state())
+    later = replace(SHORT, steps=8, sparse_from=100, sparse_to=200)
+    begin = tmp_path / "begin.safetensors"
+    kept = train(sampler, tmp_path / "two", SMALL, later, begin=begin)
+    assert (kept.model.a.weight[dropped] == 0).all()
+    grown = train(sampler, tmp_path / "three", SMALL, later, begin=begin, regrow=True)
+    assert (grown.model.a.weight[dropped] != 0).float().mean() > 0.9
+
+
 def test_density_falls_from_one_to_the_target() -> None:
     settings = Settings(sparse_from=100, sparse_to=200)
     values = [density_at(step, 0.2, settings) for step in (0, 100, 150, 200, 900)]

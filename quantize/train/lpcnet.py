@@ -132,6 +132,11 @@ class Trainer:
         except (KeyError, RuntimeError, ValueError):
             raise InputError(f"{path} is of another network: delete it to begin anew") from None
 
+    def regrow(self) -> None:
+        """Let every dropped block of weights grow again, until they are dropped anew."""
+        self.mask.fill_(1)
+        self.mask_b.fill_(1)
+
     def rate(self) -> float:
         """Return the learning rate of the coming step."""
         settings = self.settings
@@ -176,11 +181,9 @@ class Trainer:
         return model
 
     def _prune(self) -> None:
-        settings = self.settings
-        if self.step < settings.sparse_from:
-            return
-        model = self.model
-        if self.step <= settings.sparse_to and self.step % settings.sparse_every == 0:
+        settings, model = self.settings, self.model
+        dropping = settings.sparse_from <= self.step <= settings.sparse_to
+        if dropping and self.step % settings.sparse_every == 0:
             gates = zip(model.a.weight.chunk(3), model.sizes.density, strict=True)
             masks = [block_mask(w, density_at(self.step, d, settings)) for w, d in gates]
             self.mask = torch.cat(masks)
@@ -221,10 +224,12 @@ def train(
     begin: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
+    regrow: bool = False,
 ) -> Trainer:
     """Train, resuming from `folder`/state.pt if it is there, else from `begin` if given.
 
-    Stops after settings.steps, or once time.monotonic() passes `until`.
+    With `regrow` what `begin` has dropped may grow again. Stops after settings.steps, or once
+    time.monotonic() passes `until`.
     """
     trainer = Trainer(sizes, settings, device)
     path = folder / "state.pt"
@@ -232,6 +237,8 @@ def train(
         trainer.resume(path)
     elif begin is not None:
         trainer.resume(begin)
+        if regrow:
+            trainer.regrow()
     saved_at = time.monotonic()
     for batch in batches(sampler, trainer.step, settings, workers):
         if time.monotonic() >= until:

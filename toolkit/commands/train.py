@@ -225,11 +225,32 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     help="Sequences a step; a multiple of 8, on a GPU of 16 (256 keep one busy).",
 )
 @click.option(
+    "--rate", default=lpcnet.Settings.rate, show_default=True, help="Learning rate at the start."
+)
+@click.option(
     "--anneal",
     type=click.IntRange(0),
     default=lpcnet.Settings.anneal,
     show_default=True,
     help="The last steps, over which the learning rate falls to zero.",
+)
+@click.option(
+    "--sparse",
+    type=click.IntRange(0),
+    nargs=2,
+    default=(lpcnet.Settings.sparse_from, lpcnet.Settings.sparse_to),
+    show_default=True,
+    help="First and last step at which the weakest blocks of weights are dropped.",
+)
+@click.option(
+    "--int8",
+    type=click.IntRange(0),
+    default=lpcnet.Settings.int8_from,
+    show_default=True,
+    help="Step from which weights are rounded to int8.",
+)
+@click.option(
+    "--regrow", is_flag=True, help="Where --state is empty let what was dropped grow again first."
 )
 @click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
@@ -263,7 +284,11 @@ def lpcnet_command(
     fresh: bool,
     steps: int,
     batch: int,
+    rate: float,
     anneal: int,
+    sparse: tuple[int, int],
+    int8: int,
+    regrow: bool,
     minutes: float,
     device: str,
     workers: int,
@@ -274,7 +299,15 @@ def lpcnet_command(
 ) -> None:
     """Train LPCNet on one CPU core or a GPU, resuming from --state."""
     torch.set_num_threads(1)
-    settings = lpcnet.Settings(steps=steps, batch=batch, anneal=anneal)
+    settings = lpcnet.Settings(
+        steps=steps,
+        batch=batch,
+        rate=rate,
+        anneal=anneal,
+        sparse_from=sparse[0],
+        sparse_to=sparse[1],
+        int8_from=int8,
+    )
     shipped = CHECKPOINTS / f"lpcnet-{preset}.state.safetensors"
     begin = shipped if shipped.is_file() and not fresh else None
     held_out = SpeechSampler(list(load_speech(data, "test").values()), seed=2)
