@@ -87,27 +87,32 @@ OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
     return w;
 }
 
-// y[0 .. 7] of eight rows of blocks, `times` times four of them.
-OUTSIDE const int8_t *sparse_rows(const int8_t *w, const uint8_t *index, size_t times,
-                                  const int8_t *x, int16_t *y)
+// y[rows] of rows of blocks, eight at a time.
+OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, int16_t *y,
+                         const int16_t *end)
 {
-    int16x8_t eight;
+    size_t times;
+    int32x4_t eight;
     __asm volatile(
-        CLEAR_SUMS
-        "cbz %[n], 2f\n"
         "1:\n\t"
+        CLEAR_SUMS
+        "ldrb %[n], [%[index]], #1\n\t"
+        "cbz %[n], 3f\n"
+        "2:\n\t"
         "vldrb.u32 %q[eight], [%[index]], #4\n\t"
         "vldrw.u32 q0, [%[x], %q[eight], uxtw #2]\n\t"
         ADD_PRODUCTS
         "subs %[n], #1\n\t"
-        "bne 1b\n"
-        "2:\n\t"
+        "bne 2b\n"
+        "3:\n\t"
         REQUANTISE
-        : [w] "+r"(w), [index] "+l"(index), [n] "+l"(times), [eight] "=&w"(eight)
-        : [x] "r"(x)
+        "vstrh.16 %q[eight], [%[y]], #16\n\t"
+        "ldr %[n], %[end]\n\t"
+        "cmp %[y], %[n]\n\t"
+        "blo 1b\n\t"
+        : [w] "+r"(w), [index] "+l"(index), [y] "+r"(y), [n] "=&l"(times), [eight] "=&w"(eight)
+        : [x] "r"(x), [end] "m"(end)
         : USED);
-    vstrhq_s16(y, eight);
-    return w;
 }
 // clang-format on
 
@@ -129,13 +134,7 @@ static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 
 static void sparse(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
-    const int8_t *w = matrix->weights;
-    const uint8_t *index = matrix->index;
-    for (const int16_t *end = y + matrix->rows; y < end; y += ROWS) {
-        const size_t times = *index++;
-        w = sparse_rows(w, index, times, x, y);
-        index += 4 * times;
-    }
+    sparse_rows(matrix->weights, matrix->index, x, y, y + matrix->rows);
 }
 
 // Words can be gathered from whole words only.
