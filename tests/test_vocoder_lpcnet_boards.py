@@ -66,9 +66,11 @@ def test_a_64_bit_core_speaks_what_the_host_does(sizes: dict[str, Any], tmp_path
     model = random_voice(8, **sizes)
     host = compiled(model, tmp_path / "host", "c", ["gcc", "-O2"])
     want = subprocess.run([host], capture_output=True, text=True, check=True).stdout
-    image = compiled(model, tmp_path / "a64", "neon", ["aarch64-linux-gnu-gcc", "-O2", "-static"])
-    told = subprocess.run(
-        ["qemu-aarch64", image], capture_output=True, text=True, timeout=120, check=True
-    )
-    assert told.stdout == want
     assert want.strip()
+    for isa, core in (("neon", "cortex-a53"), ("dotprod", "cortex-a76")):
+        cross = ["aarch64-linux-gnu-gcc", "-O2", "-static", f"-mcpu={core}"]
+        image = compiled(model, tmp_path / core, isa, cross)
+        told = subprocess.run(
+            ["qemu-aarch64", image], capture_output=True, text=True, timeout=120, check=True
+        )
+        assert told.stdout == want, core

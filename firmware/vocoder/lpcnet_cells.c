@@ -23,7 +23,7 @@ void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
     memcpy(to, from, count * sizeof *to);
 }
 
-#if !defined(DK_LPCNET_NEON)
+#if !defined(DK_LPCNET_NEON)  // which has these of its own
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
 {
     const dk_lpcnet_number *w = matrix->weights;
@@ -41,7 +41,6 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         }
     }
 }
-#endif
 
 void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, int16_t *state,
                       dk_lpcnet_number *x)
@@ -58,6 +57,7 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
         x[i] = (dk_lpcnet_number)(narrow < 127 ? narrow : 127);
     }
 }
+#endif
 
 int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's products on AArch64: eight of them an instruction. The rest of the loop is the
-// portable file's, which the compiler vectorises as far as table reads let it.
+// The sample loop's products and gates on AArch64: eight of them at once. The rest of the loop is
+// the portable file's, which the compiler vectorises.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_LPCNET_NEON)
@@ -8,6 +8,15 @@
 #include <arm_neon.h>
 #include <string.h>
 
+enum {
+    LANES = 8,
+    // An int16 that is saturated has a table's 11 bits on top.
+    BELOW = 5,
+    TANH_SHIFT = DK_LPCNET_FRAC - DK_LPCNET_TANH_FRAC - BELOW,
+    SIGMOID_SHIFT = TANH_SHIFT + 1,
+};
+
+#if !defined(DK_LPCNET_DOTPROD)
 enum { ROWS = 8, COLS = 4, BLOCK = ROWS * COLS };
 
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
@@ -29,6 +38,55 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         }
         vst1q_s32(sums, vaddq_s32(vld1q_s32(sums), vpaddq_s32(rows01, rows23)));
         vst1q_s32(sums + 4, vaddq_s32(vld1q_s32(sums + 4), vpaddq_s32(rows45, rows67)));
+    }
+}
+#endif
+
+// Read a table at eight pre-activations, whose places have `shift` + BELOW more fractional bits.
+static inline int16x8_t read_table(const int16_t table[2 * DK_LPCNET_TANH_HALF], int32x4_t low,
+                                   int32x4_t high, int shift)
+{
+    const int32x4_t down = vdupq_n_s32(-shift);
+    const int16x4_t first = vqmovn_s32(vqshlq_s32(low, down));
+    const int16x8_t places = vshrq_n_s16(vqmovn_high_s32(first, vqshlq_s32(high, down)), BELOW);
+    const int16_t *zero = table + DK_LPCNET_TANH_HALF;
+    int16x8_t found = vdupq_n_s16(zero[vgetq_lane_s16(places, 0)]);
+    found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 1), found, 1);
+    found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 2), found, 2);
+    found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 3), found, 3);
+    found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 4), found, 4);
+    found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 5), found, 5);
+    found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 6), found, 6);
+    return vld1q_lane_s16(zero + vgetq_lane_s16(places, 7), found, 7);
+}
+
+// What a candidate hears, and twice kept * r >> 16.
+static inline int32x4_t candidate(const int32_t *heard, const int32_t *kept, int16x4_t r)
+{
+    const int32x4_t of_state = vqdmulhq_s32(vld1q_s32(kept), vshll_n_s16(r, 15));
+    return vaddq_s32(vld1q_s32(heard), vaddq_s32(of_state, of_state));
+}
+
+void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, int16_t *state,
+                      dk_lpcnet_number *x)
+{
+    const int32_t *for_r = sums + units, *for_h = for_r + units;
+    for (uint32_t i = 0; i < units; i += LANES) {
+        const int16x8_t z = read_table(dk_lpcnet_sigmoid, vld1q_s32(sums + i),
+                                       vld1q_s32(sums + i + 4), SIGMOID_SHIFT);
+        const int16x8_t r = read_table(dk_lpcnet_sigmoid, vld1q_s32(for_r + i),
+                                       vld1q_s32(for_r + i + 4), SIGMOID_SHIFT);
+        const int16x8_t h =
+            read_table(dk_lpcnet_tanh, candidate(for_h + i, kept + i, vget_low_s16(r)),
+                       candidate(for_h + i + 4, kept + i + 4, vget_high_s16(r)), TANH_SHIFT);
+        const int16x8_t was = vld1q_s16(state + i);
+        // (state - h) z
+        const int32x4_t low = vmlsl_s16(vmull_s16(vget_low_s16(was), vget_low_s16(z)),
+                                        vget_low_s16(h), vget_low_s16(z));
+        const int32x4_t high = vmlsl_high_s16(vmull_high_s16(was, z), h, z);
+        const int16x8_t now = vaddq_s16(h, vshrn_high_n_s32(vshrn_n_s32(low, 15), high, 15));
+        vst1q_s16(state + i, now);
+        vst1_s8(x + i, vqrshrn_n_s16(now, 8));
     }
 }
 

@@ -90,6 +90,7 @@ def model_source(model: LpcnetModel) -> str:
     for guard, stored in (
         ("#if defined(DK_LPCNET_MVE)", stored_in_chunks),
         ("#elif defined(DK_LPCNET_SIMD32)", stored_with_offsets),
+        ("#elif defined(DK_LPCNET_DOTPROD)", stored_in_pairs),
         ("#else", stored_plainly),
     ):
         parts.append(f"{guard}\n")
@@ -155,6 +156,23 @@ def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
         chunked = whole.reshape(chunks, _CHUNK, BLOCK_ROWS, BLOCK_COLS)
         weights.append(chunked.transpose(0, 2, 1, 3).reshape(-1))
     return np.concatenate(weights), np.array(index)
+
+
+def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index: per 8 rows kept blocks in twos, where their inputs are before; how many.
+
+    Where they are is two words, as eight int8.
+    """
+    stream, index = [], []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        columns = np.flatnonzero(kept)
+        odd = len(columns) % 2
+        blocks = np.pad(tiles[columns], ((0, odd), (0, 0), (0, 0))).astype(np.int8)
+        places = BLOCK_COLS * np.pad(columns, (0, odd)).astype("<i4").reshape(-1, 2)
+        pairs = [places.view(np.int8), blocks.reshape(len(places), 2 * BLOCK_ROWS * BLOCK_COLS)]
+        stream.append(np.concatenate(pairs, axis=1).reshape(-1))
+        index.append(len(places))
+    return np.concatenate(stream), np.array(index)
 
 
 def tables_source() -> str:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int8 matrix times int8 vector with SDOT (Armv8.2-A dot products): 16 products an instruction,
-// four columns of four rows, whose inputs are one lane of another register. In assembly, as gcc 12
-// does not load four registers and step on in one instruction, and moves lanes about.
+// four columns of four rows, whose inputs are one lane of another register. In assembly, so that
+// one instruction loads four registers and moves the pointer on.
 //
 // The packed table is one stream. For eight rows: their biases, their weights as blocks of 8 rows
 // and 4 columns, and their factors. Dense rows have all blocks in turn, columns and rows filled up
@@ -15,27 +15,15 @@
 // stays plain.
 #include <string.h>
 
+#include "nn/dotprod/blocks.h"
 #include "nn/nn.h"
 #include "nn/plain.h"
 
 enum { ROWS = 8, COLS = 4, CHUNK = 32 };
 
-// Lanes of inputs are in v0 and v1, weights in v4 .. v7, sums of eight rows in v16 and v17. An
-// instruction a line:
+// An instruction a line:
 // clang-format off
 #define LOAD_BIASES "ld1 {v16.4s, v17.4s}, [%[w]], #32\n\t"
-#define ADD_PRODUCTS(low, high, lane) \
-    "sdot v16.4s, " low ".16b, " lane "\n\t" \
-    "sdot v17.4s, " high ".16b, " lane "\n\t"
-#define ADD_TWO_BLOCKS(first, second) \
-    "ld1 {v4.16b, v5.16b, v6.16b, v7.16b}, [%[w]], #64\n\t" \
-    ADD_PRODUCTS("v4", "v5", first) \
-    ADD_PRODUCTS("v6", "v7", second)
-#define ADD_PAIR \
-    "ldp %w[p], %w[q], [%[w]], #8\n\t" \
-    "ldr s0, [%[x], %[p]]\n\t" \
-    "ldr s1, [%[x], %[q]]\n\t" \
-    ADD_TWO_BLOCKS("v0.4b[0]", "v1.4b[0]")
 #define REQUANTISE \
     "shl v16.4s, v16.4s, #4\n\t" \
     "shl v17.4s, v17.4s, #4\n\t" \
@@ -45,7 +33,6 @@ enum { ROWS = 8, COLS = 4, CHUNK = 32 };
     "sqxtn v16.4h, v16.4s\n\t" \
     "sqxtn2 v16.8h, v17.4s\n\t" \
     "str q16, [%[y]]\n\t"
-#define USED "v0", "v1", "v4", "v5", "v6", "v7", "v16", "v17", "cc", "memory"
 
 // y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `whole` counts 32
 // columns, `rest` fours of those that are left over, which are at `last`.
@@ -57,25 +44,24 @@ static inline const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t 
         "cbz %[n], 2f\n"
         "1:\n\t"
         "ldp q0, q1, [%[x]], #32\n\t"
-        ADD_TWO_BLOCKS("v0.4b[0]", "v0.4b[1]")
-        ADD_TWO_BLOCKS("v0.4b[2]", "v0.4b[3]")
-        ADD_TWO_BLOCKS("v1.4b[0]", "v1.4b[1]")
-        ADD_TWO_BLOCKS("v1.4b[2]", "v1.4b[3]")
+        DK_ADD_TWO_BLOCKS("v0.4b[0]", "v0.4b[1]")
+        DK_ADD_TWO_BLOCKS("v0.4b[2]", "v0.4b[3]")
+        DK_ADD_TWO_BLOCKS("v1.4b[0]", "v1.4b[1]")
+        DK_ADD_TWO_BLOCKS("v1.4b[2]", "v1.4b[3]")
         "subs %[n], %[n], #1\n\t"
         "b.ne 1b\n"
         "2:\n\t"
         "cbz %[rest], 4f\n"
         "3:\n\t"
         "ldr s0, [%[last]], #4\n\t"
-        "ld1 {v4.16b, v5.16b}, [%[w]], #32\n\t"
-        ADD_PRODUCTS("v4", "v5", "v0.4b[0]")
+        DK_ADD_BLOCK("v0.4b[0]")
         "subs %[rest], %[rest], #1\n\t"
         "b.ne 3b\n"
         "4:\n\t"
         REQUANTISE
         : [w] "+r"(w), [x] "+r"(x), [n] "+r"(whole), [last] "+r"(last), [rest] "+r"(rest)
         : [y] "r"(y)
-        : USED);
+        : DK_BLOCKS_USED);
     return w;
 }
 
@@ -85,23 +71,11 @@ static inline const int8_t *sparse_rows(const int8_t *w, size_t pairs, const int
     uint64_t p, q;
     __asm volatile(
         LOAD_BIASES
-        "subs %[n], %[n], #4\n\t"
-        "b.lt 2f\n"
-        "1:\n\t"
-        ADD_PAIR ADD_PAIR ADD_PAIR ADD_PAIR
-        "subs %[n], %[n], #4\n\t"
-        "b.ge 1b\n"
-        "2:\n\t"
-        "tbz %[n], #1, 3f\n\t"  // -4 and as many as are left
-        ADD_PAIR ADD_PAIR
-        "3:\n\t"
-        "tbz %[n], #0, 4f\n\t"
-        ADD_PAIR
-        "4:\n\t"
+        DK_ADD_PAIRS
         REQUANTISE
         : [w] "+r"(w), [n] "+r"(pairs), [p] "=&r"(p), [q] "=&r"(q)
         : [x] "r"(x), [y] "r"(y)
-        : USED);
+        : DK_BLOCKS_USED);
     return w;
 }
 // clang-format on
