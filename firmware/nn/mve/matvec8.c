@@ -88,8 +88,8 @@ OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
 }
 
 // y[rows] of rows of blocks, eight at a time.
-OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, int16_t *y,
-                         const int16_t *end)
+OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, void *y,
+                         const void *end)
 {
     size_t times;
     int32x4_t eight;
