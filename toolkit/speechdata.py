@@ -68,31 +68,42 @@ def part_of(path: str) -> str:
 
 
 def fetch(source: Source, cache: Path) -> Path:
-    """Download and unpack the package of `source` under `cache`; return the unpacked folder.
+    """Download and unpack the package of `source`, see fetch_package."""
+    return fetch_package(source.package, cache)
+
+
+def fetch_package(package: str, cache: Path) -> Path:
+    """Download and unpack a Debian package under `cache`; return the unpacked folder.
 
     Raises ToolError where apt or dpkg are missing or the mirror does not answer.
     """
-    folder = cache / "packages" / source.package
+    folder = cache / "packages" / package
     if folder.is_dir():
         return folder
     downloads = cache / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
-    found = sorted(downloads.glob(f"{source.package}_*.deb"))
+    found = sorted(downloads.glob(f"{package}_*.deb"))
     if not found:
-        _tool(["apt-get", "download", source.package], downloads)
-        found = sorted(downloads.glob(f"{source.package}_*.deb"))
+        run_tool(["apt-get", "download", package], downloads)
+        found = sorted(downloads.glob(f"{package}_*.deb"))
     partial = folder.with_name(folder.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
-    _tool(["dpkg-deb", "-x", str(found[-1].resolve()), str(partial.resolve())], downloads)
+    run_tool(["dpkg-deb", "-x", str(found[-1].resolve()), str(partial.resolve())], downloads)
     partial.rename(folder)
     return folder
 
 
-def _tool(command: list[str], where: Path) -> bytes:
+def run_tool(
+    command: list[str], where: Path, why: str = "speech data needs apt, dpkg, ffmpeg"
+) -> bytes:
+    """Run a command in the folder `where`; return what it printed.
+
+    Raises ToolError where it is missing (with `why` it is needed) or fails.
+    """
     try:
         done = subprocess.run(command, cwd=where, capture_output=True, check=False)
     except FileNotFoundError:
-        raise ToolError(f"{command[0]} is missing: speech data needs apt, dpkg, ffmpeg") from None
+        raise ToolError(f"{command[0]} is missing: {why}") from None
     if done.returncode:
         last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise ToolError(f"{' '.join(command[:3])} failed: {last}")
@@ -104,7 +115,7 @@ def decode(path: Path) -> I16:
     kind = ["-f", "g722"] if path.suffix == ".g722" else []
     command = ["ffmpeg", "-nostdin", "-v", "error", *kind, "-i", str(path.resolve())]
     command += ["-f", "s16le", "-ac", "1", "-ar", str(features.SAMPLE_RATE), "-"]
-    return np.frombuffer(_tool(command, path.parent), "<i2").astype(np.int16)
+    return np.frombuffer(run_tool(command, path.parent), "<i2").astype(np.int16)
 
 
 def vary(pcm: I16, speed: float, seed: int) -> I16:
@@ -132,10 +143,8 @@ def prepare(source: Source, cache: Path, note: Callable[[str], None]) -> dict[st
     """
     folder = cache / source.name
     folder.mkdir(parents=True, exist_ok=True)
-    parts = ["test"]
-    if source.use == "train":
-        parts += [part_name("train", speed) for speed in SPEEDS]
-    if not all((folder / f"{part}.pcm.npy").is_file() for part in parts):
+    wanted = parts(source.use)
+    if not all((folder / f"{part}.pcm.npy").is_file() for part in wanted):
         root = fetch(source, cache)
         paths = sorted(p for p in root.glob(source.files) if not _skipped(source, p, root))
         if not paths:
@@ -144,17 +153,33 @@ def prepare(source: Source, cache: Path, note: Callable[[str], None]) -> dict[st
         with ThreadPoolExecutor(2) as pool:
             clips = list(pool.map(decode, paths))
         held = [source.use == "evaluate" or part_of(str(p)) == "test" for p in paths]
-        _store(folder, "test", [c for c, h in zip(clips, held, strict=True) if h])
-        kept = [c for c, h in zip(clips, held, strict=True) if not h]
-        for speed in SPEEDS if source.use == "train" else ():
-            note(f"{source.name}: features at speed {speed:g}")
-            made = [
-                c if speed == 1 else vary(c, speed, 1000 * i + round(100 * speed))
-                for i, c in enumerate(kept)
-            ]
-            _store(folder, part_name("train", speed), made)
-    lengths = {p: len(np.load(folder / f"{p}.pcm.npy", mmap_mode="r")) for p in parts}
-    return {part: n / features.SAMPLE_RATE / 60 for part, n in lengths.items()}
+        test = [c for c, h in zip(clips, held, strict=True) if h]
+        train = [c for c, h in zip(clips, held, strict=True) if not h]
+        store(folder, test, train, lambda text: note(f"{source.name}: {text}"))
+    return lengths(folder, wanted)
+
+
+def parts(use: str) -> list[str]:
+    """Return the file stems of a source that is for "train" or only to "evaluate"."""
+    return ["test", *(part_name("train", s) for s in SPEEDS if use == "train")]
+
+
+def store(folder: Path, test: list[I16], train: list[I16], note: Callable[[str], None]) -> None:
+    """Write the arrays of a source: held-out clips, and the others, if any, at every speed."""
+    _store(folder, "test", test)
+    for speed in SPEEDS if train else ():
+        note(f"features at speed {speed:g}")
+        made = [
+            c if speed == 1 else vary(c, speed, 1000 * i + round(100 * speed))
+            for i, c in enumerate(train)
+        ]
+        _store(folder, part_name("train", speed), made)
+
+
+def lengths(folder: Path, wanted: list[str]) -> dict[str, float]:
+    """Return the minutes of each part on disk."""
+    samples = {p: len(np.load(folder / f"{p}.pcm.npy", mmap_mode="r")) for p in wanted}
+    return {part: n / features.SAMPLE_RATE / 60 for part, n in samples.items()}
 
 
 def part_name(part: str, speed: float) -> str:
