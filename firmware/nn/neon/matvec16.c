@@ -11,11 +11,17 @@
 
 enum { LANES = 8, ROWS = 4 };
 
-static inline int32x4_t add_eight(int32x4_t sums, const int16_t *w, int16x8_t x)
+static inline int32x4_t add_eight(int32x4_t sums, int16x8_t row, int16x8_t x)
 {
-    const int16x8_t row = vld1q_s16(w);
     sums = vmlal_s16(sums, vget_low_s16(row), vget_low_s16(x));
     return vmlal_s16(sums, vget_high_s16(row), vget_high_s16(x));
+}
+
+// The next 16 columns of a row.
+static inline int32x4_t add_next(int32x4_t sums, const int16_t **w, int16x8x2_t x)
+{
+    const int16x8x2_t row = dk_next_s16(w);
+    return add_eight(add_eight(sums, row.val[0], x.val[0]), row.val[1], x.val[1]);
 }
 
 static inline int32x4_t four_bytes(const uint8_t *bytes)
@@ -42,20 +48,26 @@ static void four_rows(const dk_matrix16 *matrix, const int16_t *x, int16x8_t las
     const int16_t *w0 = matrix->weights + row * cols, *w1 = w0 + cols;
     const int16_t *w2 = w1 + cols, *w3 = w2 + cols;
     int32x4_t s0 = vdupq_n_s32(0), s1 = s0, s2 = s0, s3 = s0;
-    size_t col = 0;
-    for (; col + LANES <= cols; col += LANES) {
-        const int16x8_t in = vld1q_s16(x + col);
-        s0 = add_eight(s0, w0 + col, in);
-        s1 = add_eight(s1, w1 + col, in);
-        s2 = add_eight(s2, w2 + col, in);
-        s3 = add_eight(s3, w3 + col, in);
+    for (size_t left = cols / (2 * LANES); left > 0; left--) {
+        const int16x8x2_t in = dk_next_s16(&x);
+        s0 = add_next(s0, &w0, in);
+        s1 = add_next(s1, &w1, in);
+        s2 = add_next(s2, &w2, in);
+        s3 = add_next(s3, &w3, in);
     }
-    if (col < cols) {
-        col = cols - LANES;
-        s0 = add_eight(s0, w0 + col, last);
-        s1 = add_eight(s1, w1 + col, last);
-        s2 = add_eight(s2, w2 + col, last);
-        s3 = add_eight(s3, w3 + col, last);
+    if (cols % (2 * LANES) >= LANES) {
+        const int16x8_t in = vld1q_s16(x);
+        s0 = add_eight(s0, vld1q_s16(w0), in);
+        s1 = add_eight(s1, vld1q_s16(w1), in);
+        s2 = add_eight(s2, vld1q_s16(w2), in);
+        s3 = add_eight(s3, vld1q_s16(w3), in);
+    }
+    if (cols % LANES > 0) {
+        const int16_t *end = matrix->weights + (row + 1) * cols - LANES;  // of the first row
+        s0 = add_eight(s0, vld1q_s16(end), last);
+        s1 = add_eight(s1, vld1q_s16(end + cols), last);
+        s2 = add_eight(s2, vld1q_s16(end + 2 * cols), last);
+        s3 = add_eight(s3, vld1q_s16(end + 3 * cols), last);
     }
     const int32x4_t sums = dk_add_neighbours(dk_add_neighbours(s0, s1), dk_add_neighbours(s2, s3));
     const dk_requantiser by = dk_requantiser_of(vmovl_s16(vld1_s16(matrix->multiplier + row)),

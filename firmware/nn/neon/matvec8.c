@@ -23,7 +23,7 @@
 #include "nn/nn.h"
 #include "nn/plain.h"
 
-enum { ROWS = 8, COLS = 16, FOUR = 4, BLOCKS = 2 * ROWS * FOUR, SUM_FRAC = 4 };
+enum { ROWS = 8, COLS = 16, FOUR = 4, SUM_FRAC = 4 };
 
 // y[0 .. 7] from the sums of the rows; returns what follows their biases and factors.
 static inline const int8_t *requantise(const int8_t *w, int32x4_t upper, int32x4_t lower,
@@ -40,9 +40,8 @@ static inline const int8_t *requantise(const int8_t *w, int32x4_t upper, int32x4
 }
 
 // Add 16 products of a row.
-static inline int32x4_t add_row(int32x4_t sums, const int8_t *w, int8x16_t x)
+static inline int32x4_t add_row(int32x4_t sums, int8x16_t row, int8x16_t x)
 {
-    const int8x16_t row = vld1q_s8(w);
     const int16x8_t first = vmull_s8(vget_low_s8(row), vget_low_s8(x));
     return vpadalq_s16(sums, vmlal_s8(first, vget_high_s8(row), vget_high_s8(x)));
 }
@@ -51,10 +50,12 @@ static inline int32x4_t add_row(int32x4_t sums, const int8_t *w, int8x16_t x)
 static inline const int8_t *add_columns(int32x4_t sums[ROWS], const int8_t *w, const int8_t *x)
 {
     const int8x16_t in = vld1q_s8(x);
-    for (int row = 0; row < ROWS; row++) {
-        sums[row] = add_row(sums[row], w + row * COLS, in);
+    for (int row = 0; row < ROWS; row += 2) {
+        const int8x16x2_t rows = dk_next_s8(&w);
+        sums[row] = add_row(sums[row], rows.val[0], in);
+        sums[row + 1] = add_row(sums[row + 1], rows.val[1], in);
     }
-    return w + ROWS * COLS;
+    return w;
 }
 
 // y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `rest` are the columns
@@ -108,19 +109,20 @@ static inline int32x4_t add_two_rows(int32x4_t sums, int8x8_t w0, int8x8_t x0, i
     return vpadalq_s16(sums, vmlal_s8(vmull_s8(w0, x0), w1, x1));
 }
 
-static inline void add_blocks(block_sums *s, const int8_t *w, const uint8_t *steps,
+static inline void add_blocks(block_sums *s, const int8_t **w, const uint8_t *steps,
                               const int8_t **x, const dk_readable *all)
 {
     const int8x16_t in0 = dk_four_bytes(x, steps[0], all);
     const int8x16_t in1 = dk_four_bytes(x, steps[1], all);
     const int8x8_t low0 = vget_low_s8(in0), high0 = vget_high_s8(in0);
     const int8x8_t low1 = vget_low_s8(in1), high1 = vget_high_s8(in1);
-    const int8x16_t upper0 = vld1q_s8(w), lower0 = vld1q_s8(w + 16);
-    const int8x16_t upper1 = vld1q_s8(w + 32), lower1 = vld1q_s8(w + 48);
-    s->rows01 = add_two_rows(s->rows01, vget_low_s8(upper0), low0, vget_low_s8(upper1), low1);
-    s->rows23 = add_two_rows(s->rows23, vget_high_s8(upper0), high0, vget_high_s8(upper1), high1);
-    s->rows45 = add_two_rows(s->rows45, vget_low_s8(lower0), low0, vget_low_s8(lower1), low1);
-    s->rows67 = add_two_rows(s->rows67, vget_high_s8(lower0), high0, vget_high_s8(lower1), high1);
+    const int8x16x2_t a = dk_next_s8(w), b = dk_next_s8(w);
+    s->rows01 = add_two_rows(s->rows01, vget_low_s8(a.val[0]), low0, vget_low_s8(b.val[0]), low1);
+    s->rows23 =
+        add_two_rows(s->rows23, vget_high_s8(a.val[0]), high0, vget_high_s8(b.val[0]), high1);
+    s->rows45 = add_two_rows(s->rows45, vget_low_s8(a.val[1]), low0, vget_low_s8(b.val[1]), low1);
+    s->rows67 =
+        add_two_rows(s->rows67, vget_high_s8(a.val[1]), high0, vget_high_s8(b.val[1]), high1);
 }
 
 // y[0 .. 7] of eight rows of `twos` times two blocks, the first of which takes x.
@@ -129,22 +131,19 @@ static inline const int8_t *sparse_rows(const int8_t *w, const uint8_t *steps, s
 {
     block_sums s = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
     for (size_t left = twos / 4; left > 0; left--) {
-        add_blocks(&s, w, steps, &x, all);
-        add_blocks(&s, w + BLOCKS, steps + 2, &x, all);
-        add_blocks(&s, w + 2 * BLOCKS, steps + 4, &x, all);
-        add_blocks(&s, w + 3 * BLOCKS, steps + 6, &x, all);
-        w += 4 * BLOCKS;
+        add_blocks(&s, &w, steps, &x, all);
+        add_blocks(&s, &w, steps + 2, &x, all);
+        add_blocks(&s, &w, steps + 4, &x, all);
+        add_blocks(&s, &w, steps + 6, &x, all);
         steps += 8;
     }
     if ((twos & 2) != 0) {
-        add_blocks(&s, w, steps, &x, all);
-        add_blocks(&s, w + BLOCKS, steps + 2, &x, all);
-        w += 2 * BLOCKS;
+        add_blocks(&s, &w, steps, &x, all);
+        add_blocks(&s, &w, steps + 2, &x, all);
         steps += 4;
     }
     if ((twos & 1) != 0) {
-        add_blocks(&s, w, steps, &x, all);
-        w += BLOCKS;
+        add_blocks(&s, &w, steps, &x, all);
     }
     return requantise(w, dk_add_neighbours(s.rows01, s.rows23),
                       dk_add_neighbours(s.rows45, s.rows67), y);
