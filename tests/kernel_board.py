@@ -20,7 +20,10 @@ from toolkit.isas import kernel_files
 ROOT = Path(__file__).resolve().parent.parent
 PORT = ROOT / "firmware" / "port"
 BOARD = ROOT / "tests" / "nn_board"
-OPERATIONS = ("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE")
+OPERATIONS = (
+    *("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE"),
+    "BATCH",
+)
 NONE = 0xFFFFFFFF
 Array = npt.NDArray[Any]
 
@@ -185,6 +188,15 @@ class KernelBoard:
         inputs = _block(x.astype(kind), skew * step)
         operation = "MATVEC8" if kind is np.int8 else "MATVEC16"
         self._ask(operation, head, inputs, _words(2 * skew), result=(np.int16, m.rows))
+
+    def batch(self, m: QuantisedMatrix, x: Array, apart: int, y_apart: int, skew: int = 0) -> None:
+        """dk_matvec8_batch on x [steps, apart], of which each row's first columns are inputs;
+        outputs [steps, |y_apart|], bytes of 0xA5 between them, the last one first if negative."""
+        head, _ = self._matrix(m)
+        sizes = _words(len(x), apart, y_apart & 0xFFFFFFFF)
+        inputs = _block(x.astype(np.int8), skew)
+        size = len(x) * abs(y_apart)
+        self._ask("BATCH", head, sizes, inputs, _words(2 * (skew % 2)), result=(np.int16, size))
 
     def conv2d(self, m: QuantisedMatrix, past: Array, x: Array, width: int) -> None:
         """dk_conv2d at one time step; past [2, channels * width]."""

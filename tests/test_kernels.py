@@ -34,11 +34,15 @@ typedef struct {
 typedef struct { dk_matrix8 input; dk_matrix8 recurrent; uint16_t size; } dk_gru;
 void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
 void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y);
+void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
+                      int16_t *y, ptrdiff_t y_apart);
 void dk_tanh(int16_t *values, size_t count);
 void dk_sigmoid(int16_t *values, size_t count);
 void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
 void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
                  int8_t *state8);
+void dk_gru_batch(const dk_gru *gru, size_t steps, const int8_t *x8, size_t x_apart, int16_t *state,
+                  int16_t *gates, int8_t *state8, int16_t *out);
 void dk_gate(int16_t *gates, const int16_t *x, size_t count);
 void dk_conv1d_window(void *memory, size_t taps, size_t dilation, const void *x, size_t bytes,
                       void *window);
@@ -155,6 +159,58 @@ def test_gru_matches_over_time(kernels: Kernels, seed: int, size: int, cols: int
         a, u = from_input.apply(x), from_state.apply(integer.narrow(state))
         state = integer.gru_update(a, u, state)
         assert list(c_state) == state.tolist()
+    kernels._kept.clear()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    kind=st.sampled_from(["dense", "sparse"]),
+    steps=st.integers(1, 9),
+    apart=st.integers(0, 5),
+)
+def test_a_batch_of_products_matches(
+    kernels: Kernels, seed: int, kind: str, steps: int, apart: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows, cols = (8 * int(n) if kind == "sparse" else int(n) for n in rng.integers(1, 9, 2))
+    m = random_matrix(seed, rows, cols, kind)
+    x = np.array([random_input(seed + step, cols + apart, -127, 127) for step in range(steps)])
+    want = [m.apply(row[:cols]).tolist() for row in x]
+    struct = kernels.ffi.new("dk_matrix8 *", kernels.fields(m))
+    data = kernels.array("int8_t", x)
+    y_apart = rows + apart
+    y = kernels.ffi.new("int16_t[]", y_apart * steps)
+    for sign, first in ((1, 0), (-1, (steps - 1) * y_apart)):
+        at = kernels.ffi.addressof(y, first)
+        kernels.lib.dk_matvec8_batch(struct, steps, data, cols + apart, at, sign * y_apart)
+        found = np.array(list(y)).reshape(steps, y_apart)
+        assert found[::sign, :rows].tolist() == want
+        assert not found[:, rows:].any()
+    kernels._kept.clear()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), size=st.integers(1, 9), steps=st.integers(1, 5))
+def test_a_gru_goes_the_same_steps_at_once(
+    kernels: Kernels, seed: int, size: int, steps: int
+) -> None:
+    from_input = random_matrix(seed, 3 * size, 7, "dense")
+    from_state = random_matrix(seed + 7, 3 * size, size, "dense")
+    layer = [kernels.fields(from_input), kernels.fields(from_state), size]
+    gru = kernels.ffi.new("dk_gru *", layer)
+    state = random_input(seed, size, -32768, 32767)
+    c_state = kernels.array("int16_t", state)
+    gates = kernels.ffi.new("int16_t[]", 3 * size * (steps + 1))
+    state8, out = kernels.ffi.new("int8_t[]", size), kernels.ffi.new("int16_t[]", size * steps)
+    x = np.array([random_input(seed + step, 9, -127, 127) for step in range(steps)])
+    data = kernels.array("int8_t", x)
+    kernels.lib.dk_gru_batch(gru, steps, data, 9, c_state, gates, state8, out)
+    for step in range(steps):
+        a, u = from_input.apply(x[step, :7]), from_state.apply(integer.narrow(state))
+        state = integer.gru_update(a, u, state)
+        assert list(out)[step * size : (step + 1) * size] == state.tolist()
+    assert list(c_state) == state.tolist()
     kernels._kept.clear()
 
 

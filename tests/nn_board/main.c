@@ -18,7 +18,7 @@
 #define GUARD 0xA5
 #define GUARD_BYTES 16
 
-enum { MATVEC8, MATVEC16, TANH, SIGMOID, NARROW, CONV2D, GRU_UPDATE, GATE };
+enum { MATVEC8, MATVEC16, TANH, SIGMOID, NARROW, CONV2D, GRU_UPDATE, GATE, BATCH };
 
 // Run a kernel and keep how long it took.
 #define TIMED(call) \
@@ -111,6 +111,23 @@ static void matvec8(void)
     int16_t *y = (int16_t *)room(2U * matrix.rows, word());
     TIMED(dk_matvec8(&matrix, x, y));
     give(y, 2U * matrix.rows);
+}
+
+// Rows of outputs begin further apart than they are long, the last one first if `y_apart` is
+// negative; what lies between is given as well.
+static void batch(void)
+{
+    const dk_matrix8 matrix = narrow_matrix();
+    const size_t steps = word(), x_apart = word();
+    const ptrdiff_t y_apart = (int32_t)word();
+    const int8_t *x = block();
+    const size_t room_of_one = (size_t)(y_apart < 0 ? -y_apart : y_apart);
+    const size_t bytes = 2U * steps * room_of_one;
+    int16_t *y = (int16_t *)room(bytes, word());
+    memset(y, GUARD, bytes);
+    int16_t *first = y_apart < 0 ? y + (steps - 1) * room_of_one : y;
+    TIMED(dk_matvec8_batch(&matrix, steps, x, x_apart, first, y_apart));
+    give(y, bytes);
 }
 
 static dk_matrix16 wide(void)
@@ -212,6 +229,9 @@ int main(void)
                 break;
             case GATE:
                 gate();
+                break;
+            case BATCH:
+                batch();
                 break;
             default:
                 refuse("a request is none of ours");

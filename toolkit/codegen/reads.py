@@ -16,10 +16,12 @@ from toolkit.codegen.packing import table_bytes, tables
 
 CHUNKS_A_SECOND: Final = 25  # of the RDO-VAE decoder: 40 ms each
 
-# Vectors that one pass of firmware/nn/<isa>/matvec8_batch.c over a packed matrix serves. ISAs
-# without such a file take theirs one by one; plain tables serve four anywhere.
-MATVEC8_STEPS: Final[dict[str, int]] = {}
-_PLAIN_STEPS: Final = 4
+# How many vectors one pass of firmware/nn/<isa>/matvec8_batch.c over a packed matrix may serve, the
+# most first, where the matrix has up to BATCH_COLS columns. ISAs without such a file take vectors
+# one by one; plain tables serve up to four anywhere.
+MATVEC8_STEPS: Final = {"dsp": (2, 1), "mve": (4, 2, 1)}
+BATCH_COLS: Final = 640
+_PLAIN_STEPS: Final = (4, 3, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,15 @@ def passes(matrix: QuantisedMatrix, isa: str, steps: int) -> int:
     """How often dk_matvec8_batch, or dk_matvec16_batch, goes through a matrix for `steps` steps."""
     if matrix.is_wide:
         return steps
-    plain = "bias" in tables(matrix, isa)
-    return -(-steps // (_PLAIN_STEPS if plain else MATVEC8_STEPS.get(isa, 1)))
+    choices = MATVEC8_STEPS.get(isa, (1,)) if matrix.cols <= BATCH_COLS else (1,)
+    if "bias" in tables(matrix, isa):
+        # Which those kernels take one by one.
+        choices = (1,) if isa in MATVEC8_STEPS else _PLAIN_STEPS
+    count = 0
+    for choice in choices:
+        count += steps // choice
+        steps %= choice
+    return count
 
 
 def layer_reads(model: QuantisedModel, isa: str, steps: int) -> list[LayerReads]:
