@@ -13,10 +13,7 @@ from quantize.fixed import resample
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (
-    *("dsp/scalar.c", "dsp/tables.c", "dsp/fft.c", "dsp/lpc.c", "dsp/correlate.c"),
-    *("dsp/correlate_simd32.c", "dsp/correlate_mve.c", "dsp/spans.c", "dsp/spans_mve.c"),
-    *("dsp/filter.c", "dsp/filter_mve.c", "dsp/window.c", "dsp/window_mve.c"),
-    *("dsp/resample.c", "dsp/filters.c"),
+    *(f"dsp/{path.name}" for path in sorted((ROOT / "firmware" / "dsp").glob("*.c"))),
     *("dred/features.c", "dred/features_spectrum.c", "dred/features_pitch.c"),
     "dred/features_tables.c",
 )
@@ -25,11 +22,10 @@ CDEF = """
 int32_t dk_log2(uint64_t x);
 uint32_t dk_exp2(uint32_t fraction);
 uint32_t dk_rsqrt(uint32_t mantissa);
-void dk_real_fft(int32_t *z);
+void dk_real_fft(int32_t *x, int32_t *bins);
 void dk_levinson(const int32_t *lags, int32_t *lpc);
 int32_t dk_energy16(const int16_t *x, size_t count);
-void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
-                    int32_t *dots);
+void dk_correlate16(const int16_t *now, const int16_t *past, int32_t *dots);
 uint32_t dk_peak32(const int32_t *x, size_t count);
 uint64_t dk_energy32(const int32_t *x, size_t count, int down);
 void dk_scale16(const int32_t *x, size_t count, int shift, int16_t *y);

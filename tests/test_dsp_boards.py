@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The signal processing on emulated cores: SIMD and Helium kernels equal portable C to the bit."""
+"""The signal processing on emulated cores: SIMD, Helium and NEON kernels equal portable C to the
+bit; portable C equals the model in test_dsp_kernels."""
 
 import shutil
 import subprocess
@@ -20,31 +21,62 @@ CORES = {
     "mps2-an500": ["-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"],
     "mps3-an547": ["-Os", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard"],
 }
+# As programs: compiler, emulator, options.
+PROGRAMS = {
+    "cortex-a53": ("aarch64-linux-gnu-gcc", "qemu-aarch64", ["-static", "-O3", "-funroll-loops"]),
+    "cortex-a76": ("aarch64-linux-gnu-gcc", "qemu-aarch64", ["-static", "-O2"]),
+    "cortex-a7": (
+        *("arm-none-eabi-gcc", "qemu-arm"),
+        ["--specs=rdimon.specs", "-O2", "-mthumb", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"],
+    ),
+}
+# What each test program of tests/dsp_board is about.
+MAINS = {"main.c": "features of noise at every rate", "kernels.c": "each kernel's extremes"}
 
 
-def host_hash(folder: Path) -> str:
+def told(*command: str | Path) -> str:
+    """What a program prints."""
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+
+
+def of_host(main: str, folder: Path) -> str:
     program = folder / "host"
-    subprocess.run(
-        ["gcc", "-O2", *COMMON, str(HERE / "main.c"), *FIRMWARE, "-o", str(program)], check=True
-    )
-    return subprocess.run([program], capture_output=True, text=True, check=True).stdout.strip()
+    command = ["gcc", "-O2", *COMMON, str(HERE / main), *FIRMWARE, "-o", str(program)]
+    subprocess.run(command, check=True)
+    return told(program)
 
 
-@pytest.mark.parametrize("machine", CORES)
-def test_a_core_computes_what_the_host_does(machine: str, tmp_path: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+def need(*tools: str) -> None:
+    for tool in tools:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
+
+
+@pytest.mark.parametrize("main", MAINS)
+@pytest.mark.parametrize("machine", CORES)
+def test_a_core_computes_what_the_host_does(machine: str, main: str, tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc", "qemu-system-arm")
     image = tmp_path / "board.elf"
     command = ["arm-none-eabi-gcc", "-mthumb", *CORES[machine], *COMMON, *LINK]
-    command += [str(HERE / "start.c"), str(HERE / "main.c"), *FIRMWARE, "-o", str(image)]
+    command += [str(HERE / "start.c"), str(HERE / main), *FIRMWARE, "-o", str(image)]
     subprocess.run(command, check=True)
-    told = subprocess.run(
-        ["qemu-system-arm", "-M", machine, "-nographic", "-semihosting", "-kernel", str(image)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert told.stdout.strip() == host_hash(tmp_path)
+    emulator = ["qemu-system-arm", "-M", machine, "-nographic", "-semihosting"]
+    assert told(*emulator, "-kernel", image) == of_host(main, tmp_path)
+
+
+@pytest.mark.parametrize("main", MAINS)
+@pytest.mark.parametrize("core", PROGRAMS)
+def test_neon_computes_what_the_host_does(core: str, main: str, tmp_path: Path) -> None:
+    compiler, emulator, options = PROGRAMS[core]
+    need(compiler, emulator)
+    image = tmp_path / "program"
+    command = [compiler, f"-mcpu={core}", *options, *COMMON, str(HERE / main), *FIRMWARE]
+    subprocess.run([*command, "-o", str(image)], check=True)
+    assert told(emulator, image) == of_host(main, tmp_path)
+
+
+def test_extremes_are_told_kernel_by_kernel(tmp_path: Path) -> None:
+    lines = [line.split() for line in of_host("kernels.c", tmp_path).splitlines()]
+    assert len({value for _, value in lines}) == len(lines) >= 5

@@ -97,7 +97,7 @@ void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
     uint32_t energy = 1U << (one > 0 ? one : 0);
     energy += (uint32_t)dk_energy16(now, DK_FEATURES_FRAME);
     energy += (uint32_t)dk_energy16(e, DK_FEATURES_FRAME);
-    dk_correlate16(now, e, DK_FEATURES_FRAME, DK_PITCH_LAGS, dots);
+    dk_correlate16(now, e, dots);
     for (size_t i = 0; i < DK_PITCH_LAGS; i++) {
         out[i] = quotient(dots[i], energy);
         const int32_t enters = e[i + DK_FEATURES_FRAME], leaves = e[i];

@@ -26,10 +26,7 @@ static int spectrum(const int16_t x[DK_FFT_POINTS + 1], dk_complex bins[DK_FFT_B
     const int up = room < MOST_UP ? room : MOST_UP;
     // Raised to 31 bits, of which 22 remain.
     dk_window(wide, DK_FFT_POINTS, dk_features_window, WIDE_BITS - INPUT_BITS + up);
-    for (size_t n = 0; n < DK_FFT_BINS; n++) {
-        bins[dk_fft_order[n]] = (dk_complex){wide[2 * n], wide[2 * n + 1]};
-    }
-    dk_real_fft(bins);
+    dk_real_fft(wide, bins);
     return DK_EMPHASIS_FRAC + up;
 }
 

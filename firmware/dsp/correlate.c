@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/correlate.h"
 
-#if !defined(DK_DSP_MVE) && !defined(DK_DSP_SIMD32)
+#if !defined(DK_DSP_MVE) && !defined(DK_DSP_SIMD32) && !defined(DK_DSP_NEON)
 
 int32_t dk_energy16(const int16_t *x, size_t count)
 {
@@ -12,12 +12,12 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     return sum;
 }
 
-void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
-                    int32_t *dots)
+void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
+                    int32_t dots[DK_CORRELATE_LAGS])
 {
-    for (size_t i = 0; i < lags; i++) {
+    for (size_t i = 0; i < DK_CORRELATE_LAGS; i++) {
         int32_t sum = 0;
-        for (size_t k = 0; k < count; k++) {
+        for (size_t k = 0; k < DK_CORRELATE_SAMPLES; k++) {
             sum += now[k] * past[k + i];
         }
         dots[i] = sum;

@@ -10,14 +10,15 @@
 
 #include "dsp/isa.h"
 
-#define DK_CORRELATE_MOST 160  // samples
+#define DK_CORRELATE_SAMPLES 160
+#define DK_CORRELATE_LAGS 224
 
 // sum x[k]^2 of a count that is a multiple of 8.
 int32_t dk_energy16(const int16_t *x, size_t count);
 
-// dots[i] = sum now[k] past[k + i], i < lags, k < count. `count` is a multiple of 8, 160 at most,
-// and `lags` of 4; `past` is the start of a word, past[0 .. count + lags - 1] are read.
-void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
-                    int32_t *dots);
+// dots[i] = sum now[k] past[k + i]; `past` is the start of a word. Of the past 391 samples are
+// read, eight more than matter.
+void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
+                    int32_t dots[DK_CORRELATE_LAGS]);
 
 #endif

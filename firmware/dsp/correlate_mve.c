@@ -5,6 +5,7 @@
 #if defined(DK_DSP_MVE)
 
 #include <arm_mve.h>
+#include <assert.h>
 
 int32_t dk_energy16(const int16_t *x, size_t count)
 {
@@ -16,41 +17,75 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     return sum;
 }
 
-// Four lags share each load of the present. In assembly, as gcc 12 adds to each pointer apart.
-static inline void four_lags(const int16_t *now, const int16_t *past, size_t count, int32_t *dots)
+enum { LAGS = 7, APART = 8 };
+
+// Eight samples of the present meet those of the past 0, 8 .. 48 later, which wait in a .. g; those
+// 56 later take the place of a.
+#define MEET(a, b, c, d, e, f, g) \
+    "vldrh.u16 %q[x], [%[now]], #16\n\t" \
+    "vmladava.s16 %[s0], %q[x], %q[" #a "]\n\t" \
+    "vldrh.u16 %q[" #a "], [%[past]], #16\n\t" \
+    "vmladava.s16 %[s1], %q[x], %q[" #b "]\n\t" \
+    "vmladava.s16 %[s2], %q[x], %q[" #c "]\n\t" \
+    "vmladava.s16 %[s3], %q[x], %q[" #d "]\n\t" \
+    "vmladava.s16 %[s4], %q[x], %q[" #e "]\n\t" \
+    "vmladava.s16 %[s5], %q[x], %q[" #f "]\n\t" \
+    "vmladava.s16 %[s6], %q[x], %q[" #g "]\n\t"
+#define MEET_SEVEN \
+    MEET(a, b, c, d, e, f, g) \
+    MEET(b, c, d, e, f, g, a) \
+    MEET(c, d, e, f, g, a, b) \
+    MEET(d, e, f, g, a, b, c) \
+    MEET(e, f, g, a, b, c, d) \
+    MEET(f, g, a, b, c, d, e) \
+    MEET(g, a, b, c, d, e, f)
+
+// Seven lags, eight apart, so that each vector of the past is loaded once for all of them.
+static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *dots)
 {
-    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    int16x8_t x, y;
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0;
+    int16x8_t a, b, c, d, e, f, g, x;
     // clang-format off
-    __asm volatile(
-        "1:\n\t"
-        "vldrh.u16 %q[x], [%[now]], #16\n\t"
-        "vldrh.u16 %q[y], [%[past], #2]\n\t"
-        "vmladava.s16 %[s1], %q[x], %q[y]\n\t"
-        "vldrh.u16 %q[y], [%[past], #4]\n\t"
-        "vmladava.s16 %[s2], %q[x], %q[y]\n\t"
-        "vldrh.u16 %q[y], [%[past], #6]\n\t"
-        "vmladava.s16 %[s3], %q[x], %q[y]\n\t"
-        "vldrh.u16 %q[y], [%[past]], #16\n\t"
-        "vmladava.s16 %[s0], %q[x], %q[y]\n\t"
-        "subs %[n], #8\n\t"
-        "bne 1b\n\t"
-        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [now] "+r"(now),
-          [past] "+r"(past), [n] "+r"(count), [x] "=&w"(x), [y] "=&w"(y)
+    __asm(
+        "vldrh.u16 %q[a], [%[past]], #16\n\t"
+        "vldrh.u16 %q[b], [%[past]], #16\n\t"
+        "vldrh.u16 %q[c], [%[past]], #16\n\t"
+        "vldrh.u16 %q[d], [%[past]], #16\n\t"
+        "vldrh.u16 %q[e], [%[past]], #16\n\t"
+        "vldrh.u16 %q[f], [%[past]], #16\n\t"
+        "vldrh.u16 %q[g], [%[past]], #16\n\t"
+        MEET_SEVEN
+        MEET_SEVEN
+        MEET(a, b, c, d, e, f, g)
+        MEET(b, c, d, e, f, g, a)
+        MEET(c, d, e, f, g, a, b)
+        MEET(d, e, f, g, a, b, c)
+        MEET(e, f, g, a, b, c, d)
+        MEET(f, g, a, b, c, d, e)
+        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [s4] "+Te"(s4),
+          [s5] "+Te"(s5), [s6] "+Te"(s6), [now] "+r"(now), [past] "+r"(past), [a] "=&w"(a),
+          [b] "=&w"(b), [c] "=&w"(c), [d] "=&w"(d), [e] "=&w"(e), [f] "=&w"(f), [g] "=&w"(g),
+          [x] "=&w"(x)
         :
-        : "cc", "memory");
+        : "memory");
     // clang-format on
-    dots[0] = s0;
-    dots[1] = s1;
-    dots[2] = s2;
-    dots[3] = s3;
+    dots[0 * APART] = s0;
+    dots[1 * APART] = s1;
+    dots[2 * APART] = s2;
+    dots[3 * APART] = s3;
+    dots[4 * APART] = s4;
+    dots[5 * APART] = s5;
+    dots[6 * APART] = s6;
 }
 
-void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
-                    int32_t *dots)
+void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
+                    int32_t dots[DK_CORRELATE_LAGS])
 {
-    for (size_t i = 0; i < lags; i += 4) {
-        four_lags(now, past + i, count, dots + i);
+    static_assert(DK_CORRELATE_SAMPLES == 20 * 8, "that is how often it is written down");
+    for (int first = 0; first < DK_CORRELATE_LAGS; first += LAGS * APART) {
+        for (int i = first; i < first + APART; i++) {
+            seven_lags(now, past + i, dots + i);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #if defined(DK_DSP_SIMD32)
 
 #include <arm_acle.h>
+#include <assert.h>
 #include <string.h>
 
 typedef struct {
@@ -47,44 +48,56 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     "smlad %[s2], r6, %[" e2 "], %[s2]\n\t" \
     "smlad %[s3], r8, %[" e2 "], %[s3]\n\t"
 
+// Four words: `a` again holds the one at hand.
+#define FOUR_WORDS TWO_WORDS("a", "b", "c") TWO_WORDS("c", "b", "a")
+
 static __attribute__((noinline)) void four_lags(const words_t *now, const int16_t *past,
-                                                size_t count, int32_t *dots)
+                                                int32_t *dots)
 {
+    static_assert(DK_CORRELATE_SAMPLES == 4 * 5 * 8, "that is how often it is written down");
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     int16x2_t a, b, c;
+    int rounds = 4;
+    // clang-format off
     __asm volatile(
         "ldr %[a], [%[past]], #4\n"
-        "1:\n\t" TWO_WORDS("a", "b", "c")
-            TWO_WORDS("c", "b", "a") "subs %[count], #8\n\t"
-                                     "bne 1b\n\t"
-                                     // Behind the last sample only the odd words still hold one.
-                                     "ldr %[b], [%[past]]\n\t"
-                                     "ldr %[c], [%[now], #4]\n\t"
-                                     "smlad %[s1], %[c], %[a], %[s1]\n\t"
-                                     "smlad %[s3], %[c], %[b], %[s3]\n\t"
+        "1:\n\t"
+        FOUR_WORDS
+        FOUR_WORDS
+        FOUR_WORDS
+        FOUR_WORDS
+        FOUR_WORDS
+        "subs %[rounds], #1\n\t"
+        "bne 1b\n\t"
+        // Behind the last sample only the odd words still hold one.
+        "ldr %[b], [%[past]]\n\t"
+        "ldr %[c], [%[now], #4]\n\t"
+        "smlad %[s1], %[c], %[a], %[s1]\n\t"
+        "smlad %[s3], %[c], %[b], %[s3]\n\t"
         : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [now] "+r"(now),
-          [past] "+r"(past), [count] "+r"(count), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c)
+          [past] "+r"(past), [rounds] "+r"(rounds), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c)
         :
         : "r4", "r5", "r6", "r8", "cc", "memory");
+    // clang-format on
     dots[0] = s0;
     dots[1] = s1;
     dots[2] = s2;
     dots[3] = s3;
 }
 
-void dk_correlate16(const int16_t *now, const int16_t *past, size_t count, size_t lags,
-                    int32_t *dots)
+void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
+                    int32_t dots[DK_CORRELATE_LAGS])
 {
-    words_t words[DK_CORRELATE_MOST / 2 + 1];
+    words_t words[DK_CORRELATE_SAMPLES / 2 + 1];
     uint32_t before = 0;
-    for (size_t k = 0; k < count; k += 2) {
+    for (size_t k = 0; k < DK_CORRELATE_SAMPLES; k += 2) {
         const uint32_t two = (uint32_t)pair(now + k);
         words[k / 2] = (words_t){(int16x2_t)two, (int16x2_t)(before >> 16 | two << 16)};
         before = two;
     }
-    words[count / 2] = (words_t){0, (int16x2_t)(before >> 16)};
-    for (size_t i = 0; i < lags; i += 4) {
-        four_lags(words, past + i, count, dots + i);
+    words[DK_CORRELATE_SAMPLES / 2] = (words_t){0, (int16x2_t)(before >> 16)};
+    for (size_t i = 0; i < DK_CORRELATE_LAGS; i += 4) {
+        four_lags(words, past + i, dots + i);
     }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/fft.h"
 
-#include "dsp/scalar.h"
+#include <stddef.h>
+
+#if !defined(DK_DSP_MVE) && !defined(DK_DSP_NEON)
 
 #define FRAC 30
 
@@ -14,10 +16,23 @@ static inline dk_complex twiddle(uint32_t k)
 // (a x + b y) / 2^30, nearest, half up.
 static inline int32_t sum_of(int32_t a, int32_t x, int32_t b, int32_t y)
 {
+#if defined(DK_DSP_SIMD32)
+    // The half that rounds is the carry of the lower word's shift.
+    uint32_t low, high;
+    __asm("smull %0, %1, %2, %3\n\t"
+          "smlal %0, %1, %4, %5\n\t"
+          "lsrs %0, %0, #30\n\t"
+          "adc %0, %0, %1, lsl #2"
+          : "=&r"(low), "=&r"(high)
+          : "r"(a), "r"(x), "r"(b), "r"(y)
+          : "cc");
+    return (int32_t)low;
+#else
     int64_t sum = 1 << (FRAC - 1);
     sum += (int64_t)a * x;
     sum += (int64_t)b * y;
     return (int32_t)(sum >> FRAC);
+#endif
 }
 
 // A twiddle, with the sine's negative beside it: only sums of products accumulate in one go.
@@ -152,17 +167,22 @@ static inline void split(dk_complex *near, dk_complex *far, uint32_t k)
     *far = (dk_complex){halved(re - turned_re), halved(turned_im - im)};
 }
 
-void dk_real_fft(dk_complex z[DK_FFT_BINS])
+void dk_real_fft(int32_t x[DK_FFT_POINTS], dk_complex bins[DK_FFT_BINS])
 {
-    stage5(z);
-    stage2(z, 5);
-    stage4(z, 10);
-    stage4(z, 40);
-    dk_complex last = z[0];  // bin 160, which nobody asks for
-    split(&z[0], &last, 0);
-    for (uint32_t k = 1; k < DK_FFT_BINS / 2; k++) {
-        split(&z[k], &z[DK_FFT_BINS - k], k);
+    for (size_t n = 0; n < DK_FFT_BINS; n++) {
+        bins[dk_fft_order[n]] = (dk_complex){x[2 * n], x[2 * n + 1]};
     }
-    dk_complex middle = z[DK_FFT_BINS / 2];
-    split(&z[DK_FFT_BINS / 2], &middle, DK_FFT_BINS / 2);
+    stage5(bins);
+    stage2(bins, 5);
+    stage4(bins, 10);
+    stage4(bins, 40);
+    dk_complex last = bins[0];  // bin 160, which nobody asks for
+    split(&bins[0], &last, 0);
+    for (uint32_t k = 1; k < DK_FFT_BINS / 2; k++) {
+        split(&bins[k], &bins[DK_FFT_BINS - k], k);
+    }
+    dk_complex middle = bins[DK_FFT_BINS / 2];
+    split(&bins[DK_FFT_BINS / 2], &middle, DK_FFT_BINS / 2);
 }
+
+#endif

@@ -52,6 +52,11 @@ def _rows(values: npt.NDArray[np.int64], indent: str) -> str:
     return text + indent + "}"
 
 
+def _blocks(values: npt.NDArray[np.int64]) -> str:
+    """A three-dimensional initialiser."""
+    return "{\n" + "".join(f"    {_rows(block, '    ')},\n" for block in values) + "}"
+
+
 def _dsp_source() -> str:
     return "\n".join(
         [
@@ -61,8 +66,26 @@ def _dsp_source() -> str:
             _table("uint16_t dk_rsqrt_table[49]", scalar.RSQRT_TABLE),
             _table("int32_t dk_fft_cosines[320]", fft.COSINES),
             _table("uint8_t dk_fft_order[160]", fft.ORDER),
+            f"const int32_t dk_fft_turns40[10][3][2] = {_blocks(_turns40())};\n",
+            f"const int32_t dk_fft_turns160[10][6][4] = {_blocks(_turns160())};\n",
         ]
     )
+
+
+def _turns(size: int) -> npt.NDArray[np.int64]:
+    """[bins, 3, 2]: cos and -sin of the twiddles w, w^2 and w^3 that join 4 transforms of `size`
+    points, Q30."""
+    k = fft.POINTS // (4 * size) * np.arange(size)[:, None] * np.arange(1, 4)[None]
+    return np.stack([fft.COSINES[k], fft.COSINES[k + fft.POINTS // 4]], axis=2)
+
+
+def _turns40() -> npt.NDArray[np.int64]:
+    return _turns(10)
+
+
+def _turns160() -> npt.NDArray[np.int64]:
+    """[groups, 6, 4]: four neighbouring bins beside each other."""
+    return _turns(40).reshape(10, 4, 6).transpose(0, 2, 1)
 
 
 def _filters_source() -> str:
@@ -90,7 +113,7 @@ def _features_source() -> str:
 
 
 def _pulse_source() -> str:
-    shapes = "{\n" + "".join(f"    {_rows(level, '    ')},\n" for level in pulse.PULSES) + "}"
+    shapes = _blocks(pulse.PULSES)
     levels = f"[{pulse.LEVELS}]"
     return "\n".join(
         [

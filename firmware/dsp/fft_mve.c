@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Helium has no 64-bit lanes: a product is kept as its upper part H and the 31 bits below it, r, so
+// that a sum of two is 2^31 H + r with an r of 32 bits.
+#include "dsp/isa.h"
+
+#if defined(DK_DSP_MVE)
+
+#include <arm_mve.h>
+
+#define FRAC 30
+
+typedef struct {
+    int32x4_t upper;
+    uint32x4_t lower;
+} wide_t;
+
+static inline uint32x4_t lower_bits(int32x4_t product)
+{
+    return vreinterpretq_u32_s32(vbicq_n_s32(product, INT32_MIN));
+}
+
+static inline wide_t wide_sum(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
+{
+    const uint32x4_t lower = lower_bits(vmulq_s32(a, x));
+    return (wide_t){vaddq_s32(vqdmulhq_s32(a, x), vqdmulhq_s32(b, y)),
+                    vaddq_u32(lower, lower_bits(vmulq_s32(b, y)))};
+}
+
+// Here what is below the upper part has a sign.
+static inline wide_t wide_difference(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
+{
+    const uint32x4_t lower = lower_bits(vmulq_s32(a, x));
+    return (wide_t){vsubq_s32(vqdmulhq_s32(a, x), vqdmulhq_s32(b, y)),
+                    vsubq_u32(lower, lower_bits(vmulq_s32(b, y)))};
+}
+
+static inline int32x4_t sum_of(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
+{
+    const wide_t sum = wide_sum(a, x, b, y);
+    return vmlaq_n_s32(vreinterpretq_s32_u32(vrshrq_n_u32(sum.lower, FRAC)), sum.upper, 2);
+}
+
+static inline int32x4_t difference_of(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
+{
+    const wide_t sum = wide_difference(a, x, b, y);
+    return vmlaq_n_s32(vrshrq_n_s32(vreinterpretq_s32_u32(sum.lower), FRAC), sum.upper, 2);
+}
+
+static inline int32x4_t sum_alike(int32x4_t a, int32_t x, int32x4_t b, int32_t y)
+{
+    const int32x4_t upper = vqdmlahq_n_s32(vqdmulhq_n_s32(a, x), b, y);
+    const uint32x4_t lower =
+        vaddq_u32(lower_bits(vmulq_n_s32(a, x)), lower_bits(vmulq_n_s32(b, y)));
+    return vmlaq_n_s32(vreinterpretq_s32_u32(vrshrq_n_u32(lower, FRAC)), upper, 2);
+}
+
+// Bit 30 of each where even is odd: what even 2^30 leaves behind even / 2 of 2^31.
+static inline uint32x4_t half_of_odd(int32x4_t even)
+{
+    return vshrq_n_u32(vreinterpretq_u32_s32(vshlq_n_s32(even, 31)), 1);
+}
+
+static inline int32x4_t half_sum(int32x4_t even, wide_t turned)
+{
+    const uint32x4_t rest = vaddq_u32(turned.lower, half_of_odd(even));
+    const int32x4_t up = vreinterpretq_s32_u32(vrshrq_n_u32(rest, FRAC + 1));
+    return vaddq_s32(up, vaddq_s32(turned.upper, vshrq_n_s32(even, 1)));
+}
+
+static inline void split_re(int32x4_t even, int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y,
+                            int32x4_t *near, int32x4_t *far)
+{
+    wide_t turned = wide_difference(a, x, b, y);
+    const int32x4_t lower = vreinterpretq_s32_u32(turned.lower);
+    turned.upper = vaddq_s32(turned.upper, vshrq_n_s32(lower, 31));
+    turned.lower = lower_bits(lower);
+    *near = half_sum(even, turned);
+    const uint32x4_t rest = vsubq_u32(half_of_odd(even), turned.lower);
+    const int32x4_t up = vrshrq_n_s32(vreinterpretq_s32_u32(rest), FRAC + 1);
+    *far = vaddq_s32(up, vsubq_s32(vshrq_n_s32(even, 1), turned.upper));
+}
+
+static inline void split_im(int32x4_t even, int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y,
+                            int32x4_t *near, int32x4_t *far)
+{
+    wide_t turned = wide_sum(a, x, b, y);
+    turned.upper = vaddq_s32(turned.upper, vreinterpretq_s32_u32(vshrq_n_u32(turned.lower, 31)));
+    turned.lower = lower_bits(vreinterpretq_s32_u32(turned.lower));
+    *near = half_sum(even, turned);
+    const uint32x4_t rest = vsubq_u32(turned.lower, half_of_odd(even));
+    const int32x4_t up = vrshrq_n_s32(vreinterpretq_s32_u32(rest), FRAC + 1);
+    *far = vaddq_s32(up, vsubq_s32(turned.upper, vshrq_n_s32(even, 1)));
+}
+
+static inline void get_backwards(const int32_t *x, int32x4_t *re, int32x4_t *im)
+{
+    const uint32x4_t places = vddupq_n_u32(24, 8);
+    *re = vldrwq_gather_offset_s32(x, places);
+    *im = vldrwq_gather_offset_s32(x + 1, places);
+}
+
+static inline void put_backwards(int32_t *x, int32x4_t re, int32x4_t im)
+{
+    const uint32x4_t places = vddupq_n_u32(24, 8);
+    vstrwq_scatter_offset_s32(x, places, re);
+    vstrwq_scatter_offset_s32(x + 1, places, im);
+}
+
+#include "dsp/fft_lanes.h"
+
+void dk_real_fft(int32_t x[DK_FFT_POINTS], dk_complex bins[DK_FFT_BINS])
+{
+    real_fft(x, bins);
+}
+
+#endif
