@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.budget import Budget, budget_of
+from toolkit.budget import MEASURED, ONE_EACH, Budget, budget_of, by_kind
+from toolkit.cycles.estimate import Estimate
 from toolkit.errors import InputError
 from toolkit.targets import load_target
 
@@ -43,6 +44,11 @@ def test_json_has_the_derived_figures() -> None:
         "limit": 1000,
         "estimated": False,
         "clock_hz": 50_000,
+        "model": MEASURED,
+        "errors": [],
+        "instructions": None,
+        "first": 100,
+        "max_warm": 301,
         "max": 301,
         "p99": 301,
         "mean": 200.3,
@@ -56,6 +62,7 @@ def test_an_emulated_board_counts_instructions_and_says_that_it_estimates() -> N
     found = budget_of(load_target("mps3-an547"), [32768, 32767, 0])
     assert found.unit == "instructions"
     assert found.estimated
+    assert found.model == ONE_EACH
     assert found.per_frame == [1000, 1000, 0]
     assert found.limit == 640_000  # 20 ms at 32 MHz
 
@@ -63,7 +70,7 @@ def test_an_emulated_board_counts_instructions_and_says_that_it_estimates() -> N
 def test_a_real_board_counts_cycles_of_its_own_clock() -> None:
     real = replace(load_target("netduinoplus2"), emulator=None)
     found = budget_of(real, [500])
-    assert (found.unit, found.estimated) == ("cycles", False)
+    assert (found.unit, found.estimated, found.model) == ("cycles", False, MEASURED)
     assert found.per_frame == [1000]  # its timer runs at half the clock
     assert found.limit == 3_360_000
 
@@ -76,3 +83,32 @@ def test_the_host_has_the_length_of_a_frame() -> None:
 def test_a_run_of_no_steps_is_refused() -> None:
     with pytest.raises(InputError, match="no step was run"):
         budget_of(load_target("host"), [])
+
+
+def test_the_first_step_after_a_cold_start_counts_and_is_told_apart() -> None:
+    cold = budget([1001, 10, 20])
+    assert not cold.holds
+    assert (cold.max, cold.first, cold.max_warm) == (1001, 1001, 20)
+    assert budget([7]).max_warm is None
+
+
+def estimated() -> Budget:
+    guess = Estimate("a model", ("no caches",), [100, 200, 300], [150, 301, 450], [], [])
+    return budget_of(load_target("netduinoplus2"), [124, 224, 324], 50_000, guess)
+
+
+def test_estimated_cycles_are_judged_and_named_and_the_instructions_kept() -> None:
+    found = estimated()
+    assert (found.unit, found.estimated, found.model) == ("cycles", True, "a model")
+    assert found.errors == ("no caches",)
+    assert found.per_frame == [150, 301, 450]
+    assert found.instructions == [124, 224, 324]
+    assert found.limit == 1000
+    assert found.used_percent == pytest.approx(45.0)
+
+
+def test_kinds_keep_their_own_instructions() -> None:
+    parts = by_kind(estimated(), ["hear", "speak", "hear"])
+    assert parts["hear"].per_frame == [150, 450]
+    assert parts["hear"].instructions == [124, 324]
+    assert parts["speak"].first == 301

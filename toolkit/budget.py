@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Does every frame fit the core? Counts from the board's own timer against the clock's limit."""
+"""Does every frame fit the core? Costs against the limit that its clock sets.
+
+What a cost is, and how far it can be trusted, depends on where it comes from: a board of silicon
+counts its own cycles; an emulated one counts instructions, which stand for a cycle each, or for the
+cycles that a model of the core gives (toolkit/cycles). The budget always says which.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,18 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.cycles.estimate import Estimate
 from toolkit.errors import InputError
 from toolkit.targets import Target
 
 STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
+MEASURED = "the board's own timer"
+ONE_EACH = "one cycle an instruction"
 
 
 @dataclass(frozen=True)
 class Budget:
     """Cost of each step in `unit`s, and the `limit` that a clock of `clock_hz` sets for one.
 
-    `estimated` is true where the unit is not the one the limit is made of: QEMU counts
-    instructions, and the verdict then takes one cycle for each.
+    `model` is where the costs come from, and `estimated` says that it is no measurement of time,
+    with the `errors` that it is known to make. `instructions` are those of each step where cycles
+    were estimated from them. The first step is that after a cold start, and counts like any other.
     """
 
     unit: str
@@ -26,6 +35,9 @@ class Budget:
     limit: int
     estimated: bool
     clock_hz: int
+    model: str = MEASURED
+    errors: tuple[str, ...] = ()
+    instructions: list[int] | None = None
 
     @property
     def max(self) -> int:
@@ -41,6 +53,16 @@ class Budget:
         return float(np.mean(self.per_frame))
 
     @property
+    def first(self) -> int:
+        """The cost of the first step, after a cold start."""
+        return self.per_frame[0]
+
+    @property
+    def max_warm(self) -> int | None:
+        """The dearest of the other steps; None where there is no other."""
+        return max(self.per_frame[1:], default=None)
+
+    @property
     def used_percent(self) -> float:
         """Share of the limit that the dearest step takes."""
         return 100.0 * self.max / self.limit
@@ -54,17 +76,26 @@ class Budget:
         """The budget as a JSON object, the derived figures included."""
         return {
             **asdict(self),
+            "errors": list(self.errors),
             "max": self.max,
             "p99": self.p99,
             "mean": round(self.mean, 1),
+            "first": self.first,
+            "max_warm": self.max_warm,
             "used_percent": round(self.used_percent, 2),
             "holds": self.holds,
         }
 
 
-def budget_of(target: Target, ticks: list[int], clock_hz: int | None = None) -> Budget:
+def budget_of(
+    target: Target,
+    ticks: list[int],
+    clock_hz: int | None = None,
+    estimate: Estimate | None = None,
+) -> Budget:
     """Judge the ticks of each step by a clock, that of the target unless another is given.
 
+    With an `estimate` of the same steps its cycles are judged, and the ticks are the instructions.
     Raises InputError without a single step, for nothing would be over the limit then, and as
     `clock_of` does.
     """
@@ -72,12 +103,25 @@ def budget_of(target: Target, ticks: list[int], clock_hz: int | None = None) -> 
         raise InputError("no step was run, so there is no cost to judge: give longer audio")
     unit = target.unit
     clock = clock_of(target, clock_hz)
-    return Budget(
+    counted = unit == "instructions"
+    budget = Budget(
         unit=unit,
         per_frame=[target.count(t) for t in ticks],
         limit=round(clock * STEP_SECONDS),
-        estimated=unit == "instructions",
+        estimated=counted,
         clock_hz=clock,
+        model=ONE_EACH if counted else MEASURED,
+    )
+    if estimate is None:
+        return budget
+    return replace(
+        budget,
+        unit="cycles",
+        per_frame=estimate.cycles,
+        estimated=True,
+        model=estimate.model,
+        errors=estimate.errors,
+        instructions=budget.per_frame,
     )
 
 
@@ -95,10 +139,16 @@ def clock_of(target: Target, asked: int | None) -> int:
 
 def by_kind(budget: Budget, kinds: Sequence[str]) -> dict[str, Budget]:
     """Part a budget by what each step was asked for, in order of first appearance."""
+
+    def of(kind: str, costs: Sequence[int]) -> list[int]:
+        return [cost for cost, own in zip(costs, kinds, strict=True) if own == kind]
+
+    counts = budget.instructions
     return {
         kind: replace(
             budget,
-            per_frame=[c for c, k in zip(budget.per_frame, kinds, strict=True) if k == kind],
+            per_frame=of(kind, budget.per_frame),
+            instructions=None if counts is None else of(kind, counts),
         )
         for kind in dict.fromkeys(kinds)
     }

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from toolkit.budget import Budget, budget_of, by_kind, clock_of
 from toolkit.build import BuildResult
 from toolkit.compare import Comparison, compare, split_trace
+from toolkit.cycles.counter import BlockCounter
+from toolkit.cycles.estimate import Estimate, estimate
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.report.checks import checks
@@ -35,6 +37,7 @@ class Verification:
     """Everything that a verification found; `as_json` is its public form.
 
     `sender` says how the firmware fared that made a receiver's payloads: ok, verdict, page.
+    `estimate` is what the budget's cycles come from, where they are estimated.
     """
 
     target: Target
@@ -49,6 +52,7 @@ class Verification:
     stack_used: int
     link: dict[str, Any]
     sender: dict[str, Any] | None = None
+    estimate: Estimate | None = None
 
     @cached_property
     def playback(self) -> Playback | None:
@@ -92,6 +96,7 @@ class Verification:
                 for who, c in self.comparisons.items()
             },
             "budget": self.budget.as_json(),
+            "cycles": None if self.estimate is None else self.estimate.as_json(),
             "ops": self._ops(),
             "weight_reads": self.manifest.get("weight_reads"),
             "sender": self.sender,
@@ -117,6 +122,7 @@ class Verification:
                 "steps": len(part.per_frame),
                 "max": part.max,
                 "mean": round(part.mean, 1),
+                "first": part.first,
                 "used_percent": round(part.used_percent, 2),
             }
             for kind, part in by_kind(self.budget, self.playback.kinds).items()
@@ -192,11 +198,13 @@ def verify(
     inputs: Int16s,
     trace: bool = False,
     clock_hz: int | None = None,
+    counter: BlockCounter | None = None,
     progress: Progress = lambda: None,
 ) -> Verification:
     """Verify one model on one board over one recording; see the module's text.
 
-    `clock_hz` judges the cost by another clock than the board's own.
+    `clock_hz` judges the cost by another clock than the board's own; with the `counter` that the
+    board was started with, cycles are estimated and judged in place of instructions.
     """
     stage = stage_of(model)
     clock_of(target, clock_hz)  # refused before a long run, not after it
@@ -211,6 +219,7 @@ def verify(
     on_board, streamed = compare_board(
         session, target, stage, inputs, want, trace=trace, progress=progress
     )
+    found = None if counter is None else estimate(counter, target, len(streamed.ticks))
     return Verification(
         target=target,
         stage=stage,
@@ -220,7 +229,8 @@ def verify(
         inputs=inputs,
         outputs=stage.outputs(streamed.outputs),
         comparisons={"host C": on_host, target.name: on_board},
-        budget=budget_of(target, streamed.ticks, clock_hz),
+        budget=budget_of(target, streamed.ticks, clock_hz, found),
         stack_used=streamed.stack_used,
         link=streamed.link,
+        estimate=found,
     )

@@ -115,6 +115,11 @@ clock_option: Decorator = click.option(
     metavar="HZ",
     help="Judge costs by this clock, that of a chip with the board's core, not by the board's own.",
 )
+cycles_option: Decorator = click.option(
+    "--cycles",
+    is_flag=True,
+    help="Estimate the cycles that an emulated board's core would take, and judge by them.",
+)
 serial_option: Decorator = click.option(
     "--serial",
     metavar="socket|pty|URL",

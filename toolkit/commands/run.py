@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from quantize.decoder import DecoderModel
 from toolkit.console import emit_json, err
+from toolkit.cycles.counter import BlockCounter
+from toolkit.cycles.estimate import check_countable
 from toolkit.errors import CheckFailed
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
@@ -52,17 +54,22 @@ def verify_on_board(
     port: str | None = None,
     serial: str = "socket",
     trace: bool = False,
+    cycles: bool = False,
 ) -> Verification:
-    """Generate, build, flash and stream `inputs`; compare and judge."""
+    """Generate, build, flash and stream `inputs`; compare and judge, by estimated `cycles` if so
+    asked."""
+    if cycles:
+        check_countable(target, port)
     err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
     with err.status(f"generating and building for {target.name}"):
         prepared = prepare(made, target, BUILD)
     if prepared.build is not None:
         built = prepared.build
         err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
+    counter = BlockCounter(prepared.build.elf) if cycles and prepared.build else None
     err.print(f"connecting  {port or target.name}")
     with (
-        connected(prepared, port=port, serial=serial) as session,
+        connected(prepared, port=port, serial=serial, counter=counter) as session,
         Progress(
             TextColumn("streaming  "),
             BarColumn(),
@@ -84,6 +91,7 @@ def verify_on_board(
             inputs=inputs,
             trace=trace,
             clock_hz=clock_hz,
+            counter=counter,
             progress=lambda: bar.advance(task),
         )
 

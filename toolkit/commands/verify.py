@@ -24,6 +24,7 @@ from toolkit.targets import load_target
 @options.sending_options
 @options.batch_option
 @options.clock_option
+@options.cycles_option
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
@@ -39,6 +40,7 @@ def command(
     sending: Sending,
     batch: int,
     clock_hz: int | None,
+    cycles: bool,
     port: str | None,
     serial: str,
     trace: bool,
@@ -63,5 +65,6 @@ def command(
         port=port,
         serial=serial,
         trace=trace,
+        cycles=cycles,
     )
     conclude(result, output or BUILD / target / "verify", junit=junit, json_to=json_to)

@@ -3,14 +3,15 @@
 //
 // A step begins where execution reaches the address `enter` and ends where it reaches `leave`; what
 // runs outside, such as waiting for the serial line, is not counted. Within a step every arrival at
-// `split` begins a new section. The file `out` takes records of little 32-bit words:
+// `layer` or at `network` ends a section and begins the next. The file `out` takes records of
+// 32-bit words:
 //
-//     1, number, start, instructions         a block, before its first count
-//     2, n, n times: number, times, leaps    a section; a leap is an execution of the block that
-//                                            another block followed than the one behind it
-//     3                                      the step's end: its last section was the one before
+//     1, number, start, instructions              a block, before its first count
+//     2, end, n, n times: number, times, leaps    a section, and which mark ended it
+//     3                                           the step's end
 //
-// It is flushed at a step's end, so that whoever has seen a step's result can read its record.
+// A leap is an execution of a block that another one followed than the one behind it. The record
+// is flushed at a step's end, so that whoever has seen a step's result can read its record.
 //
 // Debian's QEMU comes without qemu-plugin.h: the prototypes below are those of its interface's
 // version 1 (QEMU 4.2 to 8.2, include/qemu/qemu-plugin.h). Addresses have to fit 32 bits.
@@ -45,6 +46,9 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 int qemu_plugin_version = 1;
 
 enum record { BLOCK = 1, SECTION = 2, STEP = 3 };
+enum mark { LEAVE, LAYER, NETWORK, ENTER, MARKS };
+
+static const char *const mark_names[MARKS] = {"leave", "layer", "network", "enter"};
 
 typedef struct block {
     uint32_t number, start, end, instructions;
@@ -55,7 +59,7 @@ typedef struct block {
 } block;
 
 static struct {
-    uint32_t enter, leave, split;
+    uint32_t marks[MARKS];  // 1, which is no address, for one that an image lacks
     FILE *out;
     block *all;      // every block that was ever translated: few, and QEMU may forget and ask again
     uint32_t count;  // of them
@@ -77,7 +81,7 @@ static void tell(block *b)
     b->told = true;
 }
 
-static void end_section(void)
+static void end_section(enum mark end)
 {
     for (block *b = state.touched; b != NULL; b = b->touched) {
         if (!b->told) {
@@ -85,6 +89,7 @@ static void end_section(void)
         }
     }
     put(SECTION);
+    put(end);
     put(state.touched_count);
     for (block *b = state.touched; b != NULL; b = b->touched) {
         put(b->number);
@@ -101,7 +106,7 @@ static void on_block(unsigned int cpu, void *data)
 {
     (void)cpu;
     block *b = data;
-    if (b->start == state.enter) {
+    if (b->start == state.marks[ENTER]) {
         state.inside = true;
         state.last = NULL;
     }
@@ -111,15 +116,15 @@ static void on_block(unsigned int cpu, void *data)
     if (state.last != NULL && b->start != state.last->end) {
         state.last->leaps++;
     }
-    if (b->start == state.leave) {
-        end_section();
+    if (b->start == state.marks[LEAVE]) {
+        end_section(LEAVE);
         put(STEP);
         (void)fflush(state.out);
         state.inside = false;
         return;
     }
-    if (b->start == state.split) {
-        end_section();
+    if (b->start == state.marks[LAYER] || b->start == state.marks[NETWORK]) {
+        end_section(b->start == state.marks[LAYER] ? LAYER : NETWORK);
     }
     if (b->times++ == 0) {
         b->touched = state.touched;
@@ -173,12 +178,11 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
         const size_t name = (size_t)(value++ - argv[i]);
         if (strncmp(argv[i], "out", name) == 0) {
             state.out = fopen(value, "wb");
-        } else if (strncmp(argv[i], "enter", name) == 0) {
-            state.enter = (uint32_t)strtoul(value, NULL, 0);
-        } else if (strncmp(argv[i], "leave", name) == 0) {
-            state.leave = (uint32_t)strtoul(value, NULL, 0);
-        } else if (strncmp(argv[i], "split", name) == 0) {
-            state.split = (uint32_t)strtoul(value, NULL, 0);
+        }
+        for (int mark = 0; mark < MARKS; mark++) {
+            if (strncmp(argv[i], mark_names[mark], name) == 0) {
+                state.marks[mark] = (uint32_t)strtoul(value, NULL, 0);
+            }
         }
     }
     if (state.out == NULL) {

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,20 @@ from toolkit.errors import BoardError, InputError, ToolError
 SOURCE = Path(__file__).with_name("blocks.c")
 ENGINE = "dk_app_engine"  # its last member points to the step function
 LEAVE = "dk_port_work_ticks"  # what the server calls just before a step, and just after it
-SPLIT = "dk_trace"  # what a step calls after each layer
+LAYER = "dk_trace"  # what a step calls after each layer
+NETWORK = "dk_trace_start"  # and before a network's first one, in an image made to measure
+_NOWHERE = 1
 _BLOCK, _SECTION, _STEP = 1, 2, 3
 _BLOCK_WORDS, _COUNT_WORDS = 3, 3
+
+
+class End(IntEnum):
+    """What ended a section of a step: the step's end, a layer's, or a network's beginning."""
+
+    STEP = 0
+    LAYER = 1
+    NETWORK = 2
+
 
 Counts = npt.NDArray[np.uint32]
 
@@ -36,17 +48,20 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of a step. `counts` is [n, 3]: index of a block, times that it ran, and how often a
+    jump followed it."""
+
+    end: End
+    counts: Counts
+
+
+@dataclass(frozen=True)
 class Run:
-    """What was counted. A step is a list of sections, the last one after the last layer; a section
-    is [n, 3]: index into `blocks`, times that it ran, times that a jump followed it."""
+    """What was counted: the blocks, and the sections of each step."""
 
     blocks: list[Block]
-    steps: list[list[Counts]]
-
-    def instructions(self) -> list[int]:
-        """Of each step."""
-        sizes = np.array([block.instructions for block in self.blocks], np.int64)
-        return [sum(int(sizes[c[:, 0]] @ c[:, 1]) for c in step) for step in self.steps]
+    steps: list[list[Section]]
 
 
 class BlockCounter:
@@ -98,7 +113,7 @@ def build_plugin(folder: Path) -> Path:
 def step_marks(image: Path) -> dict[str, int]:
     """Where a step of an image begins, splits into sections, and ends: addresses by mark."""
     known = {symbol.name: symbol for symbol in symbols(image)}
-    missing = [name for name in (ENGINE, LEAVE, SPLIT) if name not in known]
+    missing = [name for name in (ENGINE, LEAVE, LAYER) if name not in known]
     if missing:
         raise InputError(f"{image}: has no {missing[0]}, so that its steps cannot be told apart")
     engine = known[ENGINE]
@@ -107,15 +122,16 @@ def step_marks(image: Path) -> dict[str, int]:
     return {
         "enter": int.from_bytes(step, "little") & ~1,
         "leave": known[LEAVE].address,
-        "split": known[SPLIT].address,
+        "layer": known[LAYER].address,
+        "network": known[NETWORK].address if NETWORK in known else _NOWHERE,
     }
 
 
 def parse_record(words: Counts, steps: int) -> Run:
     """Read a record's first `steps` whole steps; see blocks.c."""
     blocks: dict[int, Block] = {}
-    found: list[list[Counts]] = []
-    sections: list[Counts] = []
+    found: list[list[Section]] = []
+    sections: list[Section] = []
     at = 0
     while at < len(words) and len(found) < steps:
         kind = words[at]
@@ -125,9 +141,11 @@ def parse_record(words: Counts, steps: int) -> Run:
             blocks[number] = Block(start, instructions)
             at += _BLOCK_WORDS
         elif kind == _SECTION:
-            size = _COUNT_WORDS * int(words[at])
-            sections.append(words[at + 1 : at + 1 + size].reshape(-1, _COUNT_WORDS).copy())
-            at += 1 + size
+            end, size = End(words[at]), _COUNT_WORDS * int(words[at + 1])
+            at += 2
+            counts = words[at : at + size].reshape(-1, _COUNT_WORDS).copy()
+            sections.append(Section(end, counts))
+            at += size
         elif kind == _STEP:
             found.append(sections)
             sections = []
@@ -136,6 +154,6 @@ def parse_record(words: Counts, steps: int) -> Run:
     numbers = sorted(blocks)
     index = np.zeros(max(numbers, default=0) + 1, np.uint32)
     index[numbers] = np.arange(len(numbers))
-    for counts in (counts for step in found for counts in step):
-        counts[:, 0] = index[counts[:, 0]]
+    for section in (section for step in found for section in step):
+        section.counts[:, 0] = index[section.counts[:, 0]]
     return Run([blocks[number] for number in numbers], found)

@@ -42,8 +42,8 @@ def noun(facts: Mapping[str, Any]) -> str:
 def budget_in(facts: Mapping[str, Any]) -> Budget:
     """The budget that the facts tell of."""
     told = facts["budget"]
-    keys = ("unit", "per_frame", "limit", "estimated", "clock_hz")
-    return Budget(*(told[key] for key in keys))
+    keys = ("unit", "per_frame", "limit", "estimated", "clock_hz", "model", "instructions")
+    return Budget(errors=tuple(told["errors"]), **{key: told[key] for key in keys})
 
 
 def mismatch_text(first: Mapping[str, Any]) -> str:
@@ -81,7 +81,7 @@ def _budget(budget: Budget, step: str) -> Check:
     name = f"every {step} within {limit:,} {unit}"
     if not costs:
         return Check(BUDGET, name, False, f"no {step} was measured")
-    used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %)"
+    used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %), {budget.model}"
     if budget.holds:
         return Check(BUDGET, name, True, f"the dearest of {len(costs):,} takes {used}")
     over = sum(cost > limit for cost in costs)

@@ -35,8 +35,19 @@ SCHEMA: dict[str, Any] = {
     "comparisons": {"*": {"values": COUNT, "mismatches": COUNT, "first": (_MISMATCH, None)}},
     "budget": {
         "unit": str, "per_frame": [COUNT], "limit": SIZE, "estimated": bool, "clock_hz": SIZE,
+        "model": str, "errors": [str], "instructions": ([COUNT], None),
     },
-    "ops": ({"*": {"steps": SIZE, "max": COUNT, "mean": float, "used_percent": float}}, None),
+    "cycles": (
+        {
+            "per_instruction": float,
+            "functions": [{"name": str, "share_percent": float, "per_instruction": float}],
+        },
+        None,
+    ),
+    "ops": (
+        {"*": {"steps": SIZE, "max": COUNT, "mean": float, "first": COUNT, "used_percent": float}},
+        None,
+    ),
     "sender": ({"ok": bool, "verdict": str, "page": str}, None),
     "playback": (
         {

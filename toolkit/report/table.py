@@ -32,8 +32,13 @@ def table(facts: Mapping[str, Any]) -> Group:
     if budget.per_frame:
         figures += f"\nper {noun(facts)}: max {budget.max:,}, p99 {budget.p99:,}, "
         figures += f"mean {budget.mean:,.0f} {budget.unit}"
-    if budget.estimated:
-        figures += "; an instruction count, judged at one cycle per instruction"
+        figures += f"; first after a cold start {budget.first:,}"
+    if budget.errors:
+        ratio = facts["cycles"]["per_instruction"]
+        figures += f"\nestimated at {ratio:.2f} cycles an instruction by {budget.model}; "
+        figures += f"it assumes: {'; '.join(budget.errors)}"
+    elif budget.estimated:
+        figures += "\nan instruction count, judged at one cycle per instruction"
     own = facts.get("board", {}).get("clock_hz", budget.clock_hz)
     if own != budget.clock_hz:
         share = budget.used_percent * budget.clock_hz / own
