@@ -6,24 +6,26 @@
 
 #include "nn/dotprod/blocks.h"
 
-enum { ROWS = 8 };
-
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
 {
     const int8_t *w = matrix->weights;
     const uint8_t *index = matrix->index;
-    for (const int32_t *last = sums + matrix->rows; sums < last; sums += ROWS) {
-        uint64_t pairs = *index++, p, q;
-        // clang-format off
-        __asm volatile(
-            "ld1 {v16.4s, v17.4s}, [%[sums]]\n\t"
-            DK_ADD_PAIRS
-            "st1 {v16.4s, v17.4s}, [%[sums]]"
-            : [w] "+r"(w), [n] "+r"(pairs), [p] "=&r"(p), [q] "=&r"(q)
-            : [x] "r"(x), [sums] "r"(sums)
-            : DK_BLOCKS_USED);
-        // clang-format on
-    }
+    const int32_t *const end = sums + matrix->rows;
+    uint64_t n, p, q;
+    // clang-format off
+    __asm volatile(
+        "5:\n\t"
+        "ldrb %w[n], [%[index]], #1\n\t"
+        "ldp q16, q17, [%[sums]]\n\t"
+        DK_ADD_PAIRS
+        "stp q16, q17, [%[sums]], #32\n\t"
+        "cmp %[sums], %[end]\n\t"
+        "b.lo 5b"
+        : [w] "+r"(w), [index] "+r"(index), [sums] "+r"(sums), [n] "=&r"(n), [p] "=&r"(p),
+          [q] "=&r"(q)
+        : [x] "r"(x), [end] "r"(end)
+        : DK_BLOCKS_USED);
+    // clang-format on
 }
 
 #endif

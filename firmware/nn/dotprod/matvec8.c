@@ -13,13 +13,14 @@
 // With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
 // (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
 // stays plain.
+#include <arm_neon.h>
 #include <string.h>
 
 #include "nn/dotprod/blocks.h"
 #include "nn/nn.h"
 #include "nn/plain.h"
 
-enum { ROWS = 8, COLS = 4, CHUNK = 32 };
+enum { ROWS = 8, COLS = 4, CHUNK = 32, HALF = 16 };
 
 // An instruction a line:
 // clang-format off
@@ -32,83 +33,107 @@ enum { ROWS = 8, COLS = 4, CHUNK = 32 };
     "sqrdmulh v17.4s, v17.4s, v5.4s\n\t" \
     "sqxtn v16.4h, v16.4s\n\t" \
     "sqxtn2 v16.8h, v17.4s\n\t" \
-    "str q16, [%[y]]\n\t"
+    "str q16, [%[y]], #16\n\t"
 
-// y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `whole` counts 32
-// columns, `rest` fours of those that are left over, which are at `last`.
-static inline const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
-                                       const int8_t *last, size_t rest, int16_t *y)
+// The inputs of dense rows: chunks of 32 from x to `end`, then up to eight fours, whose number is
+// `rest`: four of them in `half` if they are as many, the others in `last`.
+typedef struct {
+    const int8_t *x;
+    const int8_t *end;
+    uint64_t rest;
+    int8x16_t half;
+    int8x16_t last;
+} inputs_t;
+
+// y[8 * groups] of dense rows; returns where the next rows' table starts.
+static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const inputs_t *in,
+                                                          size_t groups, int16_t *y)
 {
+    const int8_t *x;
     __asm volatile(
+        "5:\n\t"
         LOAD_BIASES
-        "cbz %[n], 2f\n"
+        "mov %[x], %[start]\n\t"
+        "cmp %[x], %[end]\n\t"
+        "b.hs 2f\n"
         "1:\n\t"
         "ldp q0, q1, [%[x]], #32\n\t"
         DK_ADD_TWO_BLOCKS("v0.4b[0]", "v0.4b[1]")
         DK_ADD_TWO_BLOCKS("v0.4b[2]", "v0.4b[3]")
         DK_ADD_TWO_BLOCKS("v1.4b[0]", "v1.4b[1]")
         DK_ADD_TWO_BLOCKS("v1.4b[2]", "v1.4b[3]")
-        "subs %[n], %[n], #1\n\t"
-        "b.ne 1b\n"
+        "cmp %[x], %[end]\n\t"
+        "b.lo 1b\n"
         "2:\n\t"
-        "cbz %[rest], 4f\n"
+        "cbz %[rest], 4f\n\t"
+        "tst %[rest], #12\n\t"
+        "b.eq 3f\n\t"
+        DK_ADD_TWO_BLOCKS("%[half].4b[0]", "%[half].4b[1]")
+        DK_ADD_TWO_BLOCKS("%[half].4b[2]", "%[half].4b[3]")
+        "tbz %[rest], #3, 3f\n\t"
+        DK_ADD_TWO_BLOCKS("%[last].4b[0]", "%[last].4b[1]")
+        DK_ADD_TWO_BLOCKS("%[last].4b[2]", "%[last].4b[3]")
+        "b 4f\n"
         "3:\n\t"
-        "ldr s0, [%[last]], #4\n\t"
-        DK_ADD_BLOCK("v0.4b[0]")
-        "subs %[rest], %[rest], #1\n\t"
-        "b.ne 3b\n"
+        "tbz %[rest], #1, 3f\n\t"
+        DK_ADD_TWO_BLOCKS("%[last].4b[0]", "%[last].4b[1]")
+        "tbz %[rest], #0, 4f\n\t"
+        DK_ADD_BLOCK("%[last].4b[2]")
+        "b 4f\n"
+        "3:\n\t"
+        "tbz %[rest], #0, 4f\n\t"
+        DK_ADD_BLOCK("%[last].4b[0]")
         "4:\n\t"
         REQUANTISE
-        : [w] "+r"(w), [x] "+r"(x), [n] "+r"(whole), [last] "+r"(last), [rest] "+r"(rest)
-        : [y] "r"(y)
+        "subs %[n], %[n], #1\n\t"
+        "b.ne 5b"
+        : [w] "+r"(w), [x] "=&r"(x), [n] "+r"(groups), [y] "+r"(y)
+        : [start] "r"(in->x), [end] "r"(in->end), [rest] "r"(in->rest), [half] "w"(in->half),
+          [last] "w"(in->last)
         : DK_BLOCKS_USED);
     return w;
 }
 
-// y[0 .. 7] of eight rows of so many pairs of blocks.
-static inline const int8_t *sparse_rows(const int8_t *w, size_t pairs, const int8_t *x, int16_t *y)
+// y[8 * groups] of rows of pairs of blocks, whose numbers are in `index`.
+static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, size_t groups,
+                        int16_t *y)
 {
-    uint64_t p, q;
+    const int16_t *const end = y + ROWS * groups;
+    uint64_t n, p, q;
     __asm volatile(
+        "5:\n\t"
+        "ldrb %w[n], [%[index]], #1\n\t"
         LOAD_BIASES
         DK_ADD_PAIRS
         REQUANTISE
-        : [w] "+r"(w), [n] "+r"(pairs), [p] "=&r"(p), [q] "=&r"(q)
-        : [x] "r"(x), [y] "r"(y)
+        "cmp %[y], %[end]\n\t"
+        "b.lo 5b"
+        : [w] "+r"(w), [index] "+r"(index), [y] "+r"(y), [n] "=&r"(n), [p] "=&r"(p), [q] "=&r"(q)
+        : [x] "r"(x), [end] "r"(end)
         : DK_BLOCKS_USED);
-    return w;
 }
 // clang-format on
 
 static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
-    const int8_t *w = matrix->weights;
-    const size_t cols = matrix->cols, whole = cols / CHUNK;
-    const size_t rest = (cols % CHUNK + COLS - 1) / COLS;
-    const int8_t *last = x + whole * CHUNK;
-    int8_t padded[CHUNK] = {0};
-    if (cols % COLS > 0) {  // not to read beyond x
-        memcpy(padded, last, cols % CHUNK);
-        last = padded;
+    const size_t cols = matrix->cols, whole = cols / CHUNK * CHUNK, groups = matrix->rows / ROWS;
+    const size_t left = matrix->rows % ROWS;
+    inputs_t in = {.x = x, .end = x + whole, .rest = (cols - whole + COLS - 1) / COLS};
+    // Not to read beyond x, the last ones are copied.
+    int8_t rest[CHUNK] = {0};
+    if (whole < cols) {
+        memcpy(rest, x + whole, cols - whole);
     }
-    size_t left = matrix->rows;
-    for (; left >= ROWS; left -= ROWS) {
-        w = dense_rows(w, x, whole, last, rest, y);
-        y += ROWS;
+    in.half = vld1q_s8(rest);
+    in.last = in.rest < HALF / COLS ? in.half : vld1q_s8(rest + HALF);
+    const int8_t *w = matrix->weights;
+    if (groups > 0) {
+        w = dense_rows(w, &in, groups, y);
     }
     if (left > 0) {
         int16_t eight[ROWS];
-        (void)dense_rows(w, x, whole, last, rest, eight);
-        memcpy(y, eight, left * sizeof *y);
-    }
-}
-
-static void sparse(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
-{
-    const int8_t *w = matrix->weights;
-    const uint8_t *pairs = matrix->index;
-    for (const int16_t *end = y + matrix->rows; y < end; y += ROWS) {
-        w = sparse_rows(w, *pairs++, x, y);
+        (void)dense_rows(w, &in, 1, eight);
+        memcpy(y + ROWS * groups, eight, left * sizeof *y);
     }
 }
 
@@ -119,6 +144,6 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
     } else if (matrix->index == NULL) {
         dense(matrix, x, y);
     } else {
-        sparse(matrix, x, y);
+        sparse_rows(matrix->weights, matrix->index, x, matrix->rows / ROWS, y);
     }
 }
