@@ -6,6 +6,7 @@
 
 #include "nn/dotprod/blocks.h"
 
+// NOLINTNEXTLINE(readability-non-const-parameter): assembly writes the sums
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
 {
     const int8_t *w = matrix->weights;

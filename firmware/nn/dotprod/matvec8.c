@@ -22,7 +22,8 @@
 
 enum { ROWS = 8, COLS = 4, CHUNK = 32, HALF = 16 };
 
-// An instruction a line:
+// Pointers are not to constants where assembly writes. An instruction a line:
+// NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
 #define LOAD_BIASES "ld1 {v16.4s, v17.4s}, [%[w]], #32\n\t"
 #define REQUANTISE \
@@ -113,6 +114,7 @@ static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, 
         : DK_BLOCKS_USED);
 }
 // clang-format on
+// NOLINTEND(readability-non-const-parameter)
 
 static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
