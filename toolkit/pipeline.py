@@ -23,8 +23,8 @@ _PORT_WAIT_S = 5.0  # for the port of a board that has just been started
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A model generated and built for a target, and the host library to compare with.
+class Firmware:
+    """A model generated and built for a target.
 
     `build` is the firmware's image; None for the target host, which runs `server` instead.
     """
@@ -34,35 +34,42 @@ class Prepared:
     manifest: dict[str, Any]
     build: BuildResult | None
     server: Path | None
+
+
+@dataclass(frozen=True)
+class Prepared(Firmware):
+    """The same with the host library to compare with."""
+
     engine: HostEngine
 
 
-def prepare(
-    model: Model | Stage, target: Target, build_root: Path, profile: bool = False
-) -> Prepared:
-    """Generate and build: firmware for the target, and the same C for this machine.
-
-    With `profile` the firmware is one to measure: its layer traces hold times (toolkit/bench.py).
-    """
+def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
+    """Generate and build: firmware for the target, and the same C for this machine."""
     host = load_target("host")
     host_dir = build_root / host.name
     manifest = generate(model, host, host_dir)
     library = build_host_library(host_dir / GENERATED, host_dir)
     engine = HostEngine(library)
     if target.system == "posix":
-        if profile:
-            raise InputError(f"{target.name} is no board: its time is shared with other programs")
         server = build_host_server(host_dir / GENERATED, host_dir)
         return Prepared(target, model, manifest, None, server, engine)
-    build_dir = build_root / (f"{target.name}-profile" if profile else target.name)
+    build_dir = build_root / target.name
     manifest = generate(model, target, build_dir)
-    built = build_firmware(target, build_dir / GENERATED, build_dir, profile=profile)
+    built = build_firmware(target, build_dir / GENERATED, build_dir)
     return Prepared(target, model, manifest, built, None, engine)
+
+
+def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -> Firmware:
+    """Generate and build an image whose layer traces hold times (toolkit/bench.py)."""
+    build_dir = build_root / f"{target.name}-profile"
+    manifest = generate(model, target, build_dir)
+    built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
+    return Firmware(target, model, manifest, built, None)
 
 
 @contextmanager
 def connected(
-    prepared: Prepared, *, port: str | None, serial: str, counter: BlockCounter | None = None
+    prepared: Firmware, *, port: str | None, serial: str, counter: BlockCounter | None = None
 ) -> Iterator[Session]:
     """A session with the target's board.
 
@@ -82,7 +89,7 @@ def connected(
 
 @contextmanager
 def _started(
-    prepared: Prepared, serial: str, counter: BlockCounter | None
+    prepared: Firmware, serial: str, counter: BlockCounter | None
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
         with ProcessBoard(prepared.server, serial) as process:

@@ -2,23 +2,22 @@
 """`dredkit bench`: what every layer and part of a step costs on a board."""
 
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.progress import Progress
 
-from toolkit.bench import Bench, bench, bench_inputs
 from toolkit.commands import options
 from toolkit.commands.bench_table import bench_table, figures_table
 from toolkit.commands.run import ready_stage
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed, InputError
-from toolkit.figures import STEPS, Shipped, check_against, figures, read_figures
+from toolkit.figures import Figure, Shipped, check_against, figures, read_figures
+from toolkit.measure import measure, measure_figure
 from toolkit.paths import BUILD
-from toolkit.pipeline import connected, prepare
 from toolkit.sending import Sending
-from toolkit.stage import Stage, load_quantised
-from toolkit.steps import CLIP, Sources
-from toolkit.targets import Target, load_target
+from toolkit.stage import load_quantised
+from toolkit.steps import Sources
+from toolkit.targets import load_target
 
 
 @click.command("bench")
@@ -79,9 +78,12 @@ def command(
         raise InputError("bench: give --target NAME, or --all")
     if write:
         raise InputError("--write goes with --all")
+    board = load_target(target)
+    if not board.is_board:
+        raise InputError(f"{board.name} is no board: its time is shared with other programs")
     loaded = None if model is None else load_quantised(model)
     made = ready_stage(stage, sources, Sending(), loaded)
-    found = _measure(made, load_target(target), audio, steps, port, serial)
+    found = measure(made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial)
     facts = found.as_json()
     emit_json(json_to, facts)
     err.print(bench_table(facts, layers))
@@ -89,43 +91,15 @@ def command(
         check_against(facts, read_figures(baseline))
 
 
-def _measure(
-    made: Stage,
-    target: Target,
-    audio: Path,
-    steps: int,
-    port: str | None = None,
-    serial: str = "socket",
-) -> Bench:
-    inputs = bench_inputs(made, audio, steps)
-    with err.status(f"generating and building for {target.name}"):
-        prepared = prepare(made, target, BUILD, profile=True)
-    with (
-        connected(prepared, port=port, serial=serial) as session,
-        Progress(console=err, transient=True) as bar,
-    ):
-        task = bar.add_task("streaming", total=2 * len(inputs))
-        return bench(
-            session,
-            target=target,
-            stage=made,
-            manifest=prepared.manifest,
-            build_id=prepared.build.build_id if prepared.build else None,
-            inputs=inputs,
-            progress=lambda: bar.advance(task),
-        )
-
-
 def _all(only: str | None, write: bool, json_to: str | None) -> None:
     """Measure all that is committed; write it, or compare and tell of everything that has grown."""
     shipped = Shipped()
-    measured, failures = [], []
+    measured: dict[Figure, dict[str, Any]] = {}
+    failures = []
     for figure in figures(only):
         err.print(f"measuring   {figure.target}, {figure.run}")
-        facts = _measure(
-            shipped.stage(figure.run), load_target(figure.target), CLIP, STEPS
-        ).as_json()
-        measured.append(facts)
+        facts = measure_figure(figure, shipped, BUILD, err.print).as_json()
+        measured[figure] = facts
         if write:
             figure.write(facts)
             continue
@@ -136,7 +110,7 @@ def _all(only: str | None, write: bool, json_to: str | None) -> None:
             failures.append(str(error))
     if not measured:
         raise InputError(f"--all --target {only}: no emulated board, whose figures would be kept")
-    emit_json(json_to, {"figures": measured})
+    emit_json(json_to, {"figures": [vars(figure) | facts for figure, facts in measured.items()]})
     err.print(figures_table(measured))
     if failures:
         raise CheckFailed(f"{len(failures)} figures: {failures[0]}")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What `dredkit bench` prints: the figures of toolkit/bench.py as tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich import box
 from rich.table import Table
+
+from toolkit.figures import Figure
 
 Facts = Mapping[str, Any]
 
@@ -55,14 +57,15 @@ def _figures(costs: Facts, steps: int, whole: float) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def figures_table(measured: Sequence[Facts]) -> Table:
+def figures_table(measured: Mapping[Figure, Facts]) -> Table:
     """Many measurements, a line for each part."""
-    rows = Table(box=box.SIMPLE_HEAD)
-    for heading in ("target", "stage", "part", "mean", "a MAC", "limit", "bytes read"):
-        rows.add_column(heading, justify="left" if heading in ("target", "part") else "right")
-    for facts in measured:
+    rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    texts = ("target", "run", "part")
+    for heading in (*texts, "mean", "a MAC", "limit", "bytes read"):
+        rows.add_column(heading, justify="left" if heading in texts else "right", no_wrap=True)
+    for figure, facts in measured.items():
         for part in facts["parts"]:
             shown = _figures(part, part["steps"], facts["step"]["mean"] * facts["steps"])
-            names = facts["target"], facts["stage"], part["name"]
+            names = figure.target, figure.run, part["name"]
             rows.add_row(*names, *(shown[i] for i in (0, 3, 4, 5)))
     return rows

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A stage measured on a target: generated, built to measure, flashed and run over a recording."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.progress import Progress
+
+from toolkit.bench import Bench, bench, bench_inputs
+from toolkit.console import err
+from toolkit.errors import BoardError, LinkError
+from toolkit.figures import STEPS, Figure, Shipped
+from toolkit.pipeline import connected, prepare_to_measure
+from toolkit.stage import Stage
+from toolkit.steps import CLIP
+from toolkit.targets import Target, load_target
+
+_TRIES = 3  # of a figure, on an emulated board that a busy machine kept from answering in time
+
+
+def measure(
+    made: Stage,
+    target: Target,
+    build_root: Path,
+    *,
+    audio: Path = CLIP,
+    steps: int,
+    port: str | None = None,
+    serial: str = "socket",
+    quiet: bool = False,
+) -> Bench:
+    """Measure the first `steps` times 20 ms of a recording, with a word to the user meanwhile."""
+    inputs = bench_inputs(made, audio, steps)
+    with nullcontext() if quiet else err.status(f"generating and building for {target.name}"):
+        prepared = prepare_to_measure(made, target, build_root)
+    with (
+        connected(prepared, port=port, serial=serial) as session,
+        Progress(console=err, transient=True, disable=quiet) as bar,
+    ):
+        task = bar.add_task("streaming", total=2 * len(inputs))
+        return bench(
+            session,
+            target=target,
+            stage=made,
+            manifest=prepared.manifest,
+            build_id=prepared.build.build_id if prepared.build else None,
+            inputs=inputs,
+            progress=lambda: bar.advance(task),
+        )
+
+
+def measure_figure(
+    figure: Figure,
+    shipped: Shipped,
+    build_root: Path,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Bench:
+    """Measure what a committed figure is of."""
+    made, target = shipped.stage(figure.run), load_target(figure.target)
+    for left in reversed(range(_TRIES)):
+        try:
+            return measure(made, target, build_root, steps=STEPS, quiet=True)
+        except (BoardError, LinkError) as error:
+            if not left:
+                raise
+            tell(f"once more: {error}")
+    raise AssertionError("the last try returns or raises")
