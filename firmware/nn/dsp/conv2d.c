@@ -3,35 +3,12 @@
 // once.
 #include <arm_acle.h>
 
+#include "nn/conv2d.h"
 #include "nn/dsp/pairs.h"
 #include "nn/dsp/requantise.h"
 #include "nn/nn.h"
 
-enum { TIMES = 3, TAPS = 3, AT_ONCE = 4 };
-
-typedef struct {
-    const int16_t *times[TIMES];
-    size_t channels;
-    size_t width;
-} lines_t;
-
-// Sum of products at one position, with zeros beyond the ends of the line.
-static int32_t one(const int16_t *w, const lines_t *lines, size_t at)
-{
-    const size_t first = at == 0 ? 1 : 0;
-    const size_t last = at + 1 == lines->width ? 1 : 2;
-    int32_t sum = 0;
-    for (size_t channel = 0; channel < lines->channels; channel++) {
-        for (size_t time = 0; time < TIMES; time++) {
-            for (size_t tap = first; tap <= last; tap++) {
-                const size_t from = channel * lines->width + at + tap - 1;
-                sum += (int32_t)w[tap] * lines->times[time][from];
-            }
-            w += TAPS;
-        }
-    }
-    return sum;
-}
+enum { AT_ONCE = 4 };
 
 typedef struct {
     int32_t at0, at1, at2, at3;
@@ -50,17 +27,18 @@ static inline void add_line(const int16_t *w, const int16_t *x, sums_t *sums)
 }
 
 // Four positions from `at` on, none of them at an end of the line.
-static inline sums_t four(const int16_t *w, int32_t bias, const lines_t *lines, size_t at)
+static inline sums_t four(const int16_t *w, int32_t bias, const dk_lines *lines, size_t at)
 {
     sums_t sums = {bias, bias, bias, bias};
     const int16_t *x0 = lines->times[0] + at - 1;
     const int16_t *x1 = lines->times[1] + at - 1;
     const int16_t *x2 = lines->times[2] + at - 1;
     const size_t width = lines->width;
-    for (const int16_t *end = w + lines->channels * (TIMES * TAPS); w < end; w += TIMES * TAPS) {
+    for (const int16_t *end = w + lines->channels * (DK_TIMES * DK_TAPS); w < end;
+         w += DK_TIMES * DK_TAPS) {
         add_line(w, x0, &sums);
-        add_line(w + TAPS, x1, &sums);
-        add_line(w + 2 * TAPS, x2, &sums);
+        add_line(w + DK_TAPS, x1, &sums);
+        add_line(w + 2 * DK_TAPS, x2, &sums);
         x0 += width;
         x1 += width;
         x2 += width;
@@ -68,12 +46,12 @@ static inline sums_t four(const int16_t *w, int32_t bias, const lines_t *lines, 
     return sums;
 }
 
-static void row_of(const int16_t *w, int32_t bias, dk_requantiser by, const lines_t *lines,
+static void row_of(const int16_t *w, int32_t bias, dk_requantiser by, const dk_lines *lines,
                    int16_t *y)
 {
     size_t at = 0;
     if (lines->width > 0) {
-        y[0] = dk_requantised(bias + one(w, lines, 0), by);
+        y[0] = dk_requantised(bias + dk_sum_at(w, lines, 0), by);
         at = 1;
     }
     for (; at + AT_ONCE < lines->width; at += AT_ONCE) {
@@ -84,14 +62,14 @@ static void row_of(const int16_t *w, int32_t bias, dk_requantiser by, const line
         y[at + 3] = dk_requantised(sums.at3, by);
     }
     for (; at < lines->width; at++) {
-        y[at] = dk_requantised(bias + one(w, lines, at), by);
+        y[at] = dk_requantised(bias + dk_sum_at(w, lines, at), by);
     }
 }
 
 void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x, size_t channels,
                size_t width, int16_t *y)
 {
-    const lines_t lines = {{past, past + channels * width, x}, channels, width};
+    const dk_lines lines = dk_lines_of(past, x, channels, width);
     const int16_t *w = matrix->weights;
     for (size_t row = 0; row < matrix->rows; row++) {
         const dk_requantiser by = dk_requantiser_of(matrix->multiplier[row], matrix->shift[row]);

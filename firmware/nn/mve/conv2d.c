@@ -2,38 +2,15 @@
 // 3 by 3 convolution over time and along a line with integer Helium: sixteen positions at once.
 #include <arm_mve.h>
 
+#include "nn/conv2d.h"
 #include "nn/mve/requantise.h"
 #include "nn/nn.h"
 
-enum { TIMES = 3, TAPS = 3, LANES = 4, AT_ONCE = 16 };
-
-typedef struct {
-    const int16_t *times[TIMES];
-    size_t channels;
-    size_t width;
-} lines_t;
+enum { LANES = 4, AT_ONCE = 16 };
 
 typedef struct {
     int32x4_t of[AT_ONCE / LANES];
 } sums_t;
-
-// Sum of products at one position, with zeros beyond the ends of the line.
-static int32_t one(const int16_t *w, const lines_t *lines, size_t at)
-{
-    const size_t first = at == 0 ? 1 : 0;
-    const size_t last = at + 1 == lines->width ? 1 : 2;
-    int32_t sum = 0;
-    for (size_t channel = 0; channel < lines->channels; channel++) {
-        for (size_t time = 0; time < TIMES; time++) {
-            for (size_t tap = first; tap <= last; tap++) {
-                const size_t from = channel * lines->width + at + tap - 1;
-                sum += (int32_t)w[tap] * lines->times[time][from];
-            }
-            w += TAPS;
-        }
-    }
-    return sum;
-}
 
 // Three taps of one line at sixteen positions; x points at the one before the first. In assembly,
 // as gcc 12 spends as much on addresses as on the products.
@@ -71,7 +48,7 @@ static inline void put(int16_t *y, int32x4_t sums, dk_row_requantiser by)
 }
 
 // Sixteen positions from `at` on, none of them at an end of the line.
-static void sixteen(const int16_t *w, int32_t bias, dk_row_requantiser by, const lines_t *lines,
+static void sixteen(const int16_t *w, int32_t bias, dk_row_requantiser by, const dk_lines *lines,
                     size_t at, int16_t *y)
 {
     const int32x4_t start = vdupq_n_s32(bias);
@@ -94,13 +71,13 @@ static void sixteen(const int16_t *w, int32_t bias, dk_row_requantiser by, const
 }
 
 static inline void single(const int16_t *w, int32_t bias, dk_row_requantiser by,
-                          const lines_t *lines, size_t at, int16_t *y)
+                          const dk_lines *lines, size_t at, int16_t *y)
 {
-    const int32x4_t sums = vdupq_n_s32(bias + one(w, lines, at));
+    const int32x4_t sums = vdupq_n_s32(bias + dk_sum_at(w, lines, at));
     y[at] = (int16_t)vgetq_lane_s32(dk_requantise_row(sums, by), 0);
 }
 
-static void row_of(const int16_t *w, int32_t bias, dk_row_requantiser by, const lines_t *lines,
+static void row_of(const int16_t *w, int32_t bias, dk_row_requantiser by, const dk_lines *lines,
                    int16_t *y)
 {
     const size_t width = lines->width;
@@ -121,7 +98,7 @@ static void row_of(const int16_t *w, int32_t bias, dk_row_requantiser by, const 
 void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x, size_t channels,
                size_t width, int16_t *y)
 {
-    const lines_t lines = {{past, past + channels * width, x}, channels, width};
+    const dk_lines lines = dk_lines_of(past, x, channels, width);
     const int16_t *w = matrix->weights;
     for (size_t row = 0; row < matrix->rows; row++) {
         const dk_row_requantiser by =

@@ -3,17 +3,12 @@
 #include <arm_neon.h>
 #include <stdbool.h>
 
+#include "nn/conv2d.h"
 #include "nn/fixed.h"
 #include "nn/neon/requantise.h"
 #include "nn/nn.h"
 
-enum { TIMES = 3, TAPS = 3, LANES = 8, AT_ONCE = 2 * LANES };
-
-typedef struct {
-    const int16_t *times[TIMES];
-    size_t channels;
-    size_t width;
-} lines_t;
+enum { LANES = 8, AT_ONCE = 2 * LANES };
 
 // Of sixteen positions.
 typedef struct {
@@ -67,17 +62,17 @@ static inline void put(int16_t *y, int32x4_t low, int32x4_t high, dk_requantiser
 
 // Sixteen positions of a row from `at` on.
 static inline void sixteen(const int16_t *w, int32x4_t bias, dk_requantiser by,
-                           const lines_t *lines, size_t at, ends_t ends, int16_t *y)
+                           const dk_lines *lines, size_t at, ends_t ends, int16_t *y)
 {
     sums_t sums = {bias, bias, bias, bias};
     const int16_t *x0 = lines->times[0] + at;
     const int16_t *x1 = lines->times[1] + at;
     const int16_t *x2 = lines->times[2] + at;
-    for (size_t left = lines->channels; left > 0; left--, w += TIMES * TAPS) {
+    for (size_t left = lines->channels; left > 0; left--, w += DK_TIMES * DK_TAPS) {
         // Nothing is read beyond the last tap.
-        const int16x4_t last = vld1_s16(w + TIMES * TAPS - 4);
+        const int16x4_t last = vld1_s16(w + DK_TIMES * DK_TAPS - 4);
         add_line(&sums, vld1_s16(w), x0, ends);
-        add_line(&sums, vld1_s16(w + TAPS), x1, ends);
+        add_line(&sums, vld1_s16(w + DK_TAPS), x1, ends);
         add_line(&sums, vext_s16(last, last, 1), x2, ends);
         x0 += lines->width;
         x1 += lines->width;
@@ -87,7 +82,7 @@ static inline void sixteen(const int16_t *w, int32x4_t bias, dk_requantiser by,
     put(y + at + LANES, sums.c, sums.d, by);
 }
 
-static void row_of(const int16_t *w, int32_t start, dk_requantiser by, const lines_t *lines,
+static void row_of(const int16_t *w, int32_t start, dk_requantiser by, const dk_lines *lines,
                    int16_t *y)
 {
     const ends_t first = {true, false}, between = {false, false}, last = {false, true};
@@ -100,27 +95,10 @@ static void row_of(const int16_t *w, int32_t start, dk_requantiser by, const lin
     sixteen(w, bias, by, lines, lines->width - AT_ONCE, last, y);  // may overlap
 }
 
-// One position of a line that is too short for sixteen and another.
-static int32_t one(const int16_t *w, const lines_t *lines, size_t at)
-{
-    const size_t first = at == 0 ? 1 : 0;
-    const size_t last = at + 1 == lines->width ? 1 : 2;
-    int32_t sum = 0;
-    for (size_t channel = 0; channel < lines->channels; channel++) {
-        for (size_t time = 0; time < TIMES; time++, w += TAPS) {
-            const int16_t *x = lines->times[time] + channel * lines->width + at;
-            for (size_t tap = first; tap <= last; tap++) {
-                sum += (int32_t)w[tap] * x[(ptrdiff_t)tap - 1];
-            }
-        }
-    }
-    return sum;
-}
-
 void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x, size_t channels,
                size_t width, int16_t *y)
 {
-    const lines_t lines = {{past, past + channels * width, x}, channels, width};
+    const dk_lines lines = dk_lines_of(past, x, channels, width);
     const int16_t *w = matrix->weights;
     for (size_t row = 0; row < matrix->rows; row++, w += matrix->cols, y += width) {
         const int32_t bias = matrix->bias[row];
@@ -133,7 +111,7 @@ void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x,
             continue;
         }
         for (size_t at = 0; at < width; at++) {
-            y[at] = dk_requantise(bias + one(w, &lines, at), multiplier, shift);
+            y[at] = dk_requantise(bias + dk_sum_at(w, &lines, at), multiplier, shift);
         }
     }
 }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What kernels of dk_conv2d share: the lines that it reads, and a single position, as there are at
+// both ends of a line.
+#ifndef DREDKIT_CONV2D_H
+#define DREDKIT_CONV2D_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DK_TIMES = 3, DK_TAPS = 3 };
+
+typedef struct {
+    const int16_t *times[DK_TIMES];  // each [channels][width], the oldest first
+    size_t channels;
+    size_t width;
+} dk_lines;
+
+// Arguments as dk_conv2d has them.
+static inline dk_lines dk_lines_of(const int16_t *past, const int16_t *x, size_t channels,
+                                   size_t width)
+{
+    return (dk_lines){{past, past + channels * width, x}, channels, width};
+}
+
+// Sum of a row's products at one position, with zeros beyond the ends of the line.
+static inline int32_t dk_sum_at(const int16_t *w, const dk_lines *lines, size_t at)
+{
+    const size_t first = at == 0 ? 1 : 0;
+    const size_t last = at + 1 == lines->width ? 1 : 2;
+    int32_t sum = 0;
+    for (size_t channel = 0; channel < lines->channels; channel++) {
+        for (size_t time = 0; time < DK_TIMES; time++) {
+            for (size_t tap = first; tap <= last; tap++) {
+                const size_t from = channel * lines->width + at + tap - 1;
+                sum += (int32_t)w[tap] * lines->times[time][from];
+            }
+            w += DK_TAPS;
+        }
+    }
+    return sum;
+}
+
+#endif
