@@ -53,6 +53,7 @@ enum {
 // the next one too where their blocks are odd in number: then it is the word of one block, in its
 // high half. Rows without blocks have one of zeros. A word of that highest bit ends all. No
 // `index`.
+// NEON: as in firmware/nn/neon/matvec8.c; rows without blocks have two of zeros.
 // Dot products: kept blocks in pairs, the last of 8 rows filled up with one of zeros. Two words
 // before them have the bytes to the inputs of each. `index` has how many pairs 8 rows have.
 typedef struct {

@@ -19,6 +19,7 @@ from quantize.vocoder.lpcnet_model import LpcnetModel
 from quantize.vocoder.lpcnet_parts import BlockMatrix
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.arena import plan
+from toolkit.codegen.packing_neon import walked
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import BANNER, weight_header, weight_tables
 
@@ -91,6 +92,7 @@ def model_source(model: LpcnetModel) -> str:
         ("#if defined(DK_LPCNET_MVE)", stored_in_chunks),
         ("#elif defined(DK_LPCNET_SIMD32)", stored_with_offsets),
         ("#elif defined(DK_LPCNET_DOTPROD)", stored_in_pairs),
+        ("#elif defined(DK_LPCNET_NEON)", stored_in_steps),
         ("#else", stored_plainly),
     ):
         parts.append(f"{guard}\n")
@@ -173,6 +175,17 @@ def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
         stream.append(np.concatenate(pairs, axis=1).reshape(-1))
         index.append(len(places))
     return np.concatenate(stream), np.array(index)
+
+
+def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index as NEON takes them; where no block is kept, one of zeros stands for none."""
+    weights, index = [], []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        columns = np.flatnonzero(kept) if kept.any() else np.zeros(1, np.int64)
+        blocks, entry = walked(tiles, columns)
+        index += entry
+        weights.append(blocks.reshape(-1))
+    return np.concatenate(weights), np.array(index)
 
 
 def tables_source() -> str:

@@ -28,7 +28,7 @@ def packed_neon(matrix: QuantisedMatrix) -> Tables | None:
     stream, index = [], []
     for group, kept in enumerate(tiles):
         if matrix.blocks is not None:
-            kept, entry = _walked(kept, np.flatnonzero(matrix.blocks[group]))
+            kept, entry = walked(kept, np.flatnonzero(matrix.blocks[group]))
             index += entry
         words = np.ascontiguousarray(kept).astype(np.int8).reshape(-1).view("<i4")
         stream += [words, bias[group] << _SUM_FRAC, factor[group]]
@@ -36,7 +36,7 @@ def packed_neon(matrix: QuantisedMatrix) -> Tables | None:
     return packed if matrix.blocks is None else packed | {"index": np.array(index, np.uint8)}
 
 
-def _walked(tiles: integer.Ints, columns: integer.Ints) -> tuple[integer.Ints, list[int]]:
+def walked(tiles: integer.Ints, columns: integer.Ints) -> tuple[integer.Ints, list[int]]:
     """The blocks at `columns` of `tiles` [.., 8, 4], zeros among them, and what the index says."""
     steps, blocks = [], []
     for at, after in zip(columns, [*columns[1:], columns[-1]] if len(columns) else [], strict=True):

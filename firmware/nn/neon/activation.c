@@ -7,6 +7,9 @@
 
 enum { LANES = 8 };
 
+// Keeps the compiler from vectorising the few values that are left, often a single one.
+#define NO_LANES(i) __asm("" : "+r"(i))
+
 void dk_tanh(int16_t *values, size_t count)
 {
     size_t i = 0;
@@ -14,6 +17,7 @@ void dk_tanh(int16_t *values, size_t count)
         vst1q_s16(values + i, dk_tanh_eight(vld1q_s16(values + i)));
     }
     for (; i < count; i++) {
+        NO_LANES(i);
         values[i] = dk_tanh_one(values[i]);
     }
 }
@@ -25,6 +29,7 @@ void dk_sigmoid(int16_t *values, size_t count)
         vst1q_s16(values + i, dk_sigmoid_eight(vld1q_s16(values + i)));
     }
     for (; i < count; i++) {
+        NO_LANES(i);
         values[i] = dk_sigmoid_one(values[i]);
     }
 }

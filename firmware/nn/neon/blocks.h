@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Products of kept 8x4 blocks with NEON that has no dot product, two blocks at a time: two products
+// fit an int16, as x is at least -127.
+#ifndef DREDKIT_NEON_BLOCKS_H
+#define DREDKIT_NEON_BLOCKS_H
+
+#include <arm_neon.h>
+#include <stdbool.h>
+
+#include "nn/neon/lanes.h"
+
+enum { DK_TWO_BLOCKS = 64 };  // bytes
+
+// Two lanes a row, each with the products of two inputs.
+typedef struct {
+    int32x4_t rows01;
+    int32x4_t rows23;
+    int32x4_t rows45;
+    int32x4_t rows67;
+} dk_block_sums;
+
+// Two rows of two blocks, added to `sums`, or the first ones.
+static inline int32x4_t dk_add_two_rows(int32x4_t sums, bool first, int8x8_t w0, int8x8_t x0,
+                                        int8x8_t w1, int8x8_t x1)
+{
+    const int16x8_t products = vmlal_s8(vmull_s8(w0, x0), w1, x1);
+    return first ? vpaddlq_s16(products) : vpadalq_s16(sums, products);
+}
+
+// Two blocks at w. The first one takes x, the other what is steps[0] bytes further on; x moves on
+// to what the next block takes.
+static inline void dk_add_blocks(dk_block_sums *s, bool first, const int8_t *w,
+                                 const uint8_t *steps, const int8_t **x, const dk_readable *all)
+{
+    const int8x16_t in0 = dk_four_bytes(x, steps[0], all);
+    const int8x16_t in1 = dk_four_bytes(x, steps[1], all);
+    const int8x8_t low0 = vget_low_s8(in0), high0 = vget_high_s8(in0);
+    const int8x8_t low1 = vget_low_s8(in1), high1 = vget_high_s8(in1);
+    const int8x16_t a0 = vld1q_s8(w), b0 = vld1q_s8(w + 16);
+    const int8x16_t a1 = vld1q_s8(w + 32), b1 = vld1q_s8(w + 48);
+    s->rows01 = dk_add_two_rows(s->rows01, first, vget_low_s8(a0), low0, vget_low_s8(a1), low1);
+    s->rows23 = dk_add_two_rows(s->rows23, first, vget_high_s8(a0), high0, vget_high_s8(a1), high1);
+    s->rows45 = dk_add_two_rows(s->rows45, first, vget_low_s8(b0), low0, vget_low_s8(b1), low1);
+    s->rows67 = dk_add_two_rows(s->rows67, first, vget_high_s8(b0), high0, vget_high_s8(b1), high1);
+}
+
+#endif
