@@ -178,7 +178,7 @@ def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 
 
 def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index as NEON takes them; where no block is kept, one of zeros stands for none."""
+    """Weights and index as NEON takes them; no kept block in 8 rows counts as one of zeros."""
     weights, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
         columns = np.flatnonzero(kept) if kept.any() else np.zeros(1, np.int64)
