@@ -21,7 +21,7 @@
 #include "nn/nn.h"
 #include "nn/plain.h"
 
-enum { ROWS = 4, COLS = 4, BLOCK_ROWS = 8, MOST_COLS = 1024 };
+enum { ROWS = 4, COLS = 4, MOST_COLS = 1024 };
 
 typedef struct {
     int16x2_t odd;
@@ -124,31 +124,47 @@ static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads,
     return w;
 }
 
-// y[0 .. 3] of four rows of a group of blocks.
-static const int8_t *sparse_rows(const int8_t *w, const uint8_t *index, size_t blocks,
-                                 const pairs_t *x, int16_t *y)
+// Four rows of a group of blocks. Of an odd number of them, the first is done alone.
+#define HALF_GROUP \
+    LOAD_BIASES \
+    "subs %[odd], %[last], %[index]\n\t" \
+    "beq 4f\n\t" \
+    "lsls %[odd], %[odd], #31\n\t" \
+    "bne 3f\n" \
+    "2:\n\t" \
+    NEXT_BLOCK \
+    "3:\n\t" \
+    NEXT_BLOCK \
+    "cmp %[index], %[last]\n\t" \
+    "bne 2b\n" \
+    "4:\n\t" \
+    REQUANTISE \
+    "ldr r0, %[y]\n\t" \
+    "str %[odd], [r0], #4\n\t" \
+    "str %[even], [r0], #4\n\t" \
+    "str r0, %[y]\n\t"
+
+// y[rows] of groups of blocks.
+static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t *index,
+                                                  const pairs_t *x, void *y, const void *end)
 {
+    const uint8_t *first, *last;  // column of the group, and what follows the last one
     int16x2_t odd, even;
     __asm volatile(
-        LOAD_BIASES
-        "subs %[n], #2\n\t"
-        "blt 2f\n"
         "1:\n\t"
-        NEXT_BLOCK NEXT_BLOCK
-        "subs %[n], #2\n\t"
-        "bge 1b\n"
-        "2:\n\t"
-        "lsls %[n], #31\n\t"  // -1 or -2 is left
-        "beq 3f\n\t"
-        NEXT_BLOCK
-        "3:\n\t"
-        REQUANTISE
-        : [w] "+r"(w), [index] "+r"(index), [n] "+r"(blocks), [odd] "=&r"(odd), [even] "=&r"(even)
-        : [x] "r"(x)
+        "ldrb %[last], [%[index]], #1\n\t"
+        "add %[last], %[index], %[last]\n\t"
+        "str %[index], %[first]\n\t"
+        HALF_GROUP
+        "ldr %[index], %[first]\n\t"
+        HALF_GROUP
+        "ldr r1, %[end]\n\t"
+        "cmp r0, r1\n\t"
+        "blo 1b\n\t"
+        : [w] "+r"(w), [index] "+r"(index), [last] "=&r"(last), [odd] "=&r"(odd),
+          [even] "=&r"(even), [y] "+m"(y), [first] "=m"(first)
+        : [x] "r"(x), [end] "m"(end)
         : USED);
-    memcpy(y, &odd, sizeof odd);
-    memcpy(y + 2, &even, sizeof even);
-    return w;
 }
 // clang-format on
 
@@ -166,18 +182,6 @@ static void dense(const dk_matrix8 *matrix, const pairs_t *x, int16_t *y)
     memcpy(y, last, left * sizeof *y);
 }
 
-static void sparse(const dk_matrix8 *matrix, const pairs_t *x, int16_t *y)
-{
-    const int8_t *w = matrix->weights;
-    const uint8_t *index = matrix->index;
-    for (const int16_t *end = y + matrix->rows; y < end; y += BLOCK_ROWS) {
-        const size_t blocks = *index++;
-        w = sparse_rows(w, index, blocks, x, y);
-        w = sparse_rows(w, index, blocks, x, y + ROWS);
-        index += blocks;
-    }
-}
-
 void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
     if (matrix->bias != NULL) {
@@ -189,6 +193,6 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
     if (matrix->index == NULL) {
         dense(matrix, pairs, y);
     } else {
-        sparse(matrix, pairs, y);
+        sparse_rows(matrix->weights, matrix->index, pairs, y, y + matrix->rows);
     }
 }
