@@ -6,6 +6,7 @@
 // There are registers for eight sums and six more, so that inputs are loaded twice for four rows.
 // They are fast to reach, weights need not be.
 #include <arm_acle.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "nn/nn.h"
@@ -162,24 +163,32 @@ static void sparse(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdif
     }
 }
 
+// Apart from what else is called, for the sake of its room on the stack.
+static __attribute__((noinline)) void two_vectors(const dk_matrix8 *matrix, const int8_t *x,
+                                                  size_t x_apart, int16_t *y, ptrdiff_t y_apart)
+{
+    quad_t quads[MOST_QUADS];
+    pair_up(x, x + x_apart, matrix->cols, quads);
+    if (matrix->index == NULL) {
+        dense(matrix, quads, y, y_apart);
+    } else {
+        sparse(matrix, quads, y, y_apart);
+    }
+}
+
 void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
                       int16_t *y, ptrdiff_t y_apart)
 {
-    const size_t at_once = matrix->bias == NULL && matrix->cols <= MOST_COLS ? 2 : 1;
-    for (; steps >= at_once && at_once == 2; steps -= 2) {
-        quad_t quads[MOST_QUADS];
-        pair_up(x, x + x_apart, matrix->cols, quads);
-        if (matrix->index == NULL) {
-            dense(matrix, quads, y, y_apart);
+    const bool in_twos = matrix->bias == NULL && matrix->cols <= MOST_COLS;
+    while (steps > 0) {
+        const size_t now = in_twos && steps >= 2 ? 2 : 1;
+        if (now == 2) {
+            two_vectors(matrix, x, x_apart, y, y_apart);
         } else {
-            sparse(matrix, quads, y, y_apart);
+            dk_matvec8(matrix, x, y);
         }
-        x += 2 * x_apart;
-        y += 2 * y_apart;
-    }
-    for (; steps > 0; steps--) {
-        dk_matvec8(matrix, x, y);
-        x += x_apart;
-        y += y_apart;
+        x += now * x_apart;
+        y += (ptrdiff_t)now * y_apart;
+        steps -= now;
     }
 }

@@ -180,22 +180,32 @@ static void sparse(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size
     }
 }
 
+// Two or four. Apart from what else is called, for the sake of its room on the stack.
+static __attribute__((noinline)) void several(const dk_matrix8 *matrix, size_t vectors,
+                                              const int8_t *x, size_t x_apart, int16_t *y,
+                                              ptrdiff_t y_apart)
+{
+    inputs_t in __attribute__((aligned(4)));
+    in.vectors = vectors;
+    if (matrix->index == NULL) {
+        dense(matrix, &in, x, x_apart, y, y_apart);
+    } else {
+        sparse(matrix, &in, x, x_apart, y, y_apart);
+    }
+}
+
 void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
                       int16_t *y, ptrdiff_t y_apart)
 {
     const bool words = ((uintptr_t)x | x_apart) % sizeof(int32_t) == 0;
-    const bool several =
+    const bool fit =
         matrix->bias == NULL && matrix->cols <= MOST_COLS && (matrix->index == NULL || words);
     while (steps > 0) {
-        const size_t now = !several || steps == 1 ? 1 : steps < MOST ? 2 : MOST;
-        inputs_t in __attribute__((aligned(4)));
-        in.vectors = now;
+        const size_t now = !fit || steps == 1 ? 1 : steps < MOST ? 2 : MOST;
         if (now == 1) {
             dk_matvec8(matrix, x, y);
-        } else if (matrix->index == NULL) {
-            dense(matrix, &in, x, x_apart, y, y_apart);
         } else {
-            sparse(matrix, &in, x, x_apart, y, y_apart);
+            several(matrix, now, x, x_apart, y, y_apart);
         }
         x += now * x_apart;
         y += (ptrdiff_t)now * y_apart;
