@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +143,20 @@ def _block_cycles(
     """Cycles of each block run once; what the model cannot tell is taken at the mean ratio."""
     if not model.cpu:
         return np.array([m4.block_cycles(block) for block in blocks])
-    code = [
-        read_bytes(image, place.start, sum(instruction.size for instruction in block))
-        for place, block in zip(run.blocks, blocks, strict=True)
-    ]
-    told = mca.block_cycles(code, model)
+    told = mca.block_cycles(
+        [_code(image, at.start, block) for at, block in zip(run.blocks, blocks, strict=True)], model
+    )
     sizes = np.array([len(block) for block in blocks], np.float64)
     known = np.array([cost is not None for cost in told])
     cycles = np.array([cost or 0.0 for cost in told])
     ratio = float(cycles[known].sum() / max(sizes[known].sum(), 1.0))
     return np.where(known, cycles, ratio * sizes)
+
+
+def _code(image: Path, start: int, block: Sequence[Instruction]) -> list[bytes]:
+    ends = list(accumulate(instruction.size for instruction in block))
+    code = read_bytes(image, start, ends[-1])
+    return [code[end - part.size : end] for end, part in zip(ends, block, strict=True)]
 
 
 def _refill(block: Sequence[Instruction], model: Model) -> float:

@@ -23,11 +23,12 @@ _MARK_COUNT = 4
 _COMMENT = {"arm": "@", "aarch64": "#"}  # that llvm-mca looks into
 # A call would count as a hundred cycles: to the core it is a jump.
 _CALL = re.compile(r"^\s*(blx?|blr)\s")
+_PREDICATE = re.compile(r"^\s*(?:i|vp(?=t)|vps(?=t))(t[te]*)\b")  # as many letters as instructions
 _MULTIPLE = re.compile(r"^\s*(ldm|stm|push|pop|vldm|vstm|vpush|vpop)\S*\s.*\{(.*)\}")
 
 
-def block_cycles(blocks: Sequence[bytes], model: Model) -> list[float | None]:
-    """Cycles of each block of machine code, or None for one that llvm-mca cannot tell.
+def block_cycles(blocks: Sequence[Sequence[bytes]], model: Model) -> list[float | None]:
+    """Cycles of each block, given as the code of its instructions; None where nobody can tell.
 
     Raises ToolError without llvm-mca.
     """
@@ -48,42 +49,56 @@ def version() -> str:
     return f"llvm-mca {found[1] if found else 'of unknown version'}"
 
 
-def _run(tool: str, options: Sequence[str], text: str) -> str:
+def _run(tool: str, options: Sequence[str], text: str, may_complain: bool = False) -> str:
     program = shutil.which(f"{tool}-{VERSION}")
     if program is None:
         raise ToolError(f"{tool}-{VERSION} is missing: apt-get install {PACKAGE}")
     done = subprocess.run(
         [program, *options], input=text, capture_output=True, text=True, check=False
     )
-    if done.returncode:
+    if done.returncode and not may_complain:
         said = [line for line in done.stderr.splitlines() if "error" in line] or ["no word"]
         raise ToolError(f"{tool}-{VERSION} failed: {said[0]}")
     return done.stdout
 
 
-def _disassemble(blocks: Sequence[bytes], kind: str, core: Sequence[str]) -> list[list[str]]:
+def _disassemble(
+    blocks: Sequence[Sequence[bytes]], kind: str, core: Sequence[str]
+) -> list[list[str]]:
     """Each block's instructions as LLVM writes them: what it cannot read is left out."""
     name, code = _MARKS[kind]
-    mark = bytes(code) * _MARK_COUNT
-    stream = b"".join(block + mark for block in blocks)
-    lines = [" ".join(f"0x{byte:02x}" for byte in stream[at : at + 4096])
-             for at in range(0, len(stream), 4096)]  # fmt: skip
-    said = _run("llvm-mc", ["--disassemble", *core], "\n".join(lines))
+    marks = [bytes(code)] * _MARK_COUNT
+    # In brackets each instruction stands for itself, so that none can shift the next.
+    lines = [
+        f"[{' '.join(f'0x{byte:02x}' for byte in instruction)}]"
+        for block in blocks
+        for instruction in [*block, *marks]
+    ]
+    said = _run("llvm-mc", ["--disassemble", *core], "\n".join(lines), may_complain=True)
     texts: list[list[str]] = [[]]
-    marks = 0
+    passed = 0
     for line in said.splitlines():
         if not line.strip() or line.strip().startswith("."):
             continue
         if re.match(rf"\s*{name}\s", line):
-            marks += 1
-            if marks == _MARK_COUNT:
+            passed += 1
+            if passed == _MARK_COUNT:
                 texts.append([])
-                marks = 0
+                passed = 0
         else:
             texts[-1].append(line)
     if len(texts) != len(blocks) + 1:
         raise ToolError(f"llvm-mc-{VERSION} lost its way in the image's code")
-    return texts[:-1]
+    return [[] if _is_cut_off(text) else text for text in texts[:-1]]
+
+
+def _is_cut_off(text: Sequence[str]) -> bool:
+    """Whether the last IT or VPT reaches beyond the block: it would swallow the next one's code."""
+    for index, line in enumerate(text):
+        head = _PREDICATE.match(line)
+        if head and index + len(head[1]) >= len(text):
+            return True
+    return False
 
 
 def _simulate(texts: Sequence[Sequence[str]], kind: str, core: Sequence[str]) -> list[float | None]:

@@ -83,7 +83,7 @@ MODELS: dict[str, Model] = {
         (_MEMORY, "every jump is predicted", _ALONE, "the A9 runs out of order, the A7 does not"),
         cpu="cortex-a9",
         triple="thumbv7a-none-eabi",
-        attributes="+hwdiv,+vfp4,+mp",
+        attributes="+neon,+vfp4,+hwdiv",
         words_a_cycle=2,
     ),
     "cortex-a53": Model(
