@@ -29,12 +29,10 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         uint32_t twos = index[0];
         const int8_t *in = x + (uint32_t)COLS * index[1];
         dk_block_sums s;
-        dk_add_blocks(&s, true, w, index + 2, &in, all);
-        w += DK_TWO_BLOCKS;
+        dk_add_blocks(&s, true, &w, index + 2, &in, all);
         index += 4;
         while (--twos > 0) {
-            dk_add_blocks(&s, false, w, index, &in, all);
-            w += DK_TWO_BLOCKS;
+            dk_add_blocks(&s, false, &w, index, &in, all);
             index += 2;
         }
         vst1q_s32(sums, vaddq_s32(vld1q_s32(sums), vpaddq_s32(s.rows01, s.rows23)));

@@ -9,8 +9,6 @@
 
 #include "nn/neon/lanes.h"
 
-enum { DK_TWO_BLOCKS = 64 };  // bytes
-
 // Two lanes a row, each with the products of two inputs.
 typedef struct {
     int32x4_t rows01;
@@ -27,17 +25,18 @@ static inline int32x4_t dk_add_two_rows(int32x4_t sums, bool first, int8x8_t w0,
     return first ? vpaddlq_s16(products) : vpadalq_s16(sums, products);
 }
 
-// Two blocks at w. The first one takes x, the other what is steps[0] bytes further on; x moves on
-// to what the next block takes.
-static inline void dk_add_blocks(dk_block_sums *s, bool first, const int8_t *w,
+// Two blocks at *w. The first one takes *x, the other what is steps[0] bytes further on; *x moves
+// on to what the next block takes, *w to where it is.
+static inline void dk_add_blocks(dk_block_sums *s, bool first, const int8_t **w,
                                  const uint8_t *steps, const int8_t **x, const dk_readable *all)
 {
     const int8x16_t in0 = dk_four_bytes(x, steps[0], all);
     const int8x16_t in1 = dk_four_bytes(x, steps[1], all);
     const int8x8_t low0 = vget_low_s8(in0), high0 = vget_high_s8(in0);
     const int8x8_t low1 = vget_low_s8(in1), high1 = vget_high_s8(in1);
-    const int8x16_t a0 = vld1q_s8(w), b0 = vld1q_s8(w + 16);
-    const int8x16_t a1 = vld1q_s8(w + 32), b1 = vld1q_s8(w + 48);
+    const int8x16x2_t block0 = dk_next_s8(w), block1 = dk_next_s8(w);
+    const int8x16_t a0 = block0.val[0], b0 = block0.val[1];
+    const int8x16_t a1 = block1.val[0], b1 = block1.val[1];
     s->rows01 = dk_add_two_rows(s->rows01, first, vget_low_s8(a0), low0, vget_low_s8(a1), low1);
     s->rows23 = dk_add_two_rows(s->rows23, first, vget_high_s8(a0), high0, vget_high_s8(a1), high1);
     s->rows45 = dk_add_two_rows(s->rows45, first, vget_low_s8(b0), low0, vget_low_s8(b1), low1);

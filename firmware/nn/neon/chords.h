@@ -23,9 +23,8 @@ static inline int32x4_t dk_on_chords(const dk_chord *middle, int32x4_t step, int
     const int32x2_t c1 = dk_chord_at(middle, vgetq_lane_s32(step, 1));
     const int32x2_t c2 = dk_chord_at(middle, vgetq_lane_s32(step, 2));
     const int32x2_t c3 = dk_chord_at(middle, vgetq_lane_s32(step, 3));
-    const int32x2x2_t first = vzip_s32(c0, c1), second = vzip_s32(c2, c3);
-    return vmlaq_s32(vcombine_s32(first.val[0], second.val[0]), x,
-                     vcombine_s32(first.val[1], second.val[1]));
+    const int32x4x2_t chords = vuzpq_s32(vcombine_s32(c0, c1), vcombine_s32(c2, c3));
+    return vmlaq_s32(chords.val[0], x, chords.val[1]);
 }
 
 // The upper halves of all lanes.

@@ -19,6 +19,7 @@
 #include <arm_neon.h>
 #include <string.h>
 
+#include "nn/neon/blocks.h"
 #include "nn/neon/lanes.h"
 #include "nn/nn.h"
 #include "nn/plain.h"
@@ -94,56 +95,26 @@ static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
     }
 }
 
-// Two lanes a row, each with the products of two inputs.
-typedef struct {
-    int32x4_t rows01;
-    int32x4_t rows23;
-    int32x4_t rows45;
-    int32x4_t rows67;
-} block_sums;
-
-// Add two rows of two blocks.
-static inline int32x4_t add_two_rows(int32x4_t sums, int8x8_t w0, int8x8_t x0, int8x8_t w1,
-                                     int8x8_t x1)
-{
-    return vpadalq_s16(sums, vmlal_s8(vmull_s8(w0, x0), w1, x1));
-}
-
-static inline void add_blocks(block_sums *s, const int8_t **w, const uint8_t *steps,
-                              const int8_t **x, const dk_readable *all)
-{
-    const int8x16_t in0 = dk_four_bytes(x, steps[0], all);
-    const int8x16_t in1 = dk_four_bytes(x, steps[1], all);
-    const int8x8_t low0 = vget_low_s8(in0), high0 = vget_high_s8(in0);
-    const int8x8_t low1 = vget_low_s8(in1), high1 = vget_high_s8(in1);
-    const int8x16x2_t a = dk_next_s8(w), b = dk_next_s8(w);
-    s->rows01 = add_two_rows(s->rows01, vget_low_s8(a.val[0]), low0, vget_low_s8(b.val[0]), low1);
-    s->rows23 =
-        add_two_rows(s->rows23, vget_high_s8(a.val[0]), high0, vget_high_s8(b.val[0]), high1);
-    s->rows45 = add_two_rows(s->rows45, vget_low_s8(a.val[1]), low0, vget_low_s8(b.val[1]), low1);
-    s->rows67 =
-        add_two_rows(s->rows67, vget_high_s8(a.val[1]), high0, vget_high_s8(b.val[1]), high1);
-}
-
 // y[0 .. 7] of eight rows of `twos` times two blocks, the first of which takes x.
 static inline const int8_t *sparse_rows(const int8_t *w, const uint8_t *steps, size_t twos,
                                         const int8_t *x, const dk_readable *all, int16_t *y)
 {
-    block_sums s = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
+    const int32x4_t zero = vdupq_n_s32(0);
+    dk_block_sums s = {zero, zero, zero, zero};
     for (size_t left = twos / 4; left > 0; left--) {
-        add_blocks(&s, &w, steps, &x, all);
-        add_blocks(&s, &w, steps + 2, &x, all);
-        add_blocks(&s, &w, steps + 4, &x, all);
-        add_blocks(&s, &w, steps + 6, &x, all);
+        dk_add_blocks(&s, false, &w, steps, &x, all);
+        dk_add_blocks(&s, false, &w, steps + 2, &x, all);
+        dk_add_blocks(&s, false, &w, steps + 4, &x, all);
+        dk_add_blocks(&s, false, &w, steps + 6, &x, all);
         steps += 8;
     }
     if ((twos & 2) != 0) {
-        add_blocks(&s, &w, steps, &x, all);
-        add_blocks(&s, &w, steps + 2, &x, all);
+        dk_add_blocks(&s, false, &w, steps, &x, all);
+        dk_add_blocks(&s, false, &w, steps + 2, &x, all);
         steps += 4;
     }
     if ((twos & 1) != 0) {
-        add_blocks(&s, &w, steps, &x, all);
+        dk_add_blocks(&s, false, &w, steps, &x, all);
     }
     return requantise(w, dk_add_neighbours(s.rows01, s.rows23),
                       dk_add_neighbours(s.rows45, s.rows67), y);
