@@ -52,6 +52,7 @@ MOST_OF_ONE_BY_ONE = {
     "cortex-m7": (0.96, 0.94),
     "cortex-m33": (0.98, 1.0),
     "cortex-m55": (0.89, 1.11),
+    "cortex-a76": (0.85, 0.77),
 }
 
 

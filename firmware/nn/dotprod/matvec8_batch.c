@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// int8 matrix times several int8 vectors with SDOT: up to four vectors in a pass over the weights.
+// The packed tables, the proof and the arithmetic are those of matvec8.c. Four inputs of every
+// vector make up one register: its lanes multiply the same weights, and one load gathers them all.
+#include <arm_neon.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "nn/nn.h"
+
+// Inputs wider than that are multiplied one by one: the others have room on the stack.
+enum { ROWS = 8, COLS = 4, MOST = 4, MOST_COLS = 640, LANES = 16 };
+
+// Inputs in the order in which they are read: by fours, of each vector in turn.
+typedef struct {
+    int32_t turns[MOST_COLS * MOST / COLS];
+    size_t fours;
+} inputs_t;
+
+// Of eight rows, by vector.
+typedef struct {
+    int32x4_t low[MOST];
+    int32x4_t high[MOST];
+} sums_t;
+
+// An instruction a line:
+// clang-format off
+#define USED "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory"
+
+// Put 16 columns of each vector into turns, `n` times.
+static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
+{
+    const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
+    __asm volatile(
+        "1:\n\t"
+        "ldr q0, [%[a]], #16\n\t"
+        "ldr q1, [%[b]], #16\n\t"
+        "ldr q2, [%[c]], #16\n\t"
+        "ldr q3, [%[d]], #16\n\t"
+        "st4 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[to]], #64\n\t"
+        "subs %[n], %[n], #1\n\t"
+        "b.ne 1b"
+        : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [n] "+r"(n), [to] "+r"(turns)
+        :
+        : USED);
+}
+
+// The products of a block whose upper and lower rows' weights are given, for so many vectors.
+#define FOR_2(low, high, x) \
+    "sdot %[l0].4s, " low ".16b, " x ".4b[0]\n\t" \
+    "sdot %[h0].4s, " high ".16b, " x ".4b[0]\n\t" \
+    "sdot %[l1].4s, " low ".16b, " x ".4b[1]\n\t" \
+    "sdot %[h1].4s, " high ".16b, " x ".4b[1]\n\t"
+#define FOR_3(low, high, x) \
+    FOR_2(low, high, x) \
+    "sdot %[l2].4s, " low ".16b, " x ".4b[2]\n\t" \
+    "sdot %[h2].4s, " high ".16b, " x ".4b[2]\n\t"
+#define FOR_4(low, high, x) \
+    FOR_3(low, high, x) \
+    "sdot %[l3].4s, " low ".16b, " x ".4b[3]\n\t" \
+    "sdot %[h3].4s, " high ".16b, " x ".4b[3]\n\t"
+#define LOAD_TWO_BLOCKS "ld1 {v4.16b, v5.16b, v6.16b, v7.16b}, [%[w]], #64\n\t"
+// n times four blocks, then m blocks.
+#define DENSE(PRODUCTS) \
+    "cbz %[n], 2f\n" \
+    "1:\n\t" \
+    "ld1 {v0.16b, v1.16b, v2.16b, v3.16b}, [%[x]], #64\n\t" \
+    LOAD_TWO_BLOCKS PRODUCTS("v4", "v5", "v0") PRODUCTS("v6", "v7", "v1") \
+    LOAD_TWO_BLOCKS PRODUCTS("v4", "v5", "v2") PRODUCTS("v6", "v7", "v3") \
+    "subs %[n], %[n], #1\n\t" \
+    "b.ne 1b\n" \
+    "2:\n\t" \
+    "cbz %[m], 4f\n" \
+    "3:\n\t" \
+    "ldr q0, [%[x]], #16\n\t" \
+    "ld1 {v4.16b, v5.16b}, [%[w]], #32\n\t" \
+    PRODUCTS("v4", "v5", "v0") \
+    "subs %[m], %[m], #1\n\t" \
+    "b.ne 3b\n" \
+    "4:"
+// n pairs of kept blocks.
+#define PAIRS(PRODUCTS) \
+    "cbz %[n], 2f\n" \
+    "1:\n\t" \
+    "ldp %w[p], %w[q], [%[w]], #8\n\t" \
+    "add %[p], %[x], %[p], lsl #2\n\t" \
+    "add %[q], %[x], %[q], lsl #2\n\t" \
+    "ldr q0, [%[p]]\n\t" \
+    "ldr q1, [%[q]]\n\t" \
+    LOAD_TWO_BLOCKS PRODUCTS("v4", "v5", "v0") PRODUCTS("v6", "v7", "v1") \
+    "subs %[n], %[n], #1\n\t" \
+    "b.ne 1b\n" \
+    "2:"
+#define SUMS(s) \
+    [l0] "+w"((s)->low[0]), [l1] "+w"((s)->low[1]), [l2] "+w"((s)->low[2]), \
+    [l3] "+w"((s)->low[3]), [h0] "+w"((s)->high[0]), [h1] "+w"((s)->high[1]), \
+    [h2] "+w"((s)->high[2]), [h3] "+w"((s)->high[3])
+
+// Both return where the rows' factors are. `vectors` is a constant of every call.
+static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t *in,
+                                      const size_t vectors)
+{
+    const int32_t *x = in->turns;
+    size_t n = in->fours / 4, m = in->fours % 4;
+#define OPERANDS SUMS(s), [w] "+r"(w), [x] "+r"(x), [n] "+r"(n), [m] "+r"(m) : : USED
+    if (vectors == 2) {
+        __asm volatile(DENSE(FOR_2) : OPERANDS);
+    } else if (vectors == 3) {
+        __asm volatile(DENSE(FOR_3) : OPERANDS);
+    } else {
+        __asm volatile(DENSE(FOR_4) : OPERANDS);
+    }
+#undef OPERANDS
+    return w;
+}
+
+static inline const int8_t *add_pairs(sums_t *s, const int8_t *w, const inputs_t *in, size_t pairs,
+                                      const size_t vectors)
+{
+    uint64_t p, q;
+#define OPERANDS \
+    SUMS(s), [w] "+r"(w), [n] "+r"(pairs), [p] "=&r"(p), [q] "=&r"(q) : [x] "r"(in->turns) : USED
+    if (vectors == 2) {
+        __asm volatile(PAIRS(FOR_2) : OPERANDS);
+    } else if (vectors == 3) {
+        __asm volatile(PAIRS(FOR_3) : OPERANDS);
+    } else {
+        __asm volatile(PAIRS(FOR_4) : OPERANDS);
+    }
+#undef OPERANDS
+    return w;
+}
+// clang-format on
+
+static inline int16x8_t requantised(int32x4_t low, int32x4_t high, int32x4x2_t factors)
+{
+    enum { SUM_FRAC = 4 };
+    low = vqrdmulhq_s32(vshlq_n_s32(low, SUM_FRAC), factors.val[0]);
+    high = vqrdmulhq_s32(vshlq_n_s32(high, SUM_FRAC), factors.val[1]);
+    return vqmovn_high_s32(vqmovn_s32(low), high);
+}
+
+static inline void products(const dk_matrix8 *matrix, const inputs_t *in, int16_t *y,
+                            ptrdiff_t y_apart, const size_t vectors)
+{
+    const int8_t *w = matrix->weights;
+    for (size_t row = 0; row < matrix->rows; row += ROWS) {
+        const int32x4x2_t biases = vld1q_s32_x2((const int32_t *)(const void *)w);
+        sums_t s;
+        for (size_t i = 0; i < MOST; i++) {
+            s.low[i] = biases.val[0];
+            s.high[i] = biases.val[1];
+        }
+        w += sizeof biases;
+        if (matrix->index == NULL) {
+            w = add_dense(&s, w, in, vectors);
+        } else {
+            w = add_pairs(&s, w, in, matrix->index[row / ROWS], vectors);
+        }
+        const int32x4x2_t factors = vld1q_s32_x2((const int32_t *)(const void *)w);
+        w += sizeof factors;
+        int16_t *to = y + row;
+        for (size_t i = 0; i < vectors; i++, to += y_apart) {
+            const int16x8_t eight = requantised(s.low[i], s.high[i], factors);
+            if (matrix->rows - row >= ROWS) {
+                vst1q_s16(to, eight);
+            } else {
+                memcpy(to, &eight, (matrix->rows - row) * sizeof *to);
+            }
+        }
+    }
+}
+
+static void take_turns(inputs_t *in, const int8_t *x, size_t x_apart, size_t cols, size_t vectors)
+{
+    const size_t whole = cols / LANES, rest = cols % LANES;
+    const int8_t *from[MOST];
+    // Lanes without a vector repeat the last one's; nobody reads their sums.
+    for (size_t i = 0; i < MOST; i++) {
+        from[i] = x + (i < vectors ? i : vectors - 1) * x_apart;
+    }
+    if (whole > 0) {
+        put_in_turns(from, whole, in->turns);
+    }
+    if (rest > 0) {  // not to read beyond x
+        int8_t last[MOST][LANES] = {{0}};
+        for (size_t i = 0; i < MOST; i++) {
+            memcpy(last[i], from[i] + whole * LANES, rest);
+            from[i] = last[i];
+        }
+        put_in_turns(from, 1, in->turns + whole * LANES);
+    }
+    in->fours = (cols + COLS - 1) / COLS;
+}
+
+void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
+                      int16_t *y, ptrdiff_t y_apart)
+{
+    while (steps > 0) {
+        const bool several = steps > 1 && matrix->bias == NULL && matrix->cols <= MOST_COLS;
+        const size_t now = !several ? 1 : steps < MOST ? steps : MOST;
+        inputs_t in;
+        if (several) {
+            take_turns(&in, x, x_apart, matrix->cols, now);
+        }
+        switch (now) {
+            case 1:
+                dk_matvec8(matrix, x, y);
+                break;
+            case 2:
+                products(matrix, &in, y, y_apart, 2);
+                break;
+            case 3:
+                products(matrix, &in, y, y_apart, 3);
+                break;
+            default:
+                products(matrix, &in, y, y_apart, MOST);
+        }
+        x += now * x_apart;
+        y += (ptrdiff_t)now * y_apart;
+        steps -= now;
+    }
+}
