@@ -66,7 +66,7 @@ def test_only_scratch_grows(networks: DecoderNetworks) -> None:
     assert plan(networks.step).scratch_bytes == arenas[0].scratch_bytes
 
 
-@pytest.mark.parametrize("isa", ["c", "dsp", "mve"])
+@pytest.mark.parametrize("isa", ["c", "dsp", "mve", "dotprod"])
 def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
     """Of the recurrent products and those of int16 all steps' weights, of others a pass's."""
     step = networks.step
