@@ -18,13 +18,18 @@ static inline int32x4_t dk_add_neighbours(int32x4_t a, int32x4_t b)
 #endif
 }
 
-// The next 32 bytes. ARMv7-A can load four registers at once and move the pointer on; did the
-// compiler know how far loads lie apart, it would add to the pointer for each one.
-#if !defined(__aarch64__)
+// The next 32 bytes, by an instruction that moves the pointer on; did the compiler know how far
+// loads lie apart, it would add to the pointer for each one.
 typedef struct {
     int8_t bytes[32];
 } dk_next_bytes;
 
+#if defined(__aarch64__)
+#define DK_NEXT(to, at) \
+    __asm("ldp %q[first], %q[second], [%[pointer]], #32" \
+          : [first] "=w"((to).val[0]), [second] "=w"((to).val[1]), [pointer] "+r"(at) \
+          : "m"(*(const dk_next_bytes *)(const void *)(at)))
+#else
 #define DK_NEXT(to, at) \
     __asm("vld1.8 %h[next], [%[pointer]]!" \
           : [next] "=w"(to), [pointer] "+r"(at) \
@@ -35,6 +40,7 @@ static inline int8x16x2_t dk_next_s8(const int8_t **at)
 {
     int8x16x2_t next;
 #if defined(__aarch64__)
+    // Of one stream it makes such pairs by itself.
     next = (int8x16x2_t){{vld1q_s8(*at), vld1q_s8(*at + 16)}};
     *at += 32;
 #else
@@ -46,12 +52,7 @@ static inline int8x16x2_t dk_next_s8(const int8_t **at)
 static inline int16x8x2_t dk_next_s16(const int16_t **at)
 {
     int16x8x2_t next;
-#if defined(__aarch64__)
-    next = (int16x8x2_t){{vld1q_s16(*at), vld1q_s16(*at + 8)}};
-    *at += 16;
-#else
     DK_NEXT(next, *at);
-#endif
     return next;
 }
 
