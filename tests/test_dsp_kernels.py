@@ -181,6 +181,9 @@ def test_spans(dsp: DspLibrary, top: int) -> None:
     down = max(top.bit_length() - 27, 0)
     values = x.astype(np.int64) >> down
     assert dsp.lib.dk_energy32(dsp.pointer(x), 64, down) == int(values @ values)
+    for count in (1, 9, 18, 63):
+        dot = dsp.lib.dk_dot32(dsp.pointer(x), dsp.pointer(x[1:]), count, down)
+        assert dot == int(values[:count] @ values[1 : count + 1])
     for shift in range(top.bit_length() - 14, top.bit_length() - 11):
         y = np.zeros(64, np.int16)
         dsp.lib.dk_scale16(dsp.pointer(x), 64, shift, dsp.pointer(y))
@@ -213,3 +216,14 @@ def test_filter(dsp: DspLibrary, top: int) -> None:
         sums = np.convolve(x.astype(np.int64), taps[::-1].astype(np.int64), "valid")[:160]
         want = scalar.saturate(scalar.rounded(sums, 14), 31)
         assert y.tolist() == want.tolist()
+
+
+@pytest.mark.parametrize("factor", [1503238554, -(2**31), 1])
+def test_echo(dsp: DspLibrary, factor: int) -> None:
+    top = 2**30
+    for x in (RNG.integers(-top, top, 161), np.full(161, top - 1), np.full(161, -top)):
+        y = np.zeros(160, np.int32)
+        if factor == -(2**31):
+            x = x // 2
+        dsp.lib.dk_echo(dsp.pointer(x.astype(np.int32)), 160, factor, dsp.pointer(y))
+        assert y.tolist() == (x[1:] + scalar.rounded(x[:-1] * factor, 31)).tolist()

@@ -22,17 +22,26 @@ void dk_features_init(dk_features *features)
     memset(features, 0, sizeof *features);
 }
 
-// One step of the second-order low-pass, b0 = b2 = 1: y[0] from x[0], x[-1], x[-2], y[-1], y[-2].
-static inline int32_t lowpass(int32_t x, int32_t x1, int32_t x2, const int32_t *y)
+// The second-order low-pass, b0 = b2 = 1: y[n] from x[n], x[n-1], x[n-2], y[n-1], y[n-2]. As x has
+// 31 bits, the sum of five products stays within int64.
+static void lowpass(const int32_t *x, int32_t *y)
 {
-    const int64_t sum = (int64_t)DK_LOWPASS_B1 * x1 - (int64_t)DK_LOWPASS_A1 * y[-1] -
-                        (int64_t)DK_LOWPASS_A2 * y[-2];
-    return dk_saturate((int64_t)x + x2 + dk_rounded(sum, LOWPASS_FRAC), 32);
-}
-
-static inline int32_t excited(int32_t x, int32_t x1)
-{
-    return x + (int32_t)dk_rounded((int64_t)x1 * DK_EXCITATION_ZERO, 31);
+    const int32_t one = 1 << LOWPASS_FRAC, limit = 1 << (LOWPASS_FRAC - 1);
+    int32_t x2 = x[-2], x1 = x[-1], y2 = y[-2], y1 = y[-1];
+    for (const int32_t *end = x + DK_FEATURES_FRAME; x < end; x++, y++) {
+        int64_t sum = one / 2;
+        sum += (int64_t)(*x + x2) * one;
+        sum += (int64_t)DK_LOWPASS_B1 * x1;
+        sum += (int64_t)-DK_LOWPASS_A1 * y1;
+        sum += (int64_t)-DK_LOWPASS_A2 * y2;
+        x2 = x1;
+        x1 = *x;
+        y2 = y1;
+        const int32_t upper = (int32_t)(sum >> 32);
+        y1 = upper >= -limit && upper < limit ? (int32_t)(sum >> LOWPASS_FRAC)
+                                              : (upper < 0 ? INT32_MIN : INT32_MAX);
+        *y = y1;
+    }
 }
 
 // Append a frame's residual to both histories, as e[n] = r[n] + 0.7 r[n-1] and low-passed.
@@ -49,10 +58,8 @@ static void push_residual(dk_features *features, const int16_t *x, const int32_t
     int32_t *low = features->low + DK_MAX_PERIOD;
     int32_t r[2 + DK_FEATURES_FRAME] = {features->residual[1], features->residual[0]};
     dk_filter(reversed, x, DK_FEATURES_FRAME, r + 2);
-    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
-        excitation[n] = excited(r[n + 2], r[n + 1]);
-        low[n] = lowpass(r[n + 2], r[n + 1], r[n], low + n);
-    }
+    dk_echo(r + 1, DK_FEATURES_FRAME, DK_EXCITATION_ZERO, excitation);
+    lowpass(r + 2, low);
     features->residual[0] = r[DK_FEATURES_FRAME + 1];
     features->residual[1] = r[DK_FEATURES_FRAME];
 }

@@ -36,11 +36,7 @@ int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK
         density[band] = (int32_t)(dk_exp2(part) >> (shift < 31 ? shift : 31));  // shift >= 1
     }
     for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
-        int64_t sum = 0;
-        for (size_t band = 0; band < DK_CEPSTRUM; band++) {
-            sum += (int64_t)density[band] * dk_features_lag_matrix[i][band];
-        }
-        sums[i] = sum;
+        sums[i] = dk_dot32(density, dk_features_lag_matrix[i], DK_CEPSTRUM, 0);
     }
     const int64_t noise =
         top > 24 ? DK_NOISE_FLOOR >> (top - 24) : (int64_t)DK_NOISE_FLOOR << (24 - top);
@@ -155,16 +151,10 @@ int32_t dk_features_voicing(const int32_t *now, const int32_t *past)
 {
     const uint32_t any = dk_peak32(now, DK_FEATURES_FRAME) | dk_peak32(past, DK_FEATURES_FRAME);
     const int down = dk_bits32(any) > VALUE_BITS ? dk_bits32(any) - VALUE_BITS : 0;
-    int64_t dot = 0, e1 = 0, e2 = 0;
-    for (size_t n = 0; n < DK_FEATURES_FRAME; n++) {
-        const int64_t a = now[n] >> down, b = past[n] >> down;
-        dot += a * b;
-        e1 += a * a;
-        e2 += b * b;
-    }
+    const int64_t dot = dk_dot32(now, past, DK_FEATURES_FRAME, down);
     int n1, n2, n3;
-    uint64_t product = mantissa((uint64_t)e1, &n1);
-    product *= mantissa((uint64_t)e2, &n2);
+    uint64_t product = mantissa(dk_energy32(now, DK_FEATURES_FRAME, down), &n1);
+    product *= mantissa(dk_energy32(past, DK_FEATURES_FRAME, down), &n2);
     int exponent = n1 + n2;
     // The 1 of the formula in that format; where it is far larger, the product moves instead.
     int one = 4 * (RESIDUAL_FRAC - down) - exponent;

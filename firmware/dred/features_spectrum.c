@@ -15,6 +15,7 @@
 #define UNIT_FRAC 14
 #define PHASE_FRAC 15
 
+#define HALF (DK_CEPSTRUM / 2)
 #define INTERVALS (DK_CEPSTRUM - 1)
 static const uint8_t widths[INTERVALS] = {4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 24, 24};
 
@@ -76,24 +77,20 @@ static void band_logs(const dk_complex bins[DK_FFT_BINS], int scale, int32_t log
     }
 }
 
+// The cosines of even rows are the same from both ends, those of odd rows of opposite sign.
 static void cepstrum_of(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEPSTRUM])
 {
     const int shift = 30 + DK_LOG_FRAC - CEPSTRUM_FRAC;
-    int64_t sum = 0;
-    for (size_t n = 0; n < DK_CEPSTRUM; n++) {
-        sum += (int64_t)logs[n] * DK_DCT_FIRST;
+    int32_t folded[2][HALF];
+    for (size_t n = 0; n < HALF; n++) {
+        folded[0][n] = logs[n] + logs[DK_CEPSTRUM - 1 - n];
+        folded[1][n] = logs[n] - logs[DK_CEPSTRUM - 1 - n];
     }
-    cepstrum[0] = (int32_t)dk_rounded(sum, shift) - (4 << CEPSTRUM_FRAC);
-    for (uint32_t k = 1; k < DK_CEPSTRUM; k++) {
-        uint32_t angle = k;  // (2 n + 1) k modulo a whole turn of 72
-        sum = 0;
-        for (size_t n = 0; n < DK_CEPSTRUM; n++) {
-            sum += (int64_t)logs[n] * dk_features_dct[angle];
-            angle += 2 * k;
-            angle -= angle >= 4 * DK_CEPSTRUM ? 4 * DK_CEPSTRUM : 0;
-        }
+    for (size_t k = 0; k < DK_CEPSTRUM; k++) {
+        const int64_t sum = dk_dot32(dk_features_half_dct[k], folded[k % 2], HALF, 0);
         cepstrum[k] = (int32_t)dk_rounded(sum, shift);
     }
+    cepstrum[0] -= 4 << CEPSTRUM_FRAC;
 }
 
 // (10 log10 |X|^2 - 6) / 64 within -1..1, Q15.

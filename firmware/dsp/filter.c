@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/filter.h"
 
-#if !defined(DK_DSP_MVE)
+#include "dsp/scalar.h"
+
+#if !defined(DK_DSP_MVE) && !defined(DK_DSP_NEON)
 
 // Two samples at once, which share the loads.
 void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t count, int32_t *y)
@@ -20,6 +22,17 @@ void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t coun
         }
         y[0] = dk_filtered(first);
         y[1] = dk_filtered(second);
+    }
+}
+
+void dk_echo(const int32_t *x, size_t count, int32_t factor, int32_t *y)
+{
+    int32_t past = *x++;
+#pragma GCC unroll 4
+    for (const int32_t *end = y + count; y < end; y++) {
+        const int32_t now = *x++;
+        *y = now + dk_upper_product(2 * past, factor);
+        past = now;
     }
 }
 

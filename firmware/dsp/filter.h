@@ -12,8 +12,12 @@
 #define DK_FILTER_ROOM 20  // so that they can be taken four at once: zeros at the end
 
 // y[n] = sum over k of taps[k] x[n + k] / 2^14, nearest, half up, clipped to 31 bits; sums are
-// below 2^62. `count` is even; x[0 .. count + 18] are read.
+// below 2^62. `count` is a multiple of 8; x[0 .. count + 18] are read.
 void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t count, int32_t *y);
+
+// y[n] = x[n + 1] + factor x[n] / 2^31, nearest, half up. |x| <= 2^30; sums are within int32.
+// `count` is a multiple of 4; x[0 .. count] are read.
+void dk_echo(const int32_t *x, size_t count, int32_t factor, int32_t *y);
 
 enum { DK_FILTER_SHIFT = 14, DK_FILTER_BITS = 31, DK_FILTER_HALF = 1 << (DK_FILTER_SHIFT - 1) };
 

@@ -20,4 +20,11 @@ void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t coun
     }
 }
 
+void dk_echo(const int32_t *x, size_t count, int32_t factor, int32_t *y)
+{
+    for (const int32_t *end = y + count; y < end; y += 4, x += 4) {
+        vstrwq_s32(y, vaddq_s32(vldrwq_s32(x + 1), vqrdmulhq_n_s32(vldrwq_s32(x), factor)));
+    }
+}
+
 #endif

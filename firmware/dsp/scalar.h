@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "dsp/isa.h"
+
 static_assert((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
 
 #define DK_LOG_FRAC 24
@@ -61,6 +63,18 @@ static inline int64_t dk_shifted(int64_t x, int shift)
 static inline uint64_t dk_scaled(uint64_t x, int shift)
 {
     return shift > 0 ? x >> shift : x << -shift;
+}
+
+// The upper word of a product, rounded: a b / 2^32, nearest, half up.
+static inline int32_t dk_upper_product(int32_t a, int32_t b)
+{
+#if defined(DK_DSP_SIMD32)
+    int32_t y;
+    __asm("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+    return y;
+#else
+    return (int32_t)(((int64_t)a * b + (1LL << 31)) >> 32);
+#endif
 }
 
 // Clip to a signed integer of that many bits, 32 at most.

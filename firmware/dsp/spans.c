@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/spans.h"
 
-#if !defined(DK_DSP_MVE)
+#if !defined(DK_DSP_MVE) && !defined(DK_DSP_NEON)
 
 #include "dsp/scalar.h"
 
@@ -24,6 +24,16 @@ uint64_t dk_energy32(const int32_t *x, size_t count, int down)
         energy += (uint64_t)(value * value);
     }
     return energy;
+}
+
+int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down)
+{
+    int64_t sum = 0;
+#pragma GCC unroll 4
+    for (const int32_t *end = a + count; a < end; a++, b++) {
+        sum += (int64_t)(*a >> down) * (*b >> down);
+    }
+    return sum;
 }
 
 void dk_scale16(const int32_t *x, size_t count, int shift, int16_t *y)

@@ -25,6 +25,19 @@ uint64_t dk_energy32(const int32_t *x, size_t count, int down)
     return (uint64_t)energy;
 }
 
+int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down)
+{
+    int64_t sum = 0;
+    for (; count >= 4; count -= 4, a += 4, b += 4) {
+        const int32x4_t x = vshlq_r_s32(vldrwq_s32(a), -down);
+        sum = vmlaldavaq_s32(sum, x, vshlq_r_s32(vldrwq_s32(b), -down));
+    }
+    for (; count > 0; count--) {
+        sum += (int64_t)(*a++ >> down) * (*b++ >> down);
+    }
+    return sum;
+}
+
 void dk_scale16(const int32_t *x, size_t count, int shift, int16_t *y)
 {
     for (const int32_t *end = x + count; x < end; x += 4, y += 4) {

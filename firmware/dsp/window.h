@@ -11,7 +11,7 @@
 #define DK_PREEMPHASIS 27853  // 0.85, Q15
 #define DK_EMPHASIS_FRAC 15
 
-// y[n] = x[n + 1] - 0.85 x[n], Q15: below 1.85 * 2^30. `count` is a multiple of 4.
+// y[n] = x[n + 1] - 0.85 x[n], Q15: below 1.85 * 2^30. `count` is a multiple of 8.
 void dk_emphasise(const int16_t *x, size_t count, int32_t *y);
 
 // In place: x[n] 2^up w[n] / 2^32, nearest, half up. The window's rising half is w[count / 2], its

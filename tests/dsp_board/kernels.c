@@ -107,6 +107,14 @@ static void filter(int round)
     take(y, sizeof y);
 }
 
+static void echo(int round)
+{
+    static int32_t x[161], y[160];
+    fill32(x, 161, round, 30 - round / PATTERNS);
+    dk_echo(x, 160, round % 2 > 0 ? 1503238554 : -(1 << 30), y);
+    take(y, sizeof y);
+}
+
 static void spans(int round)
 {
     static int32_t x[416];
@@ -123,6 +131,8 @@ static void spans(int round)
         const int down = bits > 26 ? bits - 26 : 0;
         const uint64_t energy = dk_energy32(x, count, down);
         take(&energy, sizeof energy);
+        const int64_t dot = dk_dot32(x, x + 3, count - 3, down);
+        take(&dot, sizeof dot);
     }
     for (int shift = bits - 14; shift <= bits; shift++) {
         dk_scale16(x, 416, shift, y);
@@ -150,8 +160,8 @@ int main(void)
         const char *name;
         void (*run)(int round);
     } kernels[] = {
-        {"correlate", correlate}, {"fft", spectrum},  {"filter", filter},
-        {"spans", spans},         {"window", window},
+        {"correlate", correlate}, {"fft", spectrum}, {"filter", filter},
+        {"echo", echo},           {"spans", spans},  {"window", window},
     };
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         seed = 1;

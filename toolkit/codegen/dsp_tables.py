@@ -107,9 +107,21 @@ def _features_source() -> str:
             _BANNER + '#include "dred/features_tables.h"\n',
             _table("int32_t dk_features_window[160]", spectrum.WINDOW),
             _table("int32_t dk_features_dct[72]", spectrum.DCT_COSINES),
+            f"const int32_t dk_features_half_dct[18][9] = {_rows(_half_dct(), '')};\n",
             f"const int32_t dk_features_lag_matrix[17][18] = {_rows(lpc.LAG_MATRIX, '')};\n",
         ]
     )
+
+
+def _half_dct() -> npt.NDArray[np.int64]:
+    """[18, 9]: half of each row of the DCT of 18; the other is its mirror image, negated where the
+    row is odd."""
+    n, k = np.arange(spectrum.BANDS), np.arange(spectrum.BANDS)[:, None]
+    rows = spectrum.DCT_COSINES[(2 * n + 1) * k % len(spectrum.DCT_COSINES)]
+    rows[0] = spectrum.DCT_FIRST
+    if (rows[:, ::-1] != rows * np.where(k % 2, -1, 1)).any():
+        raise AssertionError("the DCT's rounded cosines are not symmetric")
+    return np.asarray(rows[:, : spectrum.BANDS // 2])
 
 
 def _pulse_source() -> str:
@@ -152,6 +164,7 @@ def _features_header() -> str:
         text += f"#define {name} {f'({value})' if value < 0 else value}  // {meaning}\n"
     text += "\nextern const int32_t dk_features_window[160];  // rising half, Q23\n"
     text += "extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30\n"
+    text += "extern const int32_t dk_features_half_dct[18][9];  // of its rows the first half\n"
     text += "extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24\n"
     return text + "\n#endif\n"
 
