@@ -12,9 +12,8 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parent.parent
 # What every voice needs besides its own file.
 SHARED = (
-    *("vocoder/synthesis.c", "dsp/scalar.c", "dsp/tables.c", "dsp/lpc.c"),
-    *("dsp/correlate.c", "dsp/correlate_simd32.c", "dsp/correlate_mve.c"),
-    *("dsp/spans.c", "dsp/spans_mve.c"),
+    "vocoder/synthesis.c",
+    *(f"dsp/{path.name}" for path in sorted((ROOT / "firmware" / "dsp").glob("*.c"))),
     *("dred/features_pitch.c", "dred/features_tables.c"),
 )
 Array = npt.NDArray[Any]
