@@ -8,13 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from tests.random_models import random_inputs, random_model
+from toolkit.bench import bench
 from toolkit.cli import group
 from toolkit.cycles.code import Code
 from toolkit.cycles.counter import Block, BlockCounter, End, parse_record
 from toolkit.cycles.estimate import SectionCost, estimate, layer_cycles, model_of
 from toolkit.cycles.models import MODELS
 from toolkit.errors import BoardError, InputError, ToolError
-from toolkit.pipeline import connected, prepare
+from toolkit.pipeline import connected, prepare, prepare_to_measure
+from toolkit.stage import stage_of
 from toolkit.targets import load_target, target_names
 from toolkit.verify import Verification, verify
 
@@ -76,6 +78,31 @@ def test_blocks_add_up_to_the_timers_instructions(name: str, tmp_path: Path) -> 
     code = Code(image)
     assert "dk_uart_isr" in code.interrupts
     assert code.interrupts.isdisjoint(cost.name for cost in found.functions)
+
+
+def test_layers_cost_cycles_in_place_of_instructions(tmp_path: Path) -> None:
+    target = load_target("netduinoplus2")
+    model = random_model(SEED)
+    prepared = prepare_to_measure(model, target, tmp_path)
+    assert prepared.build is not None
+    counter = BlockCounter(prepared.build.elf)
+    with connected(prepared, port=None, serial="socket", counter=counter) as session:
+        found = bench(
+            session,
+            target=target,
+            stage=stage_of(model),
+            manifest=prepared.manifest,
+            build_id=prepared.build.build_id,
+            inputs=random_inputs(model, STEPS, SEED),
+            counter=counter,
+        )
+    facts = found.as_json()
+    assert (facts["unit"], facts["step"]["model"]) == ("cycles", MODELS["cortex-m4"].text)
+    assert sum(layer["mean"] for layer in facts["layers"]) == pytest.approx(
+        facts["step"]["mean"], abs=2
+    )
+    assert found.budget.instructions is not None
+    assert facts["step"]["mean"] > np.mean(found.budget.instructions)
 
 
 def check_verdict(verdict: Verification) -> None:

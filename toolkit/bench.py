@@ -20,10 +20,12 @@ from toolkit.audio import read_speech
 from toolkit.budget import STEP_SECONDS, Budget, budget_of
 from toolkit.codegen.batch import MOST_STEPS
 from toolkit.codegen.reads import CHUNKS_A_SECOND, layer_reads
+from toolkit.cycles.counter import BlockCounter
+from toolkit.cycles.estimate import estimate, layer_cycles
 from toolkit.decoder_stage import VOICE_FRAMES
 from toolkit.isa_limits import Limit, limits_of
 from toolkit.link.session import Session
-from toolkit.spans import Floats, layer_spans
+from toolkit.spans import Floats, layer_orders, layer_spans
 from toolkit.stage import HASH_BYTES, DecoderStage, Int16s, Stage
 from toolkit.stream import stream
 from toolkit.targets import Target
@@ -109,6 +111,7 @@ class Bench:
                 "limit": budget.limit,
                 "used_percent": round(budget.used_percent, 2),
                 "estimated": budget.estimated,
+                "model": budget.model,
             },
             "stamp_cost": round(self.stamp_cost, 2),
             "isa_limits": [limit.as_json() for limit in self.limits.values()],
@@ -157,9 +160,13 @@ def bench(
     manifest: Mapping[str, Any],
     build_id: str | None,
     inputs: Int16s,
+    counter: BlockCounter | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Bench:
-    """Measure a board that runs an image built to measure; `inputs` are streamed twice."""
+    """Measure a board that runs an image built to measure; `inputs` are streamed twice.
+
+    With the `counter` that the board was started with, costs are estimated cycles.
+    """
     session.expect(
         target=target.name,
         stage=stage.name,
@@ -169,6 +176,11 @@ def bench(
     plain = stream(session, inputs, progress=progress)
     stamped = stream(session, inputs, trace=True, progress=progress)
     spans, stamp_cost = layer_spans(target, stage, plain, stamped)
+    budget = budget_of(target, plain.ticks)
+    if counter is not None:
+        found = estimate(counter, target, len(inputs))
+        spans = layer_cycles(found.sections, layer_orders(stage, stamped), len(stage.layers))
+        budget = budget_of(target, plain.ticks, estimate=found)
     limits = limits_of(target.isa)
     done = {layer["name"]: _work(layer["tables"], limits) for layer in manifest["layers"]}
     playback = stage.playback(inputs, stage.outputs(plain.outputs))
@@ -183,7 +195,7 @@ def bench(
             of_kind = _layers_of_op(kind, stage, spans[kinds == kind], done, manifest, target.isa)
             parts.append(_op(kind, of_kind, spans[kinds == kind]))
             layers += of_kind
-    return Bench(target, stage, budget_of(target, plain.ticks), stamp_cost, parts, layers, limits)
+    return Bench(target, stage, budget, stamp_cost, parts, layers, limits)
 
 
 def _work(tables: Sequence[Mapping[str, Any]], limits: dict[str, Limit]) -> Work:

@@ -9,6 +9,8 @@ from rich.progress import Progress
 
 from toolkit.bench import Bench, bench, bench_inputs
 from toolkit.console import err
+from toolkit.cycles.counter import BlockCounter
+from toolkit.cycles.estimate import check_countable
 from toolkit.errors import BoardError, LinkError
 from toolkit.figures import STEPS, Figure, Shipped
 from toolkit.pipeline import connected, prepare_to_measure
@@ -29,13 +31,18 @@ def measure(
     port: str | None = None,
     serial: str = "socket",
     quiet: bool = False,
+    cycles: bool = False,
 ) -> Bench:
-    """Measure the first `steps` times 20 ms of a recording, with a word to the user meanwhile."""
+    """Measure the first `steps` times 20 ms of a recording, with a word to the user meanwhile;
+    estimated `cycles` if so asked."""
+    if cycles:
+        check_countable(target, port)
     inputs = bench_inputs(made, audio, steps)
     with nullcontext() if quiet else err.status(f"generating and building for {target.name}"):
         prepared = prepare_to_measure(made, target, build_root)
+    counter = BlockCounter(prepared.build.elf) if cycles and prepared.build else None
     with (
-        connected(prepared, port=port, serial=serial) as session,
+        connected(prepared, port=port, serial=serial, counter=counter) as session,
         Progress(console=err, transient=True, disable=quiet) as bar,
     ):
         task = bar.add_task("streaming", total=2 * len(inputs))
@@ -46,6 +53,7 @@ def measure(
             manifest=prepared.manifest,
             build_id=prepared.build.build_id if prepared.build else None,
             inputs=inputs,
+            counter=counter,
             progress=lambda: bar.advance(task),
         )
 

@@ -53,6 +53,12 @@ def layer_spans(
     return spans * unit, stamp * unit
 
 
+def layer_orders(stage: Stage, stamped: Streamed) -> list[list[int]]:
+    """The layers that each step ran, as indices, in the order in which they ended."""
+    ends, _ = _times(np.array([size for _, size in stage.layers]), stamped.traces)
+    return [[int(i) for i in np.argsort(row, kind="stable") if row[i]] for row in ends]
+
+
 def _times(
     sizes: npt.NDArray[np.int64], traces: list[bytes]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -26,6 +26,7 @@ from toolkit.targets import load_target
 @options.source_options
 @options.model_option
 @options.audio_option
+@options.cycles_option
 @options.port_option
 @options.serial_option
 @click.option(
@@ -57,6 +58,7 @@ def command(
     sources: Sources,
     model: Path | None,
     audio: Path,
+    cycles: bool,
     port: str | None,
     serial: str,
     steps: int,
@@ -71,6 +73,8 @@ def command(
     An image of its own is built for it, in which layer traces hold times. The limit is that of the
     ISA's instructions: toolkit/data/isa_limits.toml.
     """
+    if every and cycles:
+        raise InputError("--all: what is committed are instructions, not --cycles")
     if every:
         _all(target, write, json_to)
         return
@@ -83,7 +87,9 @@ def command(
         raise InputError(f"{board.name} is no board: its time is shared with other programs")
     loaded = None if model is None else load_quantised(model)
     made = ready_stage(stage, sources, Sending(), loaded)
-    found = measure(made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial)
+    found = measure(
+        made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial, cycles=cycles
+    )
     facts = found.as_json()
     emit_json(json_to, facts)
     err.print(bench_table(facts, layers))

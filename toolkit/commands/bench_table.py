@@ -17,7 +17,7 @@ _HEADINGS = ("", "mean", "%", "MACs", "a MAC", "limit", "bytes read")
 def bench_table(facts: Facts, with_layers: bool) -> Table:
     """One measurement, by part and, if asked for, by layer."""
     step = facts["step"]
-    estimate = " (one cycle an instruction: an estimate)" if step["estimated"] else ""
+    estimate = f" ({step['model']}: an estimate)" if step["estimated"] else ""
     limits = "; ".join(
         f"{limit['weights']} weights {limit['per_mac']} a MAC: " + ", ".join(limit["instructions"])
         for limit in facts["isa_limits"]
