@@ -85,6 +85,10 @@ def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
     once = passes(step.matrices["dec_output"], "c", 4)
     assert (once, passes(step.matrices["dec_output"], "c", 5)) == (1, 2)
     assert passes(step.matrices["dec_dense1"], "c", 4) == 4
+    of_four = {"c": 1, "neon": 1, "dotprod": 1, "dsp": 2, "mve": 1}
+    assert {i: passes(step.matrices["dec_gru5_input"], i, 4) for i in of_four} == of_four
+    of_three = {"c": 1, "neon": 1, "dotprod": 1, "dsp": 2, "mve": 2}
+    assert {i: passes(step.matrices["dec_gru5_input"], i, 3) for i in of_three} == of_three
 
 
 def test_the_manifest_tells_what_a_batch_saves(networks: DecoderNetworks) -> None:

@@ -46,7 +46,7 @@ def test_batches(board: KernelBoard, kind: str, tmp_path: Path) -> None:
 
 
 # Instructions of four vectors at once, by those of one at a time: dense, and 8x4 blocks, whose
-# inputs Helium gathers for it. Others have no kernel of their own and do one after the other.
+# inputs Helium gathers for it. NEON without a dot product keeps to its own kernel, for some rows.
 MOST_OF_ONE_BY_ONE = {
     "cortex-m4": (0.96, 0.93),
     "cortex-m7": (0.96, 0.94),
@@ -75,6 +75,6 @@ def test_instructions_of_a_batch(board: KernelBoard, tmp_path: Path) -> None:
     costs = board.instructions(tmp_path)
     board.counting = False
     core = next(name for name, core in CORES.items() if core == board.core)
-    most = MOST_OF_ONE_BY_ONE.get(core, (1.01, 1.01))
+    most = MOST_OF_ONE_BY_ONE.get(core, (1.03, 1.03))
     for one, four, share in zip(costs[::2], costs[1::2], most, strict=True):
         assert four <= 4 * one * share

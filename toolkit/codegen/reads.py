@@ -18,8 +18,13 @@ CHUNKS_A_SECOND: Final = 25  # of the RDO-VAE decoder: 40 ms each
 
 # How many vectors one pass of firmware/nn/<isa>/matvec8_batch.c over a packed matrix may serve, the
 # most first, where the matrix has up to BATCH_COLS columns. ISAs without such a file take vectors
-# one by one; plain tables serve up to four anywhere.
-MATVEC8_STEPS: Final = {"dsp": (2, 1), "mve": (4, 2, 1), "dotprod": (4, 3, 2, 1)}
+# one by one; plain tables serve up to four anywhere. NEON's takes rows again from the first cache.
+MATVEC8_STEPS: Final = {
+    "dsp": (2, 1),
+    "mve": (4, 2, 1),
+    "neon": (4, 3, 2, 1),
+    "dotprod": (4, 3, 2, 1),
+}
 BATCH_COLS: Final = 640
 _PLAIN_STEPS: Final = (4, 3, 2, 1)
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// int8 matrix times several int8 vectors with NEON that has no dot product: some rows at a time for
+// all vectors, few enough for the first cache to keep their weights meanwhile. Registers that
+// several vectors shared would save loads alone, which cost no time where a core issues them beside
+// a multiplication. KEPT is half of what a Cortex-A7 or A53 has. The packed tables are those of
+// matvec8.c.
+#include "nn/nn.h"
+
+enum { ROWS = 8, COLS = 16, TWO_BLOCKS = 64, TABLE_BYTES = 64, KEPT = 16384 };
+
+// Take some rows off a matrix: as many groups of eight as are to be kept, but at least one.
+static dk_matrix8 some_rows(dk_matrix8 *left)
+{
+    dk_matrix8 part = *left;
+    const size_t dense_bytes = ROWS * COLS * ((part.cols + COLS - 1U) / COLS);
+    size_t bytes = 0;
+    size_t rows = 0;
+    while (rows < left->rows) {
+        const size_t more =
+            TABLE_BYTES + (left->index == NULL ? dense_bytes : (size_t)TWO_BLOCKS * *left->index);
+        if (rows > 0 && bytes + more > KEPT) {
+            break;
+        }
+        bytes += more;
+        rows += ROWS;
+        left->index = left->index == NULL ? NULL : left->index + 2 + 2 * (size_t)*left->index;
+    }
+    part.rows = (uint16_t)(rows < left->rows ? rows : left->rows);
+    left->rows = (uint16_t)(left->rows - part.rows);
+    left->weights += bytes;
+    return part;
+}
+
+void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
+                      int16_t *y, ptrdiff_t y_apart)
+{
+    dk_matrix8 left = *matrix;
+    while (left.rows > 0) {
+        dk_matrix8 part = left;
+        if (matrix->bias == NULL) {
+            part = some_rows(&left);
+        } else {
+            left.rows = 0;  // plain tables, which are rare here: all rows at once
+        }
+        for (size_t step = 0; step < steps; step++) {
+            dk_matvec8(&part, x + step * x_apart, y + (ptrdiff_t)step * y_apart);
+        }
+        y += part.rows;
+    }
+}
