@@ -178,11 +178,10 @@ def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 
 
 def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index as NEON takes them; no kept block in 8 rows counts as one of zeros."""
+    """Weights and index as firmware/nn/neon/matvec8.c has them of a sparse matrix."""
     weights, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
-        columns = np.flatnonzero(kept) if kept.any() else np.zeros(1, np.int64)
-        blocks, entry = walked(tiles, columns)
+        blocks, entry = walked(tiles, np.flatnonzero(kept))
         index += entry
         weights.append(blocks.reshape(-1))
     return np.concatenate(weights), np.array(index)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tables for firmware/nn/neon/matvec8.c, which defines them."""
 
+import itertools
 from typing import Final
 
 import numpy as np
@@ -36,20 +37,21 @@ def packed_neon(matrix: QuantisedMatrix) -> Tables | None:
     return packed if matrix.blocks is None else packed | {"index": np.array(index, np.uint8)}
 
 
-def walked(tiles: integer.Ints, columns: integer.Ints) -> tuple[integer.Ints, list[int]]:
-    """The blocks at `columns` of `tiles` [.., 8, 4], zeros among them, and what the index says."""
+def walked(tiles: integer.Ints, kept: integer.Ints) -> tuple[integer.Ints, list[int]]:
+    """The blocks `kept` of `tiles` [.., 8, 4], zeros among them, and what the index says."""
+    nothing = np.zeros_like(tiles[0])
     steps, blocks = [], []
-    for at, after in zip(columns, [*columns[1:], columns[-1]] if len(columns) else [], strict=True):
+    for at, after in itertools.pairwise([*kept, *kept[-1:]]):
         blocks.append(tiles[at])
         left = int(after - at)
         while left > _LONGEST_STEP:
             steps.append(_LONGEST_STEP)
-            blocks.append(np.zeros_like(tiles[at]))
+            blocks.append(nothing)
             left -= _LONGEST_STEP
         steps.append(left)
-    if len(blocks) % 2:
-        steps.append(0)
-        blocks.append(np.zeros_like(tiles[0]))
-    first = int(columns[0]) if len(columns) else 0
+    missing = -len(blocks) % 2 if blocks else 2
+    steps += [0] * missing
+    blocks += [nothing] * missing
+    first = int(kept[0]) if len(kept) else 0
     entry = [len(blocks) // 2, first, *(BLOCK_COLS * step for step in steps)]
-    return np.array(blocks, np.int64).reshape(-1, *tiles.shape[1:]), entry
+    return np.array(blocks, np.int64), entry

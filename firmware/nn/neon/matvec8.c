@@ -9,8 +9,8 @@
 //
 // A sparse matrix has its kept 8x4 blocks there, two at a time. Its index tells, for eight rows,
 // how many twos they are and the column of the first, in fours; then, for each block, how many
-// bytes of x its successor is further on. Blocks of zeros make their number even, and steps that
-// are too long for a byte shorter.
+// bytes of x its successor is further on. Blocks of zeros make their number even and not zero, and
+// steps that are too long for a byte shorter.
 //
 // toolkit/codegen/packing_neon.py has proved that 2^4 times any sum, bias included, is an int32.
 // With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
@@ -95,12 +95,14 @@ static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
     }
 }
 
-// y[0 .. 7] of eight rows of `twos` times two blocks, the first of which takes x.
+// y[0 .. 7] of eight rows of `twos` times two blocks, at least two, the first of which takes x.
 static inline const int8_t *sparse_rows(const int8_t *w, const uint8_t *steps, size_t twos,
                                         const int8_t *x, const dk_readable *all, int16_t *y)
 {
-    const int32x4_t zero = vdupq_n_s32(0);
-    dk_block_sums s = {zero, zero, zero, zero};
+    dk_block_sums s;
+    dk_add_blocks(&s, true, &w, steps, &x, all);
+    steps += 2;
+    twos--;
     for (size_t left = twos / 4; left > 0; left--) {
         dk_add_blocks(&s, false, &w, steps, &x, all);
         dk_add_blocks(&s, false, &w, steps + 2, &x, all);
