@@ -2,7 +2,7 @@
 // The arithmetic of LPCNet's sample loop; quantize/vocoder/lpcnet_cells.py is the definition, to
 // the bit. Sizes come from the generated lpcnet_model.h, tables from lpcnet_model.c. Three files
 // define these functions, for cores with Helium, with SIMD32 and for any other; of the last,
-// AArch64 has products and gates of its own, the products with and without SDOT.
+// NEON has products and gates of its own, the products with and without SDOT.
 //
 // The quantiser has proved that no sum leaves int32, whatever the codes and states are.
 #ifndef DREDKIT_VOCODER_LPCNET_CELLS_H
@@ -15,13 +15,13 @@
 
 #if defined(__ARM_FEATURE_MVE)
 #define DK_LPCNET_MVE
-#elif defined(__ARM_FEATURE_SIMD32)
-#define DK_LPCNET_SIMD32
-#elif defined(__aarch64__)
+#elif defined(__ARM_NEON)
 #define DK_LPCNET_NEON
-#if defined(__ARM_FEATURE_DOTPROD)
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #define DK_LPCNET_DOTPROD  // too
 #endif
+#elif defined(__ARM_FEATURE_SIMD32)
+#define DK_LPCNET_SIMD32
 #endif
 
 // Weights and what they are multiplied with: int8 in value. SIMD32 multiplies int16 only.
@@ -53,7 +53,7 @@ enum {
 // the next one too where their blocks are odd in number: then it is the word of one block, in its
 // high half. Rows without blocks have one of zeros. A word of that highest bit ends all. No
 // `index`.
-// NEON: as in firmware/nn/neon/matvec8.c; rows without blocks have two of zeros.
+// NEON: as in firmware/nn/neon/matvec8.c.
 // Dot products: kept blocks in pairs, the last of 8 rows filled up with one of zeros. Two words
 // before them have the bytes to the inputs of each. `index` has how many pairs 8 rows have.
 typedef struct {

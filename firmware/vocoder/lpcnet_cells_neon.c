@@ -35,8 +35,10 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
             dk_add_blocks(&s, false, &w, index, &in, all);
             index += 2;
         }
-        vst1q_s32(sums, vaddq_s32(vld1q_s32(sums), vpaddq_s32(s.rows01, s.rows23)));
-        vst1q_s32(sums + 4, vaddq_s32(vld1q_s32(sums + 4), vpaddq_s32(s.rows45, s.rows67)));
+        const int32x4_t upper = dk_add_neighbours(s.rows01, s.rows23);
+        const int32x4_t lower = dk_add_neighbours(s.rows45, s.rows67);
+        vst1q_s32(sums, vaddq_s32(vld1q_s32(sums), upper));
+        vst1q_s32(sums + 4, vaddq_s32(vld1q_s32(sums + 4), lower));
     }
 }
 #endif
@@ -47,7 +49,8 @@ static inline int16x8_t read_table(const int16_t table[2 * DK_LPCNET_TANH_HALF],
 {
     const int32x4_t down = vdupq_n_s32(-shift);
     const int16x4_t first = vqmovn_s32(vqshlq_s32(low, down));
-    const int16x8_t places = vshrq_n_s16(vqmovn_high_s32(first, vqshlq_s32(high, down)), BELOW);
+    const int16x4_t second = vqmovn_s32(vqshlq_s32(high, down));
+    const int16x8_t places = vshrq_n_s16(vcombine_s16(first, second), BELOW);
     const int16_t *zero = table + DK_LPCNET_TANH_HALF;
     int16x8_t found = vdupq_n_s16(zero[vgetq_lane_s16(places, 0)]);
     found = vld1q_lane_s16(zero + vgetq_lane_s16(places, 1), found, 1);
@@ -66,6 +69,12 @@ static inline int32x4_t candidate(const int32_t *heard, const int32_t *kept, int
     return vaddq_s32(vld1q_s32(heard), vaddq_s32(of_state, of_state));
 }
 
+// (was - h) z
+static inline int16x4_t kept_part(int16x4_t was, int16x4_t h, int16x4_t z)
+{
+    return vshrn_n_s32(vmlsl_s16(vmull_s16(was, z), h, z), 15);
+}
+
 void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, int16_t *state,
                       dk_lpcnet_number *x)
 {
@@ -79,11 +88,9 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
             read_table(dk_lpcnet_tanh, candidate(for_h + i, kept + i, vget_low_s16(r)),
                        candidate(for_h + i + 4, kept + i + 4, vget_high_s16(r)), TANH_SHIFT);
         const int16x8_t was = vld1q_s16(state + i);
-        // (state - h) z
-        const int32x4_t low = vmlsl_s16(vmull_s16(vget_low_s16(was), vget_low_s16(z)),
-                                        vget_low_s16(h), vget_low_s16(z));
-        const int32x4_t high = vmlsl_high_s16(vmull_high_s16(was, z), h, z);
-        const int16x8_t now = vaddq_s16(h, vshrn_high_n_s32(vshrn_n_s32(low, 15), high, 15));
+        const int16x8_t now = vaddq_s16(
+            h, vcombine_s16(kept_part(vget_low_s16(was), vget_low_s16(h), vget_low_s16(z)),
+                            kept_part(vget_high_s16(was), vget_high_s16(h), vget_high_s16(z))));
         vst1q_s16(state + i, now);
         vst1_s8(x + i, vqrshrn_n_s16(now, 8));
     }
