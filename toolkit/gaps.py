@@ -82,6 +82,9 @@ def _redundancy(gap: int, data: bytes, tables: EntropyTables, batch: int) -> Ite
         payload = parse(data, tables)
     except PayloadError:
         return
-    wanted = chunks_for(gap, payload)
-    for first in range(0, wanted, batch):
-        yield Chunk(min(batch, wanted - first))
+    yield from chunk_ops(chunks_for(gap, payload), batch)
+
+
+def chunk_ops(count: int, batch: int) -> list[Chunk]:
+    """Return the ops that decode `count` chunks, up to `batch` in each."""
+    return [Chunk(min(batch, count - first)) for first in range(0, count, batch)]
