@@ -45,8 +45,9 @@ def test_spans_are_the_differences_of_stamps_less_what_a_stamp_takes() -> None:
     total = int(want.sum())
     plain = streamed([], [total, total])
     stamped = streamed([trace, trace], [total + STAMP * len(stage.layers)] * 2)
-    spans, stamp = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
-    assert stamp == pytest.approx(STAMP)
+    found = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
+    spans = found.costs
+    assert found.stamp == pytest.approx(STAMP)
     assert spans == pytest.approx(np.array([want, want]))
 
 
@@ -60,10 +61,12 @@ def test_what_lies_before_a_network_is_not_its_first_layers() -> None:
     none = stamps(stage, [0] * count, {})
     plain = streamed([], [850, 30])
     stamped = streamed([first, none], [850 + 50 + STAMP, 30 + 50])
-    spans, stamp = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
-    assert stamp == pytest.approx(STAMP)
+    found = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
+    spans = found.costs
+    assert found.stamp == pytest.approx(STAMP)
     assert spans[0] == pytest.approx(np.array([100] + [0] * (count - 1) + [750]))
     assert spans[1] == pytest.approx(np.array([0] * count + [30]))
+    assert found.orders == [[0], []]
 
 
 def facts(**means: float) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_sections_go_to_their_memories() -> None:
     homes = dict(re.findall(r"\n    \.(\w+) [^}]*?\n    \} > (\w+)", script, re.DOTALL))
     assert homes == {
         "vectors": "itcm", "text": "itcm", "rodata": "sram",
-        "stack": "dtcm", "data": "dtcm", "bss": "dtcm",
+        "stack": "dtcm", "data": "dtcm", "bss": "dtcm", "in_dtcm": "dtcm",
     }  # fmt: skip
 
 

@@ -51,7 +51,18 @@ class Figure:
     def write(self, facts: Mapping[str, Any]) -> None:
         """Commit these instead."""
         FOLDER.mkdir(exist_ok=True)
-        write_whole(self.path, (json.dumps(facts, indent=1) + "\n").encode())
+        write_whole(self.path, _compact(facts).encode())
+
+
+def _compact(facts: Mapping[str, Any]) -> str:
+    """JSON with a line for each part and layer."""
+    members = []
+    for key, value in facts.items():
+        text = json.dumps(value)
+        if isinstance(value, list) and value:
+            text = "[\n" + ",\n".join(f"  {json.dumps(item)}" for item in value) + "\n ]"
+        members.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(members) + "\n}\n"
 
 
 class Shipped:

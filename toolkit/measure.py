@@ -30,11 +30,13 @@ def measure(
     steps: int,
     port: str | None = None,
     serial: str = "socket",
-    quiet: bool = False,
     cycles: bool = False,
+    quiet: bool = False,
 ) -> Bench:
-    """Measure the first `steps` times 20 ms of a recording, with a word to the user meanwhile;
-    estimated `cycles` if so asked."""
+    """Measure the first `steps` times 20 ms of a recording, with a word to the user meanwhile.
+
+    `cycles` are estimated too, if asked for: InputError for a board where that cannot be done.
+    """
     if cycles:
         check_countable(target, port)
     inputs = bench_inputs(made, audio, steps)

@@ -5,6 +5,8 @@ firmware/nn/trace.c says what is in a trace. A step that runs only some of the l
 receiver's ops do, leaves zeros in the places of the others.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,10 +20,18 @@ Floats = npt.NDArray[np.float64]
 _STAMP = 2  # int16 that a time takes
 
 
-def layer_spans(
-    target: Target, stage: Stage, plain: Streamed, stamped: Streamed
-) -> tuple[Floats, float]:
-    """Cost [steps, layers + 1] of each layer and, last, of the rest; and the cost of a stamp.
+@dataclass(frozen=True)
+class Spans:
+    """Cost [steps, layers + 1] of each layer and, last, of the rest; the cost of a time; and the
+    layers of each step as they ran."""
+
+    costs: Floats
+    stamp: float
+    orders: list[list[int]]
+
+
+def layer_spans(target: Target, stage: Stage, plain: Streamed, stamped: Streamed) -> Spans:
+    """The cost of each layer.
 
     `plain` is the run whose costs are true; what the times themselves cost in `stamped` is taken
     out again. What lies between two layers and belongs to no network counts to the layer before,
@@ -39,24 +49,20 @@ def layer_spans(
     clearing = float(extra[stamps == 0].mean()) if np.any(stamps == 0) else 0.0
     stamp = float((extra - clearing).sum()) / max(int(stamps.sum()), 1)
     spans = np.zeros((len(ticks), len(sizes) + 1))
+    orders: list[list[int]] = []
     for step, span in enumerate(spans):
         now, last = 0, len(sizes)
         ran = np.flatnonzero(ends[step])
-        for layer in ran[np.argsort(ends[step, ran], kind="stable")]:
+        orders.append(ran[np.argsort(ends[step, ran], kind="stable")].tolist())
+        for layer in orders[-1]:
             if starts[step, layer] > 0:
                 span[last] += starts[step, layer] - now
                 now = int(starts[step, layer])
             span[layer] += ends[step, layer] - now - stamp
-            now, last = int(ends[step, layer]), int(layer)
+            now, last = int(ends[step, layer]), layer
         span[-1] += ticks[step] - now - clearing
     unit = target.count(1 << 20) / (1 << 20)
-    return spans * unit, stamp * unit
-
-
-def layer_orders(stage: Stage, stamped: Streamed) -> list[list[int]]:
-    """The layers that each step ran, as indices, in the order in which they ended."""
-    ends, _ = _times(np.array([size for _, size in stage.layers]), stamped.traces)
-    return [[int(i) for i in np.argsort(row, kind="stable") if row[i]] for row in ends]
+    return Spans(spans * unit, stamp * unit, orders)
 
 
 def _times(

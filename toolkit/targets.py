@@ -13,6 +13,7 @@ from typing import Any
 
 from toolkit.errors import InputError
 from toolkit.isas import ISAS
+from toolkit.placement import Placement, Wait, read_placement, read_wait
 from toolkit.tomltable import Table
 
 if sys.version_info >= (3, 11):
@@ -47,13 +48,17 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class Memory:
-    """A span of addresses and the sections that go there; `flash` is what the debugger writes."""
+    """A span of addresses and the sections that go there; `flash` is what the debugger writes.
+
+    `wait` is what a fetch takes beyond a cycle, None where nobody says.
+    """
 
     name: str
     origin: int
     length: int
     kind: str
     sections: tuple[str, ...]
+    wait: Wait | None = None
 
     @property
     def end(self) -> int:
@@ -133,6 +138,7 @@ class Target:
     stack_bytes: int = 0
     setup: str = "none"
     memories: tuple[Memory, ...] = ()
+    placements: tuple[Placement, ...] = ()
     gic: Gic | None = None
     uart: Uart | None = None
     emulator: Emulator | None = None
@@ -232,6 +238,7 @@ def _target(path: Path, table: Table) -> Target:
         stack_bytes=table.integer("stack_bytes", low=256) if on_board else 0,
         setup=table.text("setup") if on_board else "none",
         memories=memories,
+        placements=_placements(table, memories) if "placement" in table else (),
         gic=_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
         uart=_uart(table.table("uart")) if on_board else None,
         emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
@@ -261,6 +268,7 @@ def _memory(table: Table) -> Memory:
         length=table.integer("length", low=1, high=2**32),
         kind=kind,
         sections=table.texts("sections"),
+        wait=read_wait(table.table("wait")) if "wait" in table else None,
     )
     table.done()
     for section in value.sections:
@@ -268,6 +276,10 @@ def _memory(table: Table) -> Memory:
         if section not in allowed:
             table.refuse("sections", f"'{section}' is not one of {', '.join(allowed)} ({kind})")
     return value
+
+
+def _placements(table: Table, memories: tuple[Memory, ...]) -> tuple[Placement, ...]:
+    return tuple(read_placement(entry, memories) for entry in table.tables("placement"))
 
 
 def _gic(table: Table) -> Gic:

@@ -4,7 +4,8 @@
 from pathlib import Path
 
 from toolkit.isas import chain
-from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, ROOT, Target
+from toolkit.placement import placed_in, section_name
+from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, ROOT, Memory, Target
 
 TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
 
@@ -27,6 +28,7 @@ def board_header(target: Target) -> str:
     """The constants of board.h."""
     uart = target.uart
     assert uart is not None
+    in_ram = [memory for memory in placed_in(target) if memory.kind == "ram"]
     lines = [
         f"// Written by dredkit from targets/{target.path.name}; change that instead.",
         "#ifndef DREDKIT_BOARD_H",
@@ -45,7 +47,14 @@ def board_header(target: Target) -> str:
             f"#define DK_BOARD_GIC_DISTRIBUTOR 0x{target.gic.distributor:08x}u",
             f"#define DK_BOARD_GIC_CPU 0x{target.gic.cpu:08x}u",
         ]
-    lines += ["", "#endif"]
+    filled = ["dk_data", *(f"dk_{section_name(m.name)}" for m in in_ram)]
+    lines += [
+        "",
+        "// Sections of RAM that start-up fills from flash.",
+        f"#define DK_BOARD_FILLED(SECTION) {' '.join(f'SECTION({name})' for name in filled)}",
+        "",
+        "#endif",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -62,11 +71,26 @@ def linker_script(target: Target) -> str:
         "MEMORIES": memories,
         "STACK_BYTES": str(target.stack_bytes),
     }
+    values["PLACED"] = "".join(_placed(memory, target) for memory in placed_in(target))
     for section in FLASH_SECTIONS + RAM_SECTIONS:
         values[f"IN_{section.upper()}"] = target.memory_of(section).name
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
     return text
+
+
+def _placed(memory: Memory, target: Target) -> str:
+    """The section of the tables that are placed in a memory; in RAM, it is filled at start-up."""
+    name = section_name(memory.name)
+    start, end, load = (f"dk_{name}_{what}" for what in ("start", "end", "load"))
+    if memory.kind == "flash":
+        return f"    .{name} : ALIGN(16)\n    {{\n        *(.{name}.*)\n    }} > {memory.name}\n\n"
+    flash = target.memory_of("rodata").name
+    return (
+        f"    .{name} : ALIGN(16)\n    {{\n        {start} = .;\n        *(.{name}.*)\n"
+        f"        . = ALIGN(8);\n        {end} = .;\n    }} > {memory.name} AT> {flash}\n"
+        f"    {load} = LOADADDR(.{name});\n\n"
+    )
 
 
 def board_cmake(target: Target) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from toolkit.codegen.engine import (
     network_engine,
     vocoder_config,
 )
+from toolkit.codegen.memories import memory_reads, placed
 from toolkit.codegen.packing import table_bytes
 from toolkit.codegen.reads import reads_of
 from toolkit.codegen.stats import entropy_source
@@ -33,6 +35,7 @@ from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
 from toolkit.codegen.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
+from toolkit.placement import WAIT_ESTIMATE, section_of
 from toolkit.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
 from toolkit.targets import Target
 
@@ -44,12 +47,13 @@ _FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run for each 10 ms o
 def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     """Write build_dir/generated/ for a target and return (and write) its manifest."""
     stage = stage_of(model)
+    place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage), "dredkit_wire.h": wire_header()}
     for network in stage.networks:
         name = network.graph.name
         files |= {
             f"{name}_weights.h": weight_header(network),
-            f"{name}_weights.c": weight_tables(network, target.isa),
+            f"{name}_weights.c": weight_tables(network, target.isa, place),
             f"{name}.h": step_header(network, plan(network, _batch(network, stage))),
             f"{name}.c": step_source(network, _batch(network, stage)),
         }
@@ -64,34 +68,35 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
         files["decoder_config.h"] = decoder_config(stage, target.name)
         files["vocoder_config.h"] = vocoder_config(voice)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
-        files |= voice_files(stage.model.voice, target.isa)
+        files |= voice_files(stage.model.voice, target.isa, place)
     manifest = describe(stage, target)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
     final = build_dir / GENERATED
-    partial = build_dir / f"{GENERATED}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    made = build_dir / f"{GENERATED}.partial"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
     for file_name, text in files.items():
-        (partial / file_name).write_text(text, encoding="utf-8")
-    (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        (made / file_name).write_text(text, encoding="utf-8")
+    (made / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
+    made.rename(final)
     return manifest
 
 
 def describe(stage: Stage, target: Target) -> dict[str, Any]:
     """Return what a manifest says of a stage on a target, before any file is written."""
     arenas = {n.graph.name: plan(n, _batch(n, stage)) for n in stage.networks}
-    layers = [layer for network in stage.networks for layer in _layers(network, target.isa)]
+    networks = [(n.graph.name, _layers(n, target.isa)) for n in stage.networks]
     reads = {}
     if isinstance(stage, DecoderStage):
         step, voice = stage.model.networks.step, stage.model.voice
         reads = {"weight_reads": reads_of(step, target.isa, stage.batch)}
         if not isinstance(voice, str):
             arenas[voice.condition.graph.name] = plan(voice.condition)
-            layers += _layers(voice.condition, target.isa)
-        layers += sample_layers(voice, target.isa)
+            networks.append((voice.condition.graph.name, _layers(voice.condition, target.isa)))
+        networks.append((voice_name(voice), sample_layers(voice, target.isa)))
+    layers = [layer for name, own in networks for layer in placed(own, name, target)]
     return {
         "target": target.name,
         "stage": stage.name,
@@ -111,6 +116,8 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
         "arena": {
             name: [asdict(member) for member in arena.members] for name, arena in arenas.items()
         },
+        "memories": memory_reads(networks, target),
+        "wait_estimate": WAIT_ESTIMATE,
         "layers": layers,
         **reads,
     }
@@ -129,6 +136,7 @@ def _table(matrix: QuantisedMatrix, repeated: int, isa: str) -> dict[str, Any]:
         "name": matrix.name,
         "weights": "int16" if matrix.is_wide else "int8",
         "macs": matrix.macs * repeated,
+        "bytes": table_bytes(matrix, isa),
         "read_bytes": table_bytes(matrix, isa),
     }
 

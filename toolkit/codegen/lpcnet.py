@@ -21,7 +21,7 @@ from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.arena import plan
 from toolkit.codegen.packing_neon import walked
 from toolkit.codegen.step import step_header, step_source
-from toolkit.codegen.tables import BANNER, weight_header, weight_tables
+from toolkit.codegen.tables import BANNER, Place, nowhere, weight_header, weight_tables
 
 TABLES_FILE: Final = Path(__file__).resolve().parents[2] / "firmware/vocoder/lpcnet_tables.c"
 _CHUNK: Final = 4  # blocks that Helium takes at once
@@ -31,9 +31,26 @@ _ODD: Final = 1 << 14
 _NEAR: Final = 1024  # of firmware/vocoder/lpcnet_cells.h
 _FAR_STEP: Final = 32
 _Array = npt.NDArray[Any]
+_VOICE: Final = "lpcnet"
+# The layer of toolkit/codegen/voice.py that a table belongs to.
+LAYERS: Final = {
+    "a_gates": "gru_a_recurrent",
+    "a_candidate": "gru_a_recurrent",
+    "a_bias": "gru_a_recurrent",
+    "b_input": "gru_b_input",
+    "b_gates": "gru_b_recurrent",
+    "b_candidate": "gru_b_recurrent",
+    "b_bias": "gru_b_recurrent",
+    "table_scale": "embeddings",
+    "pitch": "embeddings",
+    "tables": "embeddings",
+    "tree_weights": "dual_fc",
+    "tree_bias": "dual_fc",
+    "tree_scale": "dual_fc",
+}
 
 
-def lpcnet_files(model: LpcnetModel, isa: str = "c") -> dict[str, str]:
+def lpcnet_files(model: LpcnetModel, isa: str = "c", place: Place = nowhere) -> dict[str, str]:
     """Return every generated file of a voice: what firmware/vocoder/lpcnet*.c is compiled with.
 
     `isa` is the target's; only the frame-rate network's tables depend on it.
@@ -42,11 +59,11 @@ def lpcnet_files(model: LpcnetModel, isa: str = "c") -> dict[str, str]:
     name = network.graph.name
     return {
         f"{name}_weights.h": weight_header(network),
-        f"{name}_weights.c": weight_tables(network, isa),
+        f"{name}_weights.c": weight_tables(network, isa, place),
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
         "lpcnet_model.h": model_header(model),
-        "lpcnet_model.c": model_source(model),
+        "lpcnet_model.c": model_source(model, place),
     }
 
 
@@ -74,8 +91,8 @@ def model_header(model: LpcnetModel) -> str:
     return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
 
 
-def model_source(model: LpcnetModel) -> str:
-    """Return lpcnet_model.c: every table."""
+def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
+    """Return lpcnet_model.c: every table; `place` is that of weight_tables."""
     a, b = model.units_a, model.units_b
     matrices = {
         "a_gates": _rows(model.a, 0, 2 * a),
@@ -97,7 +114,9 @@ def model_source(model: LpcnetModel) -> str:
     ):
         parts.append(f"{guard}\n")
         for name, matrix in matrices.items():
-            parts.append(_matrix(name, len(matrix.weights), *stored(matrix)))
+            where = place(f"{_VOICE}/{LAYERS[name]}", name)
+            weights, index = stored(matrix)
+            parts.append(_matrix(name, len(matrix.weights), weights, index, where))
     parts.append("#endif\n\n")
     for name, kind in (
         ("a_bias", "int32_t"),
@@ -109,7 +128,9 @@ def model_source(model: LpcnetModel) -> str:
         ("tree_bias", "int32_t"),
         ("tree_scale", "int16_t"),
     ):
-        parts.append(_table(f"alignas(4) const {kind} dk_lpcnet_{name}", getattr(model, name)))
+        where = place(f"{_VOICE}/{LAYERS[name]}", name)
+        declared = f"alignas(4) const {kind} dk_lpcnet_{name}"
+        parts.append(_table(declared, getattr(model, name), where))
     return "".join(parts)
 
 
@@ -218,19 +239,21 @@ def _tiles(matrix: BlockMatrix) -> _Array:
     return matrix.weights.reshape(shape).transpose(0, 2, 1, 3)
 
 
-def _matrix(name: str, rows: int, weights: _Array, index: _Array | None) -> str:
+def _matrix(name: str, rows: int, weights: _Array, index: _Array | None, where: str) -> str:
     # C has no empty array: a matrix without blocks has one weight, which nothing reads.
     some = weights if weights.size else np.zeros(1, np.int8)
-    text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some)
+    text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some, where)
     if index is not None:
-        text += _table(f"static const uint8_t {name}_index", index)
-    where = "NULL" if index is None else f"{name}_index"
-    return f"{text}const dk_lpcnet_matrix dk_lpcnet_{name} = {{{name}_weights, {where}, {rows}}};\n"
+        text += _table(f"static const uint8_t {name}_index", index, where)
+    places = "NULL" if index is None else f"{name}_index"
+    return (
+        f"{text}const dk_lpcnet_matrix dk_lpcnet_{name} = {{{name}_weights, {places}, {rows}}};\n"
+    )
 
 
-def _table(declaration: str, values: _Array) -> str:
+def _table(declaration: str, values: _Array, where: str = "") -> str:
     dimensions = "".join(f"[{n}]" for n in values.shape)
-    return f"{declaration}{dimensions} = {_braces(values)};\n"
+    return f"{declaration}{dimensions}{where} = {_braces(values)};\n"
 
 
 def _braces(values: _Array) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Weight tables as C: data only. The layout of each table is that of packing.py for the ISA."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,16 +23,28 @@ _LINE = 96
 _MEMBERS = ("weights", "index", "bias", "multiplier", "shift")
 _MEMBERS_WIDE = ("weights", "bias", "multiplier", "shift")
 
+Place = Callable[[str, str], str]
 
-def weight_tables(model: QuantisedModel, isa: str = "c") -> str:
-    """Return the C source that defines every matrix and GRU of the model, packed for an ISA."""
+
+def nowhere(table: str, member: str) -> str:
+    """The attribute of tables that are placed nowhere in particular: none."""
+    return ""
+
+
+def weight_tables(model: QuantisedModel, isa: str = "c", place: Place = nowhere) -> str:
+    """Return the C source that defines every matrix and GRU of the model, packed for an ISA.
+
+    `place` gives the attribute, as C, with which a matrix' tables are defined.
+    """
     name = model.graph.name
     parts = [BANNER, f'#include "{name}_weights.h"\n']
     initialisers = {}
     for matrix in model.matrices.values():
         stored = tables(matrix, isa)
         parts.append("\n")
-        parts.extend(_array(f"{matrix.name}_{member}", stored[member]) for member in stored)
+        for member, values in stored.items():
+            table = f"{matrix.name}_{member}"
+            parts.append(_array(table, values, place(f"{name}/{matrix.name}", member)))
         initialisers[matrix.name] = _initialiser(matrix, stored)
     parts.append("\n")
     for matrix in model.matrices.values():
@@ -59,8 +73,8 @@ def grus(model: QuantisedModel) -> dict[str, int]:
     return {n.name: n.output.size for n in model.graph.nodes if isinstance(n, Gru)}
 
 
-def _array(name: str, values: npt.NDArray[np.generic]) -> str:
-    head = f"static const {_C_TYPES[values.dtype]} {name}[{values.size}] = {{\n"
+def _array(name: str, values: npt.NDArray[np.generic], where: str) -> str:
+    head = f"static const {_C_TYPES[values.dtype]} {name}[{values.size}]{where} = {{\n"
     lines: list[str] = []
     line = "   "
     for value in values.tolist():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A receiver's voice for the generator: its C files, and its layers for the manifest."""
 
-from typing import Any
+from typing import Any, Final
 
 from quantize.receiver import STEP
 from quantize.vocoder import lpcnet_cells as cells
@@ -12,15 +12,27 @@ from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.lpcnet import (
     lpcnet_files,
     stored_in_chunks,
+    stored_in_pairs,
+    stored_in_steps,
     stored_plainly,
     stored_with_offsets,
 )
+from toolkit.codegen.tables import Place, nowhere
 from toolkit.isas import chain
 
+# How a matrix is stored for an ISA, and bytes of what is stored.
+_STORED: Final = {
+    "mve": (stored_in_chunks, 1),
+    "dsp": (stored_with_offsets, 2),
+    "dotprod": (stored_in_pairs, 1),
+    "neon": (stored_in_steps, 1),
+    "c": (stored_plainly, 1),
+}
 
-def voice_files(voice: VoiceModel, isa: str) -> dict[str, str]:
+
+def voice_files(voice: VoiceModel, isa: str, place: Place = nowhere) -> dict[str, str]:
     """Return the generated C of a voice; pulses need none."""
-    return {} if isinstance(voice, str) else lpcnet_files(voice, isa)
+    return {} if isinstance(voice, str) else lpcnet_files(voice, isa, place)
 
 
 def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
@@ -57,7 +69,7 @@ def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
 def _layer(
     name: str, op: str, shape: tuple[int, ...], weights: str, macs: int, stored: int, read: int
 ) -> dict[str, Any]:
-    kind = weights.split()[0]
+    sizes = {"macs": macs, "bytes": stored, "read_bytes": read}
     return {
         "name": name,
         "op": op,
@@ -68,16 +80,16 @@ def _layer(
         "macs": macs,
         "dense_macs": shape[0] * shape[1],
         "flash_bytes": stored,
-        "tables": [{"name": name, "weights": kind, "macs": macs, "read_bytes": read}],
+        "tables": [{"name": name, "weights": weights.split()[0], **sizes}],
     }
 
 
 def _stored(matrix: BlockMatrix, isa: str) -> int:
     """Bytes of a matrix as toolkit/codegen/lpcnet.py writes it for an ISA."""
-    if "dsp" in chain(isa):
-        return 2 * stored_with_offsets(matrix)[0].size
-    weights, index = (stored_in_chunks if isa == "mve" else stored_plainly)(matrix)
-    return int(weights.size + index.size)
+    own = next(name for name in chain(isa) if name in _STORED)
+    stored, width = _STORED[own]
+    weights, index = stored(matrix)
+    return int(width * weights.size + (0 if index is None else index.size))
 
 
 def _bytes(voice: LpcnetModel, *names: str) -> int:

@@ -30,7 +30,10 @@ def bench_table(facts: Facts, with_layers: bool) -> Table:
         caption=f"dearest {step['max']:,}, {step['used_percent']:.1f} % of 20 ms of the clock"
         f"{estimate}\nlimit of the ISA {facts['isa']}: {limits or 'none known'}",
     )
-    for heading in _HEADINGS:
+    estimated = facts["cycles"] is not None
+    if estimated:
+        rows.caption = f"{rows.caption}\ncycles are estimated: {facts['cycles']['model']}"
+    for heading in _HEADINGS + ("cycles",) * estimated:
         rows.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     whole = step["mean"] * facts["steps"]
     for part in facts["parts"]:
@@ -54,6 +57,7 @@ def _figures(costs: Facts, steps: int, whole: float) -> tuple[str, ...]:
     return (
         f"{costs['mean']:,.0f}", share, shown("macs", ","),
         shown("per_mac", ".3f"), f"{percent} %" if percent else "", shown("weight_bytes", ","),
+        *(() if costs["cycles"] is None else (f"{costs['cycles']:,.0f}",)),
     )  # fmt: skip
 
 

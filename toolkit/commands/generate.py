@@ -12,6 +12,7 @@ from toolkit.codegen.generate import generate
 from toolkit.commands import options
 from toolkit.console import emit_json, err, json_option
 from toolkit.paths import BUILD
+from toolkit.placement import WAIT_ESTIMATE
 from toolkit.sending import Sending
 from toolkit.stage import load_quantised, stage_of
 from toolkit.targets import load_target
@@ -47,9 +48,27 @@ def command(
         f"{folder}: {manifest['stage']}, {manifest['table_bytes']} bytes of tables, "
         f"{manifest['arena_bytes']} bytes of RAM, {manifest['macs']} MACs a step"
     )
+    err.print(_memories(manifest["memories"]))
     if "weight_reads" in manifest:
         err.print(_reads(manifest["weight_reads"]))
     emit_json(json_to, manifest)
+
+
+def _memories(found: list[dict[str, Any]]) -> Table:
+    """Bytes of tables in each memory, and read from it."""
+    rows = Table(
+        box=box.SIMPLE_HEAD,
+        caption="read in a step, for a chunk, or in 20 ms of speech; cycles waited are an "
+        f"estimate: {WAIT_ESTIMATE}",
+    )
+    for heading in ("network", "memory", "bytes of tables", "bytes read", "cycles waited"):
+        left = heading in ("network", "memory")
+        rows.add_column(heading, justify="left" if left else "right")
+    for row in found:
+        wait = "" if row["waited_cycles"] is None else f"{row['waited_cycles']:,}"
+        sizes = f"{row['table_bytes']:,}", f"{row['read_bytes']:,}"
+        rows.add_row(row["network"], row["memory"], *sizes, wait)
+    return rows
 
 
 def _reads(found: dict[str, Any]) -> Table:

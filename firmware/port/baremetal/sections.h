@@ -6,12 +6,16 @@
 
 #include <stdint.h>
 
+#include "board.h"
 #include "drivers.h"
 
 // From the linker script: their addresses are what counts.
-extern uint32_t dk_data_start[], dk_data_end[], dk_bss_start[], dk_bss_end[];
+#define DK_FROM_LINKER(section) \
+    extern uint32_t section##_start[], section##_end[]; \
+    extern const uint32_t section##_load[];
+DK_BOARD_FILLED(DK_FROM_LINKER)
+extern uint32_t dk_bss_start[], dk_bss_end[];
 extern uint32_t dk_stack_bottom[];
-extern const uint32_t dk_data_load[];
 
 // Below the frame that is being used.
 static inline void dk_paint_stack(void)
@@ -23,12 +27,18 @@ static inline void dk_paint_stack(void)
     }
 }
 
+static inline void dk_fill(volatile uint32_t *to, const uint32_t *end, const uint32_t *from)
+{
+    while (to < end) {
+        *to++ = *from++;
+    }
+}
+
 static inline void dk_fill_ram(void)
 {
-    const uint32_t *from = dk_data_load;
-    for (volatile uint32_t *to = dk_data_start; to < dk_data_end; to++) {
-        *to = *from++;
-    }
+#define DK_FILL(section) dk_fill(section##_start, section##_end, section##_load);
+    DK_BOARD_FILLED(DK_FILL)
+#undef DK_FILL
     for (volatile uint32_t *word = dk_bss_start; word < dk_bss_end; word++) {
         *word = 0;
     }

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a manifest says of the memories that its tables lie in: bytes there, and bytes read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from toolkit.placement import memory_of, wait_cycles
+from toolkit.targets import Target
+
+Layers = list[dict[str, Any]]
+
+
+def placed(layers: Layers, network: str, target: Target) -> Layers:
+    """The layers of a network with the memory of each of their tables."""
+    for layer in layers:
+        for table in layer["tables"]:
+            table["memory"] = memory_of(target, f"{network}/{table['name']}")
+    return layers
+
+
+def memory_reads(networks: Sequence[tuple[str, Layers]], target: Target) -> list[dict[str, Any]]:
+    """Of each network and memory: bytes of tables there, and bytes read when it runs as often as
+    it does in a step, for a chunk or in 20 ms of speech; with an estimate of the time waited."""
+    rows = []
+    for network, layers in networks:
+        found: dict[str, tuple[int, int]] = {}
+        for layer in layers:
+            for table in layer["tables"]:
+                stored, read = found.get(table["memory"], (0, 0))
+                read += layer["times"] * table["read_bytes"]
+                found[table["memory"]] = (stored + table["bytes"], read)
+        for memory, (stored, read) in found.items():
+            rows.append(
+                {
+                    "network": network,
+                    "memory": memory,
+                    "table_bytes": stored,
+                    "read_bytes": read,
+                    "waited_cycles": wait_cycles(target, memory, read),
+                }
+            )
+    return rows
