@@ -26,6 +26,7 @@ from toolkit.targets import load_target
 @options.source_options
 @options.model_option
 @options.audio_option
+@options.batch_option
 @options.cycles_option
 @options.port_option
 @options.serial_option
@@ -58,6 +59,7 @@ def command(
     sources: Sources,
     model: Path | None,
     audio: Path,
+    batch: int,
     cycles: bool,
     port: str | None,
     serial: str,
@@ -86,7 +88,7 @@ def command(
     if not board.is_board:
         raise InputError(f"{board.name} is no board: its time is shared with other programs")
     loaded = None if model is None else load_quantised(model)
-    made = ready_stage(stage, sources, Sending(), loaded)
+    made = ready_stage(stage, sources, Sending(), loaded, batch)
     found = measure(
         made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial, cycles=cycles
     )
