@@ -44,6 +44,7 @@ class Liar:
                         "window": 4,
                         "session": 0,
                         "uptime": 0,
+                        "cycles": 0,
                     },
                 )
             ]

@@ -134,6 +134,7 @@ def test_hello_tells_who_is_there(client: Client, program: Path) -> None:
         "trace_bytes": TRACE_BYTES,
         "window": 4,
         "session": 0,
+        "cycles": 0,
     }
     open_session(client)
     assert client.ask("hello", protocol=WIRE.protocol)[1]["session"] == SESSION

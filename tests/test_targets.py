@@ -41,6 +41,10 @@ def test_ticks_become_instructions() -> None:
     # On the real chip TIM2 runs at half the core's clock.
     assert m4.on_hardware().unit == "cycles"
     assert m4.on_hardware().count(1234) == 2468
+    # Its core counts cycles itself.
+    assert m4.counting_cycles().unit == "cycles"
+    assert m4.counting_cycles().count(1234) == 1234
+    assert m4.counting_cycles().count_error(300) == 0
 
 
 def test_interrupts_make_a_count_uncertain() -> None:

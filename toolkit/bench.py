@@ -134,12 +134,13 @@ def bench(
 
     With the `counter` that the board was started with, cycles are estimated as well.
     """
-    session.expect(
+    board = session.expect(
         target=target.name,
         stage=stage.name,
         model_hash=bytes.fromhex(stage.hash)[:HASH_BYTES],
         build_id=bytes.fromhex(build_id) if build_id else None,
     )
+    target = target.counting_cycles() if board.cycles else target
     plain = stream(session, inputs, progress=progress)
     stamped = stream(session, inputs, trace=True, progress=progress)
     spans = layer_spans(target, stage, plain, stamped)

@@ -181,6 +181,12 @@ class Target:
         """The same board as the real thing: its timer counts cycles there, not instructions."""
         return replace(self, emulator=None)
 
+    def counting_cycles(self) -> "Target":
+        """The same board as the real thing, with the core's own counter for a timer: what a board
+        that says so (`cycles` in its hello) is judged by."""
+        timer = replace(self.timer, hardware_unit="cycles", hardware_ticks_per_unit=1.0)
+        return replace(self.on_hardware(), timer=timer)
+
     def memory_of(self, section: str) -> Memory:
         """The memory that a section goes to."""
         return next(memory for memory in self.memories if section in memory.sections)

@@ -96,6 +96,7 @@ static dk_status on_hello(const dk_frame *frame)
     board.window = DK_SERVER_WINDOW;
     board.session = server.session;
     board.uptime = dk_port_ticks();
+    board.cycles = dk_port_ticks_are_cycles();
     uint8_t bytes[DK_WIRE_BOARD_BYTES];
     dk_wire_put_board(bytes, &board);
     send(DK_WIRE_TYPE_BOARD, frame->sequence, bytes, sizeof bytes, NULL, 0);

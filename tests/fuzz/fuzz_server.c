@@ -30,6 +30,11 @@ uint32_t dk_port_ticks(void)
     return ticks += 1000u;
 }
 
+bool dk_port_ticks_are_cycles(void)
+{
+    return false;
+}
+
 uint32_t dk_port_isr_ticks(void)
 {
     return 0;

@@ -21,6 +21,7 @@ class Board:
     window: int
     session: int  # the open one, 0 if none
     uptime: int  # ticks since start, wrapping
+    cycles: int  # 1 if a tick is a cycle that the core counted, 0 if it is the target's timer's
 
     def difference(
         self,

@@ -3,6 +3,7 @@
 #ifndef DREDKIT_PORT_H
 #define DREDKIT_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@ void dk_port_init(void);
 
 // A free-running counter that counts up and wraps at 2^32; its rate is in the target's TOML.
 uint32_t dk_port_ticks(void);
+
+// Whether those ticks are cycles by the core's own counter, whatever the TOML says of the timer.
+bool dk_port_ticks_are_cycles(void);
 
 // Ticks spent in the receive interrupt since start, wrapping: a span of work subtracts what the
 // interrupt took out of it.

@@ -3,6 +3,7 @@
 #ifndef DREDKIT_AARCH64_CORE_H
 #define DREDKIT_AARCH64_CORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "drivers.h"
@@ -29,6 +30,17 @@ static inline void dk_core_sleep(void)
 static inline void dk_core_sync(void)
 {
     __asm__ volatile("dsb sy\n\tisb" ::: "memory");
+}
+
+// The timer is the performance monitor already.
+static inline bool dk_core_cycles_start(void)
+{
+    return false;
+}
+
+static inline uint32_t dk_core_cycles(void)
+{
+    return 0;
 }
 
 // Both in cortexa/gic.c.

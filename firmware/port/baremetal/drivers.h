@@ -22,6 +22,8 @@
 //   void dk_core_sleep(void)                           until an interrupt is pending, held or not
 //   void dk_core_enable(uint32_t irq)                  let an interrupt through
 //   void dk_core_pend(uint32_t irq, uint32_t mask)     raise those of irq's word of 32 by software
+//   bool dk_core_cycles_start(void)                    count cycles; false if the core does not
+//   uint32_t dk_core_cycles(void)                      so far, wrapping
 
 // Bring clocks and pins to what the TOML says. Runs first.
 void dk_setup(void);

@@ -3,6 +3,7 @@
 #ifndef DREDKIT_CORTEXM_CORE_H
 #define DREDKIT_CORTEXM_CORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "drivers.h"
@@ -17,6 +18,14 @@
 #define DK_SCB_BFAR DK_REG(0xE000ED38u)
 #define DK_SCB_CPACR DK_REG(0xE000ED88u)
 
+#define DK_DEMCR DK_REG(0xE000EDFCu)
+#define DK_DWT_CTRL DK_REG(0xE0001000u)
+#define DK_DWT_CYCCNT DK_REG(0xE0001004u)
+#define DK_DWT_LAR DK_REG(0xE0001FB0u)
+
+#define DK_DEMCR_TRCENA (1u << 24)       // the DWT works at all
+#define DK_DWT_UNLOCK 0xC5ACCE55u        // a Cortex-M7's is locked
+#define DK_DWT_CTRL_CYCCNTENA 1u         // the cycle counter counts
 #define DK_CPACR_CP10_CP11 (0xFu << 20)  // full access to the float and vector registers
 #define DK_SHCSR_FAULTS (7u << 16)       // MemManage, BusFault and UsageFault: enabled
 #define DK_CCR_LOB (1u << 19)            // v8.1-M: cache of loop and branch information
@@ -55,6 +64,22 @@ static inline void dk_core_pend(uint32_t irq, uint32_t mask)
 {
     DK_NVIC_ISPR(irq / 32u) = mask;
     dk_core_sync();
+}
+
+static inline uint32_t dk_core_cycles(void)
+{
+    return DK_DWT_CYCCNT;
+}
+
+// Start the cycle counter, which is there in silicon, and stands still in QEMU.
+static inline bool dk_core_cycles_start(void)
+{
+    DK_DEMCR = DK_DEMCR | DK_DEMCR_TRCENA;
+    DK_DWT_LAR = DK_DWT_UNLOCK;
+    DK_DWT_CTRL = DK_DWT_CTRL | DK_DWT_CTRL_CYCCNTENA;
+    uint32_t start = dk_core_cycles();
+    dk_core_sync();
+    return dk_core_cycles() != start;
 }
 
 // Any exception that nobody expects, in fault.c.

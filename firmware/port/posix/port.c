@@ -144,6 +144,11 @@ uint32_t dk_port_ticks(void)
     return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 }
 
+bool dk_port_ticks_are_cycles(void)
+{
+    return false;
+}
+
 uint32_t dk_port_isr_ticks(void)
 {
     return 0;
