@@ -2,6 +2,8 @@
 """Blocks counted on emulated boards, and the cycles that are estimated from them."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from click.testing import CliRunner
 
 from tests.random_models import random_inputs, random_model
 from toolkit.bench import bench
+from toolkit.budget import MEASURED, ONE_EACH
 from toolkit.cli import group
+from toolkit.compare import Comparison
 from toolkit.cycles.code import Code
 from toolkit.cycles.counter import Block, BlockCounter, End, parse_record
 from toolkit.cycles.estimate import SectionCost, estimate, layer_cycles, model_of
@@ -17,6 +21,7 @@ from toolkit.cycles.models import MODELS
 from toolkit.errors import BoardError, InputError, ToolError
 from toolkit.pipeline import connected, prepare, prepare_to_measure
 from toolkit.stage import stage_of
+from toolkit.stream import Streamed
 from toolkit.targets import load_target, target_names
 from toolkit.verify import Verification, verify
 
@@ -127,6 +132,31 @@ def check_sections(verdict: Verification) -> None:
     assert spans.shape == (STEPS, layers + 1)
     assert spans[:, :-1].min() > 0
     assert spans.sum(axis=1) == pytest.approx(np.array(found.cycles), abs=1)
+
+
+@pytest.mark.parametrize(("cycles", "unit", "cost"), [(0, "instructions", 500), (1, "cycles", 500)])
+def test_a_board_that_counts_cycles_itself_is_judged_by_them(
+    cycles: int, unit: str, cost: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stage = stage_of(random_model(SEED))
+    streamed = Streamed([bytes(stage.output_bytes)] * 2, [], [cost, cost], 0, {})
+    nothing = Comparison(1, 0, None)
+    monkeypatch.setattr("toolkit.verify.compare_host", lambda *args: nothing)
+    monkeypatch.setattr("toolkit.verify.compare_board", lambda *args, **kw: (nothing, streamed))
+    session: Any = SimpleNamespace(expect=lambda **asked: SimpleNamespace(cycles=cycles))
+    engine: Any = None
+    found = verify(
+        session,
+        target=load_target("netduinoplus2"),
+        model=stage,
+        manifest={},
+        build=None,
+        engine=engine,
+        audio=tmp_path / "none.wav",
+        inputs=random_inputs(random_model(SEED), 2, SEED),
+    ).budget
+    assert (found.unit, found.max, found.estimated) == (unit, cost, unit == "instructions")
+    assert found.model == (MEASURED if cycles else ONE_EACH)
 
 
 def words(*values: int) -> np.ndarray:
