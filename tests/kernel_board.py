@@ -54,7 +54,6 @@ CORTEX_M = Family(
 # Data lie in RAM from the start, so that there are none to copy. No interrupt is enabled.
 OWN_START = (
     *("-nostdlib", "-static", *PLACES),
-    *("-Wl,--defsym=dk_data_start=0,--defsym=dk_data_end=0,--defsym=dk_data_load=0",),
     *("-Wl,--defsym=dk_bss_start=__bss_start,--defsym=dk_bss_end=_end",),
     *("-Wl,--defsym=dk_stack_bottom={stack:#x}-0x4000,--defsym=dk_stack_top={stack:#x}",),
     *("-Wl,--defsym=dk_irq=dk_fault", "-Wl,-e,dk_vectors"),
@@ -160,7 +159,9 @@ def build(core: Core, folder: Path) -> Path:
         for option in family.link
     ]
     driver, base = core.timer[:2]
-    (folder / "board.h").write_text(f"#define DK_BOARD_TIMER_BASE {base:#x}u\n")
+    (folder / "board.h").write_text(
+        f"#define DK_BOARD_TIMER_BASE {base:#x}u\n#define DK_BOARD_FILLED(SECTION)\n"
+    )
     port = PORT / family.port
     own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c", *kernel_files(core.isa)]
     include = [folder, ROOT / "firmware", ROOT / "firmware/include", port, PORT / "baremetal"]
