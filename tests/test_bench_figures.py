@@ -3,11 +3,14 @@
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from toolkit.figures import FOLDER, RUNS, Figure, Shipped, check_against, figures
+from toolkit.figures import FOLDER, RUNS, Figure, check_against, figures, known_figures
 from toolkit.measure import measure_figure
+from toolkit.report.bench_plot import bench_svg
+from toolkit.shipped import Shipped
 
 # One board of each family of kernels; a part of the sender and of the receiver each.
 MEASURED = (
@@ -31,6 +34,33 @@ def test_there_are_figures_of_every_emulated_board() -> None:
 @pytest.mark.parametrize("figure", list(figures()), ids=lambda f: f"{f.target}-{f.run}")
 def test_committed_figures_add_up(figure: Figure) -> None:
     adds_up(figure.read(), figure.run)
+
+
+def test_a_report_finds_the_figures_of_its_model(tmp_path: Path) -> None:
+    figure = Figure("mps3-an547", "decoder-pulse")
+    committed = figure.read()
+    stage, model = committed["stage"], committed["model_hash"]
+    found = known_figures(figure.target, stage, model, tmp_path)
+    assert found is not None
+    assert found["parts"] == committed["parts"]
+    assert known_figures(figure.target, stage, "00", tmp_path) is None
+    assert known_figures("virt-a53", "encoder", model, tmp_path) is None
+
+
+@pytest.mark.parametrize("figure", MEASURED, ids=lambda f: f"{f.target}-{f.run}")
+def test_the_picture_has_a_bar_for_each_layer_and_its_limit(figure: Figure) -> None:
+    facts = figure.read()
+    picture = ElementTree.fromstring(bench_svg(facts))
+    name = "{http://www.w3.org/2000/svg}"
+    bars = picture.findall(f"{name}rect")
+    limited = [layer for layer in facts["layers"] if layer["least_per_mac"] is not None]
+    assert len(bars) == len(facts["layers"]) + len(limited) + 1
+    width = float(picture.attrib["viewBox"].split()[2])
+    assert all(float(b.attrib["x"]) + float(b.attrib["width"]) < width for b in bars)
+    for part in facts["parts"]:
+        told = f"{part['mean']:,.0f}"
+        assert any((text.text or "").startswith(told) for text in picture.findall(f"{name}text"))
+    assert sum(float(b.attrib["width"]) for b in bars) > 700
 
 
 @pytest.mark.slow

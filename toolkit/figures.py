@@ -8,26 +8,21 @@ everywhere: `dredkit bench --all` compares them, `--write` makes them anew.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from quantize.decoder import DecoderModel
-from quantize.dred.redundancy import DecoderNetworks
-from quantize.encoder import EncoderModel
 from quantize.files import write_whole
 from toolkit.errors import CheckFailed, InputError
-from toolkit.importers import SHIPPED
-from toolkit.stage import Stage, stage_of
-from toolkit.steps import Sources, quantise_decoder, quantise_encoder
+from toolkit.paths import BUILD
 from toolkit.targets import TARGETS, Target, load_target, target_names
-from toolkit.voice import voice_model
 
 FOLDER = TARGETS / "figures"
 TOLERANCE = 0.02  # by how much a figure may grow over a committed one
 STEPS = 25  # of 20 ms
-_VOICES = {"decoder-pulse": "pulse", "decoder-lpcnet": "lpcnet"}
-RUNS = ("encoder", *_VOICES)
+VOICES = {"decoder-pulse": "pulse", "decoder-lpcnet": "lpcnet"}
+RUNS = ("encoder", *VOICES)
+# What a report keeps of figures.
+_SHOWN = ("target", "stage", "unit", "steps", "parts", "layers")
 # Boards too small for a run.
 _TOO_SMALL = {("netduinoplus2", "decoder-lpcnet")}
 
@@ -65,26 +60,6 @@ def _compact(facts: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(members) + "\n}\n"
 
 
-class Shipped:
-    """The stages of the shipped weights, each made when it is first asked for."""
-
-    @cached_property
-    def _sender(self) -> EncoderModel:
-        return quantise_encoder(Sources(SHIPPED))[0]
-
-    @cached_property
-    def _networks(self) -> DecoderNetworks:
-        sources = Sources(SHIPPED, voice=_VOICES["decoder-pulse"])
-        return quantise_decoder(sources, self._sender)[0].networks
-
-    def stage(self, run: str) -> Stage:
-        """The stage of a run."""
-        if run == "encoder":
-            return stage_of(self._sender)
-        model = DecoderModel(self._networks, voice_model(_VOICES[run]))
-        return stage_of(model, sender=self._sender)
-
-
 def figures(target: str | None = None) -> Iterator[Figure]:
     """All that are kept, or those of one target: of every board that is emulated."""
     for name in target_names() if target is None else [load_target(target).name]:
@@ -105,6 +80,26 @@ def read_figures(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"step", "parts", "layers"} <= found.keys():
         raise InputError(f"{path}: no figures of `dredkit bench --json`")
     return found
+
+
+def latest_path(build_root: Path, target: str, stage: str) -> Path:
+    """Where `dredkit bench` keeps its last figures of a target and stage."""
+    return build_root / target / f"bench-{stage}.json"
+
+
+def known_figures(
+    target: str, stage: str, model_hash: str, build_root: Path = BUILD
+) -> dict[str, Any] | None:
+    """Figures of just this model on this target, the last measured or the committed; or None."""
+    places = [latest_path(build_root, target, stage), *sorted(FOLDER.glob(f"{target}.*.json"))]
+    for path in places:
+        try:
+            found = read_figures(path)
+        except InputError:
+            continue
+        if (found.get("stage"), found.get("model_hash")) == (stage, model_hash):
+            return {key: found[key] for key in _SHOWN}
+    return None
 
 
 def check_against(found: Mapping[str, Any], committed: Mapping[str, Any]) -> None:

@@ -12,8 +12,9 @@ from toolkit.console import err
 from toolkit.cycles.counter import BlockCounter
 from toolkit.cycles.estimate import check_countable
 from toolkit.errors import BoardError, LinkError
-from toolkit.figures import STEPS, Figure, Shipped
+from toolkit.figures import STEPS, Figure
 from toolkit.pipeline import connected, prepare_to_measure
+from toolkit.shipped import Shipped
 from toolkit.stage import Stage
 from toolkit.steps import CLIP
 from toolkit.targets import Target, load_target

@@ -11,10 +11,12 @@ from toolkit.commands.bench_table import bench_table, figures_table
 from toolkit.commands.run import ready_stage
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed, InputError
-from toolkit.figures import Figure, Shipped, check_against, figures, read_figures
+from toolkit.figures import Figure, check_against, figures, latest_path, read_figures
 from toolkit.measure import measure, measure_figure
 from toolkit.paths import BUILD
+from toolkit.report.bench_plot import write_plot
 from toolkit.sending import Sending
+from toolkit.shipped import Shipped
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources
 from toolkit.targets import load_target
@@ -45,6 +47,13 @@ from toolkit.targets import load_target
     help="Earlier figures (--json): fail where one has grown by over 2 %.",
 )
 @click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE.svg",
+    help="Draw the figures: each part's layers stacked, against the ISA's limit.",
+)
+@click.option(
     "--all",
     "every",
     is_flag=True,
@@ -66,6 +75,7 @@ def command(
     steps: int,
     layers: bool,
     baseline: Path | None,
+    plot: Path | None,
     every: bool,
     write: bool,
     json_to: str | None,
@@ -75,6 +85,8 @@ def command(
     An image of its own is built for it, in which layer traces hold times. The limit is that of the
     ISA's instructions: toolkit/data/isa_limits.toml.
     """
+    if plot is not None and (every or plot.suffix != ".svg"):
+        raise InputError(f"--plot {plot}: one measurement is drawn, as an .svg file")
     if every and cycles:
         raise InputError("--all: what is committed are instructions, not --cycles")
     if every:
@@ -94,6 +106,9 @@ def command(
     )
     facts = found.as_json()
     emit_json(json_to, facts)
+    emit_json(str(latest_path(BUILD, board.name, made.name)), facts)
+    if plot is not None:
+        write_plot(facts, plot)
     err.print(bench_table(facts, layers))
     if baseline is not None:
         check_against(facts, read_figures(baseline))

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from quantize.files import write_whole
 from toolkit.budget import STEP_SECONDS, Budget
+from toolkit.report.bench_plot import bench_svg
 from toolkit.report.checks import Check, budget_in, checks, mismatch_text
 from toolkit.report.joins import Join, JoinPlot, plot
 from toolkit.report.plots import (
@@ -107,6 +108,7 @@ def render(record: Record) -> str:
         budget=budget,
         rates=_rates(budget, facts["model"]["macs"]),
         step_seconds=STEP_SECONDS,
+        bench=bench_svg(facts["bench"]) if facts["bench"] else None,
         gap=_longest_gap(facts),
         found_at=lambda step: slots[min(step, len(slots) - 1)],
         signed_colours=", ".join(

@@ -21,6 +21,7 @@ from quantize.files import write_whole
 from quantize.receiver import STEP
 from toolkit.audio import read_speech
 from toolkit.errors import InputError
+from toolkit.figures import known_figures
 from toolkit.report.joins import joins
 from toolkit.report.schema import SCHEMA, require
 from toolkit.targets import Target
@@ -218,6 +219,9 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
         },
         "board": _board(verification.target),
         "playback": _playback(verification, pcm),
+        "bench": known_figures(
+            verification.target.name, verification.stage.name, verification.stage.hash
+        ),
     }
 
 

@@ -18,6 +18,11 @@ _MISMATCH = {
     "who": str, "layer": str, "step": COUNT, "element": COUNT,
     "got": _MAYBE_INT, "want": _MAYBE_INT,
 }  # fmt: skip
+_NUMBER = (int, float)
+_MAYBE_NUMBER = (*_NUMBER, None)
+_COSTS: dict[str, Any] = {
+    "mean": _NUMBER, "macs": COUNT, "least_per_mac": _MAYBE_NUMBER, "limit_percent": _MAYBE_NUMBER,
+}  # fmt: skip
 _MEMORY = ("flash", "flash_limit", "ram", "ram_limit", "stack", "stack_worst", "stack_used")
 
 SCHEMA: dict[str, Any] = {
@@ -41,6 +46,14 @@ SCHEMA: dict[str, Any] = {
         {
             "per_instruction": float,
             "functions": [{"name": str, "share_percent": float, "per_instruction": float}],
+        },
+        None,
+    ),
+    "bench": (
+        {
+            "target": str, "stage": str, "unit": str, "steps": SIZE,
+            "parts": [{"name": str, "steps": SIZE, "a_second": _MAYBE_NUMBER} | _COSTS],
+            "layers": [{"name": str, "part": str, "times": SIZE} | _COSTS],
         },
         None,
     ),
