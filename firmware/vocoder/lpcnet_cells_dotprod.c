@@ -22,7 +22,7 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         "stp q16, q17, [%[sums]], #32\n\t"
         "cmp %[sums], %[end]\n\t"
         "b.lo 5b"
-        : [w] "+r"(w), [index] "+r"(index), [sums] "+r"(sums), [n] "=&r"(n), [p] "=&r"(p),
+        : [w] "+&r"(w), [index] "+&r"(index), [sums] "+&r"(sums), [n] "=&r"(n), [p] "=&r"(p),
           [q] "=&r"(q)
         : [x] "r"(x), [end] "r"(end)
         : DK_BLOCKS_USED);

@@ -88,7 +88,7 @@ static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const
         REQUANTISE
         "subs %[n], %[n], #1\n\t"
         "b.ne 5b"
-        : [w] "+r"(w), [x] "=&r"(x), [n] "+r"(groups), [y] "+r"(y)
+        : [w] "+&r"(w), [x] "=&r"(x), [n] "+&r"(groups), [y] "+&r"(y)
         : [start] "r"(in->x), [end] "r"(in->end), [rest] "r"(in->rest), [half] "w"(in->half),
           [last] "w"(in->last)
         : DK_BLOCKS_USED);
@@ -109,7 +109,7 @@ static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, 
         REQUANTISE
         "cmp %[y], %[end]\n\t"
         "b.lo 5b"
-        : [w] "+r"(w), [index] "+r"(index), [y] "+r"(y), [n] "=&r"(n), [p] "=&r"(p), [q] "=&r"(q)
+        : [w] "+&r"(w), [index] "+&r"(index), [y] "+&r"(y), [n] "=&r"(n), [p] "=&r"(p), [q] "=&r"(q)
         : [x] "r"(x), [end] "r"(end)
         : DK_BLOCKS_USED);
 }

@@ -45,7 +45,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
         "st4 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[to]], #64\n\t"
         "subs %[n], %[n], #1\n\t"
         "b.ne 1b"
-        : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [n] "+r"(n), [to] "+r"(turns)
+        : [a] "+&r"(a), [b] "+&r"(b), [c] "+&r"(c), [d] "+&r"(d), [n] "+&r"(n), [to] "+&r"(turns)
         :
         : USED);
 }
@@ -97,9 +97,9 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     "b.ne 1b\n" \
     "2:"
 #define SUMS(s) \
-    [l0] "+w"((s)->low[0]), [l1] "+w"((s)->low[1]), [l2] "+w"((s)->low[2]), \
-    [l3] "+w"((s)->low[3]), [h0] "+w"((s)->high[0]), [h1] "+w"((s)->high[1]), \
-    [h2] "+w"((s)->high[2]), [h3] "+w"((s)->high[3])
+    [l0] "+&w"((s)->low[0]), [l1] "+&w"((s)->low[1]), [l2] "+&w"((s)->low[2]), \
+    [l3] "+&w"((s)->low[3]), [h0] "+&w"((s)->high[0]), [h1] "+&w"((s)->high[1]), \
+    [h2] "+&w"((s)->high[2]), [h3] "+&w"((s)->high[3])
 
 // Both return where the rows' factors are. `vectors` is a constant of every call.
 static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t *in,
@@ -107,7 +107,7 @@ static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t
 {
     const int32_t *x = in->turns;
     size_t n = in->fours / 4, m = in->fours % 4;
-#define OPERANDS SUMS(s), [w] "+r"(w), [x] "+r"(x), [n] "+r"(n), [m] "+r"(m) : : USED
+#define OPERANDS SUMS(s), [w] "+&r"(w), [x] "+&r"(x), [n] "+&r"(n), [m] "+&r"(m) : : USED
     if (vectors == 2) {
         __asm volatile(DENSE(FOR_2) : OPERANDS);
     } else if (vectors == 3) {
@@ -124,7 +124,7 @@ static inline const int8_t *add_pairs(sums_t *s, const int8_t *w, const inputs_t
 {
     uint64_t p, q;
 #define OPERANDS \
-    SUMS(s), [w] "+r"(w), [n] "+r"(pairs), [p] "=&r"(p), [q] "=&r"(q) : [x] "r"(in->turns) : USED
+    SUMS(s), [w] "+&r"(w), [n] "+&r"(pairs), [p] "=&r"(p), [q] "=&r"(q) : [x] "r"(in->turns) : USED
     if (vectors == 2) {
         __asm volatile(PAIRS(FOR_2) : OPERANDS);
     } else if (vectors == 3) {
