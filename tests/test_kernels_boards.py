@@ -8,7 +8,7 @@ import pytest
 
 from quantize import integer
 from quantize.model import QuantisedMatrix
-from quantize.quantizer import quantise_narrow
+from quantize.quantizer import quantise_narrow, quantise_wide
 from quantize.weights import Weights
 from tests.kernel_board import CORES, KernelBoard, build, equal
 from tests.kernel_cases import random_input, random_matrix
@@ -48,6 +48,22 @@ def test_products(board: KernelBoard, kind: str, tmp_path: Path) -> None:
         want.append(m.apply(x))
         names.append(f"{kind} {rows}x{cols}, seed {seed}")
     equal(board.run(tmp_path), want, names)
+
+
+def test_blocks_far_apart(board: KernelBoard, tmp_path: Path) -> None:
+    """An index in bytes tells any distance up to the widest."""
+    rng = np.random.default_rng(15)
+    want = []
+    for cols in (260, 1024):
+        kept = np.zeros((7, cols // 4), bool)
+        kept[0, [0, -1]] = kept[1, [5, -1]] = kept[2, [0, 63]] = kept[3, [0, 64]] = True
+        kept[4, -1] = kept[5, [0, 1, 33, 60]] = True
+        weights = rng.normal(size=(56, cols)) * np.kron(kept, np.ones((8, 4)))
+        m = quantise_narrow(Weights("far", weights, rng.normal(size=56), blocks=kept), 12)
+        x = rng.integers(-127, 128, cols)
+        board.matvec(m, x)
+        want.append(m.apply(x))
+    equal(board.run(tmp_path), want, ["260 columns", "1024 columns"])
 
 
 def odd_matrices() -> list[QuantisedMatrix]:
@@ -188,6 +204,43 @@ def test_instructions_a_mac(board: KernelBoard, tmp_path: Path) -> None:
     core = next(name for name, core in CORES.items() if core == board.core)
     assert 0.5 * MOST_A_MAC[core] < of_dense <= MOST_A_MAC[core]
     assert of_sparse <= MOST_MORE_WHEN_SPARSE.get(core, 1.25) * of_dense
+
+
+# Of the other kernels, rounded up: a MAC of int16 weights and of convolutions with 1 and with 4
+# channels, then a value or a unit.
+MOST_OF_OTHERS = {
+    "cortex-m4": (1.40, 2.90, 1.73, 7.6, 7.6, 4.5, 45.0, 6.6),
+    "cortex-m7": (1.39, 2.90, 1.75, 7.6, 7.6, 4.5, 45.5, 7.6),
+    "cortex-m33": (1.40, 4.80, 3.30, 10.7, 10.7, 4.9, 69.0, 8.7),
+    "cortex-m55": (0.32, 1.21, 0.79, 2.9, 2.4, 0.56, 21.3, 3.5),
+    "cortex-a7": (0.40, 0.89, 0.65, 6.5, 5.4, 1.04, 23.6, 2.2),
+    "cortex-a53": (0.39, 0.69, 0.51, 5.3, 4.8, 0.43, 19.0, 1.9),
+    "cortex-a76": (0.43, 0.69, 0.51, 5.0, 4.5, 0.54, 18.8, 2.1),
+}
+
+
+def test_instructions_of_the_others(board: KernelBoard, tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    pieces = []
+    board.counting = True
+    m = quantise_wide(Weights("wide", rng.normal(size=(384, 384)), np.zeros(384)), 10, 12)
+    board.matvec(m, rng.integers(-3000, 3000, 384))
+    pieces.append(m.macs)
+    for channels in (1, 4):
+        size = 224 * channels
+        m = quantise_wide(Weights("conv", rng.normal(size=(4, 9 * channels)), np.zeros(4)), 10, 12)
+        board.conv2d(m, rng.integers(-3000, 3000, 2 * size), rng.integers(-3000, 3000, size), 224)
+        pieces.append(m.macs * 224)
+    values = rng.integers(-32768, 32768, 1024)
+    board.in_place("TANH", values)
+    board.in_place("SIGMOID", values)
+    board.narrow(values)
+    board.gru_update(rng.integers(-32768, 32768, 6 * 256), values[:256])
+    board.gate(np.abs(values) % 32768, values)
+    costs = np.array(board.instructions(tmp_path)) / [*pieces, 1024, 1024, 1024, 256, 1024]
+    board.counting = False
+    core = next(name for name, core in CORES.items() if core == board.core)
+    assert np.all(costs <= MOST_OF_OTHERS[core]), costs.round(3).tolist()
 
 
 @pytest.mark.parametrize("channels", [1, 4])
