@@ -6,7 +6,6 @@ One file holds what it needs: the RDO-VAE decoder's two networks, the entropy ta
 and what they rest on.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ import numpy as np
 from quantize.dred.redundancy import DecoderNetworks
 from quantize.dred.tables import EntropyTables
 from quantize.errors import PayloadError
-from quantize.files import write_whole
 from quantize.integer import Ints
 from quantize.model import QuantisedModel
-from quantize.parts import join_parts, read_parts
+from quantize.parts import ModelFile, join_parts, read_parts
 from quantize.receiver import STEP, OrderError, Receiver
 from quantize.vocoder.voices import VoiceModel, read_voice, speaker, voice_bytes
 
@@ -30,7 +28,7 @@ ERR_ORDER: Final = -5
 
 
 @dataclass(frozen=True)
-class DecoderModel:
+class DecoderModel(ModelFile):
     """The networks with their entropy tables, and the voice."""
 
     networks: DecoderNetworks
@@ -45,15 +43,6 @@ class DecoderModel:
             "voice": voice_bytes(self.voice),
         }
         return join_parts(FORMAT, parts)
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the file, as hex."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
-        write_whole(path, self.to_bytes())
 
     @staticmethod
     def load(path: Path) -> "DecoderModel":

@@ -6,7 +6,6 @@ normative run, built from the parts that are normative each: quantize.fixed (res
 features), quantize.run (networks), quantize.dred (history and payload).
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from quantize import integer
 from quantize.dred.history import STEP_SAMPLES, History, Rate
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
-from quantize.files import write_whole
 from quantize.fixed import features as fixed
 from quantize.fixed.resample import DELAY_16K, RATES, resample
 from quantize.integer import Ints
 from quantize.model import QuantisedModel
-from quantize.parts import join_parts, read_parts
+from quantize.parts import ModelFile, join_parts, read_parts
 from quantize.run import run_integer
 
 FORMAT = "dredkit-encoder-1"
@@ -36,7 +34,7 @@ DEFAULT_BYTES = 256  # room for a payload unless the caller says otherwise
 
 
 @dataclass(frozen=True)
-class EncoderModel:
+class EncoderModel(ModelFile):
     """The pitch network, the RDO-VAE encoder and the entropy tables of its latents."""
 
     pitch: QuantisedModel
@@ -51,15 +49,6 @@ class EncoderModel:
             "tables": self.tables.to_bytes(),
         }
         return join_parts(FORMAT, parts)
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the file, as hex."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
-        write_whole(path, self.to_bytes())
 
     @staticmethod
     def load(path: Path) -> "EncoderModel":

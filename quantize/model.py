@@ -5,22 +5,18 @@ The file is a safetensors container with everything that is not an array as one 
 header. Its SHA-256 is the model hash that generated code, firmware and reports carry on.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from quantize import integer
 from quantize.errors import InputError
-from quantize.files import write_whole
 from quantize.graph import Graph
 from quantize.integer import Ints
+from quantize.parts import ModelFile, pack, read_file, unpack
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 
 FORMAT = "dredkit-quantised-1"
@@ -90,7 +86,7 @@ def accumulator_bounds(
 
 
 @dataclass(frozen=True)
-class QuantisedModel:
+class QuantisedModel(ModelFile):
     """A graph with its integer matrices; `frac` gives the fractional bits of each in- and output
     that is held in a calibrated format."""
 
@@ -114,45 +110,23 @@ class QuantisedModel:
                 arrays[f"{name}.blocks"] = matrix.blocks.astype(np.uint8)
             bounds[name] = matrix.acc_bound
         header = {
-            "format": FORMAT,
             "scheme": self.scheme,
             "graph": self.graph.to_json(),
             "frac": self.frac,
             "acc_bound": bounds,
             "source": self.source,
         }
-        # One metadata key only: safetensors does not promise an order among several.
-        contiguous = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
-        return bytes(save(contiguous, metadata={"dredkit": json.dumps(header, sort_keys=True)}))
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the file, as hex."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
-        write_whole(path, self.to_bytes())
+        return pack(FORMAT, header, arrays)
 
     @staticmethod
     def load(path: Path) -> "QuantisedModel":
         """Read a file written by `save`; raises InputError if it is anything else."""
-        if not path.is_file():
-            raise InputError(f"{path}: no such quantised model; run `dredkit quantize` first")
-        return QuantisedModel.from_bytes(path.read_bytes(), str(path))
+        return QuantisedModel.from_bytes(read_file(path), str(path))
 
     @staticmethod
     def from_bytes(data: bytes, where: str) -> "QuantisedModel":
         """Read what `to_bytes` wrote; `where` names it in the InputError for anything else."""
-        try:
-            arrays = load(data)
-            size = int.from_bytes(data[:8], "little")  # of safetensors' own JSON header
-            metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-            header = json.loads(metadata.get("dredkit", "null"))
-        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{where}: not a quantised model ({error})") from error
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise InputError(f"{where}: not a {FORMAT} file; run `dredkit quantize` again")
+        header, arrays = unpack(data, where, FORMAT)
         try:
             return _from_parts(header, arrays)
         except InputError as error:

@@ -1,36 +1,91 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One file of named parts: a model that is made of models, each part its own bytes."""
+"""The one file that a quantised model is: arrays and a JSON header, with one hash.
 
+A model that is made of models has each of them as a part, its own bytes.
+"""
+
+import hashlib
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from quantize.errors import InputError
+from quantize.files import write_whole
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class ModelFile(ABC):
+    """What `to_bytes` makes one file of."""
+
+    @abstractmethod
+    def to_bytes(self) -> bytes:
+        """Serialise; equal models give equal bytes."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file, as hex."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        write_whole(path, self.to_bytes())
+
+
+def pack(kind: str, header: dict[str, Any], arrays: Arrays) -> bytes:
+    """Serialise; equal arrays and headers give equal bytes. `kind` names the format."""
+    told = json.dumps({"format": kind, **header}, sort_keys=True)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # One metadata key only: safetensors does not promise an order among several.
+    return bytes(save(contiguous, metadata={"dredkit": told}))
+
+
+def unpack(
+    data: bytes,
+    where: str,
+    kind: str,
+    *,
+    what: str = "a quantised model",
+    again: str = "run `dredkit quantize` again",
+) -> tuple[dict[str, Any], Arrays]:
+    """Read what `pack` made: header and arrays. InputError, naming `where`, for anything else:
+    not `what`, or of another format, whose cure is to do `again`."""
+    try:
+        arrays = load(data)
+        size = int.from_bytes(data[:8], "little")  # of safetensors' own JSON header
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+        header = json.loads(metadata.get("dredkit", "null"))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{where}: not {what} ({error})") from error
+    if not isinstance(header, dict) or header.get("format") != kind:
+        raise InputError(f"{where}: not a {kind} file; {again}")
+    return header, arrays
+
+
+def read_file(
+    path: Path, missing: str = "no such quantised model; run `dredkit quantize`"
+) -> bytes:
+    """Return a model's file; raises InputError where there is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: {missing} first")
+    return path.read_bytes()
 
 
 def join_parts(kind: str, parts: dict[str, bytes]) -> bytes:
     """Serialise; equal parts give equal bytes. `kind` names the format."""
-    arrays = {name: np.frombuffer(data, np.uint8) for name, data in parts.items()}
-    # One metadata key only: safetensors does not promise an order among several.
-    return bytes(save(arrays, metadata={"dredkit": json.dumps({"format": kind})}))
+    return pack(kind, {}, {name: np.frombuffer(data, np.uint8) for name, data in parts.items()})
 
 
 def read_parts(path: Path, kind: str, wanted: tuple[str, ...]) -> dict[str, bytes]:
     """Read a file that `join_parts` made; raises InputError unless it has the `wanted` parts."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such model; run `dredkit quantize` first")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("dredkit", "null"))
-            parts = {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a quantised model ({error})") from error
-    if not isinstance(header, dict) or header.get("format") != kind:
-        raise InputError(f"{path}: not a {kind} file; run `dredkit quantize` again")
+    _, arrays = unpack(read_file(path), str(path), kind)
     for name in wanted:
-        if name not in parts:
+        if name not in arrays:
             raise InputError(f"{path}: a {kind} file without {name}; run `dredkit quantize` again")
-    return parts
+    return {name: array.tobytes() for name, array in arrays.items()}

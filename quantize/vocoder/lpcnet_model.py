@@ -7,20 +7,16 @@ them from float weights.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from quantize.errors import InputError
-from quantize.files import write_whole
 from quantize.model import QuantisedModel
+from quantize.parts import ModelFile, pack, read_file, unpack
 from quantize.vocoder import lpcnet_cells as cells
 from quantize.vocoder.lpcnet_check import check
 from quantize.vocoder.lpcnet_parts import MATRICES, BlockMatrix
@@ -29,7 +25,7 @@ FORMAT: Final = "dredkit-lpcnet-1"
 
 
 @dataclass(frozen=True)
-class LpcnetModel:
+class LpcnetModel(ModelFile):
     """All of a voice. GRU gates are in the order z, r, h; a and b are units of the GRUs.
 
     Pre-activations of the GRUs have 7 + `frac` fractional bits. The frame's share of them holds
@@ -82,42 +78,23 @@ class LpcnetModel:
             arrays[f"{name}.weights"] = matrix.weights
             arrays[f"{name}.blocks"] = matrix.blocks.astype(np.uint8)
         header = {
-            "format": FORMAT,
             "source": self.source,
             **{name: getattr(self, name) for name in _NUMBERS},
         }
-        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        # One metadata key only: safetensors does not promise an order among several.
-        return bytes(save(contiguous, metadata={"dredkit": json.dumps(header, sort_keys=True)}))
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the file, as hex."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
-        write_whole(path, self.to_bytes())
+        return pack(FORMAT, header, arrays)
 
     @staticmethod
     def load(path: Path) -> LpcnetModel:
         """Read a file written by `save`; raises InputError if it is anything else."""
-        if not path.is_file():
-            raise InputError(f"{path}: no such quantised voice; quantise an LPCNet first")
-        return LpcnetModel.from_bytes(path.read_bytes(), str(path))
+        data = read_file(path, "no such quantised voice; quantise an LPCNet")
+        return LpcnetModel.from_bytes(data, str(path))
 
     @staticmethod
     def from_bytes(data: bytes, where: str) -> LpcnetModel:
         """Read what `to_bytes` wrote; `where` names it in the InputError for anything else."""
-        try:
-            arrays = load(data)
-            size = int.from_bytes(data[:8], "little")  # of safetensors' own JSON header
-            metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-            header = json.loads(metadata.get("dredkit", "null"))
-        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{where}: not a quantised LPCNet ({error})") from error
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise InputError(f"{where}: not a {FORMAT} file; quantise the voice again")
+        header, arrays = unpack(
+            data, where, FORMAT, what="a quantised LPCNet", again="quantise the voice again"
+        )
         try:
             parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
             for name in MATRICES:
