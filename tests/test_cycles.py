@@ -118,6 +118,7 @@ def check_verdict(verdict: Verification) -> None:
     assert facts["budget"]["model"] == verdict.estimate.model
     assert facts["budget"]["per_frame"] == verdict.estimate.cycles
     assert facts["budget"]["first"] == verdict.estimate.cycles[0]
+    assert 0.5 <= facts["cycles"]["jumps_percent"] <= 15
     names = [function["name"] for function in facts["cycles"]["functions"]]
     assert {"dk_tanh", "dk_gru_update"} <= set(names)
     assert 90 <= sum(function["share_percent"] for function in facts["cycles"]["functions"]) <= 101

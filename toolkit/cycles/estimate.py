@@ -46,6 +46,8 @@ class Estimate:
     """Instructions that QEMU ran, and cycles that `model` gives for them, with its `errors`.
 
     `instructions` and `cycles` are by step; `functions` the dearest first; `sections` by step.
+    `jumps` are those of all steps that were taken and that no loop's end instruction made: by how
+    much they are in doubt, the model's errors tell.
     """
 
     model: str
@@ -54,11 +56,17 @@ class Estimate:
     cycles: list[int]
     functions: list[FunctionCost]
     sections: list[list[SectionCost]]
+    jumps: int = 0
 
     @property
     def per_instruction(self) -> float:
         """Cycles an instruction, all steps together."""
         return sum(self.cycles) / max(sum(self.instructions), 1)
+
+    @property
+    def jumps_percent(self) -> float:
+        """How many of the cycles it would be if every jump took one more."""
+        return 100 * self.jumps / max(sum(self.cycles), 1)
 
     def as_json(self, functions: int = 20) -> dict[str, Any]:
         """The model, and the dearest functions' share; not the single steps."""
@@ -67,6 +75,7 @@ class Estimate:
             "model": self.model,
             "errors": list(self.errors),
             "per_instruction": round(self.per_instruction, 3),
+            "jumps_percent": round(self.jumps_percent, 2),
             "functions": [
                 {
                     "name": cost.name,
@@ -113,8 +122,9 @@ def estimate(counter: BlockCounter, target: Target, steps: int) -> Estimate:
     counted = np.array([name not in code.interrupts for name in names], np.float64)
     sizes = np.array([len(block) for block in blocks], np.float64) * counted
     once = _block_cycles(run, blocks, counter.image, model) * counted
-    jump = np.array([_refill(block, model) for block in blocks]) * counted
+    jumps = np.array([block[-1].mnemonic not in _LOOP_END for block in blocks]) * counted
     totals = np.zeros((len(blocks), 2))
+    all_jumps = 0
     sections: list[list[SectionCost]] = []
     for step in run.steps:
         sections.append([])
@@ -122,7 +132,9 @@ def estimate(counter: BlockCounter, target: Target, steps: int) -> Estimate:
             index, times, leaps = (
                 section.counts[:, column].astype(np.int64) for column in (0, 1, 2)
             )
-            ran, took = sizes[index] * times, once[index] * times + jump[index] * leaps
+            ran, jumped = sizes[index] * times, jumps[index] * leaps
+            took = once[index] * times + model.refill * jumped
+            all_jumps += int(jumped.sum())
             totals[index, 0] += ran
             totals[index, 1] += took
             sections[-1].append(SectionCost(section.end, int(ran.sum()), float(took.sum())))
@@ -134,6 +146,7 @@ def estimate(counter: BlockCounter, target: Target, steps: int) -> Estimate:
         cycles=[round(sum(section.cycles for section in step)) for step in sections],
         functions=_by_function(names, totals),
         sections=sections,
+        jumps=all_jumps,
     )
 
 
@@ -157,10 +170,6 @@ def _code(image: Path, start: int, block: Sequence[Instruction]) -> list[bytes]:
     ends = list(accumulate(instruction.size for instruction in block))
     code = read_bytes(image, start, ends[-1])
     return [code[end - part.size : end] for end, part in zip(ends, block, strict=True)]
-
-
-def _refill(block: Sequence[Instruction], model: Model) -> float:
-    return 0.0 if block[-1].mnemonic in _LOOP_END else model.refill
 
 
 def _by_function(names: Sequence[str], totals: Floats) -> list[FunctionCost]:

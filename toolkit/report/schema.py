@@ -44,7 +44,7 @@ SCHEMA: dict[str, Any] = {
     },
     "cycles": (
         {
-            "per_instruction": float,
+            "per_instruction": float, "jumps_percent": float,
             "functions": [{"name": str, "share_percent": float, "per_instruction": float}],
         },
         None,

@@ -34,9 +34,10 @@ def table(facts: Mapping[str, Any]) -> Group:
         figures += f"mean {budget.mean:,.0f} {budget.unit}"
         figures += f"; first after a cold start {budget.first:,}"
     if budget.errors:
-        ratio = facts["cycles"]["per_instruction"]
-        figures += f"\nestimated at {ratio:.2f} cycles an instruction by {budget.model}; "
-        figures += f"it assumes: {'; '.join(budget.errors)}"
+        told = facts["cycles"]
+        figures += f"\nestimated at {told['per_instruction']:.2f} cycles an instruction by "
+        figures += f"{budget.model}; it assumes: {'; '.join(budget.errors)}"
+        figures += f"\na cycle more for each jump would add {told['jumps_percent']:.1f} %"
     elif budget.estimated:
         figures += "\nan instruction count, judged at one cycle per instruction"
     own = facts.get("board", {}).get("clock_hz", budget.clock_hz)
