@@ -131,7 +131,7 @@ class QuantisedModel(ModelFile):
             return _from_parts(header, arrays)
         except InputError as error:
             raise InputError(f"{where}: {error}; run `dredkit quantize` again") from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"{where}: its header is damaged ({error!r})") from error
 
 

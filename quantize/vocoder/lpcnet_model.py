@@ -108,7 +108,7 @@ class LpcnetModel(ModelFile):
             model = LpcnetModel(**parts)
         except KeyError as error:
             raise InputError(f"{where}: a quantised LPCNet without {error}") from error
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"{where}: its header is damaged ({error!r})") from error
         try:
             check(model)
