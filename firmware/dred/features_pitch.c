@@ -5,6 +5,7 @@
 
 #include "dred/features.h"
 #include "dsp/correlate.h"
+#include "dsp/dot.h"
 #include "dsp/lpc.h"
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
@@ -36,7 +37,7 @@ int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK
         density[band] = (int32_t)(dk_exp2(part) >> (shift < 31 ? shift : 31));  // shift >= 1
     }
     for (size_t i = 0; i <= DK_LPC_ORDER; i++) {
-        sums[i] = dk_dot32(density, dk_features_lag_matrix[i], DK_CEPSTRUM, 0);
+        sums[i] = dk_dot(density, dk_features_lag_matrix[i], DK_CEPSTRUM);
     }
     const int64_t noise =
         top > 24 ? DK_NOISE_FLOOR >> (top - 24) : (int64_t)DK_NOISE_FLOOR << (24 - top);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "dred/features.h"
+#include "dsp/dot.h"
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
@@ -87,7 +88,7 @@ static void cepstrum_of(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEP
         folded[1][n] = logs[n] - logs[DK_CEPSTRUM - 1 - n];
     }
     for (size_t k = 0; k < DK_CEPSTRUM; k++) {
-        const int64_t sum = dk_dot32(dk_features_half_dct[k], folded[k % 2], HALF, 0);
+        const int64_t sum = dk_dot(dk_features_half_dct[k], folded[k % 2], HALF);
         cepstrum[k] = (int32_t)dk_rounded(sum, shift);
     }
     cepstrum[0] -= 4 << CEPSTRUM_FRAC;

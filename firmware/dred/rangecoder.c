@@ -2,7 +2,6 @@
 #include "dred/rangecoder.h"
 
 #define TOP (1u << 31)
-#define BOTTOM (1u << 23)
 #define MASK (TOP - 1)
 #define SHIFT 23
 #define EXTRA_BITS 7  // bits of the first byte that the decoder's value takes at the start
@@ -38,9 +37,9 @@ static void carry(dk_range_encoder *coder, uint32_t symbol)
     coder->pending = (int32_t)(symbol & 0xff);
 }
 
-static void normalise(dk_range_encoder *coder)
+void dk_range_normalise(dk_range_encoder *coder)
 {
-    while (coder->range <= BOTTOM) {
+    while (coder->range <= DK_RANGE_BOTTOM) {
         carry(coder, coder->low >> SHIFT);
         coder->low = (coder->low << 8) & MASK;
         coder->range <<= 8;
@@ -73,7 +72,7 @@ void dk_range_encode(dk_range_encoder *coder, uint32_t low, uint32_t high, uint3
     } else {
         coder->range -= unit * (total - high);
     }
-    normalise(coder);
+    dk_range_normalise(coder);
 }
 
 void dk_range_encode_icdf(dk_range_encoder *coder, uint32_t above, uint32_t below)
@@ -85,7 +84,7 @@ void dk_range_encode_icdf(dk_range_encoder *coder, uint32_t above, uint32_t belo
     } else {
         coder->range -= unit * below;
     }
-    normalise(coder);
+    dk_range_normalise(coder);
 }
 
 size_t dk_range_encoder_finish(dk_range_encoder *coder)
@@ -119,7 +118,7 @@ static uint8_t next_byte(dk_range_decoder *coder)
 
 static void refill(dk_range_decoder *coder)
 {
-    while (coder->range <= BOTTOM) {
+    while (coder->range <= DK_RANGE_BOTTOM) {
         coder->bits += 8;
         coder->range <<= 8;
         const uint32_t pair = (uint32_t)coder->last << 8;

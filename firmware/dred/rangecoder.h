@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define DK_RANGE_ICDF_BITS 15
+#define DK_RANGE_BOTTOM (1u << 23)
 
 // Writes into the caller's `out`, never beyond `capacity`; once more was needed, `tell` exceeds
 // 8 * capacity. Copy the struct to come back to this point.
@@ -26,12 +27,24 @@ void dk_range_encoder_init(dk_range_encoder *coder, uint8_t *out, size_t capacit
 // Bits used so far, rounded up.
 uint32_t dk_range_encoder_tell(const dk_range_encoder *coder);
 
+// Put out bytes until the range is above DK_RANGE_BOTTOM.
+void dk_range_normalise(dk_range_encoder *coder);
+
 // The symbol that owns [low, high) of `total`; 0 <= low < high <= total <= 256.
 void dk_range_encode(dk_range_encoder *coder, uint32_t low, uint32_t high, uint32_t total);
 
 // A symbol whose 15-bit inverse cumulative frequencies are `above` before it and `below` after
 // it: 32768 >= above > below >= 0, where above is 32768 for the first symbol.
 void dk_range_encode_icdf(dk_range_encoder *coder, uint32_t above, uint32_t below);
+
+// The same for the first symbol of a table, which most symbols are.
+static inline void dk_range_encode_first(dk_range_encoder *coder, uint32_t below)
+{
+    coder->range -= (coder->range >> DK_RANGE_ICDF_BITS) * below;
+    if (coder->range <= DK_RANGE_BOTTOM) {
+        dk_range_normalise(coder);
+    }
+}
 
 // Complete the payload: returns its length, ceil(tell / 8). Only if tell <= 8 * capacity.
 size_t dk_range_encoder_finish(dk_range_encoder *coder);

@@ -18,11 +18,14 @@ static int32_t reflection(int64_t acc, int32_t error)
     return acc > 0 ? -k : k;
 }
 
-static int32_t changed(int32_t coefficient, int32_t k, int32_t mirrored)
+// |k| < 2^30 and |mirrored| < 2^29, so that the change is below 2^29 too.
+static inline int32_t changed(int32_t coefficient, int32_t k, int32_t mirrored)
 {
-    const int64_t change = dk_rounded((int64_t)k * mirrored, REFLECTION_FRAC);
-    const int32_t y = dk_saturate(coefficient + change, COEFFICIENT_BITS);
-    return y < -(1 << (COEFFICIENT_BITS - 1)) + 1 ? -(1 << (COEFFICIENT_BITS - 1)) + 1 : y;
+    static_assert(REFLECTION_FRAC == 30, "a fourth of an upper word");
+    const int32_t top = (1 << (COEFFICIENT_BITS - 1)) - 1;
+    const int32_t y = coefficient + dk_upper_product(2 * k, 2 * mirrored);
+    const int32_t low = y < -top ? -top : y;
+    return low > top ? top : low;
 }
 
 int32_t dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER])

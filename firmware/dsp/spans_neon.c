@@ -38,14 +38,15 @@ int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down)
 {
     const int32x4_t shift = vdupq_n_s32(-down);
     int64x2_t low = vdupq_n_s64(0), high = low;
-    for (; count >= 4; count -= 4, a += 4, b += 4) {
+    for (size_t fours = count / 4; fours > 0; fours--, a += 4, b += 4) {
         const int32x4_t x = vshlq_s32(vld1q_s32(a), shift), y = vshlq_s32(vld1q_s32(b), shift);
         low = vmlal_s32(low, vget_low_s32(x), vget_low_s32(y));
         high = vmlal_s32(high, vget_high_s32(x), vget_high_s32(y));
     }
     const int64x2_t two = vaddq_s64(low, high);
     int64_t sum = vgetq_lane_s64(two, 0) + vgetq_lane_s64(two, 1);
-    for (; count > 0; count--) {
+#pragma GCC unroll 1
+    for (size_t rest = count % 4; rest > 0; rest--) {
         sum += (int64_t)(*a++ >> down) * (*b++ >> down);
     }
     return sum;
