@@ -75,8 +75,9 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
                     imported |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     imported.add(node.module.partition(".")[0])
-    # tomli is the standard tomllib for Python 3.10.
-    foreign = imported - sys.stdlib_module_names - {"toolkit", "quantize", "tomllib", "tomli"}
+    # tomli is the standard tomllib for Python 3.10; triton comes with the torch of a GPU.
+    known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
+    foreign = imported - sys.stdlib_module_names - known
     listed = [entry.name for entry in read_tools() if entry.kind == "pip"]
     assert foreign == {IMPORTED_AS.get(name, name) for name in listed}
 
