@@ -24,7 +24,9 @@ static inline int32x4_t dk_on_chords(const dk_chord *middle, int32x4_t step, int
     const int32x2_t c2 = dk_chord_at(middle, vgetq_lane_s32(step, 2));
     const int32x2_t c3 = dk_chord_at(middle, vgetq_lane_s32(step, 3));
     const int32x4x2_t chords = vuzpq_s32(vcombine_s32(c0, c1), vcombine_s32(c2, c3));
-    return vmlaq_s32(chords.val[0], x, chords.val[1]);
+    const uint32x4_t rise = vreinterpretq_u32_s32(chords.val[1]);
+    return vreinterpretq_s32_u32(
+        vmlaq_u32(vreinterpretq_u32_s32(chords.val[0]), vreinterpretq_u32_s32(x), rise));
 }
 
 // The upper halves of all lanes.

@@ -13,7 +13,8 @@ enum { DK_BELOW_HALF = (1 << 14) - 1, DK_FRACTION = (1 << 15) - 1 };
 static inline int16x8_t dk_multiplied(int16x8_t a, int16x8_t b)
 {
     const int16x8_t product = vqrdmulhq_s16(a, b);
-    const int16x8_t fraction = vandq_s16(vmulq_s16(a, b), vdupq_n_s16(DK_FRACTION));
+    const uint16x8_t lower = vmulq_u16(vreinterpretq_u16_s16(a), vreinterpretq_u16_s16(b));
+    const int16x8_t fraction = vreinterpretq_s16_u16(vandq_u16(lower, vdupq_n_u16(DK_FRACTION)));
     const int16x8_t sign = vshrq_n_s16(b, 15);  // 0 or -1
     const uint16x8_t differ = vceqq_s16(vaddq_s16(fraction, sign), vdupq_n_s16(DK_BELOW_HALF));
     const int16x8_t away = vorrq_s16(sign, vdupq_n_s16(1));
