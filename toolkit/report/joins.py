@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where speech takes over from good audio and where it gives way: is there a click?
 
-A join's step is the largest difference of neighbouring samples at it; around it, within 20 ms of
-what was sent, the signal itself has steps of its own. A join no larger than those is none to hear.
+quantize.vocoder.join measures it: a kink in the wave there, by those that the wave has around it.
 """
 
 from collections.abc import Sequence
@@ -13,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.receiver import FADE, STEP
+from quantize.vocoder.join import join as measured
 
 Int16s = npt.NDArray[np.int16]
 
-_AROUND = 320  # samples before and after: 20 ms
 _SHOWN = 480  # samples on either side in a picture: 30 ms
 
 
 @dataclass(frozen=True)
 class Join:
-    """One join: at which sample, whether speech begins or ends there, its step, and the signal's
-    own largest step around it."""
+    """One join: at which sample, whether speech begins or ends there, its step, a second
+    difference, and the largest one around it."""
 
     sample: int
     begins: bool
@@ -46,24 +45,19 @@ class JoinPlot:
     at: float
 
 
-def joins(sent: Int16s, played: Int16s, gaps: Sequence[Sequence[int]]) -> list[Join]:
-    """Measure both ends of each gap, (first, packets), of `played`; `sent` is what it should be.
+def joins(played: Int16s, gaps: Sequence[Sequence[int]]) -> list[Join]:
+    """Measure both ends of each gap, (first, packets), of `played`; the end of it is no join.
 
-    The end of the recording is no join.
+    Where speech ends, the worse of both ends of the cross-fade counts.
     """
     found = []
     for first, count in gaps:
         for sample, begins in ((first * STEP, True), ((first + count) * STEP, False)):
             if 0 < sample < len(played):
-                found.append(_join(sent, played, sample, begins))
+                places = [sample] if begins else [sample, sample + FADE]
+                worst = max((measured(played, n) for n in places), key=lambda j: j.at - j.around)
+                found.append(Join(sample, begins, worst.at, worst.around))
     return found
-
-
-def _join(sent: Int16s, played: Int16s, sample: int, begins: bool) -> Join:
-    places = [sample] if begins else [sample, sample + FADE]
-    step = max(abs(int(played[n]) - int(played[n - 1])) for n in places)
-    near = sent[max(sample - _AROUND, 0) : sample + _AROUND].astype(np.int64)
-    return Join(sample, begins, step, int(np.abs(np.diff(near)).max()))
 
 
 def plot(join: Join, sent: Int16s, played: Int16s, rate: int) -> JoinPlot:

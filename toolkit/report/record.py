@@ -182,17 +182,16 @@ def _plays_as_told(record: Record) -> bool:
     )
 
 
-def _playback(verification: "Verification", pcm: Int16s) -> dict[str, Any] | None:
+def _playback(verification: "Verification") -> dict[str, Any] | None:
     found = verification.playback
     if found is None:
         return None
-    sent = in_time(pcm, found.delay, len(found.pcm))
     return {
         "kinds": found.kinds,
         "slots": found.slots,
         "gaps": [list(gap) for gap in found.gaps],
         "delay": found.delay,
-        "joins": [join.as_json() for join in joins(sent, found.pcm, found.gaps)],
+        "joins": [join.as_json() for join in joins(found.pcm, found.gaps)],
     }
 
 
@@ -218,7 +217,7 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
             "layers": [{key: layer[key] for key in _LAYER + _COST} for layer in manifest["layers"]],
         },
         "board": _board(verification.target),
-        "playback": _playback(verification, pcm),
+        "playback": _playback(verification),
         "bench": known_figures(
             verification.target.name, verification.stage.name, verification.stage.hash
         ),
