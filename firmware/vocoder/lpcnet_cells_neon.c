@@ -69,10 +69,10 @@ static inline int32x4_t candidate(const int32_t *heard, const int32_t *kept, int
     return vaddq_s32(vld1q_s32(heard), vaddq_s32(of_state, of_state));
 }
 
-// (was - h) z
-static inline int16x4_t kept_part(int16x4_t was, int16x4_t h, int16x4_t z)
+// (was - h) z, which may wrap around.
+static inline uint16x4_t moved(int16x4_t h, int16x4_t was, int16x4_t z)
 {
-    return vshrn_n_s32(vmlsl_s16(vmull_s16(was, z), h, z), 15);
+    return vreinterpret_u16_s16(vshrn_n_s32(vmlsl_s16(vmull_s16(was, z), h, z), 15));
 }
 
 void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, int16_t *state,
@@ -88,9 +88,10 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
             read_table(dk_lpcnet_tanh, candidate(for_h + i, kept + i, vget_low_s16(r)),
                        candidate(for_h + i + 4, kept + i + 4, vget_high_s16(r)), TANH_SHIFT);
         const int16x8_t was = vld1q_s16(state + i);
-        const int16x8_t now = vaddq_s16(
-            h, vcombine_s16(kept_part(vget_low_s16(was), vget_low_s16(h), vget_low_s16(z)),
-                            kept_part(vget_high_s16(was), vget_high_s16(h), vget_high_s16(z))));
+        const uint16x8_t by =
+            vcombine_u16(moved(vget_low_s16(h), vget_low_s16(was), vget_low_s16(z)),
+                         moved(vget_high_s16(h), vget_high_s16(was), vget_high_s16(z)));
+        const int16x8_t now = vreinterpretq_s16_u16(vaddq_u16(vreinterpretq_u16_s16(h), by));
         vst1q_s16(state + i, now);
         vst1_s8(x + i, vqrshrn_n_s16(now, 8));
     }
