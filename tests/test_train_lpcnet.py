@@ -158,6 +158,7 @@ def test_workers_make_the_same_batches(sampler: SpeechSampler) -> None:
         assert len(got) == len(want)
         for one, other in zip(got, want, strict=True):
             assert all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
+    assert list(batches(sampler, 7, SHORT)) == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
