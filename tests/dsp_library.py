@@ -26,6 +26,7 @@ void dk_real_fft(int32_t *x, int32_t *bins);
 void dk_levinson(const int32_t *lags, int32_t *lpc);
 int32_t dk_energy16(const int16_t *x, size_t count);
 void dk_correlate16(const int16_t *now, const int16_t *past, int32_t *dots);
+void dk_normalise16(const int16_t *past, uint32_t energy, const int32_t *dots, int16_t *out);
 uint32_t dk_peak32(const int32_t *x, size_t count);
 uint64_t dk_energy32(const int32_t *x, size_t count, int down);
 int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down);

@@ -172,6 +172,18 @@ def test_correlations_and_energies(dsp: DspLibrary) -> None:
         assert dsp.lib.dk_energy16(dsp.pointer(x), count) == int(wide[:count] @ wide[:count])
 
 
+@pytest.mark.parametrize("energy", [1, 2, 3, 32768, 2**31, 2**32 - 1, 3 << 17])
+def test_normalise(dsp: DspLibrary, energy: int) -> None:
+    past = np.zeros(384, np.int16)
+    dots = RNG.integers(-(energy // 2), energy // 2 + 1, 224)
+    dots[:2] = energy // 2, -(energy // 2)
+    got = np.zeros(224, np.int16)
+    data = dots.astype(np.int32)
+    dsp.lib.dk_normalise16(dsp.pointer(past), energy, dsp.pointer(data), dsp.pointer(got))
+    want = correlation.quotient(dots, np.full(224, energy, np.int64))
+    assert got.tolist() == want.tolist()
+
+
 @pytest.mark.parametrize("top", [0, 1, 2**15 - 1, 2**24, 2**27, int(1.69 * 2**30)])
 def test_spans(dsp: DspLibrary, top: int) -> None:
     x = RNG.integers(-top, top + 1, 64).astype(np.int32)

@@ -7,6 +7,7 @@
 #include "dsp/correlate.h"
 #include "dsp/dot.h"
 #include "dsp/lpc.h"
+#include "dsp/normalise.h"
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
@@ -74,15 +75,6 @@ static int common_shift(const int32_t span[DK_SPAN])
     return coarse + fine + (energy >> (fine > 0 ? 2 * fine : 0) > MOST_ENERGY);
 }
 
-// 2 dot / energy, Q15, cut towards zero; 2 |dot| <= energy, energy > 0.
-static int16_t quotient(int32_t dot, uint32_t energy)
-{
-    const int up = __builtin_clz(energy);
-    const uint32_t size = (dk_magnitude(dot) << up) / (energy << up >> 16);
-    const int32_t y = size < INT16_MAX ? (int32_t)size : INT16_MAX;
-    return (int16_t)(dot < 0 ? -y : y);
-}
-
 void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
 {
     alignas(int32_t) int16_t e[DK_SPAN];  // |e[n]| is 1.7 * 2^30 at most: room to round
@@ -95,11 +87,7 @@ void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS])
     energy += (uint32_t)dk_energy16(now, DK_FEATURES_FRAME);
     energy += (uint32_t)dk_energy16(e, DK_FEATURES_FRAME);
     dk_correlate16(now, e, dots);
-    for (size_t i = 0; i < DK_PITCH_LAGS; i++) {
-        out[i] = quotient(dots[i], energy);
-        const int32_t enters = e[i + DK_FEATURES_FRAME], leaves = e[i];
-        energy += (uint32_t)(enters * enters) - (uint32_t)(leaves * leaves);
-    }
+    dk_normalise16(e, energy, dots, out);
 }
 
 int32_t dk_features_pitch(const int16_t *scores, unsigned frac)

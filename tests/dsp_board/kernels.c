@@ -9,6 +9,7 @@
 #include "dsp/correlate.h"
 #include "dsp/fft.h"
 #include "dsp/filter.h"
+#include "dsp/normalise.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
 
@@ -75,6 +76,7 @@ static void correlate(int round)
     enum { SPAN = DK_CORRELATE_SAMPLES + 256 };
     static alignas(int32_t) int16_t x[SPAN];
     static int32_t dots[DK_CORRELATE_LAGS];
+    static int16_t ratios[DK_CORRELATE_LAGS];
     fill16(x, SPAN, round < 8 ? 4 : round, round < 8 ? round : 10);
     if (round >= 12) {
         fill16(x, SPAN, 4, 2);
@@ -82,9 +84,33 @@ static void correlate(int round)
     }
     dk_correlate16(x + SPAN - DK_CORRELATE_SAMPLES, x, dots);
     take(dots, sizeof dots);
+    uint32_t energy = 1U << round % 8;
+    energy += (uint32_t)dk_energy16(x, DK_CORRELATE_SAMPLES);
+    energy += (uint32_t)dk_energy16(x + SPAN - DK_CORRELATE_SAMPLES, DK_CORRELATE_SAMPLES);
+    dk_normalise16(x, energy, dots, ratios);
+    take(ratios, sizeof ratios);
     for (size_t count = 8; count <= SPAN; count += 40) {
-        const int32_t energy = dk_energy16(x, count);
-        take(&energy, sizeof energy);
+        const int32_t part = dk_energy16(x, count);
+        take(&part, sizeof part);
+    }
+}
+
+// Any energy, and every sum that it allows.
+static void normalise(int round)
+{
+    static int16_t x[DK_CORRELATE_SAMPLES + DK_CORRELATE_LAGS], ratios[DK_CORRELATE_LAGS];
+    static int32_t dots[DK_CORRELATE_LAGS];
+    for (int again = 0; again < 40; again++) {
+        const uint32_t energy = 1U + (uint32_t)noise() % (UINT32_MAX >> round);
+        for (size_t i = 0; i < DK_CORRELATE_LAGS; i++) {
+
+            const int64_t part = (int64_t)(energy / 2) * ((uint32_t)noise() >> 16) >> 16;
+            dots[i] = (int32_t)(i % 2 > 0 ? part : -part);
+        }
+        dots[0] = (int32_t)(energy / 2);
+        dots[1] = -dots[0];
+        dk_normalise16(x, energy, dots, ratios);
+        take(ratios, sizeof ratios);
     }
 }
 
@@ -160,8 +186,8 @@ int main(void)
         const char *name;
         void (*run)(int round);
     } kernels[] = {
-        {"correlate", correlate}, {"fft", spectrum}, {"filter", filter},
-        {"echo", echo},           {"spans", spans},  {"window", window},
+        {"correlate", correlate}, {"normalise", normalise}, {"fft", spectrum},  {"filter", filter},
+        {"echo", echo},           {"spans", spans},         {"window", window},
     };
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         seed = 1;
