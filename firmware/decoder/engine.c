@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "decoder/decoder.h"
-#include "decoder_config.h"
 #include "engine_sizes.h"
 
 enum { HEAR = 0, PAYLOAD = 1, CHUNKS = 2, SPEAK = 3 };
@@ -93,13 +92,4 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     return DK_OK;
 }
 
-const dk_engine dk_app_engine = {
-    .stage = "decoder",
-    .target = DK_ENGINE_TARGET,
-    .model_hash = DK_ENGINE_MODEL_HASH,
-    .input_bytes = DK_ENGINE_INPUT_BYTES,
-    .output_bytes = DK_ENGINE_OUTPUT_BYTES,
-    .trace_bytes = DK_ENGINE_TRACE_BYTES,
-    .reset = reset,
-    .step = step,
-};
+DK_APP_ENGINE(reset, step);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "encoder/encoder.h"
-#include "encoder_config.h"
 #include "engine_sizes.h"
 
 enum {
@@ -63,13 +62,4 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     return DK_OK;
 }
 
-const dk_engine dk_app_engine = {
-    .stage = DK_ENGINE_STAGE,
-    .target = DK_ENGINE_TARGET,
-    .model_hash = DK_ENGINE_MODEL_HASH,
-    .input_bytes = DK_ENGINE_INPUT_BYTES,
-    .output_bytes = DK_ENGINE_OUTPUT_BYTES,
-    .trace_bytes = DK_ENGINE_TRACE_BYTES,
-    .reset = reset,
-    .step = step,
-};
+DK_APP_ENGINE(reset, step);

@@ -21,7 +21,6 @@ from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.arena import plan
 from toolkit.codegen.engine import (
     decoder_cmake,
-    decoder_config,
     encoder_config,
     engine_sizes,
     network_engine,
@@ -48,7 +47,7 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
     """Write build_dir/generated/ for a target and return (and write) its manifest."""
     stage = stage_of(model)
     place = partial(section_of, target)
-    files = {"engine_sizes.h": engine_sizes(stage), "dredkit_wire.h": wire_header()}
+    files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}
     for network in stage.networks:
         name = network.graph.name
         files |= {
@@ -58,14 +57,13 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
             f"{name}.c": step_source(network, _batch(network, stage)),
         }
     if isinstance(stage, NetworkStage):
-        files["engine.c"] = network_engine(stage.model, target.name)
+        files["engine.c"] = network_engine(stage.model)
     elif isinstance(stage, EncoderStage):
-        files["encoder_config.h"] = encoder_config(stage, target.name)
+        files["encoder_config.h"] = encoder_config(stage)
         files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
     elif isinstance(stage, DecoderStage):
         voice, tables = voice_name(stage.model.voice), stage.model.networks.tables
         files["decoder.cmake"] = decoder_cmake(voice)
-        files["decoder_config.h"] = decoder_config(stage, target.name)
         files["vocoder_config.h"] = vocoder_config(voice)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
         files |= voice_files(stage.model.voice, target.isa, place)

@@ -25,6 +25,19 @@ typedef struct {
 
 extern const dk_engine dk_app_engine;
 
+// Defines the instance; engine_sizes.h, generated, has all but its functions.
+#define DK_APP_ENGINE(reset_function, step_function) \
+    const dk_engine dk_app_engine = { \
+        .stage = DK_ENGINE_STAGE, \
+        .target = DK_ENGINE_TARGET, \
+        .model_hash = DK_ENGINE_MODEL_HASH, \
+        .input_bytes = DK_ENGINE_INPUT_BYTES, \
+        .output_bytes = DK_ENGINE_OUTPUT_BYTES, \
+        .trace_bytes = DK_ENGINE_TRACE_BYTES, \
+        .reset = (reset_function), \
+        .step = (step_function), \
+    }
+
 #ifdef DK_PROFILE
 // In an image made for `dredkit bench` a trace holds times, not values: see firmware/nn/trace.c.
 // `ticks` is when the step began.
