@@ -76,7 +76,8 @@ static inline void either(const dk_matrix8 *matrix, const vectors_t *v, const si
 void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
                       int16_t *y, ptrdiff_t y_apart)
 {
-    vectors_t v = {x, x_apart, y, y_apart};
+    vectors_t v = {.x = x, .x_apart = x_apart, .y_apart = y_apart};
+    v.y = y;
     while (steps > 0) {
         size_t now = matrix->bias == NULL ? 1 : steps < MOST ? steps : MOST;
         switch (now) {

@@ -17,7 +17,8 @@ typedef struct {
     size_t vectors;  // 2 or 4
 } inputs_t;
 
-// An instruction a line:
+// Pointers are not to constants where assembly writes. An instruction a line:
+// NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
 
 // Sums are in r0, r2, .. lr: only even registers can hold one. Of two rows and four vectors, the
@@ -64,7 +65,7 @@ typedef struct {
 // The sums of eight rows at w, for each vector those of even rows before those of odd ones; `sums`
 // lies on 16 bytes.
 static __attribute__((noinline)) void for_four(const int8_t *w, const int8_t *begin, size_t count,
-                                               int32_t *sums)
+                                               void *sums)
 {
     const int8_t *x;
     size_t n;
@@ -80,7 +81,7 @@ static __attribute__((noinline)) void for_four(const int8_t *w, const int8_t *be
 }
 
 static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *begin, size_t count,
-                                              int32_t *sums)
+                                              void *sums)
 {
     const int8_t *x;
     size_t n;
@@ -95,6 +96,7 @@ static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *beg
         : USED);
 }
 // clang-format on
+// NOLINTEND(readability-non-const-parameter)
 
 // Eight results of a vector, from the sums of the rows and their biases and factors.
 static inline int16x8_t requantise(const int32_t sums[ROWS], const int32_t table[2 * ROWS])
