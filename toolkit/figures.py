@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The committed figures of `dredkit bench`, one file a target and run, and whether one has grown.
 
-They are of the shipped weights and clip, and of instructions, so that they come out the same
-everywhere: `dredkit bench --all` compares them, `--write` makes them anew.
+They are of the shipped weights and clip, some of an Opus release's weights, and of instructions, so
+that they come out the same everywhere: `dredkit bench --all` compares them, `--write` makes them
+anew.
 """
 
 import json
@@ -20,7 +21,9 @@ FOLDER = TARGETS / "figures"
 TOLERANCE = 0.02  # by how much a figure may grow over a committed one
 STEPS = 25  # of 20 ms
 VOICES = {"decoder-pulse": "pulse", "decoder-lpcnet": "lpcnet"}
-RUNS = ("encoder", *VOICES)
+KERNELS = "kernels"  # single products: toolkit/bench_kernels.py
+OPUS = "opus-"  # before runs with the weights of an Opus release, which are not part of this
+RUNS = (KERNELS, "encoder", *VOICES, f"{OPUS}encoder", f"{OPUS}decoder-pulse")
 # What a report keeps of figures.
 _SHOWN = ("target", "stage", "unit", "steps", "parts", "layers")
 # Boards too small for a run.

@@ -14,7 +14,7 @@ from toolkit.cycles.estimate import check_countable
 from toolkit.errors import BoardError, LinkError
 from toolkit.figures import STEPS, Figure
 from toolkit.pipeline import connected, prepare_to_measure
-from toolkit.shipped import Shipped
+from toolkit.shipped import run_stage
 from toolkit.stage import Stage
 from toolkit.steps import CLIP
 from toolkit.targets import Target, load_target
@@ -63,12 +63,11 @@ def measure(
 
 def measure_figure(
     figure: Figure,
-    shipped: Shipped,
     build_root: Path,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Bench:
     """Measure what a committed figure is of."""
-    made, target = shipped.stage(figure.run), load_target(figure.target)
+    made, target = run_stage(figure.run), load_target(figure.target)
     for left in reversed(range(_TRIES)):
         try:
             return measure(made, target, build_root, steps=STEPS, quiet=True)

@@ -1,33 +1,63 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stages that committed figures are of: the shipped weights, quantised once for all targets."""
+"""The stages that committed figures are of, each quantised once for all targets."""
 
-from functools import cached_property
+import os
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 from quantize.decoder import DecoderModel
 from quantize.dred.redundancy import DecoderNetworks
 from quantize.encoder import EncoderModel
-from toolkit.figures import VOICES
+from toolkit.bench_kernels import KernelsStage
+from toolkit.errors import InputError
+from toolkit.figures import KERNELS, OPUS, VOICES
 from toolkit.importers import SHIPPED
+from toolkit.paths import ROOT
 from toolkit.stage import Stage, stage_of
 from toolkit.steps import Sources, quantise_decoder, quantise_encoder
 from toolkit.voice import voice_model
 
 
-class Shipped:
-    """The stages of the shipped weights, each made when it is first asked for."""
+def opus_folder() -> Path | None:
+    """The folder with the weights of an Opus release, which is no part of the repository.
 
-    @cached_property
-    def _sender(self) -> EncoderModel:
-        return quantise_encoder(Sources(SHIPPED))[0]
+    Looked for in the environment variable DREDKIT_UPSTREAM, then beside the checkout.
+    """
+    named = os.environ.get("DREDKIT_UPSTREAM")
+    folder = Path(named) if named else ROOT.parent / "shared" / "opus-1.6"
+    return folder if (folder / "weights" / "rdovae_enc.bin").is_file() else None
 
-    @cached_property
-    def _networks(self) -> DecoderNetworks:
-        sources = Sources(SHIPPED, voice=VOICES["decoder-pulse"])
-        return quantise_decoder(sources, self._sender)[0].networks
 
-    def stage(self, run: str) -> Stage:
-        """The stage of a run."""
-        if run == "encoder":
-            return stage_of(self._sender)
-        model = DecoderModel(self._networks, voice_model(VOICES[run]))
-        return stage_of(model, sender=self._sender)
+def run_stage(run: str) -> Stage:
+    """The stage of a run of toolkit/figures.py; InputError where its weights are not here."""
+    if run == KERNELS:
+        return KernelsStage()
+    opus = run.startswith(OPUS)
+    run = run.removeprefix(OPUS)
+    sender = _sender(opus)
+    if run == "encoder":
+        return stage_of(sender)
+    return stage_of(DecoderModel(_networks(opus), voice_model(VOICES[run])), sender=sender)
+
+
+def _sources(opus: bool) -> Sources:
+    if not opus:
+        return Sources(SHIPPED, voice="pulse")
+    folder = opus_folder()
+    if folder is None:
+        raise InputError("no weights of an Opus release: set DREDKIT_UPSTREAM to their folder")
+    weights = folder / "weights"
+    own = Sources(weights / "rdovae_enc.bin", pitch=weights / "pitchdnn.bin", voice="pulse")
+    tables = folder / "golden" / "dred_stats_tables.u8"
+    return replace(own, tables=tables, decoder=weights / "rdovae_dec.bin")
+
+
+@cache
+def _sender(opus: bool) -> EncoderModel:
+    return quantise_encoder(_sources(opus))[0]
+
+
+@cache
+def _networks(opus: bool) -> DecoderNetworks:
+    return quantise_decoder(_sources(opus), _sender(opus))[0].networks

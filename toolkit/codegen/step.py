@@ -62,7 +62,7 @@ def step_source(model: QuantisedModel, batch: int = 1) -> str:
         f'#include "{name}_weights.h"\n\n'
         f"void dk_{name}_reset(dk_{name} *self)\n{{\n    memset(self, 0, sizeof *self);\n}}\n\n"
         f"{_signature(model, batch)}\n{{\n    dk_trace_start(trace);\n{body}"
-        "    (void)trace;\n    (void)self;\n}\n"
+        "    (void)trace;\n    (void)self;\n    (void)work;\n}\n"
     )
 
 

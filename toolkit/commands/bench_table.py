@@ -65,11 +65,11 @@ def figures_table(measured: Mapping[Figure, Facts]) -> Table:
     """Many measurements, a line for each part."""
     rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     texts = ("target", "run", "part")
-    for heading in (*texts, "mean", "a MAC", "limit", "bytes read"):
+    for heading in (*texts, "mean", "a MAC", "limit"):
         rows.add_column(heading, justify="left" if heading in texts else "right", no_wrap=True)
     for figure, facts in measured.items():
         for part in facts["parts"]:
             shown = _figures(part, part["steps"], facts["step"]["mean"] * facts["steps"])
             names = figure.target, figure.run, part["name"]
-            rows.add_row(*names, *(shown[i] for i in (0, 3, 4, 5)))
+            rows.add_row(*names, *(shown[i] for i in (0, 3, 4)))
     return rows
