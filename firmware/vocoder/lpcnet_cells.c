@@ -57,7 +57,6 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
         x[i] = (dk_lpcnet_number)(narrow < 127 ? narrow : 127);
     }
 }
-#endif
 
 int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
 {
@@ -68,5 +67,6 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     }
     return dk_lpcnet_logit_of(sums[0], sums[1], dk_lpcnet_tree_scale[node]);
 }
+#endif
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's products and gates on AArch64: eight of them at once. The rest of the loop is
-// the portable file's, which the compiler vectorises.
+// The sample loop's products, gates and tree with NEON: eight of them at once. The rest of the loop
+// is the portable file's, which the compiler vectorises.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_LPCNET_NEON)
@@ -26,14 +26,20 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
     const uint8_t *index = matrix->index;
     const dk_readable *all = (const dk_readable *)x;
     for (const int32_t *last = sums + matrix->rows; sums < last; sums += ROWS) {
-        uint32_t twos = index[0];
+        const uint32_t more = index[0] - 1U;
         const int8_t *in = x + (uint32_t)COLS * index[1];
         dk_block_sums s;
         dk_add_blocks(&s, true, &w, index + 2, &in, all);
         index += 4;
-        while (--twos > 0) {
+        if (more % 2 > 0) {
             dk_add_blocks(&s, false, &w, index, &in, all);
             index += 2;
+        }
+#pragma GCC unroll 1
+        for (uint32_t left = more / 2; left > 0; left--) {
+            dk_add_blocks(&s, false, &w, index, &in, all);
+            dk_add_blocks(&s, false, &w, index + 2, &in, all);
+            index += 4;
         }
         const int32x4_t upper = dk_add_neighbours(s.rows01, s.rows23);
         const int32x4_t lower = dk_add_neighbours(s.rows45, s.rows67);
@@ -95,6 +101,32 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
         vst1q_s16(state + i, now);
         vst1_s8(x + i, vqrshrn_n_s16(now, 8));
     }
+}
+
+// Both halves of a node side by side, up to where their tables are read.
+int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
+{
+    int32x4_t s0 = vdupq_n_s32(0), s1 = s0;
+    for (uint32_t i = 0; i < DK_LPCNET_B; i += LANES) {
+        const int16x8_t in = vld1q_s16(state + i);
+        const int16x8_t w0 = vld1q_s16(dk_lpcnet_tree_weights[node][0] + i);
+        const int16x8_t w1 = vld1q_s16(dk_lpcnet_tree_weights[node][1] + i);
+        s0 = vmlal_s16(s0, vget_low_s16(in), vget_low_s16(w0));
+        s1 = vmlal_s16(s1, vget_low_s16(in), vget_low_s16(w1));
+        s0 = vmlal_s16(s0, vget_high_s16(in), vget_high_s16(w0));
+        s1 = vmlal_s16(s1, vget_high_s16(in), vget_high_s16(w1));
+    }
+    const int32x4_t quarters = dk_add_neighbours(s0, s1);
+    const int32x2_t halves = vpadd_s32(vget_low_s32(quarters), vget_high_s32(quarters));
+    const int32x2_t sums = vadd_s32(halves, vld1_s32(dk_lpcnet_tree_bias[node]));
+    const int32x2_t steps = vshr_n_s32(sums, DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC);
+    const int32x2_t least = vdup_n_s32(-DK_LPCNET_TANH_HALF);
+    const int32x2_t places = vmax_s32(vmin_s32(steps, vdup_n_s32(DK_LPCNET_TANH_HALF - 1)), least);
+    const int16_t *tanh = dk_lpcnet_tanh + DK_LPCNET_TANH_HALF;
+    const int16_t *scale = dk_lpcnet_tree_scale[node];
+    const int32_t logit =
+        tanh[vget_lane_s32(places, 0)] * scale[0] + tanh[vget_lane_s32(places, 1)] * scale[1];
+    return dk_saturate16((logit + (1 << (DK_LPCNET_LOGIT_SHIFT - 1))) >> DK_LPCNET_LOGIT_SHIFT);
 }
 
 #endif
