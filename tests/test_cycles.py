@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Blocks counted on emulated boards, and the cycles that are estimated from them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from quantize.decoder import Chunk, DecoderModel, Speak, Take
+from tests.decoder_models import random_networks, random_payload
 from tests.random_models import random_inputs, random_model
 from toolkit.bench import bench
 from toolkit.budget import MEASURED, ONE_EACH
@@ -18,9 +21,10 @@ from toolkit.cycles.code import Code
 from toolkit.cycles.counter import Block, BlockCounter, End, parse_record
 from toolkit.cycles.estimate import SectionCost, estimate, layer_cycles, model_of
 from toolkit.cycles.models import MODELS
+from toolkit.decoder_stage import DecoderStage, rows_of
 from toolkit.errors import BoardError, InputError, ToolError
 from toolkit.pipeline import connected, prepare, prepare_to_measure
-from toolkit.stage import stage_of
+from toolkit.stage import Stage, stage_of
 from toolkit.stream import Streamed
 from toolkit.targets import load_target, target_names
 from toolkit.verify import Verification, verify
@@ -85,27 +89,42 @@ def test_blocks_add_up_to_the_timers_instructions(name: str, tmp_path: Path) -> 
     assert code.interrupts.isdisjoint(cost.name for cost in found.functions)
 
 
-def test_bench_tells_the_cycles_of_layers_beside_their_instructions(tmp_path: Path) -> None:
-    target = load_target("netduinoplus2")
+def a_network() -> tuple[Stage, np.ndarray]:
     model = random_model(SEED)
-    prepared = prepare_to_measure(model, target, tmp_path)
+    return stage_of(model), random_inputs(model, STEPS, SEED)
+
+
+def a_receiver() -> tuple[Stage, np.ndarray]:
+    """Its ops run different layers, some of them for three chunks at once."""
+    stage = DecoderStage(DecoderModel(random_networks(), "pulse"), batch=3)
+    return stage, rows_of([Take(0, random_payload(SEED, chunks=5)), Chunk(3), Chunk(3), Speak()])
+
+
+@pytest.mark.parametrize("made", [a_network, a_receiver])
+def test_bench_tells_the_cycles_of_layers_beside_their_instructions(
+    made: Callable[[], tuple[Stage, np.ndarray]], tmp_path: Path
+) -> None:
+    target = load_target("netduinoplus2")
+    stage, inputs = made()
+    prepared = prepare_to_measure(stage, target, tmp_path)
     assert prepared.build is not None
     counter = BlockCounter(prepared.build.elf)
     with connected(prepared, port=None, serial="socket", counter=counter) as session:
         found = bench(
             session,
             target=target,
-            stage=stage_of(model),
+            stage=stage,
             manifest=prepared.manifest,
             build_id=prepared.build.build_id,
-            inputs=random_inputs(model, STEPS, SEED),
+            inputs=inputs,
             counter=counter,
         )
     facts = found.as_json()
     assert (facts["unit"], facts["cycles"]["model"]) == ("instructions", MODELS["cortex-m4"].text)
+    times = {part["name"]: part["steps"] for part in facts["parts"]}
     for key, whole in (("mean", facts["step"]), ("cycles", facts["step"]["cycles"])):
-        total = sum(layer[key] for layer in facts["layers"])
-        assert total == pytest.approx(whole["mean"], abs=2)
+        total = sum(layer[key] * times[layer["part"]] for layer in facts["layers"])
+        assert total == pytest.approx(whole["mean"] * len(inputs), abs=2 * len(inputs))
     assert facts["step"]["cycles"]["mean"] > facts["step"]["mean"]
 
 

@@ -50,11 +50,10 @@ void dk_conv1d_windows(void *memory, size_t taps, size_t dilation, size_t steps,
 uint8_t *dk_trace_batch(uint8_t *trace, size_t apart, size_t steps, const int16_t *values,
                         size_t count)
 {
-    if (trace == NULL) {
-        return NULL;
-    }
+    // Without a trace too: who counts cycles sees by these calls where a layer ends.
     for (size_t step = 0; step < steps; step++) {
-        (void)dk_trace(trace + step * apart, values + step * count, count);
+        uint8_t *at = trace == NULL ? NULL : trace + step * apart;
+        (void)dk_trace(at, values + step * count, count);
     }
-    return trace + count * sizeof values[0];
+    return trace == NULL ? NULL : trace + count * sizeof values[0];
 }
