@@ -28,6 +28,7 @@ static void lowpass(const int32_t *x, int32_t *y)
 {
     const int32_t one = 1 << LOWPASS_FRAC, limit = 1 << (LOWPASS_FRAC - 1);
     int32_t x2 = x[-2], x1 = x[-1], y2 = y[-2], y1 = y[-1];
+#pragma GCC unroll 4
     for (const int32_t *end = x + DK_FEATURES_FRAME; x < end; x++, y++) {
         int64_t sum = one / 2;
         sum += (int64_t)(*x + x2) * one;

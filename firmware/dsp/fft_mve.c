@@ -5,6 +5,11 @@
 
 #if defined(DK_DSP_MVE)
 
+#if !defined(__clang__)
+// gcc would load operands long before their turn, and there are only eight vector registers.
+#pragma GCC optimize("no-schedule-insns")
+#endif
+
 #include <arm_mve.h>
 
 #define FRAC 30
