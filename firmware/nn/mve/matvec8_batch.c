@@ -149,16 +149,20 @@ static void dense(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_
 // Gather the inputs of a group of blocks, as words; returns where the next group's index starts.
 // `vectors` is a constant of every call, so that there is no loop over it.
 static inline const uint8_t *gather(inputs_t *in, const uint8_t *index, const int32_t *x,
-                                    uint32_t apart, const size_t vectors)
+                                    size_t apart, const size_t vectors)
 {
     int32_t *to = (int32_t *)(void *)in->turns;
+    const int32_t *from[MOST];
+#pragma GCC unroll 4
+    for (size_t i = 0; i < vectors; i++) {
+        from[i] = x + i * apart;
+    }
     in->count = *index++;
     for (const uint8_t *end = index + BLOCK_COLS * in->count; index < end; index += BLOCK_COLS) {
-        uint32x4_t columns = vldrbq_u32(index);
+        const uint32x4_t columns = vldrbq_u32(index);
 #pragma GCC unroll 4
         for (size_t i = 0; i < vectors; i++) {
-            vstrwq_s32(to, vldrwq_gather_shifted_offset_s32(x, columns));
-            columns = vaddq_n_u32(columns, apart);
+            vstrwq_s32(to, vldrwq_gather_shifted_offset_s32(from[i], columns));
             to += LANES / sizeof *to;
         }
     }
@@ -171,7 +175,7 @@ static void sparse(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size
     const int8_t *w = matrix->weights;
     const uint8_t *index = matrix->index;
     const int32_t *words = (const int32_t *)(const void *)x;
-    const uint32_t apart = x_apart / sizeof *words;
+    const size_t apart = x_apart / sizeof *words;
     for (size_t row = 0; row < matrix->rows; row += ROWS) {
         if (in->vectors == MOST) {
             index = gather(in, index, words, apart, MOST);
