@@ -25,6 +25,7 @@ from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
 from toolkit.decoder_stage import DecoderStage
 from toolkit.isas import kernel_files
+from toolkit.stage import stage_of
 from toolkit.targets import load_target
 
 
@@ -111,6 +112,8 @@ def test_the_manifest_tells_what_a_batch_saves(networks: DecoderNetworks) -> Non
 
 
 def test_what_cannot_run_at_once_is_refused(networks: DecoderNetworks) -> None:
+    with pytest.raises(InputError, match="--batch 2: only a receiver decodes chunks"):
+        stage_of(networks.step, batch=2)
     for batch in (0, 5):
         with pytest.raises(InputError, match=r"--batch \d: want 1..4"):
             DecoderStage(DecoderModel(networks, "pulse"), batch=batch)
