@@ -217,6 +217,7 @@ def test_layers_get_their_sections_in_the_order_in_which_they_ran() -> None:
         SectionCost(End.STEP, 10, 32.0),
     ]
     assert layer_cycles([step], [[2, 0, 1]], 4).tolist() == [[12.0, 16.0, 2.0, 0.0, 33.0]]
+    assert layer_cycles([step], [[]], 1).tolist() == [[0.0, 63.0]]  # the voice's
     with pytest.raises(InputError, match="step 0 ran other layers"):
         layer_cycles([step], [[0, 1]], 4)
 

@@ -187,10 +187,14 @@ def layer_cycles(
 
     `orders` has, for each step, its layers as they ran. As in toolkit/spans.py, what lies between
     two layers and belongs to no network counts to the layer before, or to the rest where none is
-    before. Raises InputError where a step ran other layers than `orders` has.
+    before. A step without layers in `orders` may have run a network of its voice, which leaves no
+    trace. Raises InputError where a step ran other layers than `orders` has.
     """
     found = np.zeros((len(sections), layers + 1))
     for number, (step, order) in enumerate(zip(sections, orders, strict=True)):
+        if not order:
+            found[number, layers] = sum(section.cycles for section in step)
+            continue
         if sum(section.end == End.LAYER for section in step) != len(order):
             raise InputError(f"step {number} ran other layers than its trace tells")
         left, last = list(order), layers
