@@ -41,11 +41,14 @@ def told(*command: str | Path) -> str:
     ).stdout
 
 
-def of_host(main: str, folder: Path) -> str:
-    program = folder / "host"
-    command = ["gcc", "-O2", *COMMON, str(HERE / main), *FIRMWARE, "-o", str(program)]
-    subprocess.run(command, check=True)
-    return told(program)
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each test program says on this machine."""
+    folder = tmp_path_factory.mktemp("host")
+    for main in MAINS:
+        command = ["gcc", "-O2", *COMMON, str(HERE / main), *FIRMWARE, "-o", str(folder / main)]
+        subprocess.run(command, check=True)
+    return {main: told(folder / main) for main in MAINS}
 
 
 def need(*tools: str) -> None:
@@ -56,27 +59,31 @@ def need(*tools: str) -> None:
 
 @pytest.mark.parametrize("main", MAINS)
 @pytest.mark.parametrize("machine", CORES)
-def test_a_core_computes_what_the_host_does(machine: str, main: str, tmp_path: Path) -> None:
+def test_a_core_computes_what_the_host_does(
+    machine: str, main: str, host: dict[str, str], tmp_path: Path
+) -> None:
     need("arm-none-eabi-gcc", "qemu-system-arm")
     image = tmp_path / "board.elf"
     command = ["arm-none-eabi-gcc", "-mthumb", *CORES[machine], *COMMON, *LINK]
     command += [str(HERE / "start.c"), str(HERE / main), *FIRMWARE, "-o", str(image)]
     subprocess.run(command, check=True)
     emulator = ["qemu-system-arm", "-M", machine, "-nographic", "-semihosting"]
-    assert told(*emulator, "-kernel", image) == of_host(main, tmp_path)
+    assert told(*emulator, "-kernel", image) == host[main]
 
 
 @pytest.mark.parametrize("main", MAINS)
 @pytest.mark.parametrize("core", PROGRAMS)
-def test_neon_computes_what_the_host_does(core: str, main: str, tmp_path: Path) -> None:
+def test_neon_computes_what_the_host_does(
+    core: str, main: str, host: dict[str, str], tmp_path: Path
+) -> None:
     compiler, emulator, options = PROGRAMS[core]
     need(compiler, emulator)
     image = tmp_path / "program"
     command = [compiler, f"-mcpu={core}", *options, *COMMON, str(HERE / main), *FIRMWARE]
     subprocess.run([*command, "-o", str(image)], check=True)
-    assert told(emulator, image) == of_host(main, tmp_path)
+    assert told(emulator, image) == host[main]
 
 
-def test_extremes_are_told_kernel_by_kernel(tmp_path: Path) -> None:
-    lines = [line.split() for line in of_host("kernels.c", tmp_path).splitlines()]
+def test_extremes_are_told_kernel_by_kernel(host: dict[str, str]) -> None:
+    lines = [line.split() for line in host["kernels.c"].splitlines()]
     assert len({value for _, value in lines}) == len(lines) >= 5

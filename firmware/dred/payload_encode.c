@@ -72,18 +72,20 @@ static void encode_symbol(dk_range_encoder *coder, int32_t symbol, unsigned deca
     encode_magnitude(coder, (uint32_t)(symbol < 0 ? -symbol : symbol) - 1, decay, limit);
 }
 
-static bool encode_row(dk_dred_writer *writer, dk_dred_row row, const int32_t *values)
+static bool encode_row(dk_dred_writer *writer, const dk_dred_row *row, const int32_t *values)
 {
-    for (unsigned i = 0; i < row.count; i++) {
-        const unsigned decay = row.decay[i], p_zero = row.p_zero[i];
+    const uint8_t *decays = row->decay, *p_zeros = row->p_zero;
+    const unsigned count = row->count;
+    for (unsigned i = 0; i < count; i++) {
+        const unsigned decay = decays[i], p_zero = p_zeros[i];
         if (!dk_dred_is_sent(decay, p_zero)) {
             continue;
         }
-        if (dk_dred_is_small(values[i], row.scale[i])) {
+        if (dk_dred_is_small(values[i], row->scale[i])) {
             dk_range_encode_first(&writer->coder, dk_dred_nonzero(p_zero));
             continue;
         }
-        const int16_t symbol = dk_dred_quantise(values[i], row.scale[i], row.deadzone[i]);
+        const int16_t symbol = dk_dred_quantise(values[i], row->scale[i], row->deadzone[i]);
         encode_symbol(&writer->coder, symbol, decay, p_zero, writer->limit);
     }
     return dk_range_encoder_tell(&writer->coder) <= writer->limit;
@@ -112,7 +114,7 @@ int32_t dk_dred_writer_init(dk_dred_writer *writer, const dk_dred_tables *tables
 bool dk_dred_writer_state(dk_dred_writer *writer, const int32_t state[DK_DRED_STATES])
 {
     const dk_dred_row row = dk_dred_state_row(writer->tables, writer->header.q0);
-    return encode_row(writer, row, state);
+    return encode_row(writer, &row, state);
 }
 
 bool dk_dred_writer_chunk(dk_dred_writer *writer, const int32_t latents[DK_DRED_LATENTS])
@@ -120,7 +122,7 @@ bool dk_dred_writer_chunk(dk_dred_writer *writer, const int32_t latents[DK_DRED_
     const unsigned level = dk_dred_level(&writer->header, writer->chunk);
     const dk_dred_row row = dk_dred_latent_row(writer->tables, level);
     writer->chunk++;
-    return encode_row(writer, row, latents);
+    return encode_row(writer, &row, latents);
 }
 
 void dk_dred_writer_keep(dk_dred_writer *writer)

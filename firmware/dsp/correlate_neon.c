@@ -63,7 +63,7 @@ static inline void sort(const int16_t *x, int16_t sorted[GROUPS][8][GROUP])
         { \
             seen[j] = seen[j + 1]; \
         } \
-        seen[WIDTH - 1] = vld1q_s16(past + 8 * (step + WIDTH)); \
+        seen[WIDTH - 1] = vld1q_s16(past + 8 * ((step) + WIDTH)); \
     } while (0)
 
 static inline void some_lags(int16_t sorted[GROUPS][8][GROUP], const int16_t *past, int32_t *dots)

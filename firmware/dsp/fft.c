@@ -167,6 +167,7 @@ static inline void split(dk_complex *near, dk_complex *far, uint32_t k)
     *far = (dk_complex){halved(re - turned_re), halved(turned_im - im)};
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): other files' kernels work in it.
 void dk_real_fft(int32_t x[DK_FFT_POINTS], dk_complex bins[DK_FFT_BINS])
 {
     for (size_t n = 0; n < DK_FFT_BINS; n++) {
