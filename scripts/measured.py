@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measure the README's tables anew: `python -m scripts.measured`, a quarter of an hour.
+
+Each row is a run of `dredkit verify --cycles` on an emulated board. Rows with the weights of an
+Opus release read them from $DREDKIT_UPSTREAM, else from ../shared/opus-1.6.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from toolkit.elf import symbols
+from toolkit.paths import BUILD
+
+ROOT = Path(__file__).resolve().parent.parent
+UPSTREAM = Path(os.environ.get("DREDKIT_UPSTREAM") or ROOT.parent / "shared" / "opus-1.6")
+BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
+OPUS = {
+    "--weights": "weights/rdovae_enc.bin",
+    "--pitch": "weights/pitchdnn.bin",
+    "--tables": "golden/dred_stats_tables.u8",
+    "--decoder": "weights/rdovae_dec.bin",
+}
+# The clocks of chips with the cores of the two slow FPGA images.
+CLOCKS = {"mps3-an547": 400_000_000, "mps2-an500": 480_000_000}
+CORES = {
+    "netduinoplus2": "M4",
+    "mps2-an500": "M7",
+    "mps3-an547": "M55",
+    "virt-a7": "A7",
+    "virt-a53": "A53",
+    "virt-a76": "A76",
+}
+SENDERS = [(target, weights) for target in CORES for weights in ("Opus 1.6.1", "our own")]
+RECEIVERS = [
+    ("netduinoplus2", "pulse", "Opus 1.6.1"),
+    ("netduinoplus2", "pulse", "our own"),
+    ("mps3-an547", "pulse", "Opus 1.6.1"),
+    *((target, "LPCNet", "our own") for target in CORES if target != "netduinoplus2"),
+]
+TEXT = """\
+Made by `python -m scripts.measured`: rows of `./run verify --target TARGET --stage STAGE --cycles
+--json -` (`--weights FILE`, `--voice pulse`, `--clock HZ`) on the shipped clip, in QEMU 7.2. In
+every row the board, C on this machine and the integer reference agreed on every value. Instructions
+are counted; cycles are an estimate from the code that ran, by a model of the core that `--cycles`
+names, without wait states, cache misses and mispredictions. A step of the sender is 20 ms:
+"""
+BETWEEN = """
+The receiver, with the clip's packets lost for a second and in five bursts. A chunk is 40 ms of
+redundancy decoded; to speak is 20 ms of speech, and the first time in a gap 10 ms of good samples
+before that:
+"""
+AFTER = """
+Shares are of the cycles in 20 ms at the clock named, of speaking and of the dearest step. 400 and
+480 MHz are what chips with an M55 or M7 run at; the FPGA images that QEMU emulates run at 32 and
+25 MHz, too slow for LPCNet. RAM is the whole image's, serial buffers, layer trace and the stack's
+reserve included; the sender itself is {state:,} bytes, scratch included. `./run bench --target
+TARGET` says where a step's time goes, and targets/figures/README.md which goals are met. Our own
+weights are dense, Opus' are 8x4 block sparse.
+"""
+
+
+def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, Any]:
+    """Return what `dredkit verify` found; ends the program where it failed."""
+    command = [sys.executable, "-m", "toolkit.cli", "verify", "--target", target, "--cycles"]
+    command += [*options, *(["--stage", stage] if stage == "decoder" else [])]
+    if target in CLOCKS:
+        command += ["--clock", str(CLOCKS[target])]
+    if weights != "our own":
+        for option, name in OPUS.items():
+            command += [option, str(UPSTREAM / name)]
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder) / "found.json"
+        done = subprocess.run([*command, "--json", str(found)], cwd=ROOT, check=False)
+        if not found.is_file():
+            sys.exit(f"{target}, {stage}, {weights}: verify ended with {done.returncode}")
+        facts: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    if facts["mismatches"]:
+        sys.exit(f"{target}, {stage}, {weights}: the board computes something else")
+    return facts
+
+
+def clock(facts: dict[str, Any]) -> str:
+    """The clock that a row is judged by."""
+    return f"{facts['budget']['clock_hz'] / 1e6:.0f} MHz"
+
+
+def memory(facts: dict[str, Any]) -> Iterator[str]:
+    """Flash, RAM and the stack that was seen in use."""
+    for key in ("flash", "ram", "stack_used"):
+        yield f"{facts['memory'][key]:,}"
+
+
+def row(*cells: str) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |\n"
+
+
+def senders() -> tuple[str, int]:
+    """The sender's table, and the bytes of its state."""
+    table = row("target", "weights", "instructions a step, max", "cycles", "of the clock", "flash",
+                "RAM", "stack seen") + "|---" * 8 + "|\n"  # fmt: skip
+    state = 0
+    for target, weights in SENDERS:
+        facts = verify(target, "encoder", weights)
+        budget = facts["budget"]
+        built = symbols(BUILD / target / "firmware.elf")
+        state = next(symbol.size for symbol in built if symbol.name == "encoder")
+        table += row(
+            f"{target} ({CORES[target]})", weights, f"{max(budget['instructions']):,}",
+            f"{budget['max']:,}", f"{budget['used_percent']:.1f} % of {clock(facts)}",
+            *memory(facts),
+        )  # fmt: skip
+    return table, state
+
+
+def receivers() -> str:
+    """The receiver's table."""
+    table = row("target", "voice, weights", "chunk", "speak", "first speak", "speak, cycles",
+                "of the clock: speak", "dearest", "flash", "RAM", "stack seen")  # fmt: skip
+    table += "|---" * 11 + "|\n"
+    for target, voice, weights in RECEIVERS:
+        options = ("--voice", "pulse") if voice == "pulse" else ()
+        facts = verify(target, "decoder", weights, *options)
+        budget, ops = facts["budget"], facts["ops"]
+        per_step = list(zip(budget["per_frame"], budget["instructions"], strict=True))
+        counts = [
+            max(i for cycles, i in per_step if cycles == ops[op]["max"])
+            for op in ("chunk", "speak", "first speak")
+        ]
+        table += row(
+            f"{target} ({CORES[target]})", f"{voice}, {weights}", *(f"{n:,}" for n in counts),
+            f"{ops['speak']['max']:,}", f"{ops['speak']['used_percent']:.1f} %",
+            f"{budget['used_percent']:.1f} % of {clock(facts)}", *memory(facts),
+        )  # fmt: skip
+    return table
+
+
+def main() -> int:
+    """Measure and write."""
+    readme = ROOT / "README.md"
+    table, state = senders()
+    text = f"{TEXT}\n{table}{BETWEEN}\n{receivers()}{AFTER.format(state=state)}"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    readme.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
