@@ -26,6 +26,7 @@ MEASURED = (
     Figure("mps3-an547", "encoder"),
     Figure("netduinoplus2", "decoder-pulse"),
     Figure("virt-a53", "encoder"),
+    Figure("virt-a76", "kernels"),
 )
 
 
