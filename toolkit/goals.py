@@ -26,6 +26,16 @@ SPARSE_GOAL: Final = 1.25  # times what the dense product takes, a MAC that is k
 # By core: millions of instructions a second of the whole sender, and for a second decoded.
 SENDER_GOALS: Final = {"cortex-m4": 45.0, "cortex-m55": 16.0, "cortex-a76": 12.0}
 DECODE_GOALS: Final = {"cortex-m4": 9.0, "cortex-a76": 1.3}
+# By ISA: why its sparse products miss that, and what was tried.
+TRIED: Final = {
+    "neon": "what eight rows cost besides their products (bias, requantising, the loop's ends) is "
+    "spread over fewer MACs. Tried: two blocks a turn, first blocks that add to nothing, loads "
+    "that move their pointers, offsets in bytes ready to be added.",
+    "dotprod": "two blocks take four SDOTs, a load of weights, two of inputs and one of offsets at "
+    "least: 0.125 instructions a MAC, more than the goal that a dense product this cheap sets. "
+    "Tried: offsets of 32 bits within the weights; by count alone indices of a byte (0.17), table "
+    "look-ups and lists of runs.",
+}
 _STEPS_A_SECOND: Final = 50
 _CHUNKS_A_SECOND: Final = 25
 
@@ -85,6 +95,7 @@ def table() -> str:
         + (": " + "; ".join(_missed(goal) for goal in missed) if missed else "")
         + ".",
         "",
+        *_reasons(missed),
         "Instructions a MAC of a product of 384 by 384; a sparse one has 8x4 blocks, half or a",
         "quarter of them kept, and counts kept MACs. `wide` has int16 weights and inputs.",
         "",
@@ -102,6 +113,13 @@ def _missed(goal: Goal) -> str:
     assert goal.goal is not None
     over = 100 * (goal.found / goal.goal - 1)
     return f"{goal.target}, {goal.what} by {over:.0f} %"
+
+
+def _reasons(missed: list[Goal]) -> Iterator[str]:
+    isas = {load_target(goal.target).isa for goal in missed if goal.what in SPARSE}
+    for isa in sorted(isas & TRIED.keys()):
+        yield f"Sparse products of `{isa}`: {TRIED[isa]}"
+        yield ""
 
 
 def _rows(goals: list[Goal], what: str, form: str) -> Iterator[str]:
