@@ -27,7 +27,8 @@ def build(folder: Path, sources: tuple[str, ...], text: str, cdef: str) -> tuple
     subprocess.run(
         ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversion"]
         + ["-Werror", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
-        + [f"-I{ROOT / 'firmware'}", "-o", str(library), str(own)]
+        + [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
+        + ["-o", str(library), str(own)]
         + [str(ROOT / "firmware" / source) for source in sources],
         check=True,
     )
