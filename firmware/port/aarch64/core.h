@@ -3,9 +3,9 @@
 #ifndef DREDKIT_AARCH64_CORE_H
 #define DREDKIT_AARCH64_CORE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "../cortexa/core_common.h"
 #include "drivers.h"
 
 // Hold interrupts back; returns what dk_core_release wants.
@@ -20,31 +20,5 @@ static inline void dk_core_release(uint32_t mask)
 {
     __asm__ volatile("msr daif, %0" ::"r"((uint64_t)mask) : "memory");
 }
-
-static inline void dk_core_sleep(void)
-{
-    __asm__ volatile("wfi" ::: "memory");
-}
-
-// Make a write to a device or a system register take effect before the next instruction.
-static inline void dk_core_sync(void)
-{
-    __asm__ volatile("dsb sy\n\tisb" ::: "memory");
-}
-
-// The timer is the performance monitor already.
-static inline bool dk_core_cycles_start(void)
-{
-    return false;
-}
-
-static inline uint32_t dk_core_cycles(void)
-{
-    return 0;
-}
-
-// Both in cortexa/gic.c.
-void dk_core_enable(uint32_t irq);
-void dk_core_pend(uint32_t irq, uint32_t mask);
 
 #endif

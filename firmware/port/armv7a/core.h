@@ -4,9 +4,9 @@
 #ifndef DREDKIT_ARMV7A_CORE_H
 #define DREDKIT_ARMV7A_CORE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "../cortexa/core_common.h"
 #include "drivers.h"
 
 #define DK_CPSR_IRQ_HELD (1u << 7)
@@ -31,31 +31,5 @@ static inline void dk_core_release(uint32_t held)
     __asm__ volatile("mrs %0, cpsr" : "=r"(state));
     __asm__ volatile("msr cpsr_c, %0" ::"r"((state & ~DK_CPSR_IRQ_HELD) | held) : "memory");
 }
-
-static inline void dk_core_sleep(void)
-{
-    __asm__ volatile("wfi" ::: "memory");
-}
-
-// Make a write to a device or a system register take effect before the next instruction.
-static inline void dk_core_sync(void)
-{
-    __asm__ volatile("dsb sy\n\tisb" ::: "memory");
-}
-
-// The timer is the performance monitor already.
-static inline bool dk_core_cycles_start(void)
-{
-    return false;
-}
-
-static inline uint32_t dk_core_cycles(void)
-{
-    return 0;
-}
-
-// Both in cortexa/gic.c.
-void dk_core_enable(uint32_t irq);
-void dk_core_pend(uint32_t irq, uint32_t mask);
 
 #endif
