@@ -196,7 +196,7 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
 {
     int32_t s0 = dk_lpcnet_tree_bias[node][0], s1 = dk_lpcnet_tree_bias[node][1];
     const int16_t *w0 = dk_lpcnet_tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
-    for (const int16_t *end = w1; w0 < end;) {
+    for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // known: no loop is left
         __asm volatile(
             NODE_EIGHT
             : [s0] "+r"(s0), [s1] "+r"(s1), [w0] "+r"(w0), [w1] "+r"(w1), [state] "+r"(state)
