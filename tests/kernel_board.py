@@ -135,6 +135,14 @@ CORES = {
         VIRT_MEMORY,
         AARCH64,
     ),
+    "cortex-a72": Core(
+        (*VIRT, "-cpu", "cortex-a72"),
+        "neon",
+        ("-O3", "-funroll-loops", "-mcpu=cortex-a72"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        AARCH64,
+    ),
     "cortex-a76": Core(
         (*VIRT, "-cpu", "cortex-a76"),
         "dotprod",

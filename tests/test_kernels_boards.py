@@ -180,6 +180,7 @@ MOST_A_MAC = {
     "cortex-m55": 0.165,
     "cortex-a7": 0.265,
     "cortex-a53": 0.265,
+    "cortex-a72": 0.265,
     "cortex-a76": 0.10,
 }
 # SDOT takes two instructions a block, and finding its inputs takes another one and a half.
@@ -193,6 +194,7 @@ MOST_MORE_AT_A_TENTH = {
     "cortex-m55": 1.63,
     "cortex-a7": 1.78,
     "cortex-a53": 1.61,
+    "cortex-a72": 1.63,
     "cortex-a76": 2.03,
 }
 
@@ -228,6 +230,7 @@ MOST_OF_OTHERS = {
     "cortex-m55": (0.32, 1.21, 0.79, 2.9, 2.4, 0.56, 21.3, 3.5),
     "cortex-a7": (0.40, 0.89, 0.65, 6.5, 5.4, 1.04, 23.6, 2.2),
     "cortex-a53": (0.39, 0.69, 0.51, 5.3, 4.8, 0.43, 19.0, 1.9),
+    "cortex-a72": (0.39, 0.70, 0.52, 5.1, 4.6, 0.43, 18.9, 1.9),
     "cortex-a76": (0.43, 0.69, 0.51, 5.0, 4.5, 0.54, 18.8, 2.1),
 }
 
