@@ -93,6 +93,20 @@ class Core:
 VIRT = ("qemu-system-aarch64", "-nic", "none", "-M", "virt")
 VIRT_32 = ("qemu-system-arm", "-nic", "none", "-M", "virt")
 VIRT_MEMORY = (0, 0x40200000, 0x40400000)  # flash, RAM after what QEMU puts there
+
+
+def aarch64(cpu: str, isa: str, *options: str) -> Core:
+    """A 64-bit core of QEMU's virt."""
+    return Core(
+        (*VIRT, "-cpu", cpu),
+        isa,
+        ("-O3", *options, f"-mcpu={cpu}"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        AARCH64,
+    )
+
+
 CORES = {
     "cortex-m4": Core(
         ("qemu-system-arm", "-M", "mps2-an386"),
@@ -127,30 +141,9 @@ CORES = {
         VIRT_MEMORY,
         ARMV7A,
     ),
-    "cortex-a53": Core(
-        (*VIRT, "-cpu", "cortex-a53"),
-        "neon",
-        ("-O3", "-funroll-loops", "-mcpu=cortex-a53"),
-        ("pmu", 0, 1.0, 0),
-        VIRT_MEMORY,
-        AARCH64,
-    ),
-    "cortex-a72": Core(
-        (*VIRT, "-cpu", "cortex-a72"),
-        "neon",
-        ("-O3", "-funroll-loops", "-mcpu=cortex-a72"),
-        ("pmu", 0, 1.0, 0),
-        VIRT_MEMORY,
-        AARCH64,
-    ),
-    "cortex-a76": Core(
-        (*VIRT, "-cpu", "cortex-a76"),
-        "dotprod",
-        ("-O3", "-mcpu=cortex-a76"),
-        ("pmu", 0, 1.0, 0),
-        VIRT_MEMORY,
-        AARCH64,
-    ),
+    "cortex-a53": aarch64("cortex-a53", "neon", "-funroll-loops"),
+    "cortex-a72": aarch64("cortex-a72", "neon", "-funroll-loops"),
+    "cortex-a76": aarch64("cortex-a76", "dotprod"),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 import quantize
@@ -27,6 +27,7 @@ from quantize.train.state import save_packed
 from quantize.train.tensors import write_tensors
 from quantize.vocoder import lpcnet_score
 from toolkit import kokoro, speechdata
+from toolkit.commands.options import Decorator
 from toolkit.console import emit_json, err, json_option
 
 DATA = Path("build/speech")
@@ -39,6 +40,24 @@ data_option = click.option(
     show_default=True,
     help="Folder that `dredkit train data` filled.",
 )
+_minutes_option = click.option(
+    "--minutes", type=float, default=math.inf, help="Stop (resumable) after this long."
+)
+_device_option = click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+
+
+def _progress() -> Progress:
+    return Progress("{task.description}", BarColumn(), TimeRemainingColumn(), console=err)
+
+
+def _state_option(network: str) -> Decorator:
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        default=Path("build/train") / network,
+        show_default=True,
+        help="Folder of the resumable training state.",
+    )
 
 
 @click.group()
@@ -87,8 +106,7 @@ def _say(text: str) -> None:
 
 
 def _speak(data: Path, minutes: float) -> dict[str, float]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as progress:
+    with _progress() as progress:
         task = progress.add_task("starting", total=None)
 
         def step(done: float, total: float) -> None:
@@ -100,17 +118,11 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
 
 @command.command("rdovae")
 @data_option
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=Path("build/train/rdovae"),
-    show_default=True,
-    help="Folder of the resumable training state.",
-)
+@_state_option("rdovae")
 @click.option("--steps", type=click.IntRange(1), default=rdovae.Settings.steps, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=rdovae.Settings.batch, show_default=True)
-@click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@_minutes_option
+@_device_option
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
@@ -140,8 +152,7 @@ def rdovae_command(
     arrays = list(load_features(data, "train").values())
     until = time.monotonic() + 60 * minutes
     last: dict[str, float] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as progress:
+    with _progress() as progress:
         task = progress.add_task("starting", total=steps)
 
         def note(step: int, parts: dict[str, float]) -> None:
@@ -158,16 +169,10 @@ def rdovae_command(
 
 @command.command("pitch")
 @data_option
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=Path("build/train/pitch"),
-    show_default=True,
-    help="Folder of the resumable training state.",
-)
+@_state_option("pitch")
 @click.option("--steps", type=click.IntRange(1), default=pitch.Settings.steps, show_default=True)
-@click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@_minutes_option
+@_device_option
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
@@ -194,8 +199,7 @@ def pitch_command(
         return
     recordings = list(load_speech(data, "train").values())
     last: dict[str, float] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as progress:
+    with _progress() as progress:
         task = progress.add_task("starting", total=steps)
 
         def note(step: int, parts: dict[str, float]) -> None:
@@ -228,13 +232,7 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @command.command("lpcnet")
 @data_option
 @click.option("--preset", type=click.Choice(sorted(PRESETS)), default="edge", show_default=True)
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=Path("build/train/lpcnet"),
-    show_default=True,
-    help="Folder of the resumable training state.",
-)
+@_state_option("lpcnet")
 @click.option(
     "--fresh",
     is_flag=True,
@@ -276,8 +274,8 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @click.option(
     "--regrow", is_flag=True, help="Where --state is empty let what was dropped grow again first."
 )
-@click.option("--minutes", type=float, default=math.inf, help="Stop (resumable) after this long.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@_minutes_option
+@_device_option
 @click.option(
     "--workers",
     type=click.IntRange(0),
@@ -348,8 +346,7 @@ def lpcnet_command(
         _report(trainer, held_out, preset, json_to, integers)
         return
     sampler = SpeechSampler(list(load_speech(data, "train").values()), settings.seed)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err) as progress:
+    with _progress() as progress:
         task = progress.add_task("starting", total=steps)
 
         def note(trainer: lpcnet.Trainer, loss: float) -> None:

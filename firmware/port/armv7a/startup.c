@@ -82,8 +82,8 @@ static void start_mmu(void)
     DK_CP15_WRITE(MEMORY_ATTRIBUTES, 0, c10, c2, 0);
     DK_CP15_WRITE(TRANSLATION_CONTROL, 0, c2, c0, 2);
     __asm__ volatile("mcrr p15, 0, %0, %1, c2" ::"r"(dk_translation), "r"(0));
-    DK_CP15_WRITE(0, 0, c8, c7,
-                  0);  // what the core remembers: translations, instructions, branches
+    // Drop what the core remembers: translations, instructions, branches.
+    DK_CP15_WRITE(0, 0, c8, c7, 0);
     DK_CP15_WRITE(0, 0, c7, c5, 0);
     DK_CP15_WRITE(0, 0, c7, c5, 6);
     dk_core_sync();
