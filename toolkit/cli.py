@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The `dredkit` command: a thin group over toolkit/commands/, one module a command.
 
-A command's module is imported only when that command runs, so that `dredkit doctor` needs no torch.
+A command's module is imported only when that command runs: what only a few commands need, such as
+torch, need not be there for the others.
 """
 
 import importlib
@@ -13,6 +14,10 @@ import click
 from quantize.errors import InputError
 from toolkit.console import err
 from toolkit.errors import DredkitError, exit_code
+from toolkit.paths import find_own_tools
+
+# Packages that only some commands import, and the set of ./run setup that brings each.
+SETS = {"torch": "train", "ai_edge_litert": "export"}
 
 # In the order of the way through: model -> quantize -> ... -> report.
 COMMANDS = {
@@ -69,8 +74,16 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
+    find_own_tools()
     try:
         group.main(standalone_mode=False)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in SETS:
+            raise
+        text = f"{package} is missing: `./run setup {SETS[package]}` installs it"
+        err.print(f"dredkit: {text}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
     except (DredkitError, InputError) as error:
         err.print(f"dredkit: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(exit_code(error))

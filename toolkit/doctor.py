@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.paths import OWN_ARM, ROOT
+
 TOOLS = Path(__file__).parent / "data" / "tools.txt"
-LOCK = Path(__file__).parents[1] / "requirements.lock"
+ELSEWHERE = "else"  # lines of tools.txt with other systems' names, which are for ./run alone
 APT_INSTALL = "apt-get install -y --no-install-recommends"
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 _PROBE_SECONDS = 20.0
@@ -23,7 +25,7 @@ _PROBE_SECONDS = 20.0
 class Tool:
     """One line of tools.txt."""
 
-    kind: str  # apt: needed; dev: for the tests; opt: for one command; pip: a Python package
+    kind: str  # as tools.txt says: apt, arm, a64, sim, dev, opt, pip, pip:SET
     name: str
     probe: str  # command, or patterns of files after commas; "-" for a Python package
     minimum: str  # version, "-" for any
@@ -41,22 +43,25 @@ class Finding:
 
     @property
     def needed(self) -> bool:
-        """Does dredkit itself need it, not only its tests or one optional command?"""
-        return self.tool.kind in ("apt", "pip")
+        """Does dredkit itself need it, not only its tests or a few commands or targets?"""
+        return self.tool.kind in ("apt", "arm", "pip")
 
 
 def read_tools(path: Path = TOOLS) -> list[Tool]:
     """Return the tools that the file lists, in its order."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [Tool(*line.split(maxsplit=4)) for line in lines if line and not line.startswith("#")]
+    words = [line.split(maxsplit=4) for line in lines if line and not line.startswith("#")]
+    return [Tool(*fields) for fields in words if fields[0] != ELSEWHERE]
 
 
 def examine(tool: Tool) -> Finding:
     """Look for one tool on this machine; runs `PROBE --version` for a command."""
-    if tool.kind == "pip":
+    if tool.kind.startswith("pip"):
         version = _package_version(tool.name)
     elif tool.probe.startswith("/"):
-        version = "" if any(_exists(file) for file in tool.probe.split(",")) else None
+        roots = (Path("/"), OWN_ARM) if tool.kind == "arm" else (Path("/"),)
+        places = [(root, file) for root in roots for file in tool.probe.split(",")]
+        version = "" if any(_exists(root, file) for root, file in places) else None
     else:
         version = _command_version(tool.probe)
     if version is None:
@@ -69,12 +74,14 @@ def examine(tool: Tool) -> Finding:
 def mends(findings: Iterable[Finding]) -> list[str]:
     """Return the commands that mend all needed findings: apt's packages in one."""
     bad = [finding for finding in findings if finding.mend and finding.needed]
-    packages = [finding.tool.name for finding in bad if finding.tool.kind == "apt"]
+    packages = [finding.tool.name for finding in bad if finding.tool.kind != "pip"]
     commands = [f"{APT_INSTALL} {' '.join(packages)}"] if packages else []
     return commands + [f.mend for f in bad if f.mend and f.tool.kind == "pip"]
 
 
 def _mend(tool: Tool) -> str:
+    if tool.kind.startswith("pip:"):
+        return f"./run setup {tool.kind.removeprefix('pip:')}"
     if tool.kind == "pip":
         return f".venv/bin/python -m pip install --no-deps '{tool.name}=={_locked(tool)}'"
     return f"{APT_INSTALL} {tool.name}"
@@ -82,13 +89,16 @@ def _mend(tool: Tool) -> str:
 
 def _locked(tool: Tool) -> str:
     """Return the first version that the lock file names for a package, else its minimum."""
-    found = re.search(rf"^{re.escape(tool.name)}==(\S+)", LOCK.read_text(), re.M)
+    lock = ROOT / "requirements.lock"
+    if not lock.is_file():
+        return tool.minimum
+    found = re.search(rf"^{re.escape(tool.name)}==(\S+)", lock.read_text(), re.M)
     return found[1] if found else tool.minimum
 
 
-def _exists(pattern: str) -> bool:
-    """Is there a file that matches an absolute pattern?"""
-    return any(Path("/").glob(pattern.lstrip("/")))
+def _exists(root: Path, pattern: str) -> bool:
+    """Is there a file below `root` that matches an absolute pattern?"""
+    return any(root.glob(pattern.lstrip("/")))
 
 
 def _package_version(name: str) -> str | None:

@@ -1,10 +1,29 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where things lie: the repository, and the one folder that everything made goes to."""
+"""Where things lie: the repository or what a wheel packs of it, and what is made."""
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+_HERE = Path(__file__).resolve().parent
 
-# Runs side by side each name a folder of their own, so that none builds under another's feet.
-BUILD = Path(os.environ.get("DREDKIT_BUILD") or ROOT / "build").resolve()
+# A wheel brings the firmware and all else that is not Python in this folder.
+BUNDLE = "bundle"
+_INSTALLED = (_HERE / BUNDLE).is_dir()
+
+ROOT = _HERE / BUNDLE if _INSTALLED else _HERE.parent
+DATA = _HERE / "data"
+
+# Runs side by side each name a folder of their own, so that none builds under another's feet. An
+# installed dredkit, which has no checkout to write to, builds in the user's folder.
+_DEFAULT = Path("build") if _INSTALLED else ROOT / "build"
+BUILD = Path(os.environ.get("DREDKIT_BUILD") or _DEFAULT).resolve()
+
+# Where ./run unpacks the part of the Arm compiler that the boards need.
+OWN_ARM = ROOT / ".arm"
+
+
+def find_own_tools() -> None:
+    """Have the compiler that ./run unpacked found, after those that PATH names already."""
+    tools = OWN_ARM / "usr" / "bin"
+    if (OWN_ARM / "ready").exists() and str(tools) not in os.environ.get("PATH", ""):
+        os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), str(tools)])

@@ -26,11 +26,11 @@ from quantize.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdov
 from toolkit.audio import read_speech
 from toolkit.importers import SHIPPED_PITCH, has_layers, load_model
 from toolkit.importers.entropy import read_tables
-from toolkit.paths import ROOT
+from toolkit.paths import DATA
 from toolkit.stage import Model, Stage, stage_of
 from toolkit.voice import voice_model
 
-CLIP = ROOT / "toolkit" / "data" / "clip.wav"
+CLIP = DATA / "clip.wav"
 STAGES = ("encoder", "decoder", "rdovae_enc")
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import click
 
-from quantize.networks.lpcnet_batch import Variant
-from quantize.networks.lpcnet_checkpoint import save_lpcnet
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
-from toolkit.importers import lpcnet_torch
+from toolkit.importers import TORCH_SUFFIXES
 from toolkit.importers.checkpoint import write_checkpoint
 from toolkit.importers.release import NETWORKS, Release, read_release
 
@@ -31,7 +29,7 @@ def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> Non
     Blobs hold no entropy tables: give dred_rdovae_stats_data.c beside them. Or it is one checkpoint
     (.pth) of xiph's torch training of LPCNet, which becomes a voice.
     """
-    if any(source.suffix in lpcnet_torch.SUFFIXES for source in sources):
+    if any(source.suffix in TORCH_SUFFIXES for source in sources):
         if len(sources) > 1:
             raise InputError("a torch checkpoint of LPCNet is imported alone: give it by itself")
         _import_lpcnet(sources[0], output, json_to)
@@ -62,6 +60,10 @@ def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> Non
 
 
 def _import_lpcnet(path: Path, output: Path, json_to: str | None) -> None:
+    from quantize.networks.lpcnet_batch import Variant  # these need torch
+    from quantize.networks.lpcnet_checkpoint import save_lpcnet
+    from toolkit.importers import lpcnet_torch
+
     found = lpcnet_torch.read_lpcnet_torch(path)
     note = json.dumps(found.source)
     save_lpcnet(output, found.model, {"source": note}, found.variant)

@@ -16,6 +16,8 @@ SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
 
+TORCH_SUFFIXES = (".pt", ".pth")  # of checkpoints that torch wrote, for lpcnet_torch.py
+
 
 @dataclass(frozen=True)
 class FloatModel:

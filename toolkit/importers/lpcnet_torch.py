@@ -24,7 +24,6 @@ from quantize.features import FEATURES, MAX_PERIOD, MIN_PERIOD, PITCH
 from quantize.networks.lpcnet import AFTER, BEFORE, BLOCK, CODES, FRAME, Lpcnet, Sizes
 from quantize.networks.lpcnet_batch import Variant
 
-SUFFIXES = (".pt", ".pth")
 _SIGNALS = ("last_signal", "prediction", "last_error")  # in our order
 _HEARD_FEATURES = FEATURES - 1  # the pitch goes in through its embedding alone
 _TAPS = 3
