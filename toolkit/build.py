@@ -16,7 +16,8 @@ from toolkit.callgraph import worst_stack
 from toolkit.codegen.board import write_board
 from toolkit.codegen.wire import write_wire_header
 from toolkit.errors import InputError, ToolError
-from toolkit.targets import ROOT, Target, load_target
+from toolkit.paths import ROOT
+from toolkit.targets import Target, load_target
 
 JOBS = 2
 # What a compiler, linker or CMake puts before the line that says what is wrong.

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-NN: Final = Path(__file__).resolve().parent.parent / "firmware" / "nn"
+from toolkit.paths import ROOT
+
+NN: Final = ROOT / "firmware" / "nn"
 PORTABLE: Final = "c"
 
 

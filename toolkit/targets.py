@@ -13,6 +13,7 @@ from typing import Any
 
 from toolkit.errors import InputError
 from toolkit.isas import ISAS
+from toolkit.paths import ROOT
 from toolkit.placement import Placement, Wait, read_placement, read_wait
 from toolkit.tomltable import Table
 
@@ -21,7 +22,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ROOT / "targets"
 
 SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")

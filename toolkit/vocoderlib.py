@@ -18,7 +18,7 @@ from quantize.vocoder.lpcnet_model import LpcnetModel
 from toolkit.codegen.lpcnet import lpcnet_files
 from toolkit.errors import InputError, ToolError
 from toolkit.isas import kernel_files
-from toolkit.targets import ROOT
+from toolkit.paths import ROOT
 
 FRAME: Final = 160
 CONTEXT: Final = 4

@@ -4,8 +4,9 @@
 from pathlib import Path
 
 from toolkit.isas import chain
+from toolkit.paths import ROOT
 from toolkit.placement import placed_in, section_name
-from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, ROOT, Memory, Target
+from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, Memory, Target
 
 TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
 

@@ -7,12 +7,12 @@ base + 3 x slope is the result, rounding and sign included. They depend on no mo
 file is checked in; a test holds both together. `python -m toolkit.codegen.chord_tables` writes it.
 """
 
-from pathlib import Path
 from typing import Final
 
 from quantize.integer import SIGMOID_TABLE
+from toolkit.paths import ROOT
 
-FILE: Final = Path(__file__).resolve().parents[2] / "firmware" / "nn" / "chords.c"
+FILE: Final = ROOT / "firmware" / "nn" / "chords.c"
 _LAST: Final = 255  # entry from which on the functions are flat
 _PER_LINE: Final = 4
 

@@ -8,7 +8,6 @@ They depend on no model, so that the files are checked in; a test holds both tog
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,8 +15,9 @@ import numpy.typing as npt
 
 from quantize.fixed import correlation, fft, lpc, pitch, resample, scalar, spectrum
 from quantize.vocoder import pulse
+from toolkit.paths import ROOT
 
-_FIRMWARE: Final = Path(__file__).resolve().parents[2] / "firmware"
+_FIRMWARE: Final = ROOT / "firmware"
 _BANNER: Final = (
     "// SPDX-License-Identifier: BSD-3-Clause\n"
     "// Written by toolkit/codegen/dsp_tables.py from quantize/fixed: do not edit.\n"

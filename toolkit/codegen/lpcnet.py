@@ -7,7 +7,6 @@ no model.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,8 +21,9 @@ from toolkit.codegen.arena import plan
 from toolkit.codegen.packing_neon import walked
 from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import BANNER, Place, nowhere, weight_header, weight_tables
+from toolkit.paths import ROOT
 
-TABLES_FILE: Final = Path(__file__).resolve().parents[2] / "firmware/vocoder/lpcnet_tables.c"
+TABLES_FILE: Final = ROOT / "firmware/vocoder/lpcnet_tables.c"
 _CHUNK: Final = 4  # blocks that Helium takes at once
 _PER_LINE: Final = 20
 _FIRST: Final = 1 << 15  # marks of a word of offsets

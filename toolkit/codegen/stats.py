@@ -5,16 +5,15 @@
 depends on no model.
 """
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
 from quantize.dred.levels import THRESHOLDS
 from quantize.dred.tables import EntropyTables
 from toolkit.codegen.tables import BANNER
+from toolkit.paths import ROOT
 
-THRESHOLDS_FILE = Path(__file__).resolve().parents[2] / "firmware/dred/thresholds.c"
+THRESHOLDS_FILE = ROOT / "firmware/dred/thresholds.c"
 _PER_LINE = 16
 
 
