@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from quantize.files import copy_whole
 from toolkit import elf
 from toolkit.callgraph import worst_stack
 from toolkit.codegen.board import write_board
@@ -84,9 +85,7 @@ def _build_firmware(
             f"{target.name}: the call graph needs {stack_worst} bytes of stack, "
             f"stack_bytes gives {target.stack_bytes}"
         )
-    partial = image.with_name("firmware.elf.partial")
-    shutil.copyfile(built, partial)
-    partial.replace(image)
+    copy_whole(built, image)
     return BuildResult(
         elf=image,
         build_id=elf.build_id(image),
@@ -134,10 +133,7 @@ def _host(generated_dir: Path, build_dir: Path, goal: str, product: str, sanitiz
     with _alone(build_dir):
         result.unlink(missing_ok=True)
         built = _cmake(target, generated_dir, build_dir, folder, goal, sanitize=sanitize) / product
-        result.parent.mkdir(parents=True, exist_ok=True)
-        partial = result.with_name(product + ".partial")
-        shutil.copy2(built, partial)
-        partial.replace(result)
+        copy_whole(built, result)
     return result
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import soundfile
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quantize.features import SAMPLE_RATE
+from toolkit.audio import write_wav
 from toolkit.commands.train import CHECKPOINTS, data_option
 from toolkit.console import emit_json, err, json_option
 from toolkit.scoring import table
@@ -121,7 +121,6 @@ def _score(
         for utterance, pcm in zip(utterances, spoken, strict=True):
             rows[utterance.name] = metrics.score(*beside(voice, pcm, utterance.pcm))
             if wav is not None:
-                wav.mkdir(parents=True, exist_ok=True)
-                soundfile.write(wav / f"{utterance.name}-{voice}.wav", pcm, SAMPLE_RATE)
+                write_wav(wav / f"{utterance.name}-{voice}.wav", pcm, SAMPLE_RATE)
             progress.advance(judging)
     return rows

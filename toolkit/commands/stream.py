@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`dredkit stream`: speech through a board, its outputs kept in one file."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.progress import Progress
 
 from quantize import integer
 from quantize.decoder import DecoderModel
+from quantize.files import write_whole
 from toolkit.audio import write_wav
 from toolkit.commands import options
 from toolkit.commands.receiving import receiver_stage
@@ -121,10 +123,9 @@ def command(
         layers = split_trace(run.traces, stage.layers)
         arrays |= {f"trace_{name}": values for name, values in layers.items()}
     output = output or BUILD / board.name / "stream.npz"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(output.name + ".partial.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    partial.replace(output)
+    memory = io.BytesIO()
+    np.savez_compressed(memory, **arrays)  # type: ignore[arg-type]
+    write_whole(output, memory.getvalue())
     err.print(f"{output}: {len(inputs)} steps from {audio.name} through {board.name}")
     playback = stage.playback(inputs, stage.outputs(run.outputs))
     wav = None
