@@ -18,6 +18,7 @@ with interrupts.ending_at_once():
     from quantize.errors import InputError
     from toolkit.console import err
     from toolkit.errors import DredkitError, exit_code, plain_errors
+    from toolkit.outcome import forget_old
 
 # In the order of the way through: model -> quantize -> ... -> report.
 COMMANDS = {
@@ -54,6 +55,13 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         interrupts.unwind()
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args:
+            forget_old(args[0], args[1:])
+        return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         with plain_errors():

@@ -45,7 +45,7 @@ def end_at_once() -> None:
 
 
 def unwind() -> None:
-    """From now on raise KeyboardInterrupt or Terminated on a signal, if `end_at_once` was called."""
+    """From now on raise KeyboardInterrupt or Terminated on a signal, after `end_at_once` only."""
     if any(signal.getsignal(number) is _end for number in WORDS):
         _install(_unwind)
 

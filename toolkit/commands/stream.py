@@ -19,6 +19,7 @@ from toolkit.commands.receiving import receiver_stage
 from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
 from toolkit.sending import Sending
@@ -30,7 +31,7 @@ from toolkit.targets import load_target
 _MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 
 
-@click.command("stream")
+@click.command("stream", cls=Telling)
 @options.target_option
 @click.option(
     "--role",
