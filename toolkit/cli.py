@@ -7,6 +7,7 @@ A command's module is imported only when that command runs, so that `dredkit doc
 from toolkit import interrupts
 
 with interrupts.ending_at_once():
+    import atexit
     import contextlib
     import importlib
     import os
@@ -104,13 +105,15 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
-    interrupts.end_at_once()
-    try:
-        status = _run()
-    except (KeyboardInterrupt, interrupts.Terminated) as error:
-        status = interrupts.exit_status(error) or 2
-        _tell(interrupts.word(status))
-    interrupts.ignore()
+    with interrupts.ending_at_once():
+        try:
+            status = _run()
+        except (KeyboardInterrupt, interrupts.Terminated) as error:
+            interrupts.ignore()
+            status = interrupts.exit_status(error) or 2
+            _tell(interrupts.word(status))
+        interrupts.ignore()
+    atexit.register(interrupts.ignore)
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         if stream is not None and not _flushed(stream):
             # Python would try again at its end, complain, and change the exit code.

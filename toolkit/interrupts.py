@@ -26,7 +26,12 @@ class Terminated(SystemExit):
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Do as `end_at_once` says while the block runs."""
+    """End this process on a signal while the block runs, with one line and without cleaning up.
+
+    That is right while modules are imported: nothing has been begun that must be undone, and an
+    exception could be caught by any of them. What `unwind` and `ignore` say holds until the block
+    ends.
+    """
     before = _install(_end)
     try:
         yield
@@ -35,23 +40,14 @@ def ending_at_once() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def end_at_once() -> None:
-    """From now on end this process on a signal, with one line and without cleaning up.
-
-    That is right while modules are imported: nothing has been begun that must be undone, and an
-    exception could be caught by any of them.
-    """
-    _install(_end)
-
-
 def unwind() -> None:
-    """From now on raise KeyboardInterrupt or Terminated on a signal, after `end_at_once` only."""
+    """Raise KeyboardInterrupt or Terminated on a signal, if within `ending_at_once`."""
     if any(signal.getsignal(number) is _end for number in WORDS):
         _install(_unwind)
 
 
 def ignore() -> None:
-    """From now on let no signal disturb what Python does at its end, such as removing folders."""
+    """Let no signal disturb what is done at the end, such as removing folders."""
     for number in _install(_unwind):
         signal.signal(number, signal.SIG_IGN)
 
