@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Recorded speech from and to WAV files, as int16 at the rate that the networks hear."""
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from quantize.files import write_whole
 from toolkit.errors import InputError
 
 Pcm = npt.NDArray[np.int16]
@@ -71,14 +73,9 @@ def write_wav(path: str | os.PathLike[str], pcm: Pcm, rate: int = 16000) -> None
     path = Path(path)
     if pcm.dtype != np.int16 or pcm.ndim not in (1, 2):
         raise InputError(f"{path}: samples must be int16 [n] or [n, channels], not {pcm.dtype}")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as stream:
-            soundfile.write(stream, pcm, rate, format="WAV", subtype="PCM_16")
-        partial.replace(path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error}") from error
+    memory = io.BytesIO()  # libsndfile goes back to the header, which a pipe does not allow
+    soundfile.write(memory, pcm, rate, format="WAV", subtype="PCM_16")
+    write_whole(path, memory.getvalue())
 
 
 def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[npt.NDArray[np.float64]]:

@@ -2,15 +2,19 @@
 """Compile a generated model: firmware for a board, the server and the library on a host."""
 
 import fcntl
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
+from quantize.files import copy_whole
 from toolkit import elf
 from toolkit.callgraph import worst_stack
 from toolkit.codegen.board import write_board
@@ -85,9 +89,7 @@ def _build_firmware(
             f"{target.name}: the call graph needs {stack_worst} bytes of stack, "
             f"stack_bytes gives {target.stack_bytes}"
         )
-    partial = image.with_name("firmware.elf.partial")
-    shutil.copyfile(built, partial)
-    partial.replace(image)
+    copy_whole(built, image)
     return BuildResult(
         elf=image,
         build_id=elf.build_id(image),
@@ -135,10 +137,7 @@ def _host(generated_dir: Path, build_dir: Path, goal: str, product: str, sanitiz
     with _alone(build_dir):
         result.unlink(missing_ok=True)
         built = _cmake(target, generated_dir, build_dir, folder, goal, sanitize=sanitize) / product
-        result.parent.mkdir(parents=True, exist_ok=True)
-        partial = result.with_name(product + ".partial")
-        shutil.copy2(built, partial)
-        partial.replace(result)
+        copy_whole(built, result)
     return result
 
 
@@ -188,11 +187,28 @@ def _cmake(
             configure,
             [cmake, "--build", str(directory), "--target", goal, "--parallel", str(JOBS)],
         ):
-            done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
-            if done.returncode:
+            if _run(command, file):
                 file.flush()
                 raise ToolError(f"{target.name}: {_first_error(log)} (all of it: {log})")
     return directory
+
+
+def _run(command: list[str], log: TextIO) -> int:
+    """Run a tool, its words into `log`, and return its exit status.
+
+    If this process is interrupted meanwhile, so are the compilers that the tool has started: they
+    would go on to write into the build folder.
+    """
+    process = subprocess.Popen(
+        command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
 
 
 def write_board_files(target: Target, build_dir: Path) -> Path:

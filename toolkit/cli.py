@@ -5,16 +5,23 @@ A command's module is imported only when that command runs: what only a few comm
 torch, need not be there for the others.
 """
 
-import importlib
-import sys
-from importlib.metadata import PackageNotFoundError, version
+from toolkit import interrupts
 
-import click
+with interrupts.ending_at_once():
+    import atexit
+    import contextlib
+    import importlib
+    import os
+    import sys
+    from typing import Any, TextIO
 
-from quantize.errors import InputError
-from toolkit.console import err
-from toolkit.errors import DredkitError, exit_code
-from toolkit.paths import find_own_tools
+    import click
+
+    from quantize.errors import InputError
+    from toolkit.console import err
+    from toolkit.errors import DredkitError, exit_code, plain_errors
+    from toolkit.outcome import forget_old
+    from toolkit.paths import find_own_tools
 
 # Packages that only some commands import, and the set of ./run setup that brings each.
 SETS = {"torch": "train", "ai_edge_litert": "export"}
@@ -52,28 +59,75 @@ class LazyGroup(click.Group):
         module_name = cmd_name.replace("-", "_") + ("_" if cmd_name == "import" else "")
         command = importlib.import_module(f"toolkit.commands.{module_name}").command
         assert isinstance(command, click.Command)
+        interrupts.unwind()
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args:
+            forget_old(args[0], args[1:])
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with plain_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with plain_errors():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _version() -> str:
+def _show_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return version("dredkit")
+        found = version("dredkit")
     except PackageNotFoundError:
-        return "uninstalled"
+        found = "uninstalled"
+    click.echo(f"dredkit, version {found}")
+    context.exit()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="dredkit")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def group() -> None:
     """Opus DRED for small ARM chips: quantise, generate, build, flash, stream, verify."""
 
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr and an exit code."""
+    with interrupts.ending_at_once():
+        try:
+            status = _run()
+        except (KeyboardInterrupt, interrupts.Terminated) as error:
+            interrupts.ignore()
+            status = interrupts.exit_status(error) or 2
+            _tell(interrupts.word(status))
+        interrupts.ignore()
+    atexit.register(interrupts.ignore)
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+        if stream is not None and not _flushed(stream):
+            # Python would try again at its end, complain, and change the exit code.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    sys.exit(status)
+
+
+def _run() -> int:
+    """Run the command that is asked for and return the exit code."""
     find_own_tools()
     try:
         group.main(standalone_mode=False)
@@ -82,17 +136,33 @@ def main() -> None:
         if package not in SETS:
             raise
         text = f"{package} is missing: `./run setup {SETS[package]}` installs it"
-        err.print(f"dredkit: {text}", style="red", markup=False, soft_wrap=True)
-        sys.exit(2)
+        _tell(text)
+        return 2
     except (DredkitError, InputError) as error:
-        err.print(f"dredkit: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(exit_code(error))
+        _tell(str(error))
+        return exit_code(error)
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        err.print("dredkit: interrupted", style="red")
-        sys.exit(130)
+        with contextlib.suppress(OSError):
+            error.show()
+        return 2
+    except click.Abort:
+        _tell("interrupted")
+        return 130
+    return 0
+
+
+def _tell(text: str) -> None:
+    """Say in one line on stderr why the command ends, if anybody can still hear it."""
+    with contextlib.suppress(OSError, InputError):
+        err.print("dredkit: " + " ".join(text.splitlines()), style="red")
+
+
+def _flushed(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -4,6 +4,10 @@
 0 ok, 1 a check failed, 2 bad input or missing tool, 3 board or link.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from quantize.errors import InputError
 
 __all__ = [
@@ -11,9 +15,12 @@ __all__ = [
     "CheckFailed",
     "DredkitError",
     "InputError",
+    "Interrupted",
     "LinkError",
     "ToolError",
     "exit_code",
+    "plain_errors",
+    "system_line",
 ]
 
 
@@ -45,6 +52,36 @@ class LinkError(DredkitError):
     """The serial link to the board failed."""
 
     exit_code = 3
+
+
+class Interrupted(DredkitError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+def system_line(error: OSError) -> str:
+    """Return one line for what the system refused: the paths, as far as known, and why."""
+    names = [name for name in (error.filename, error.filename2) if name is not None]
+    paths = [os.fsdecode(name) if isinstance(name, bytes) else str(name) for name in names]
+    why = error.strerror or str(error) or type(error).__name__
+    return ": ".join([*(paths or ["input or output failed"]), why])
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn what the system raises into errors of one line, wherever in a command it happens.
+
+    click would take EOFError for an abort, and end with 1, a failed check, for a broken pipe.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(system_line(error)) from error
+    except EOFError as error:
+        raise InputError(f"a file ends too early: {error}") from error
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
 
 
 def exit_code(error: BaseException) -> int:

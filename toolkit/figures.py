@@ -15,6 +15,7 @@ from typing import Any
 from quantize.files import write_whole
 from toolkit.errors import CheckFailed, InputError
 from toolkit.paths import BUILD
+from toolkit.places import latest_path
 from toolkit.targets import TARGETS, Target, load_target, target_names
 
 FOLDER = TARGETS / "figures"
@@ -83,11 +84,6 @@ def read_figures(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"step", "parts", "layers"} <= found.keys():
         raise InputError(f"{path}: no figures of `dredkit bench --json`")
     return found
-
-
-def latest_path(build_root: Path, target: str, stage: str) -> Path:
-    """Where `dredkit bench` keeps its last figures of a target and stage."""
-    return build_root / target / f"bench-{stage}.json"
 
 
 def known_figures(

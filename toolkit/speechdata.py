@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from quantize import features
+from quantize.files import open_whole
 from toolkit.errors import ToolError
 
 if sys.version_info >= (3, 11):
@@ -131,9 +132,8 @@ def vary(pcm: I16, speed: float, seed: int) -> I16:
 def _store(folder: Path, part: str, clips: Iterable[I16]) -> None:
     pcm = np.concatenate([np.asarray(c, np.int16) for c in clips])
     for kind, array in (("features", features.extract(pcm, delay=0)), ("pcm", pcm)):
-        partial = folder / f"{part}.{kind}.partial.npy"
-        np.save(partial, array)
-        partial.replace(folder / f"{part}.{kind}.npy")
+        with open_whole(folder / f"{part}.{kind}.npy") as stream:
+            np.save(stream, array)
 
 
 def prepare(source: Source, cache: Path, note: Callable[[str], None]) -> dict[str, float]:

@@ -3,25 +3,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from quantize.errors import InputError
+from quantize.files import write_whole
 
 _MASKS = ("mask", "mask_b")  # tensors of zeros and ones: which weights are kept
 
 
 def save_state(path: Path, kind: str, state: dict[str, Any]) -> None:
     """Write `state` of a `kind` of training to `path`, replacing it in one move."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"kind": kind, **state}, partial)
-    partial.replace(path)
+    memory = io.BytesIO()  # where torch cannot write a file to its end, it raises a RuntimeError
+    torch.save({"kind": kind, **state}, memory)
+    write_whole(path, memory.getvalue())
 
 
 def load_state(path: Path, kind: str) -> dict[str, Any]:
@@ -59,12 +60,8 @@ def save_packed(path: Path, kind: str, state: dict[str, Any]) -> None:
     groups = state["optimiser"]["param_groups"]
     plain["names"] = list(state["model"])
     plain["groups"], plain["adam_step"] = groups, float(moments[0]["step"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     whole = {key: value.cpu().contiguous() for key, value in tensors.items()}
-    save_file(whole, partial, {"kind": kind, "plain": json.dumps(plain)})
-    partial.chmod(0o644)
-    partial.replace(path)
+    write_whole(path, save(whole, {"kind": kind, "plain": json.dumps(plain)}))
 
 
 def load_packed(path: Path, kind: str) -> dict[str, Any]:

@@ -5,19 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from quantize.errors import InputError
+from quantize.files import write_whole
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
-    """Write tensors and notes, in one move."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file({key: value.contiguous() for key, value in tensors.items()}, partial, dict(notes))
-    partial.chmod(0o644)  # the library writes for the owner only
-    partial.replace(path)
+    """Write tensors and notes, whole or not at all; raises InputError if that fails."""
+    # The library's own writing to a file leaves half of it when the disk is full.
+    write_whole(path, save({k: value.contiguous() for k, value in tensors.items()}, dict(notes)))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from quantize.files import write_whole
 from toolkit.isas import chain
 from toolkit.paths import ROOT
 from toolkit.placement import placed_in, section_name
@@ -22,7 +23,7 @@ def write_board(target: Target, directory: Path) -> None:
     for name, text in files.items():
         path = directory / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+            write_whole(path, text.encode())
 
 
 def board_header(target: Target) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from quantize.encoder import FRAMES_PER_STEP
+from quantize.files import write_whole
 from quantize.graph import repeats
 from quantize.model import QuantisedMatrix, QuantisedModel
 from quantize.run import output_frac
@@ -74,11 +75,15 @@ def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str,
     made = build_dir / f"{GENERATED}.partial"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
-    for file_name, text in files.items():
-        (made / file_name).write_text(text, encoding="utf-8")
-    (made / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    shutil.rmtree(final, ignore_errors=True)
-    made.rename(final)
+    try:
+        for file_name, text in files.items():
+            write_whole(made / file_name, text.encode())
+        write_whole(made / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+        shutil.rmtree(final, ignore_errors=True)
+        made.rename(final)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
     return manifest
 
 

@@ -7,6 +7,7 @@ Use: python -m toolkit.codegen.wire OUTPUT.h
 import sys
 from pathlib import Path
 
+from quantize.files import write_whole
 from toolkit.link.wire import WIRE, Field, Message, Wire
 
 _HEAD = """\
@@ -142,8 +143,7 @@ def write_wire_header(path: Path, wire: Wire = WIRE) -> None:
     """Write the header unless it is already there, so that builds do not restart for nothing."""
     text = wire_header(wire)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode())
 
 
 if __name__ == "__main__":

@@ -6,16 +6,18 @@ from typing import Any
 
 import click
 
-from quantize.files import write_whole
+from quantize.files import remove_old, write_whole
 from toolkit.commands import options
 from toolkit.commands.bench_table import bench_table, figures_table
 from toolkit.commands.run import ready_stage
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed, InputError
-from toolkit.figures import OPUS, Figure, check_against, figures, latest_path, read_figures
+from toolkit.figures import OPUS, Figure, check_against, figures, read_figures
 from toolkit.goals import TABLE, table
 from toolkit.measure import measure, measure_figure
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
+from toolkit.places import latest_path
 from toolkit.report.bench_plot import write_plot
 from toolkit.sending import Sending
 from toolkit.shipped import opus_folder
@@ -24,7 +26,7 @@ from toolkit.steps import Sources
 from toolkit.targets import load_target
 
 
-@click.command("bench")
+@click.command("bench", cls=Telling)
 @click.option("--target", default=None, help="A board of `dredkit targets`.")
 @options.stage_option
 @options.source_options
@@ -103,6 +105,7 @@ def command(
         raise InputError(f"{board.name} is no board: its time is shared with other programs")
     loaded = None if model is None else load_quantised(model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)
+    remove_old(latest_path(BUILD, board.name, made.name))
     found = measure(
         made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial, cycles=cycles
     )

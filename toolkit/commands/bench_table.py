@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from toolkit.figures import Figure
 
@@ -39,12 +40,14 @@ def bench_table(facts: Facts, with_layers: bool) -> Table:
     for part in facts["parts"]:
         own = [layer for layer in facts["layers"] if layer["part"] == part["name"]]
         often = "" if part["steps"] == facts["steps"] else f" x{part['steps']}"
-        rows.add_row(f"[bold]{part['name']}[/]{often}", *_figures(part, part["steps"], whole))
+        rows.add_row(
+            Text.assemble((part["name"], "bold"), often), *_figures(part, part["steps"], whole)
+        )
         for layer in own if with_layers and len(own) > 1 else ():
             times = f" x{layer['times']}" if layer["times"] > 1 else ""
             rows.add_row(f"  {layer['name']}{times}", *_figures(layer, part["steps"], whole))
     rows.add_section()
-    rows.add_row("[bold]step", f"{step['mean']:,.0f}")
+    rows.add_row(Text("step", "bold"), f"{step['mean']:,.0f}")
     return rows
 
 

@@ -11,11 +11,12 @@ from toolkit.build import BuildResult, build_firmware, build_host_library, build
 from toolkit.codegen.generate import GENERATED, MANIFEST
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.targets import Target, load_target
 
 
-@click.command("build")
+@click.command("build", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
 @click.option("--sanitize", is_flag=True, help="For host: with ASan and UBSan.")
 @click.option("--input-rate", type=int, metavar="HZ", help="Refuse what was generated for another.")
@@ -37,6 +38,7 @@ def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | 
             library = build_host_library(generated, build_dir, sanitize)
             server = build_host_server(generated, build_dir, sanitize)
     if board.is_board:
+        err.print(str(result.elf))
         err.print(_table(board, result))
         emit_json(json_to, {"target": board.name, **result.as_json()})
     else:
@@ -58,7 +60,7 @@ def _require_rate(generated: Path, wanted: int) -> None:
 
 
 def _table(target: Target, result: BuildResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", title=str(result.elf))
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("memory")
     for heading in ("bytes", "of", "used"):
         table.add_column(heading, justify="right")

@@ -10,8 +10,9 @@ from quantize.encoder import HEARD_RATE
 from toolkit.commands import options
 from toolkit.commands.run import conclude, verify_on_board
 from toolkit.console import err, json_option
-from toolkit.paths import BUILD
-from toolkit.report import PAGE, write_verification
+from toolkit.outcome import Telling
+from toolkit.places import DEMO, PAGE, SENDER
+from toolkit.report import write_verification
 from toolkit.roundtrip import receiver_inputs, sender_facts, sent_by
 from toolkit.sending import Sending
 from toolkit.stage import DecoderStage, EncoderStage
@@ -19,19 +20,18 @@ from toolkit.steps import Sources, quantise_decoder, quantise_encoder
 from toolkit.targets import load_target
 
 BOARD = "mps3-an547"
-SENDER = "sender"  # folder of the sender's own report
 # FPGA boards run at a tenth of what chips with the same core do, which is too slow for a network
 # that speaks: the receiver is judged by the chips' clock, and the report states both.
 CHIP_CLOCKS = {"cortex-m55": 400_000_000, "cortex-m7": 480_000_000}
 
 
-@click.command("demo")
+@click.command("demo", cls=Telling)
 @options.source_options
 @options.audio_option
 @options.sending_options
 @options.clock_option
 @click.option("--target", default=BOARD, show_default=True, help="A board of `dredkit targets`.")
-@click.option("--output", type=click.Path(path_type=Path), default=BUILD / "demo")
+@click.option("--output", type=click.Path(path_type=Path), default=DEMO)
 @json_option
 def command(
     sources: Sources,

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from toolkit.console import emit_json, err, json_option
 from toolkit.doctor import Finding, examine, mends, read_tools
 from toolkit.errors import ToolError
+from toolkit.outcome import Telling
 
 _COLOURS = {"ok": "green", "missing": "red", "old": "yellow"}
 
 
-@click.command()
+@click.command(cls=Telling)
 @json_option
 def command(json_to: str | None) -> None:
     """Show each tool, its version, and the command that mends a missing one.
@@ -47,7 +49,7 @@ def _table(findings: list[Finding]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("tool", "version", "at least", "state", "for"):
         table.add_column(heading, no_wrap=heading != "for")
-    table.add_row("python", platform.python_version(), "3.10", "[green]ok[/]", "everything")
+    table.add_row("python", platform.python_version(), "3.10", Text("ok", "green"), "everything")
     for finding in findings:
         tool = finding.tool
         at_least = "" if tool.minimum == "-" else tool.minimum
@@ -55,10 +57,10 @@ def _table(findings: list[Finding]) -> Table:
     return table
 
 
-def _state(finding: Finding) -> str:
+def _state(finding: Finding) -> Text:
     if finding.status == "ok" or finding.needed:
-        return f"[{_COLOURS[finding.status]}]{finding.status}[/]"
-    return f"[dim]({finding.status})[/]"
+        return Text(finding.status, _COLOURS[finding.status])
+    return Text(f"({finding.status})", "dim")
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:

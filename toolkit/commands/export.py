@@ -11,11 +11,12 @@ from quantize.litert import cross_check, export
 from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.steps import CLIP, fixed_inputs
 
 
-@click.command("export")
+@click.command("export", cls=Telling)
 @click.option(
     "--model",
     type=click.Path(path_type=Path),

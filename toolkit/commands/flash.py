@@ -14,13 +14,14 @@ from toolkit.boards.qemu import QemuBoard
 from toolkit.console import emit_json, err, json_option
 from toolkit.elf import build_id
 from toolkit.errors import BoardError, InputError
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.targets import Target, load_target
 
 POLL = 0.5  # seconds between looks at whether the emulator still runs
 
 
-@click.command("flash")
+@click.command("flash", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
 @click.option(
     "--image", type=click.Path(path_type=Path), default=None, help="build/TARGET/firmware.elf."

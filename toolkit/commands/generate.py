@@ -11,6 +11,7 @@ from rich.table import Table
 from toolkit.codegen.generate import generate
 from toolkit.commands import options
 from toolkit.console import emit_json, err, json_option
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.placement import WAIT_ESTIMATE
 from toolkit.sending import Sending
@@ -18,7 +19,7 @@ from toolkit.stage import load_quantised, stage_of
 from toolkit.targets import load_target
 
 
-@click.command("generate")
+@click.command("generate", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
 @options.stage_option
 @click.option(

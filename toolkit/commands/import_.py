@@ -12,9 +12,10 @@ from toolkit.errors import InputError
 from toolkit.importers import TORCH_SUFFIXES
 from toolkit.importers.checkpoint import write_checkpoint
 from toolkit.importers.release import NETWORKS, Release, read_release
+from toolkit.outcome import Telling
 
 
-@click.command("import")
+@click.command("import", cls=Telling)
 @click.argument(
     "sources", metavar="SOURCE...", type=click.Path(path_type=Path), nargs=-1, required=True
 )

@@ -11,13 +11,14 @@ from quantize.calibrate import LayerReport
 from toolkit.codegen.generate import describe
 from toolkit.commands import options
 from toolkit.console import emit_json, err, json_option
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.stage import stage_of
 from toolkit.steps import CLIP, Sources, quantise_stage
 from toolkit.targets import load_target
 
 
-@click.command("quantize")
+@click.command("quantize", cls=Telling)
 @options.stage_option
 @options.source_options
 @click.option(

@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from toolkit.console import emit_json, err, json_option
-from toolkit.report import JUNIT, PAGE
+from toolkit.outcome import Telling
+from toolkit.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
 from toolkit.report.page import write_page
 from toolkit.report.record import load_record
 from toolkit.report.table import table
 
 
-@click.command("report")
+@click.command("report", cls=Telling)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="The page; FOLDER/index.html else.")
 @click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML; FOLDER/junit.xml else.")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What `verify` and `demo` share: the whole way, with a word to the user at each step."""
 
-import shutil
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,6 +14,7 @@ from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
 from toolkit.report import write_verification
 from toolkit.report.checks import checks
+from toolkit.report.junit import write_junit
 from toolkit.report.table import table
 from toolkit.sending import Sending
 from toolkit.stage import Int16s, Model, Stage, stage_of
@@ -102,8 +102,7 @@ def conclude(
     """Write the report and tell the verdict; raises CheckFailed when it is no."""
     record = write_verification(result, output)
     if junit is not None:
-        junit.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(output / "junit.xml", junit)
+        write_junit(record.facts, junit)
     emit_json(json_to, record.facts)
     err.print(table(record.facts))
     err.print(f"report      {output / 'index.html'}")

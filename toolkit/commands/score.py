@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import soundfile
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from quantize.features import SAMPLE_RATE
+from toolkit.audio import write_wav
 from toolkit.commands.train import CHECKPOINTS, data_option
 from toolkit.console import emit_json, err, json_option
+from toolkit.outcome import Telling
 from toolkit.scoring import table
 from toolkit.scoring.metrics import Metrics, require
 from toolkit.scoring.utterances import Utterance, held_out
@@ -27,7 +29,7 @@ def _default_weights() -> Path:
     return ready if ready.is_file() else CHECKPOINTS / "lpcnet-edge.state.safetensors"
 
 
-@click.command("score")
+@click.command("score", cls=Telling)
 @data_option
 @click.option(
     "--weights",
@@ -68,7 +70,7 @@ def command(
     chosen = [name for name in VOICES if not voices or name in voices]
     found = read_weights(weights) if set(chosen) & set(_TRAINED) else None
     with err.status("speech") as status:
-        utterances = held_out(data, lambda text: status.update(text))
+        utterances = held_out(data, lambda text: status.update(Text(text)))
     rows = {name: _score(name, found, utterances, wav) for name in chosen}
     groups = {u.name: u.group for u in utterances}
     result: dict[str, Any] = {
@@ -107,7 +109,7 @@ def _score(
     voice: str, weights: Weights | None, utterances: list[Utterance], wav: Path | None
 ) -> dict[str, dict[str, float]]:
     metrics = Metrics()
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         speaking = progress.add_task(f"{voice}: speaking", total=None)
         spoken = speak(
@@ -121,7 +123,6 @@ def _score(
         for utterance, pcm in zip(utterances, spoken, strict=True):
             rows[utterance.name] = metrics.score(*beside(voice, pcm, utterance.pcm))
             if wav is not None:
-                wav.mkdir(parents=True, exist_ok=True)
-                soundfile.write(wav / f"{utterance.name}-{voice}.wav", pcm, SAMPLE_RATE)
+                write_wav(wav / f"{utterance.name}-{voice}.wav", pcm, SAMPLE_RATE)
             progress.advance(judging)
     return rows

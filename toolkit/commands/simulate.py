@@ -15,6 +15,7 @@ from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
 from toolkit.extension import Framing
 from toolkit.importers.entropy import read_tables
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.simulate.bitfile import read_bitfile, write_bitfile
 from toolkit.simulate.codec import BITRATE_MAX, BITRATE_MIN
@@ -24,7 +25,7 @@ from toolkit.stage import load_quantised
 from toolkit.steps import Sources, quantise_encoder
 
 
-@click.command("simulate")
+@click.command("simulate", cls=Telling)
 @click.option(
     "--read",
     "source",

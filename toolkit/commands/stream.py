@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`dredkit stream`: speech through a board, its outputs kept in one file."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from rich.progress import Progress
 
 from quantize import integer
 from quantize.decoder import DecoderModel
+from quantize.files import write_whole
 from toolkit.audio import write_wav
 from toolkit.commands import options
 from toolkit.commands.receiving import receiver_stage
 from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
+from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
 from toolkit.sending import Sending
@@ -28,7 +31,7 @@ from toolkit.targets import load_target
 _MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 
 
-@click.command("stream")
+@click.command("stream", cls=Telling)
 @options.target_option
 @click.option(
     "--role",
@@ -121,10 +124,9 @@ def command(
         layers = split_trace(run.traces, stage.layers)
         arrays |= {f"trace_{name}": values for name, values in layers.items()}
     output = output or BUILD / board.name / "stream.npz"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(output.name + ".partial.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    partial.replace(output)
+    memory = io.BytesIO()
+    np.savez_compressed(memory, **arrays)  # type: ignore[arg-type]
+    write_whole(output, memory.getvalue())
     err.print(f"{output}: {len(inputs)} steps from {audio.name} through {board.name}")
     playback = stage.playback(inputs, stage.outputs(run.outputs))
     wav = None

@@ -7,10 +7,11 @@ import click
 from rich.table import Table
 
 from toolkit.console import emit_json, err, json_option
+from toolkit.outcome import Telling
 from toolkit.targets import Target, load_target, target_names
 
 
-@click.command("targets")
+@click.command("targets", cls=Telling)
 @json_option
 def command(json_to: str | None) -> None:
     """List the boards that dredkit knows, and where each was last proved to work."""

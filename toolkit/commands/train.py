@@ -14,7 +14,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import quantize
@@ -29,6 +29,7 @@ from quantize.vocoder import lpcnet_score
 from toolkit import kokoro, speechdata
 from toolkit.commands.options import Decorator
 from toolkit.console import emit_json, err, json_option
+from toolkit.outcome import Telling
 
 DATA = Path("build/speech")
 CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
@@ -47,7 +48,12 @@ _device_option = click.option("--device", default="cpu", show_default=True, help
 
 
 def _progress() -> Progress:
-    return Progress("{task.description}", BarColumn(), TimeRemainingColumn(), console=err)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    )
 
 
 def _state_option(network: str) -> Decorator:
@@ -65,7 +71,7 @@ def command() -> None:
     """Prepare speech data, train and score the default models."""
 
 
-@command.command()
+@command.command(cls=Telling)
 @data_option
 @click.option("--source", "names", multiple=True, help="Only this source; may be repeated.")
 @click.option(
@@ -116,7 +122,7 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
         return kokoro.prepare(data, minutes, _say, step)
 
 
-@command.command("rdovae")
+@command.command("rdovae", cls=Telling)
 @data_option
 @_state_option("rdovae")
 @click.option("--steps", type=click.IntRange(1), default=rdovae.Settings.steps, show_default=True)
@@ -167,7 +173,7 @@ def rdovae_command(
     emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
 
 
-@command.command("pitch")
+@command.command("pitch", cls=Telling)
 @data_option
 @_state_option("pitch")
 @click.option("--steps", type=click.IntRange(1), default=pitch.Settings.steps, show_default=True)
@@ -229,7 +235,7 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     return {"checkpoint": str(path), "mean": mean, "recordings": found}
 
 
-@command.command("lpcnet")
+@command.command("lpcnet", cls=Telling)
 @data_option
 @click.option("--preset", type=click.Choice(sorted(PRESETS)), default="edge", show_default=True)
 @_state_option("lpcnet")

@@ -8,14 +8,15 @@ import click
 from toolkit.commands import options
 from toolkit.commands.run import conclude, ready_stage, verify_on_board
 from toolkit.console import json_option
-from toolkit.paths import BUILD
+from toolkit.outcome import Telling
+from toolkit.places import verify_folder
 from toolkit.sending import Sending
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources, fixed_inputs
 from toolkit.targets import load_target
 
 
-@click.command("verify")
+@click.command("verify", cls=Telling)
 @options.target_option
 @options.stage_option
 @options.source_options
@@ -67,4 +68,4 @@ def command(
         trace=trace,
         cycles=cycles,
     )
-    conclude(result, output or BUILD / target / "verify", junit=junit, json_to=json_to)
+    conclude(result, output or verify_folder(target), junit=junit, json_to=json_to)

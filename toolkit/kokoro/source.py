@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.features import SAMPLE_RATE
+from quantize.files import open_whole, write_whole
 from toolkit import speechdata
 from toolkit.errors import ToolError
 from toolkit.kokoro.model import CATALOGUE, Kokoro
@@ -60,12 +61,11 @@ def speak(
         for voice in short:
             path = folder / f"{voice}_{number:04d}.npy"
             if not path.is_file():
-                partial = path.with_suffix(".partial.npy")
                 clip = speaker.clip(voice, number)
                 if not len(clip):
                     raise ToolError(f"Kokoro's voice {voice} is silent in clip {number}")
-                np.save(partial, clip)
-                partial.replace(path)
+                with open_whole(path) as stream:
+                    np.save(stream, clip)
             files[voice].append(path)
             spoken[voice] += len(np.load(path, mmap_mode="r")) / SAMPLE_RATE / 60
             step(sum(min(m, minutes) for m in spoken.values()), minutes * len(files))
@@ -95,5 +95,5 @@ def prepare(
         test = [c for voice in files if voice in held for c in clips[voice]]
         train = [c for voice in files if voice not in held for c in clips[voice]]
         speechdata.store(folder, test, train, lambda text: note(f"{NAME}: {text}"))
-        done.write_text(made_of)
+        write_whole(done, made_of.encode())
     return speechdata.lengths(folder, speechdata.parts("train"))

@@ -10,6 +10,7 @@ index.html   the page, built from the first two files alone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
 from toolkit.report.page import write_page
 from toolkit.report.record import Record, save_record
@@ -17,10 +18,7 @@ from toolkit.report.record import Record, save_record
 if TYPE_CHECKING:
     from toolkit.verify import Verification
 
-__all__ = ["write_report", "write_verification"]
-
-PAGE = "index.html"
-JUNIT = "junit.xml"
+__all__ = ["JUNIT", "PAGE", "write_report", "write_verification"]
 
 
 def write_verification(verification: "Verification", directory: Path) -> Record:

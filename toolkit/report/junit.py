@@ -2,6 +2,7 @@
 """A verification as JUnit XML, the form that CI servers read: one test case a check."""
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -38,6 +39,25 @@ def junit(facts: Mapping[str, Any]) -> bytes:
         else:
             failure = {"message": text, "type": check.kind}
             ElementTree.SubElement(case, "failure", failure).text = f"{check.name}: {text}"
+    return _as_bytes(root)
+
+
+def junit_error(command: str, target: str | None, kind: str, line: str) -> bytes:
+    """Return the XML of a run that ended without a verdict: one <error>, of a `kind`."""
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    where = fit_text(target or "unknown")
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    about = {"name": f"dredkit {command} {where}", "timestamp": now}
+    suite = ElementTree.SubElement(root, "testsuite", {**about, **counts})
+    name = {"classname": f"dredkit.{where}", "name": command}
+    case = ElementTree.SubElement(suite, "testcase", name)
+    error = {"message": fit_text(line), "type": kind}
+    ElementTree.SubElement(case, "error", error).text = fit_text(line)
+    return _as_bytes(root)
+
+
+def _as_bytes(root: ElementTree.Element) -> bytes:
     ElementTree.indent(root)
     data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return data + b"\n"

@@ -22,6 +22,7 @@ from quantize.receiver import STEP
 from toolkit.audio import read_speech
 from toolkit.errors import InputError
 from toolkit.figures import known_figures
+from toolkit.places import FACTS, RUN
 from toolkit.report.joins import joins
 from toolkit.report.schema import SCHEMA, require
 from toolkit.targets import Target
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from toolkit.verify import Verification
 
 FORMAT = "dredkit-verification-1"
-FACTS = "verify.json"
-RUN = "run.npz"
 RATE = 16000  # samples a second of the recording as the network hears it
 
 Int16s = npt.NDArray[np.int16]
@@ -107,6 +106,9 @@ def load_record(directory: Path) -> Record:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: damaged: not JSON; run `dredkit verify` again") from error
+    if isinstance(facts, dict) and facts.get("status") == "error":
+        why = facts.get("error")
+        raise InputError(f"{directory}: the last run ended without a verdict: {why}; verify again")
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise InputError(f"{path}: not a {FORMAT} file; run `dredkit verify` again")
     require(facts, SCHEMA, str(path))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from quantize.files import write_whole
 from toolkit.errors import InputError
 
 # 120 ms of frames at their largest, each with its length, and as much again for padding.
@@ -29,13 +30,9 @@ class Record:
 
 
 def write_bitfile(path: Path, records: Iterable[Record]) -> None:
-    """Write all packets; raises InputError if the file cannot be written."""
+    """Write all packets, whole or not at all; raises InputError if the file cannot be written."""
     data = b"".join(_HEAD.pack(len(r.packet), r.final_range) + r.packet for r in records)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_whole(path, data)
 
 
 def read_bitfile(path: Path) -> list[Record]:
