@@ -59,7 +59,7 @@ def test_other_structures(tmp_path: Path, content: Any) -> None:
 
 
 LAYOUT = config()["input_layout"]
-BIG = 10**5000
+BIG = 10**70
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ BIG = 10**5000
             for value in (TENSOR, torch.tensor(160), [1], {"x": TENSOR}, None, 160.5, BIG)
         ),
         ({"frame_size": 160.0}, "frame_size 160.0 is not supported, only 160"),
-        ({"frame_size": BIG}, "frame_size an integer of 16610 bits is not supported"),
+        ({"frame_size": BIG}, "frame_size an integer of 233 bits is not supported"),
         ({"feature_lookahead": True, "feature_history": 3}, "feature_lookahead True"),
         ({"target": "x\ny" * 1000}, r"target x\\nyx\\ny.*\.\.\. is not supported"),
         ({"lpc_gamma": float("nan")}, "lpc_gamma nan is not supported"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,7 +72,9 @@ def _load(data: bytes, path: Path) -> Any:
                 size = sum(entry.file_size for entry in archive.infolist())
             if size > len(data):  # torch stores its records as they are
                 raise InputError(f"{damaged}: it claims {size} bytes, {len(data)} are there")
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of kinds of tensors that are refused anyway
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except InputError:
         raise
     except Exception as error:  # torch raises many types for a damaged file
