@@ -36,14 +36,14 @@ _MAGICS: Final = {
     b"\x80\x02": "a Python pickle",
 }
 _C_WORDS: Final = (b"#include ", b"#ifdef", b"#ifndef", b"const ")
-_UNKNOWN: Final = "an unknown file"
+UNKNOWN: Final = "an unknown file"
 _SAMPLE: Final = 4096  # bytes by which a text is known
-_MODEL: Final = "a quantised model"
+MODEL: Final = "a quantised model"
 _IMPORT: Final = "`dredkit import` makes a checkpoint of"
 _CURES: Final = {
     "a zip archive, as torch checkpoints are": f"{_IMPORT} xiph's LPCNet in torch (.pth)",
     "a Python pickle": f"{_IMPORT} xiph's LPCNet in torch (.pth)",
-    _MODEL: "it is quantised already",
+    MODEL: "it is quantised already",
 }
 
 
@@ -61,7 +61,7 @@ def kind_of(data: bytes) -> str:
     except InputError:
         return _text(data[:_SAMPLE])
     if "dredkit" in file.notes and _is_model(file.notes["dredkit"]):
-        return _MODEL
+        return MODEL
     return f"a checkpoint of {_networks(file.tensors)}"
 
 
@@ -73,7 +73,7 @@ def foreign(
     `wanted` says what was expected, `c_source` what to do if it is C.
     """
     kind = kind_of(data)
-    if kind.startswith(("an Opus", "a checkpoint", _UNKNOWN)):
+    if kind.startswith(("an Opus", "a checkpoint", UNKNOWN)):
         return None
     cure = {**_CURES, "C source": c_source}.get(kind, "")
     return InputError(f"{path}: is {kind}, not {wanted}{'; ' if cure else ''}{cure}")
@@ -111,8 +111,8 @@ def _text(start: bytes) -> str:
         words = start.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start < len(start) - 4 or len(start) < _SAMPLE:
-            return _UNKNOWN
+            return UNKNOWN
         words = start[: error.start].decode("utf-8")
     if not all(letter.isprintable() or letter.isspace() for letter in words):
-        return _UNKNOWN
+        return UNKNOWN
     return "C source" if any(word in start for word in _C_WORDS) else "a text file"
