@@ -251,7 +251,10 @@ def _graph_from_json(data: dict[str, Any]) -> Graph:
         jsontable.name(jsontable.entry(data, "name", "the graph"), "its name"),
         tuple(jsontable.name(name, "an input") for name in lists["inputs"]),
         tuple(jsontable.name(name, "an output") for name in lists["outputs"]),
-        {k: jsontable.whole(v, f"buffer {k}", 1, MAX_ELEMENTS) for k, v in tables["buffers"].items()},
+        {
+            k: jsontable.whole(v, f"buffer {k}", 1, MAX_ELEMENTS)
+            for k, v in tables["buffers"].items()
+        },
         tuple(_node_from_json(item) for item in lists["nodes"]),
         {k: _one_of(Format, v, f"format of {k}") for k, v in tables["formats"].items()},
         {k: jsontable.whole(v, f"fracs of {k}", 0, _MAX_FRAC) for k, v in tables["fracs"].items()},
@@ -265,7 +268,7 @@ def _node_from_json(item: Any) -> Node:
     if kind is None:
         raise InputError(f"{name} has an unknown op, not one of {', '.join(_KINDS)}")
     values: dict[str, Any] = {"name": name}
-    for key in (field.name for field in fields(kind) if field.name != "name"):
+    for key in (part.name for part in fields(kind) if part.name != "name"):
         value, what = jsontable.entry(told, key, name), f"{key} of {name}"
         if key in ("input", "output"):
             values[key] = _slice_from_json(value, what)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bytes of files that somebody else may have written: regular files of a bounded size."""
 
-import os
 import stat
 from pathlib import Path
 from typing import Any, Final
@@ -40,14 +39,6 @@ def file_bytes(
         raise InputError(f"{path}: {missing}; {cure}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); {cure}") from error
-
-
-def is_file(path: Path) -> bool:
-    """Whether a path is a regular file; False where that cannot be told."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def shown(value: Any) -> str:

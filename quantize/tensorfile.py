@@ -22,7 +22,11 @@ _LENGTH: Final = 8  # bytes that say how long the header is
 _NOTES: Final = "__metadata__"
 _BF16: Final = "BF16"  # the upper half of a float32
 _DTYPES: Final = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", _BF16: "<u2", "BOOL": "?"},
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    _BF16: "<u2",
+    "BOOL": "?",
     **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
     **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
 }

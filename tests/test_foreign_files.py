@@ -30,7 +30,10 @@ def blob_of(*names: str) -> bytes:
 
 
 FOREIGN = {
-    "fargan.bin": (blob_of("cond_net_pembed", "sig_net_cond"), "an Opus blob of the vocoder FARGAN"),
+    "fargan.bin": (
+        blob_of("cond_net_pembed", "sig_net_cond"),
+        "an Opus blob of the vocoder FARGAN",
+    ),
     "plc.bin": (blob_of("plc_dense_in"), "an Opus blob of the packet loss concealment (PLC)"),
     "pitch.bin": (blob_of("dense_if_upsampler_1"), "an Opus blob of the pitch network PitchDNN"),
     "odd.bin": (blob_of("some_layer"), "an Opus blob of an unknown network (some_layer_bias, ...)"),
@@ -221,7 +224,9 @@ def test_types_that_are_not_read_are_named(tmp_path: Path, kind: Any) -> None:
 )
 def test_damaged_headers_are_named(header: bytes, says: str) -> None:
     data = len(header).to_bytes(8, "little") + header + bytes(4)
-    with pytest.raises(InputError, match=f"^here: not a safetensors checkpoint, or damaged .*{says}"):
+    with pytest.raises(
+        InputError, match=f"^here: not a safetensors checkpoint, or damaged .*{says}"
+    ):
         parse(data, "here")
 
 
