@@ -20,6 +20,7 @@ from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.parts import ModelFile, join_parts, read_parts
 from quantize.receiver import STEP, OrderError, Receiver
+from quantize.topologies import rdovae_decoder, rdovae_decoder_init
 from quantize.vocoder.voices import VoiceModel, read_voice, speaker, voice_bytes
 
 FORMAT: Final = "dredkit-decoder-1"
@@ -49,9 +50,11 @@ class DecoderModel(ModelFile):
         """Read a file written by `save`; raises InputError if it is anything else."""
         parts = read_parts(path, FORMAT, ("start", "step", "tables", "voice"))
         networks = DecoderNetworks(
-            QuantisedModel.from_bytes(parts["start"], f"{path}, initial network"),
-            QuantisedModel.from_bytes(parts["step"], f"{path}, RDO-VAE decoder"),
-            EntropyTables.from_bytes(parts["tables"]),
+            QuantisedModel.for_graph(
+                parts["start"], f"{path}, initial network", rdovae_decoder_init()
+            ),
+            QuantisedModel.for_graph(parts["step"], f"{path}, RDO-VAE decoder", rdovae_decoder()),
+            EntropyTables.from_bytes(parts["tables"], str(path)),
         )
         return DecoderModel(networks, read_voice(parts["voice"], f"{path}, voice"))
 

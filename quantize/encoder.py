@@ -23,6 +23,7 @@ from quantize.integer import Ints
 from quantize.model import QuantisedModel
 from quantize.parts import ModelFile, join_parts, read_parts
 from quantize.run import run_integer
+from quantize.topologies import pitch, rdovae_encoder
 
 FORMAT = "dredkit-encoder-1"
 FRAMES_PER_STEP = STEP_SAMPLES // fixed.FRAME
@@ -55,9 +56,9 @@ class EncoderModel(ModelFile):
         """Read a file written by `save`; raises InputError if it is anything else."""
         parts = read_parts(path, FORMAT, ("pitch", "rdovae", "tables"))
         return EncoderModel(
-            QuantisedModel.from_bytes(parts["pitch"], f"{path}, pitch network"),
-            QuantisedModel.from_bytes(parts["rdovae"], f"{path}, RDO-VAE"),
-            EntropyTables.from_bytes(parts["tables"]),
+            QuantisedModel.for_graph(parts["pitch"], f"{path}, pitch network", pitch()),
+            QuantisedModel.for_graph(parts["rdovae"], f"{path}, RDO-VAE", rdovae_encoder()),
+            EntropyTables.from_bytes(parts["tables"], str(path)),
         )
 
 

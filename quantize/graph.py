@@ -11,8 +11,10 @@ fractional bits of their own; everything that has passed tanh, a GRU or a GLU is
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from enum import Enum
+from typing import Any, Final, TypeVar
 
+from quantize import jsontable
 from quantize.errors import InputError
 from quantize.nodes import (
     CONV2D_TAPS,
@@ -29,6 +31,7 @@ from quantize.nodes import (
     is_linear,
     repeats,
 )
+from quantize.reading import shown
 
 __all__ = [
     "CONV2D_TAPS",
@@ -48,6 +51,10 @@ __all__ = [
 ]
 
 _MAX_FRAC = 15
+# What a graph may hold, in elements: its buffers, and what its convolutions remember. A hundred
+# times the largest network's, and small enough for any machine that reads a model.
+MAX_ELEMENTS: Final = 1 << 20
+_MAX_NODES: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ class Graph:
         if clash:
             # A step's arguments would hide its tables in the generated C.
             raise InputError(f"graph {self.name}: {clash.pop()} names a layer and an in- or output")
+        if len({*self.inputs, *self.outputs}) != len(self.inputs) + len(self.outputs):
+            raise InputError(f"graph {self.name}: an in- or output is named twice")
         for name in (*self.inputs, *self.outputs):
             if self.buffers.get(name, 0) < 1:
                 raise InputError(f"graph {self.name}: in- or output {name} is no buffer of it")
@@ -81,17 +90,41 @@ class Graph:
         names = [node.name for node in self.nodes]
         if len(set(names)) != len(names):
             raise InputError(f"graph {self.name}: two nodes share a name")
+        for node in self.nodes:
+            self._check_node(node)
+        self._check_sizes()
         written = {name: [False] * size for name, size in self.buffers.items()}
         for name in self.inputs:
             written[name] = [True] * self.buffers[name]
         for node in self.nodes:
-            self._check_node(node)
             if not all(written[node.input.buffer][node.input.span]):
                 raise InputError(f"graph {self.name}: {node.name} reads before anything is written")
             written[node.output.buffer][node.output.span] = [True] * node.output.size
         for name in self.outputs:
             if not all(written[name]):
                 raise InputError(f"graph {self.name}: output {name} is not written whole")
+
+    def _check_sizes(self) -> None:
+        """Refuse buffers that no node fills or reads to their end, before they are allocated."""
+        used = dict.fromkeys(self.buffers, 0)
+        held = sum(self.buffers.values())
+        for node in self.nodes:
+            for part in (node.input, node.output):
+                used[part.buffer] = max(used[part.buffer], part.span.stop)
+            held += node.depth * node.input.size if isinstance(node, Conv1d) else 0
+        for name, size in self.buffers.items():
+            if size > used[name] and name in self.outputs:
+                raise InputError(f"graph {self.name}: output {name} is not written whole")
+            if size != used[name]:
+                raise InputError(
+                    f"graph {self.name}: buffer {name} has {size} elements, its nodes use "
+                    f"{used[name]}"
+                )
+        if held > MAX_ELEMENTS:
+            raise InputError(
+                f"graph {self.name}: buffers and memories of {held} elements, at most "
+                f"{MAX_ELEMENTS} are held"
+            )
 
     def _check_formats(self) -> None:
         outer = {*self.inputs, *self.outputs}
@@ -190,38 +223,73 @@ class Graph:
     def from_json(data: dict[str, Any]) -> "Graph":
         """Rebuild a graph from `to_json` data; raises InputError if it is no such graph."""
         try:
-            return Graph(
-                data["name"],
-                tuple(data["inputs"]),
-                tuple(data["outputs"]),
-                {str(k): int(v) for k, v in data["buffers"].items()},
-                tuple(_node_from_json(item) for item in data["nodes"]),
-                {str(k): Format(v) for k, v in data["formats"].items()},
-                {str(k): int(v) for k, v in data["fracs"].items()},
-            )
-        except InputError:
-            raise
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not a dredkit graph: {error!r}") from error
+            return _graph_from_json(jsontable.table(data, "the graph"))
+        except jsontable.HeaderError as error:
+            raise InputError(f"not a dredkit graph: {error}") from error
 
 
+_LISTS: Final = ("inputs", "outputs", "nodes")
+_TABLES: Final = ("buffers", "formats", "fracs")
 _KINDS: dict[str, type[Dense] | type[Conv1d] | type[Conv2d] | type[Gru] | type[Glu]] = {
     kind.__name__: kind for kind in (Dense, Conv1d, Conv2d, Gru, Glu)
 }
 
 
-def _node_from_json(item: dict[str, Any]) -> Node:
-    kind = _KINDS[item["op"]]
-    values = {entry.name: item[entry.name] for entry in fields(kind)}
-    values["input"] = _slice_from_json(values["input"])
-    values["output"] = _slice_from_json(values["output"])
-    values["name"] = str(values["name"])
-    for name in {"dilation", "taps", "width"} & values.keys():
-        values[name] = int(values[name])
-    if "activation" in values:
-        values["activation"] = Activation(values["activation"])
+_Enum = TypeVar("_Enum", bound=Enum)
+
+
+def _graph_from_json(data: dict[str, Any]) -> Graph:
+    told = {key: jsontable.entry(data, key, "the graph") for key in (*_LISTS, *_TABLES)}
+    lists = {key: jsontable.items(told[key], key) for key in _LISTS}
+    tables = {key: jsontable.table(told[key], key) for key in _TABLES}
+    for what, values in tables.items():
+        for name in values:
+            jsontable.name(name, f"a name of {what}")
+    if len(lists["nodes"]) > _MAX_NODES:
+        raise InputError(f"{len(lists['nodes'])} nodes are too many, at most {_MAX_NODES}")
+    return Graph(
+        jsontable.name(jsontable.entry(data, "name", "the graph"), "its name"),
+        tuple(jsontable.name(name, "an input") for name in lists["inputs"]),
+        tuple(jsontable.name(name, "an output") for name in lists["outputs"]),
+        {
+            k: jsontable.whole(v, f"buffer {k}", 1, MAX_ELEMENTS)
+            for k, v in tables["buffers"].items()
+        },
+        tuple(_node_from_json(item) for item in lists["nodes"]),
+        {k: _one_of(Format, v, f"format of {k}") for k, v in tables["formats"].items()},
+        {k: jsontable.whole(v, f"fracs of {k}", 0, _MAX_FRAC) for k, v in tables["fracs"].items()},
+    )
+
+
+def _node_from_json(item: Any) -> Node:
+    told = jsontable.table(item, "a node")
+    name = jsontable.name(jsontable.entry(told, "name", "a node"), "a node's name")
+    kind = _KINDS.get(jsontable.text(jsontable.entry(told, "op", name), f"op of {name}"))
+    if kind is None:
+        raise InputError(f"{name} has an unknown op, not one of {', '.join(_KINDS)}")
+    values: dict[str, Any] = {"name": name}
+    for key in (part.name for part in fields(kind) if part.name != "name"):
+        value, what = jsontable.entry(told, key, name), f"{key} of {name}"
+        if key in ("input", "output"):
+            values[key] = _slice_from_json(value, what)
+        elif key == "activation":
+            values[key] = _one_of(Activation, value, what)
+        else:
+            values[key] = jsontable.whole(value, what, 1, MAX_ELEMENTS)
     return kind(**values)
 
 
-def _slice_from_json(item: dict[str, Any]) -> Slice:
-    return Slice(str(item["buffer"]), int(item["start"]), int(item["size"]))
+def _slice_from_json(item: Any, what: str) -> Slice:
+    told = jsontable.table(item, what)
+    return Slice(
+        jsontable.name(jsontable.entry(told, "buffer", what), f"buffer of {what}"),
+        jsontable.whole(jsontable.entry(told, "start", what), f"start of {what}", 0, MAX_ELEMENTS),
+        jsontable.whole(jsontable.entry(told, "size", what), f"size of {what}", 1, MAX_ELEMENTS),
+    )
+
+
+def _one_of(kind: type[_Enum], value: Any, what: str) -> _Enum:
+    known = {member.value: member for member in kind}
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{what} is {shown(value)}, not one of {', '.join(known)}")
+    return known[value]

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize import integer
+from quantize import integer, jsontable
 from quantize.errors import InputError
 from quantize.graph import Graph
 from quantize.integer import Ints
 from quantize.parts import ModelFile, pack, read_file, unpack
+from quantize.reading import shown
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS
 
 FORMAT = "dredkit-quantised-1"
 SCHEMES = ("a8w8",)
+_HEADER = ("graph", "scheme", "frac", "acc_bound", "source")
 
 
 @dataclass(frozen=True)
@@ -124,26 +126,51 @@ class QuantisedModel(ModelFile):
         return QuantisedModel.from_bytes(read_file(path), str(path))
 
     @staticmethod
+    def for_graph(data: bytes, where: str, graph: Graph) -> "QuantisedModel":
+        """Read what `to_bytes` wrote of a model of `graph`; raises InputError for any other."""
+        model = QuantisedModel.from_bytes(data, where)
+        if model.graph != graph:
+            raise InputError(
+                f"{where}: holds another network than {graph.name}; run `dredkit quantize` again"
+            )
+        return model
+
+    @staticmethod
     def from_bytes(data: bytes, where: str) -> "QuantisedModel":
         """Read what `to_bytes` wrote; `where` names it in the InputError for anything else."""
         header, arrays = unpack(data, where, FORMAT)
         try:
             return _from_parts(header, arrays)
+        except jsontable.HeaderError as error:
+            raise InputError(
+                f"{where}: its header is damaged ({error}); run `dredkit quantize` again"
+            ) from error
         except InputError as error:
             raise InputError(f"{where}: {error}; run `dredkit quantize` again") from error
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise InputError(f"{where}: its header is damaged ({error!r})") from error
+
+
+def read_source(header: dict[str, Any]) -> dict[str, str]:
+    """Return where a model's weights came from, as its header says: texts by name.
+
+    Raises InputError for anything else.
+    """
+    source = jsontable.table(jsontable.entry(header, "source", "it"), "source")
+    return {name: jsontable.text(value, f"source's {name}") for name, value in source.items()}
 
 
 def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> QuantisedModel:
-    graph = Graph.from_json(header["graph"])
-    if header["scheme"] not in SCHEMES:
-        raise InputError(f"scheme {header['scheme']} is none of {', '.join(SCHEMES)}")
-    frac = {str(k): int(v) for k, v in header["frac"].items()}
-    if sorted(frac) != sorted(graph.calibrated):
+    told = {key: jsontable.entry(header, key, "it") for key in _HEADER}
+    graph = Graph.from_json(told["graph"])
+    if told["scheme"] not in SCHEMES:
+        raise InputError(f"scheme {shown(told['scheme'])} is none of {', '.join(SCHEMES)}")
+    formats = jsontable.table(told["frac"], "frac")
+    if sorted(formats) != sorted(graph.calibrated):
         raise InputError("it has not exactly one format for each in- and output")
-    if not all(0 <= bits <= integer.Q15_FRAC for bits in frac.values()):
-        raise InputError("a format has fractional bits outside 0 to 15")
+    frac = {
+        name: jsontable.whole(bits, f"fractional bits of {name}", 0, integer.Q15_FRAC)
+        for name, bits in formats.items()
+    }
+    bounds = jsontable.table(told["acc_bound"], "acc_bound")
     matrices = {}
     for shape in graph.matrices():
         name = shape.name
@@ -156,8 +183,10 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> 
                 multiplier=arrays[f"{name}.multiplier"],
                 shift=arrays[f"{name}.shift"],
                 scale=arrays[f"{name}.scale"],
-                blocks=None if blocks is None else blocks.astype(np.bool_),
-                acc_bound=int(header["acc_bound"][name]),
+                blocks=None if blocks is None else read_blocks(blocks, name),
+                acc_bound=jsontable.whole(
+                    bounds[name], f"acc_bound of {name}", 0, integer.INT32_MAX
+                ),
             )
         except KeyError as error:
             raise InputError(f"layer {name} is incomplete: no {error}") from error
@@ -165,15 +194,22 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> 
         matrices[name] = matrix
     return QuantisedModel(
         graph=graph,
-        scheme=str(header["scheme"]),
+        scheme=told["scheme"],
         frac=frac,
         matrices=matrices,
-        source={str(k): str(v) for k, v in header["source"].items()},
+        source=read_source(header),
     )
 
 
+def read_blocks(stored: npt.NDArray[Any], name: str) -> npt.NDArray[np.bool_]:
+    """Return the marks of a sparse layer's kept blocks from the file's bytes, 0 or 1 each."""
+    if stored.dtype != np.uint8 or np.any(stored > 1):
+        raise InputError(f"layer {name}: blocks are {stored.dtype}, not uint8 of 0 and 1")
+    return stored.astype(np.bool_)
+
+
 def _check_matrix(matrix: QuantisedMatrix, rows: int, cols: int, wide: bool) -> None:
-    """Everything that generated code relies on, the accumulator bound proved anew."""
+    """Check everything that generated code relies on; prove the accumulator bound again."""
     wanted: dict[str, tuple[type, tuple[int, ...]]] = {
         "weights": (np.int16 if wide else np.int8, (rows, cols)),
         "bias": (np.int32, (rows,)),
@@ -190,6 +226,8 @@ def _check_matrix(matrix: QuantisedMatrix, rows: int, cols: int, wide: bool) -> 
                 f"layer {matrix.name}: {what} is {array.dtype}{list(array.shape)}, "
                 f"expected {np.dtype(kind)}{list(shape)}"
             )
+    if not np.all(np.isfinite(matrix.scale)):
+        raise InputError(f"layer {matrix.name}: a scale is NaN or infinite")
     good = (matrix.multiplier >= integer.MULTIPLIER_MIN) & (matrix.shift >= integer.SHIFT_MIN)
     if not np.all(good & (matrix.shift <= integer.SHIFT_MAX)):
         raise InputError(f"layer {matrix.name}: a requantise factor is out of range")

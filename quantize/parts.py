@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from quantize.errors import InputError
 from quantize.files import write_whole
+from quantize.reading import file_bytes
+from quantize.tensorfile import parse
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -54,27 +55,28 @@ def unpack(
     what: str = "a quantised model",
     again: str = "run `dredkit quantize` again",
 ) -> tuple[dict[str, Any], Arrays]:
-    """Read what `pack` made: header and arrays. InputError, naming `where`, for anything else:
-    not `what`, or of another format, whose cure is to do `again`."""
+    """Read what `pack` made: header and arrays.
+
+    Raises InputError, naming `where`, if the data is not `what` or has another format; the message
+    then advises `again`.
+    """
+    file = parse(data, where, what)
     try:
-        arrays = load(data)
-        size = int.from_bytes(data[:8], "little")  # of safetensors' own JSON header
-        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-        header = json.loads(metadata.get("dredkit", "null"))
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{where}: not {what} ({error})") from error
+        header = json.loads(file.notes.get("dredkit", "null"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not {what}: its note is not JSON; {again}") from error
     if not isinstance(header, dict) or header.get("format") != kind:
         raise InputError(f"{where}: not a {kind} file; {again}")
-    return header, arrays
+    return header, file.tensors
 
 
 def read_file(
-    path: Path, missing: str = "no such quantised model; run `dredkit quantize`"
+    path: Path,
+    missing: str = "no such quantised model",
+    cure: str = "run `dredkit quantize` first",
 ) -> bytes:
-    """Return a model's file; raises InputError where there is none."""
-    if not path.is_file():
-        raise InputError(f"{path}: {missing} first")
-    return path.read_bytes()
+    """Return a model's file; raises InputError where there is none that can be read."""
+    return file_bytes(path, cure, missing=missing)
 
 
 def join_parts(kind: str, parts: dict[str, bytes]) -> bytes:
@@ -88,4 +90,6 @@ def read_parts(path: Path, kind: str, wanted: tuple[str, ...]) -> dict[str, byte
     for name in wanted:
         if name not in arrays:
             raise InputError(f"{path}: a {kind} file without {name}; run `dredkit quantize` again")
-    return {name: array.tobytes() for name, array in arrays.items()}
+        if arrays[name].dtype != np.uint8:
+            raise InputError(f"{path}: {name} is damaged; run `dredkit quantize` again")
+    return {name: arrays[name].tobytes() for name in wanted}

@@ -47,7 +47,7 @@ def gated_graph() -> Graph:
         name="gated",
         inputs=("features",),
         outputs=("states", "sound"),
-        buffers={"features": 8, "trunk": 40, "q15": 8, "states": 16, "sound": 4},
+        buffers={"features": 8, "trunk": 32, "q15": 8, "states": 16, "sound": 4},
         nodes=(
             Conv1d("wide", Slice("features", 0, 8), Slice("trunk", 0, 8), 1, tanh, taps=3),
             Gru("gru", Slice("trunk", 0, 8), Slice("q15", 0, 8)),

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Any WAV comes in as int16 mono; anything else is one clear line and no half-written file."""
 
+import os
+import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from soundfile import available_subtypes
 
 from toolkit.audio import read_speech, write_wav
 from toolkit.errors import InputError
@@ -85,6 +89,99 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -
     assert f"sample 1234, channel 1 is {value}" in refusal(tmp_path / "a.wav")
 
 
+SUBTYPES = [
+    (form, subtype)
+    for form in ("WAV", "RF64", "W64")
+    for subtype in available_subtypes(form)
+    if subtype != "MPEG_LAYER_III"  # is read, but cannot be written
+]
+
+
+@pytest.mark.parametrize(("form", "subtype"), SUBTYPES)
+def test_every_codec_in_a_wav_is_read(tmp_path: Path, form: str, subtype: str) -> None:
+    """GSM 6.10 among them, which cannot be sought."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(16000, 1.0), 16000, subtype, format=form)
+    pcm = read_speech(path)[4000:12000].astype(float)
+    assert len(pcm) == 8000
+    turns = np.fft.rfft(pcm * np.hanning(8000))
+    assert np.argmax(np.abs(turns)) == 220  # 440 Hz in half a second
+    assert pcm.std() == pytest.approx(16384 / 2**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("rate", [1, 7, 3999, 192_001, 2**31 - 1])
+def test_rates_that_no_speech_has_are_refused(tmp_path: Path, rate: int) -> None:
+    write_wav(tmp_path / "a.wav", noise(1000), rate)
+    tracemalloc.start()
+    line = refusal(tmp_path / "a.wav")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert f"says {rate} samples a second: want 4000 to 192000" in line
+    assert peak < 4 << 20
+
+
+@pytest.mark.parametrize("rate", [4000, 192_000])
+def test_the_last_rates_that_are_taken(tmp_path: Path, rate: int) -> None:
+    write_wav(tmp_path / "a.wav", noise(rate), rate)
+    assert len(read_speech(tmp_path / "a.wav")) == 16000
+
+
+def header(*, rate: int = 16000, channels: int = 1, size: int, kind: int = 1) -> bytes:
+    """A WAV header of 16-bit samples, whatever it says."""
+    data = struct.pack("<4sI4s4sI", b"RIFF", min(size + 36, 2**32 - 1), b"WAVE", b"fmt ", 16)
+    step = 2 * channels % 2**16
+    data += struct.pack("<HHIIHH", kind, channels, rate, rate * step % 2**32, step, 16)
+    return data + struct.pack("<4sI", b"data", size)
+
+
+@pytest.mark.parametrize("size", [2**32 - 1, 2**31, 100_000, 640])
+def test_a_header_that_claims_more_or_less_than_there_is(tmp_path: Path, size: int) -> None:
+    pcm = noise(1000)
+    (tmp_path / "a.wav").write_bytes(header(size=size) + pcm.tobytes())
+    assert np.array_equal(read_speech(tmp_path / "a.wav"), pcm[: size // 2])
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        header(size=2000, rate=0),
+        header(size=2000, channels=0),
+        header(size=2000, channels=65535),
+        header(size=2000, kind=0x1234),
+        header(size=2000)[:30],
+    ],
+)
+def test_other_damaged_headers_are_one_line(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "a.wav").write_bytes(start + noise(1000).tobytes())
+    refusal(tmp_path / "a.wav")
+
+
+def test_many_channels_are_read_in_shorter_blocks(tmp_path: Path) -> None:
+    frames, channels = 8000, 1024
+    (tmp_path / "a.wav").write_bytes(
+        header(size=2 * frames * channels, channels=channels) + bytes(2 * frames * channels)
+    )
+    tracemalloc.start()
+    assert not read_speech(tmp_path / "a.wav").any()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20  # all of it as floats takes 64 MiB
+
+
+def test_a_recording_that_never_ends_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wav(tmp_path / "a.wav", noise(200_000))
+    monkeypatch.setattr("toolkit.audio.LONGEST_SECONDS", 1)
+    monkeypatch.setattr("toolkit.audio._BLOCK", 1000)
+    assert "is longer than 0 hours" in refusal(tmp_path / "a.wav")
+
+
+def test_a_pipe_is_refused_unopened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    assert "is a pipe or a device" in refusal(tmp_path / "a.wav")
+
+
 def test_absent(tmp_path: Path) -> None:
     assert "No such file" in refusal(tmp_path / "a.wav")
 
@@ -122,7 +219,7 @@ def test_too_short(tmp_path: Path, rate: int) -> None:
 @pytest.mark.parametrize("content", [b"RIFF", b"hello, world" * 100, bytes(4096)])
 def test_not_a_wav(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.wav").write_bytes(content)
-    assert "is not a WAV file" in refusal(tmp_path / "a.wav")
+    assert "is not a WAV file that can be read: " in refusal(tmp_path / "a.wav")
 
 
 def test_other_audio_formats_are_named(tmp_path: Path) -> None:

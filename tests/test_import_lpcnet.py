@@ -309,7 +309,7 @@ def test_other_files_are_one_line(tmp_path: Path) -> None:
         CliRunner().invoke(command, [str(path), "x.bin", "--output", "y"], catch_exceptions=False)
     path = tmp_path / "bad.safetensors"
     path.write_bytes(b"nothing")
-    with pytest.raises(InputError, match="no safetensors checkpoint"):
+    with pytest.raises(InputError, match="not a safetensors checkpoint"):
         load_lpcnet(path)
 
 

@@ -87,7 +87,7 @@ def test_sources_together(small: Graph, tmp_path: Path) -> None:
         (["nobias.c"], "nobias.c: record last_bias is missing; is the file complete"),
         (["net.c", "absent.c"], "absent.c: no such file; give an Opus 'DNNw' blob"),
         (["empty"], f"empty: has none of {', '.join(FILES)}; give the dnn/ folder"),
-        (["text.txt"], "text.txt: not an Opus 'DNNw' weight blob"),
+        (["text.txt"], "text.txt: is C source, not an Opus 'DNNw' blob; let .* end in .c"),
     ],
 )
 def test_wrong_sources(small: Graph, tmp_path: Path, names: list[str], message: str) -> None:

@@ -215,9 +215,10 @@ def test_bad_sparse_indices(file: Path, index: list[int], blocks: int, message: 
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.bin", tmp_path):
-        with pytest.raises(InputError, match="no such file; give an Opus 'DNNw' blob"):
-            load_model(path, GRAPH)
+    with pytest.raises(InputError, match="no such file; give an Opus 'DNNw' blob"):
+        load_model(tmp_path / "none.bin", GRAPH)
+    with pytest.raises(InputError, match=r"is a folder, not a file; .* of a release's folder"):
+        load_model(tmp_path, GRAPH)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def refused(path: Path) -> str:
 
 def test_no_file(tmp_path: Path) -> None:
     assert "no such quantised model; run `dredkit quantize` first" in refused(tmp_path / "none")
-    assert "no such quantised model" in refused(tmp_path)
+    assert "is a folder, not a file; run `dredkit quantize` first" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"RIFF1234WAVEfmt ", b"{}", b"\xff" * 99])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The reader of an Opus release's C tables: what the blob holds, and damage in one clear line."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,31 @@ def test_c_tables_and_blob_hold_the_same() -> None:
     assert same_layers(layers, LAYERS)
     assert any(layer.int8 is not None for layer in layers.values())
     assert any(layer.blocks is not None for layer in layers.values())
+
+
+@pytest.mark.parametrize("renamed", [r"oac_\1", r"\1_t"])
+def test_other_names_of_the_same_types(renamed: str) -> None:
+    """Opus' successor OAC calls them oac_int8 and so on, <stdint.h> int8_t."""
+    for source in (SOURCE, stats_source(TABLES)):
+        other, count = re.subn(r"\bopus_(u?int\d+)\b", renamed, source)
+        assert count
+        read = read_arrays(other.encode(), "other.c")
+        assert same_records(read, read_arrays(source.encode(), "opus.c"))
+    assert entropy_tables(read, "other.c") is not None
+    for name in ("silk_int8", "oac_int7", "int8", "uint8", "_t", "opus_"):
+        with pytest.raises(InputError, match=f"array a has the unknown type {name}"):
+            read_arrays(f"const {name} a[1] = {{1}};".encode(), "f.c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("int8", -129), ("uint8", 256), ("int16", 32768), ("uint16", -1), ("int32", 2**31)],
+)
+@pytest.mark.parametrize("form", ["opus_{}", "oac_{}", "{}_t"])
+def test_every_type_has_its_range(kind: str, value: int, form: str) -> None:
+    line = f"const {form.format(kind)} a[2] = {{1, {value}}};".encode()
+    with pytest.raises(InputError, match=f"array a: {value} does not fit {kind}"):
+        read_arrays(line, "f.c")
 
 
 def test_line_ends_and_comments_do_not_matter() -> None:

@@ -87,6 +87,14 @@ def test_unknown_target_lists_the_known() -> None:
         ('args = []', "args = [1]", "emulator.args", "must be a list of strings"),
         ("st-util = []", "bdi = []", "flash.probes.bdi", "unknown key"),
         ('method = "gdb"', 'method = "jtag"', "flash.method", "must be one of"),
+        ("irq = 37", f"irq = 0x{'f' * 9000}", "uart.irq", "an integer of 36000 bits is outside"),
+        ("irq = 37", "irq = inf", "uart.irq", "must be an integer, not inf"),
+        ("ticks_per_unit = 1.0", f"ticks_per_unit = 0x{'f' * 400}", "emulator.ticks_per_unit",
+         "must be positive, not an integer of 1600 bits"),
+        ("ticks_per_unit = 1.0", "ticks_per_unit = nan", "emulator.ticks_per_unit", "positive"),
+        ('core = "cortex-m4"', 'core = "a\\nb"', "core", "one line of text, not 'a\\nb'"),
+        ('core = "cortex-m4"', 'core = [[[]]]', "core", "must be a string, not a list of 1"),
+        ('core = "cortex-m4"', 'core = "m4"\n"a\\nb" = 1', "a\\nb", "unknown key"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_names_file_and_key(
@@ -101,7 +109,9 @@ def test_a_wrong_file_names_file_and_key(
     assert re.fullmatch(rf"{re.escape(str(path))}: {re.escape(key)}: .*{re.escape(why)}.*", line)
 
 
-@pytest.mark.parametrize("text", ["[", "a = 1\na = 2", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["[", "a = 1\na = 2", "\x00", f"a = {'1' * 9000}", f"a = {'[' * 9000}"]
+)
 def test_not_toml_is_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")

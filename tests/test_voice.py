@@ -34,7 +34,7 @@ def test_no_such_voice(tmp_path: Path) -> None:
         voice_model("tenor")
     path = tmp_path / "noise.safetensors"
     path.write_bytes(b"noise" * 100)
-    with pytest.raises(InputError, match="no safetensors checkpoint"):
+    with pytest.raises(InputError, match="is a text file, not a checkpoint of LPCNet"):
         voice_model(str(path))
 
 

@@ -129,6 +129,11 @@ class DecoderStage(Stage):
     def inputs_of(self, pcm: Int16s, payloads: Sequence[bytes]) -> Int16s:
         """Inputs for int16 PCM at 16 kHz whose packets, 20 ms each, carry these payloads."""
         packets = len(payloads)
+        if packets > len(pcm) // STEP:
+            raise InputError(
+                f"{packets} packets have payloads, the recording has {len(pcm) // STEP}: give the "
+                "one that they were made of"
+            )
         lost = default_losses(packets) if self.losses is None else list(self.losses)
         if len(lost) != packets:
             raise InputError(f"{packets} packets, but {len(lost)} are said to be lost or not")

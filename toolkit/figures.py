@@ -79,7 +79,7 @@ def read_figures(path: Path) -> dict[str, Any]:
     """Read what `dredkit bench --json` wrote; InputError for anything else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: no figures of `dredkit bench --json`: {error}") from None
     if not isinstance(found, dict) or not {"step", "parts", "layers"} <= found.keys():
         raise InputError(f"{path}: no figures of `dredkit bench --json`")
@@ -96,7 +96,8 @@ def known_figures(
             found = read_figures(path)
         except InputError:
             continue
-        if (found.get("stage"), found.get("model_hash")) == (stage, model_hash):
+        fits = (found.get("stage"), found.get("model_hash")) == (stage, model_hash)
+        if fits and found.keys() >= set(_SHOWN):
             return {key: found[key] for key in _SHOWN}
     return None
 

@@ -4,15 +4,17 @@
 What the first board made is what the second one gets: nothing is computed on the host in between.
 """
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quantize.integer import Ints
+from quantize.reading import file_bytes
+from toolkit.arrayfile import read_arrays
 from toolkit.audio import read_speech
-from toolkit.decoder_stage import DecoderStage
+from toolkit.decoder_stage import ROOM, DecoderStage
 from toolkit.errors import InputError
 from toolkit.report.checks import checks
 from toolkit.report.page import verdict
@@ -20,6 +22,7 @@ from toolkit.stage import EncoderStage, Int16s
 from toolkit.verify import Verification
 
 _Q16 = 16
+_BYTE = 255
 
 
 def payloads_of(outputs: dict[str, Int16s]) -> list[bytes]:
@@ -30,15 +33,33 @@ def payloads_of(outputs: dict[str, Int16s]) -> list[bytes]:
 
 
 def read_payloads(path: Path) -> list[bytes]:
-    """The payloads in what `dredkit stream` kept of a sender; InputError for any other file."""
+    """Read the payloads in what `dredkit stream` kept of a sender, one a packet, at least one.
+
+    Raises InputError for any other file, and for lengths that no payload has.
+    """
+    data = file_bytes(path, "`dredkit stream` writes payloads")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            kept = {name: file[name] for name in ("payload_length", "payload")}
-        return payloads_of(kept)
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        kept = read_arrays(data, ("payload_length", "payload"))
+        _check_payloads(kept["payload_length"], kept["payload"])
+    except InputError as error:
         raise InputError(
             f"{path}: holds no payloads of a sender ({error}); `dredkit stream` writes them"
         ) from error
+    return payloads_of(kept)
+
+
+def _check_payloads(lengths: npt.NDArray[Any], rows: npt.NDArray[Any]) -> None:
+    """Refuse all but integers: `lengths` [packets, 1] and the bytes `rows` [packets, room]."""
+    for name, values in (("payload_length", lengths), ("payload", rows)):
+        if values.dtype.kind not in "iu" or values.ndim != 2:
+            raise InputError(f"{name} is {values.dtype}{list(values.shape)}")
+    if len(lengths) != len(rows) or lengths.shape[1] != 1 or not len(rows):
+        raise InputError(f"{list(lengths.shape)} lengths for {list(rows.shape)} bytes")
+    room = min(rows.shape[1], ROOM)
+    for packet in np.flatnonzero((lengths[:, 0] < 0) | (lengths[:, 0] > room))[:1]:
+        raise InputError(f"packet {packet} has {lengths[packet, 0]} bytes, want 0 to {room}")
+    for packet in np.flatnonzero(((rows < 0) | (rows > _BYTE)).any(axis=1))[:1]:
+        raise InputError(f"packet {packet} holds other values than bytes")
 
 
 def sent_by(sender: Verification) -> dict[str, Ints]:

@@ -15,9 +15,11 @@ from quantize.encoder import HEARD_RATE, EncoderModel, run_encoder, step_samples
 from quantize.errors import InputError
 from quantize.features import extract
 from quantize.model import QuantisedModel
+from quantize.parts import read_file
 from quantize.run import run_integer
 from toolkit.audio import read_speech
 from toolkit.decoder_stage import DecoderStage
+from toolkit.importers.kinds import MODEL, UNKNOWN, kind_of
 from toolkit.sending import Sending
 from toolkit.stage_base import HASH_BYTES, Int16s, Reference, Stage
 
@@ -176,9 +178,11 @@ def stage_of(
 
 def load_quantised(path: Path) -> Model:
     """Read a quantised network, sender or receiver; InputError if it is none of them."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such quantised model; run `dredkit quantize` first")
-    head = path.read_bytes()[:_HEADER_BYTES]
+    data = read_file(path)
+    kind = kind_of(data)
+    if kind not in (MODEL, UNKNOWN):
+        raise InputError(f"{path}: is {kind}, not a quantised model; run `dredkit quantize` first")
+    head = data[:_HEADER_BYTES]
     if encoder.FORMAT.encode() in head:
         return EncoderModel.load(path)
     if decoder.FORMAT.encode() in head:

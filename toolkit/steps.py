@@ -55,8 +55,16 @@ def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerRepor
     if stage == "encoder":
         return quantise_encoder(sources)
     if stage == "decoder":
+        _check_decoder(sources)  # now, since quantising the sender takes a while
         return quantise_decoder(sources, quantise_encoder(sources)[0])
     return quantise_file(sources.weights, sources.calibration)
+
+
+def _check_decoder(sources: Sources) -> None:
+    """Raise InputError if what a receiver is made from is not there."""
+    for graph in (rdovae_decoder_init(), rdovae_decoder()):
+        load_model(sources.decoder or sources.weights, graph)
+    voice_model(sources.voice)
 
 
 def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, list[LayerReport]]:
@@ -72,6 +80,7 @@ def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]
     The pitch network comes from `sources.pitch`, else from the weights' own file if it has one,
     else it is the shipped one; entropy tables from `sources.tables`, else from the weights' file.
     """
+    load_model(sources.weights, rdovae_encoder())  # says first what else the file may be
     tables = read_tables(sources.tables or sources.weights)
     if tables is None:
         raise InputError(

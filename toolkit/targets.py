@@ -219,7 +219,7 @@ def read_target(path: Path) -> Target:
             values: dict[str, Any] = tomllib.load(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of bytes, grammar, digits or depth
         raise InputError(f"{path}: not TOML: {error}") from None
     return _target(path, Table(str(path), "", values))
 

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Strict reading of a TOML table: wrong types, missing and unknown keys are one clear line."""
 
+import sys
 from typing import Any, NoReturn
 
+from quantize.reading import shown
 from toolkit.errors import InputError
+
+
+def told(value: Any) -> str:
+    """Return a value as a message repeats it: a text in quotes, all else on one short line."""
+    return f"'{shown(value)}'" if isinstance(value, str) else shown(value)
 
 
 class Table:
@@ -20,7 +27,7 @@ class Table:
 
     def refuse(self, key: str, why: str) -> NoReturn:
         """Raise the one line that names file, key and reason."""
-        raise InputError(f"{self._file}: {self._where}{key}: {why}")
+        raise InputError(f"{self._file}: {shown(self._where + key)}: {why}")
 
     def _take(self, key: str, kinds: tuple[type, ...], called: str) -> Any:
         if key not in self._values:
@@ -28,12 +35,14 @@ class Table:
         self._taken.add(key)
         value = self._values[key]
         if not isinstance(value, kinds) or isinstance(value, bool):
-            self.refuse(key, f"must be {called}, not {value!r}")
+            self.refuse(key, f"must be {called}, not {told(value)}")
         return value
 
     def text(self, key: str, empty: bool = False) -> str:
-        """A string, not empty unless allowed."""
+        """A string of one line, not empty unless allowed."""
         value: str = self._take(key, (str,), "a string")
+        if not value.isprintable():
+            self.refuse(key, f"must be one line of text, not {told(value)}")
         if not value and not empty:
             self.refuse(key, "must not be empty")
         return value
@@ -48,7 +57,7 @@ class Table:
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings."""
         value = self._take(key, (list,), "a list of strings")
-        if not all(isinstance(item, str) for item in value):
+        if not all(isinstance(item, str) and item.isprintable() for item in value):
             self.refuse(key, "must be a list of strings")
         return tuple(value)
 
@@ -56,15 +65,15 @@ class Table:
         """An integer within [low, high]."""
         value: int = self._take(key, (int,), "an integer")
         if not low <= value <= high:
-            self.refuse(key, f"{value} is outside {low} to {high}")
+            self.refuse(key, f"{told(value)} is outside {low} to {high}")
         return value
 
     def number(self, key: str) -> float:
         """A positive number."""
-        value = float(self._take(key, (int, float), "a number"))
-        if not 0.0 < value < float("inf"):
-            self.refuse(key, f"must be positive, not {value}")
-        return value
+        value = self._take(key, (int, float), "a number")
+        if not 0.0 < value <= sys.float_info.max:
+            self.refuse(key, f"must be positive, not {told(value)}")
+        return float(value)
 
     def table(self, key: str) -> "Table":
         """A sub-table."""

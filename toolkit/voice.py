@@ -4,14 +4,13 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-
+from quantize.reading import file_bytes
+from quantize.tensorfile import Tensors, parse
 from quantize.vocoder.lpcnet_quantise import quantise_lpcnet
 from quantize.vocoder.voices import VoiceModel
 from toolkit.errors import InputError
 from toolkit.importers import SHIPPED_VOICE
+from toolkit.importers.kinds import foreign
 
 
 def voice_model(voice: str | None) -> VoiceModel:
@@ -27,19 +26,19 @@ def voice_model(voice: str | None) -> VoiceModel:
     path = SHIPPED_VOICE if voice == "lpcnet" else Path(voice)
     if not path.is_file():
         raise InputError(f"--voice {voice}: no such file; say pulse, lpcnet or a checkpoint of one")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    source = {"name": path.name, "kind": "checkpoint", "sha256": digest}
-    return quantise_lpcnet(_tensors(path), source)
+    data = file_bytes(path, "say pulse, lpcnet or a checkpoint of one")
+    source = {"name": path.name, "kind": "checkpoint", "sha256": hashlib.sha256(data).hexdigest()}
+    return quantise_lpcnet(_tensors(path, data), source)
 
 
-def _tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+def _tensors(path: Path, data: bytes) -> Tensors:
     """The weights of an LPCNet like ours, read without torch, whose start takes seconds."""
-    try:
-        with safe_open(path, "numpy") as file:
-            if "variant" not in (file.metadata() or {}):
-                return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError):
-        raise InputError(f"{path} is no safetensors checkpoint, or is damaged") from None
+    error = foreign(path, data, "a checkpoint of LPCNet")
+    if error is not None:
+        raise error
+    file = parse(data, str(path))
+    if "variant" not in file.notes:
+        return file.tensors
     from quantize.networks.lpcnet_checkpoint import integer_tensors
 
     return integer_tensors(path)

@@ -47,15 +47,22 @@ class EntropyTables:
                 raise InputError(f"entropy table of {name}: P(0) is 0, so no zero could be coded")
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> EntropyTables:
-        """Read the 4800 bytes of `latents` then `states`; raises InputError on another length."""
+    def from_bytes(cls, data: bytes, where: str = "") -> EntropyTables:
+        """Read the 4800 bytes of `latents` then `states`.
+
+        Raises InputError, naming `where` if given, on another length or tables that code nothing.
+        """
+        prefix = f"{where}: " if where else ""
         if len(data) != TABLE_BYTES:
-            raise InputError(f"entropy tables: want {TABLE_BYTES} bytes, got {len(data)}")
+            raise InputError(f"{prefix}entropy tables: want {TABLE_BYTES} bytes, got {len(data)}")
         flat = np.frombuffer(data, np.uint8)
         split = 4 * LEVELS * LATENTS
-        return cls(
-            flat[:split].reshape(4, LEVELS, LATENTS), flat[split:].reshape(4, LEVELS, STATES)
-        )
+        try:
+            return cls(
+                flat[:split].reshape(4, LEVELS, LATENTS), flat[split:].reshape(4, LEVELS, STATES)
+            )
+        except InputError as error:
+            raise InputError(f"{prefix}{error}") from error
 
     def to_bytes(self) -> bytes:
         """Return the bytes that `from_bytes` reads: also the layout of dk_dred_tables in C."""

@@ -89,6 +89,8 @@ def import_layers(layers: Mapping[str, Layer], weights: Mapping[str, Tensor]) ->
             shape = (layer.rows, *parameter.shape[1:])
             if tuple(value.shape) not in (shape, tuple(parameter.shape)):
                 raise InputError(f"{key} has shape {tuple(value.shape)}, expected {shape}")
+            if not value.is_floating_point() or not torch.isfinite(value).all():
+                raise InputError(f"{key} holds other values than finite weights")
             if layer.gru:
                 value = _swap_gates(value)
             with torch.no_grad():

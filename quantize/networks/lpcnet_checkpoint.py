@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from quantize.errors import InputError
-from quantize.networks.lpcnet import CODES, INPUTS, Lpcnet, Sizes
+from quantize.networks.lpcnet import AFTER, BEFORE, CODES, INPUTS, Lpcnet, Sizes
 from quantize.networks.lpcnet_batch import Variant
+from quantize.tensorfile import read_tensor_file
 from quantize.train.tensors import read_tensors, write_tensors
 
 _VARIANT = "variant"  # a note of the file, as JSON; absent where it is ours
@@ -34,18 +34,26 @@ def save_lpcnet(
 
 def load_lpcnet(path: Path) -> tuple[Lpcnet, Variant]:
     """Read a network to speak with; InputError if it is damaged, incomplete or of other shapes."""
-    tensors = read_tensors(path)
-    return restore(tensors, str(path)), read_variant(path)
+    return restore(read_tensors(path), str(path)), read_variant(path)
 
 
 def read_variant(path: Path) -> Variant:
     """How the network of a checkpoint differs from ours; InputError if that cannot be read."""
+    note = read_tensor_file(path).notes.get(_VARIANT, "{}")
+    wrong = InputError(f"{path} does not say which LPCNet it holds: import it again")
     try:
-        with safe_open(path, "pt") as file:
-            note = (file.metadata() or {}).get(_VARIANT)
-        return Variant() if note is None else Variant(**json.loads(note))
-    except (SafetensorError, OSError, TypeError, ValueError):
-        raise InputError(f"{path} does not say which LPCNet it holds: import it again") from None
+        told = json.loads(note)
+    except (ValueError, RecursionError):
+        raise wrong from None
+    kinds = {name: type(value) for name, value in asdict(Variant()).items()}
+    if not isinstance(told, dict) or any(type(v) is not kinds.get(k) for k, v in told.items()):
+        raise wrong
+    variant = Variant(**told)
+    numbers = variant.gamma, variant.sharpness
+    fits = all(0 < n < 100 for n in numbers) and 0 <= variant.tail < 1  # NaN is none of these
+    if not fits or variant.lookahead not in range(BEFORE + AFTER + 1):
+        raise wrong
+    return variant
 
 
 def integer_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -69,6 +77,9 @@ def restore(tensors: Mapping[str, Tensor], where: str) -> Lpcnet:
 
     Embeddings are folded in a checkpoint, so here each code is its own embedding.
     """
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {name} holds other values than finite weights")
     try:
         units = tensors["gru_a_recurrent.weight"].shape[1]
         sizes = Sizes(
@@ -102,7 +113,7 @@ def restore(tensors: Mapping[str, Tensor], where: str) -> Lpcnet:
             named[f"tree_{part}"] = tensors[f"dual_fc.{part}"]
         model = Lpcnet(sizes)
         model.load_state_dict(named)
-    except (KeyError, IndexError, RuntimeError) as error:
+    except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
         why = f"no {error.args[0]}" if isinstance(error, KeyError) else "shapes do not fit together"
         raise InputError(f"{where} is no checkpoint of LPCNet ({why})") from None
     return model

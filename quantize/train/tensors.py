@@ -4,12 +4,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from quantize.errors import InputError
 from quantize.files import write_whole
+from quantize.tensorfile import read_tensor_file
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> None:
@@ -19,11 +19,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read all tensors; InputError if the file is missing or damaged."""
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: train or import a model first") from None
-    except (SafetensorError, OSError):
-        raise InputError(f"{path} is no safetensors checkpoint, or is damaged") from None
+    """Read all tensors, BF16 and F16 as float32; InputError if the file is missing or damaged."""
+    file = read_tensor_file(path, "train or import a model first", missing="does not exist")
+    return {key: torch.from_numpy(array) for key, array in file.tensors.items()}

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 def check(model: LpcnetModel) -> None:
     """InputError unless all that the sample loop and its C rely on holds, sums proved in int32."""
+    for name in ("a_bias", "b_bias"):
+        if getattr(model, name).ndim != 1:
+            raise InputError(f"{name} has {getattr(model, name).ndim} dimensions, not 1")
     a, b = model.units_a, model.units_b
     for name, units in (("A", a), ("B", b)):
         if not 0 < units <= MAX_UNITS or units % BLOCK_ROWS:

@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from quantize import jsontable
 from quantize.errors import InputError
-from quantize.model import QuantisedModel
+from quantize.model import QuantisedModel, read_blocks, read_source
 from quantize.parts import ModelFile, pack, read_file, unpack
 from quantize.vocoder import lpcnet_cells as cells
 from quantize.vocoder.lpcnet_check import check
@@ -86,7 +87,7 @@ class LpcnetModel(ModelFile):
     @staticmethod
     def load(path: Path) -> LpcnetModel:
         """Read a file written by `save`; raises InputError if it is anything else."""
-        data = read_file(path, "no such quantised voice; quantise an LPCNet")
+        data = read_file(path, "no such quantised voice", "quantise an LPCNet first")
         return LpcnetModel.from_bytes(data, str(path))
 
     @staticmethod
@@ -98,20 +99,19 @@ class LpcnetModel(ModelFile):
         try:
             parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
             for name in MATRICES:
-                blocks = arrays[f"{name}.blocks"].astype(np.bool_)
+                blocks = read_blocks(arrays[f"{name}.blocks"], name)
                 parts[name] = BlockMatrix(arrays[f"{name}.weights"], blocks)
-            parts |= {name: int(header[name]) for name in _NUMBERS}
-            parts["source"] = {str(k): str(v) for k, v in header["source"].items()}
+            parts |= {name: jsontable.whole(header[name], name, 0, 1 << 15) for name in _NUMBERS}
+            parts["source"] = read_source(header)
+            if arrays["condition"].dtype != np.uint8:
+                raise InputError(f"its frame-rate network is {arrays['condition'].dtype}")
             parts["condition"] = QuantisedModel.from_bytes(
-                arrays["condition"].tobytes(), f"{where}, frame-rate network"
+                arrays["condition"].tobytes(), "frame-rate network"
             )
             model = LpcnetModel(**parts)
+            check(model)
         except KeyError as error:
             raise InputError(f"{where}: a quantised LPCNet without {error}") from error
-        except (AttributeError, OverflowError, TypeError, ValueError) as error:
-            raise InputError(f"{where}: its header is damaged ({error!r})") from error
-        try:
-            check(model)
         except InputError as error:
             raise InputError(f"{where}: {error}; quantise the voice again") from error
         return model

@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from quantize import integer
 from quantize.errors import InputError
-from quantize.fixed.features import FEATURE_FRAC
+from quantize.fixed.features import FEATURE_FRAC, FEATURES
 from quantize.quantizer import quantise
 from quantize.vocoder import lpcnet_cells as cells
 from quantize.vocoder.lpcnet_check import check
 from quantize.vocoder.lpcnet_model import LpcnetModel
 from quantize.vocoder.lpcnet_parts import (
+    MAX_UNITS,
+    PERIODS,
     SCALE_FRACS,
     TREE_FRACS,
     WEIGHT_FRACS,
@@ -103,36 +105,52 @@ def _floats(tensors: Mapping[str, npt.NDArray[np.floating]], where: str) -> dict
     for name in _NAMES:
         if name not in tensors:
             raise InputError(f"{where}: no {name}; is it a checkpoint of LPCNet?")
+        if tensors[name].dtype.kind != "f":
+            raise InputError(f"{where}: {name} is {tensors[name].dtype}, want floats")
         found[name] = np.asarray(tensors[name], np.float64)
         if not np.all(np.isfinite(found[name])):
-            raise InputError(f"{where}: {name} holds NaN or infinite weights; train it anew")
+            raise InputError(f"{where}: {name} holds NaN or infinite weights; train it again")
     for name, layer in (("A", "gru_a_recurrent"), ("B", "gru_b_recurrent")):
         shape = found[f"{layer}.weight"].shape
-        if len(shape) != 2 or shape[0] != 3 * shape[1] or shape[1] % BLOCK_ROWS:
-            raise InputError(f"{where}: GRU {name} is {list(shape)}: want 3 n x n, n in eights")
+        square = len(shape) == 2 and shape[0] == 3 * shape[1]
+        if not square or shape[1] % BLOCK_ROWS or not 0 < shape[1] <= MAX_UNITS:
+            raise InputError(
+                f"{where}: GRU {name} is {list(shape)}: want 3 n x n, n in eights up to {MAX_UNITS}"
+            )
+    for name, shape in _shapes(found).items():
+        if found[name].shape != shape or 0 in shape:
+            raise InputError(
+                f"{where}: {name} is {list(found[name].shape)}, expected {list(shape)}"
+            )
+    return found
+
+
+def _shapes(found: Mapping[str, Floats]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor, by the sizes that some of them tell."""
     units = found["gru_a_recurrent.weight"].shape[1]
     below = found["gru_b_recurrent.weight"].shape[1]
-    width = found["feature_dense2.bias"].shape[0]
-    shapes = {
+    width, embedding = found["feature_dense2.bias"].size, found["embed_pitch.weight"].size
+    embedding //= PERIODS
+    rows = {**dict.fromkeys(_HIDDEN, width), "gru_a_input": 3 * units, "gru_b_input": 3 * below}
+    cols = {
+        "feature_conv1": 3 * (FEATURES + embedding),
+        "feature_conv2": 3 * width,
+        "feature_dense1": width,
+        "feature_dense2": width,
+        "gru_a_input": width,
+        "gru_b_input": units + width,
+    }
+    return {
+        **{f"{name}.bias": (count,) for name, count in rows.items()},
+        **{f"{name}.weight": (rows[name], count) for name, count in cols.items()},
         "gru_a_recurrent.bias": (3 * units,),
-        "gru_a_input.weight": (3 * units, width),
-        "gru_a_input.bias": (3 * units,),
-        "gru_b_input.weight": (3 * below, units + width),
-        "gru_b_input.bias": (3 * below,),
         "gru_b_recurrent.bias": (3 * below,),
         "dual_fc.weight": (cells.CODES, 2, below),
         "dual_fc.bias": (cells.CODES, 2),
         "dual_fc.scale": (cells.CODES, 2),
+        "embed_pitch.weight": (PERIODS, embedding),
         **{f"{name}.weight": (cells.CODES, 3 * units) for name in _HEARD},
     }
-    for name, shape in shapes.items():
-        if found[name].shape != shape:
-            raise InputError(
-                f"{where}: {name} is {list(found[name].shape)}, expected {list(shape)}"
-            )
-    if found["embed_pitch.weight"].ndim != 2:
-        raise InputError(f"{where}: embed_pitch.weight is no matrix")
-    return found
 
 
 def _frac_of(name: str, values: Floats, fracs: range, top: float) -> int:

@@ -50,7 +50,7 @@ def _require_rate(generated: Path, wanted: int) -> None:
     """Raise InputError unless the generated C takes PCM at `wanted` samples a second."""
     try:
         found = json.loads((generated / MANIFEST).read_bytes())["input_rate"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{generated}: no generated C; run `dredkit generate` first") from error
     if found != wanted:
         raise InputError(

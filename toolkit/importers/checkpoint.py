@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
 from quantize.files import write_whole
+from quantize.tensorfile import Tensors, read_tensor_file
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 _WEIGHT = ".weight"
@@ -24,11 +24,11 @@ _TABLE_ROWS = ("scale", "deadzone", "r", "p0")  # the order of EntropyTables' fi
 
 def read_checkpoint(path: Path) -> dict[str, Weights]:
     """Read every layer of a checkpoint; raises InputError on damage or inconsistent shapes."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a safetensors checkpoint, or damaged ({error})") from error
+    return layers_of(read_tensor_file(path).tensors, path)
+
+
+def layers_of(arrays: Tensors, path: Path) -> dict[str, Weights]:
+    """Put together every layer of a checkpoint's tensors; raises InputError if they do not fit."""
     names = [key.removesuffix(_WEIGHT) for key in arrays if key.endswith(_WEIGHT)]
     if not names:
         raise InputError(f"{path}: holds no '<layer>.weight'; it is not a dredkit checkpoint")

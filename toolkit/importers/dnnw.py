@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.errors import InputError
+from quantize.reading import file_bytes
 from quantize.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 MAGIC = b"DNNw"
@@ -32,7 +33,9 @@ def read_blob(path: Path, cols: dict[str, int]) -> dict[str, Weights]:
     sparse layers); layers that it does not name are left out. Raises InputError with the record
     and offset of the first thing that is wrong.
     """
-    return layers_of(read_records(path.read_bytes(), str(path)), cols, str(path))
+    return layers_of(
+        read_records(file_bytes(path, "give an Opus 'DNNw' blob"), str(path)), cols, str(path)
+    )
 
 
 def layers_of(records: Records, cols: dict[str, int], where: str) -> dict[str, Weights]:

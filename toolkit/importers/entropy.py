@@ -2,14 +2,16 @@
 """Entropy tables of a model's latents: from a checkpoint, or as the bytes of dk_dred_tables."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
 from quantize.dred.tables import TABLE_BYTES, EntropyTables
 from quantize.errors import InputError
+from quantize.reading import file_bytes
+from quantize.tensorfile import TensorFile, parse
+from toolkit.importers.dnnw import MAGIC
+from toolkit.importers.kinds import foreign
 
 _ROWS = ("scale", "deadzone", "r", "p0")  # the order of EntropyTables' first axis
 
@@ -17,32 +19,49 @@ _ROWS = ("scale", "deadzone", "r", "p0")  # the order of EntropyTables' first ax
 def read_tables(path: Path) -> EntropyTables | None:
     """Read `latent_*` and `state_*` of a checkpoint, or 4800 raw bytes; None if it has none.
 
-    Raises InputError for tables that are incomplete or of another shape.
+    A blob has none. Raises InputError for another file, and for tables that are incomplete, of
+    another shape or not whole numbers from 0 to 255, of whatever type.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a checkpoint or the 4800 bytes of the tables")
-    if path.stat().st_size == TABLE_BYTES:
-        return EntropyTables.from_bytes(path.read_bytes())
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names = set(file.keys())
-            if not names & {f"latent_{row}" for row in _ROWS}:
-                return None
-            parts = {name: _table(file, names, name, path) for name in ("latent", "state")}
-    except (SafetensorError, OSError):
+    cure = f"give a checkpoint or the {TABLE_BYTES} bytes of the tables"
+    data = file_bytes(path, cure)
+    if len(data) == TABLE_BYTES:
+        return EntropyTables.from_bytes(data, str(path))
+    if data.startswith(MAGIC):
         return None
+    error = foreign(path, data, f"a checkpoint with entropy tables or {TABLE_BYTES} bytes of them")
+    if error is not None:
+        raise error
+    file = parse(data, str(path))
+    arrays = file.tensors
+    if not arrays.keys() & {f"latent_{row}" for row in _ROWS}:
+        return None
+    parts = {name: _table(file, name, path) for name in ("latent", "state")}
     try:
         return EntropyTables(parts["latent"], parts["state"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _table(file: Any, names: set[str], part: str, path: Path) -> npt.NDArray[np.uint8]:
-    rows = [f"{part}_{row}" for row in _ROWS]
-    missing = [row for row in rows if row not in names]
-    if missing:
-        raise InputError(f"{path}: entropy table {missing[0]} is missing; is the file complete?")
-    arrays = [file.get_tensor(row) for row in rows]
-    if any(a.shape != arrays[0].shape or a.dtype != np.uint8 for a in arrays):
-        raise InputError(f"{path}: the entropy tables {part}_* are not of one shape and uint8")
-    return np.stack(arrays)
+def _table(file: TensorFile, part: str, path: Path) -> npt.NDArray[np.uint8]:
+    """Return one part's table [4, 16, size]: its four rows stacked."""
+    rows = [_row(file, f"{part}_{row}", path) for row in _ROWS]
+    for name, row in zip(_ROWS, rows, strict=True):
+        if row.shape != rows[0].shape:
+            raise InputError(
+                f"{path}: entropy table {part}_{name} is {list(row.shape)}, "
+                f"{part}_{_ROWS[0]} is {list(rows[0].shape)}"
+            )
+    return np.stack(rows)
+
+
+def _row(file: TensorFile, name: str, path: Path) -> npt.NDArray[np.uint8]:
+    """Return a row as uint8; whoever casts a whole checkpoint to BF16 casts its tables too."""
+    if name not in file.tensors:
+        raise InputError(f"{path}: entropy table {name} is missing; is the file complete?")
+    values = file.tensors[name]
+    if not np.all((values >= 0) & (values <= 255) & (values == np.floor(values))):
+        raise InputError(
+            f"{path}: entropy table {name} of type {file.kinds[name]} holds other values than "
+            "the integers from 0 to 255"
+        )
+    return values.astype(np.uint8)

@@ -10,7 +10,10 @@ of look-ahead, a weighted predictor, a softmax over codes) becomes a Variant of 
 from __future__ import annotations
 
 import hashlib
+import io
 import math
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +26,12 @@ from quantize.errors import InputError
 from quantize.features import FEATURES, MAX_PERIOD, MIN_PERIOD, PITCH
 from quantize.networks.lpcnet import AFTER, BEFORE, BLOCK, CODES, FRAME, Lpcnet, Sizes
 from quantize.networks.lpcnet_batch import Variant
+from quantize.reading import file_bytes, shown
 
 _SIGNALS = ("last_signal", "prediction", "last_error")  # in our order
 _HEARD_FEATURES = FEATURES - 1  # the pitch goes in through its embedding alone
 _TAPS = 3
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _SPAN = BEFORE + AFTER  # frames beside its own that two convolutions of three taps see
 
 
@@ -41,23 +46,13 @@ class Imported:
 
 def read_lpcnet_torch(path: Path) -> Imported:
     """Read a checkpoint; InputError, naming what is not supported, if it cannot be mapped."""
-    try:
-        data = path.read_bytes()
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a checkpoint of xiph's LPCNet") from None
-    except Exception as error:  # torch raises many types for a damaged file
-        why = type(error).__name__
-        raise InputError(f"{path}: no torch checkpoint, or damaged ({why})") from None
-    try:
-        lpcnet = found["setup"]["lpcnet"]
-        config, weights = lpcnet["config"], found["state_dict"]
-        kind = lpcnet.get("model", "lpcnet")
-        config.get, weights.get  # noqa: B018  # both are dicts
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{path}: a torch checkpoint, but none of xiph's LPCNet") from None
-    if kind != "lpcnet":
-        raise InputError(f"{path}: model '{kind}' is not supported, only 'lpcnet'")
+    data = file_bytes(path, "give a checkpoint of xiph's LPCNet")
+    found = _load(data, path)
+    lpcnet = _table(_table(_table(found, path).get("setup"), path).get("lpcnet"), path)
+    config, weights = _table(lpcnet.get("config"), path), _table(found.get("state_dict"), path)
+    kind = lpcnet.get("model", "lpcnet")
+    if not isinstance(kind, str) or kind != "lpcnet":
+        raise InputError(f"{path}: model '{shown(kind)}' is not supported, only 'lpcnet'")
     variant = _variant(config, path)
     model = _model(_Weights(weights, path), _order(config, path))
     if not variant.softmax:
@@ -65,6 +60,31 @@ def read_lpcnet_torch(path: Path) -> Imported:
             model.tree_scale.neg_()  # of the chance of a 1
     digest = hashlib.sha256(data).hexdigest()
     return Imported(model, variant, {"name": path.name, "kind": "xiph-torch", "sha256": digest})
+
+
+def _load(data: bytes, path: Path) -> Any:
+    """Return what a checkpoint holds: of plain types, or tensors; each must still be checked."""
+    damaged = f"{path}: no torch checkpoint, or damaged"
+    try:
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+            if size > len(data):  # torch stores its records as they are
+                raise InputError(f"{damaged}: it claims {size} bytes, {len(data)} are there")
+        with warnings.catch_warnings():  # of kinds of tensors that are refused anyway
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except Exception as error:  # torch raises many types for a damaged file
+        raise InputError(f"{damaged} ({type(error).__name__})") from None
+
+
+def _table(value: Any, path: Path) -> dict[Any, Any]:
+    """Return a dict; raises InputError for anything else."""
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: a torch checkpoint, but none of xiph's LPCNet")
+    return value
 
 
 def densities(model: Lpcnet) -> dict[str, float]:
@@ -82,6 +102,8 @@ def _variant(config: Mapping[str, Any], path: Path) -> Variant:
     """Refuse what has no place in our network; return what has one."""
     layout = config.get("input_layout")
     features = layout.get("features") if isinstance(layout, dict) else None
+    if isinstance(features, dict):
+        features = {name: _pair(span) for name, span in features.items()}
     lookahead, history = config.get("feature_lookahead"), config.get("feature_history")
     wanted: tuple[tuple[str, object, object], ...] = (
         ("frame_size", config.get("frame_size"), FRAME),
@@ -93,31 +115,44 @@ def _variant(config: Mapping[str, Any], path: Path) -> Variant:
         ("add_reference_phase", config.get("add_reference_phase", False), False),
         (
             "input_layout of features",
-            {k: tuple(v) for k, v in features.items()} if isinstance(features, dict) else features,
+            features,
             {"cepstrum": (0, PITCH), "pitch_corr": (PITCH, PITCH + 1)},
         ),
     )
     for name, value, supported in wanted:
-        if value != supported:
-            raise InputError(f"{path}: {name} {value} is not supported, only {supported}")
-    if not isinstance(lookahead, int) or lookahead not in range(_SPAN + 1):
-        raise InputError(f"{path}: feature_lookahead {lookahead} is not supported, only 0 to 4")
-    if history != _SPAN - lookahead:
+        # Types first: a tensor answers a comparison with a tensor.
+        if type(value) is not type(supported) or value != supported:
+            raise InputError(f"{path}: {name} {shown(value)} is not supported, only {supported}")
+    if type(lookahead) is not int or lookahead not in range(_SPAN + 1):
         raise InputError(
-            f"{path}: feature_history {history} with feature_lookahead {lookahead} is not "
+            f"{path}: feature_lookahead {shown(lookahead)} is not supported, only 0 to {_SPAN}"
+        )
+    if type(history) is not int or history != _SPAN - lookahead:
+        raise InputError(
+            f"{path}: feature_history {shown(history)} with feature_lookahead {lookahead} is not "
             f"supported: their sum is {_SPAN}"
         )
-    gamma = config.get("lpc_gamma", 1.0)
-    if not isinstance(gamma, int | float) or not 0 < gamma <= 1:
-        raise InputError(f"{path}: lpc_gamma {gamma} is not supported, only above 0 up to 1")
-    return Variant(lookahead, float(gamma), softmax=not config.get("hsampling", False))
+    gamma, tree = config.get("lpc_gamma", 1.0), config.get("hsampling", False)
+    if type(gamma) not in (int, float) or not 0 < gamma <= 1:
+        raise InputError(f"{path}: lpc_gamma {shown(gamma)} is not supported, only above 0 up to 1")
+    if type(tree) is not bool:
+        raise InputError(f"{path}: hsampling {shown(tree)} is not supported, only True or False")
+    return Variant(lookahead, float(gamma), softmax=not tree)
+
+
+def _pair(span: Any) -> tuple[int, int] | None:
+    """Return a span of features; None for anything but two integers."""
+    if type(span) not in (list, tuple) or [type(end) for end in span] != [int, int]:
+        return None
+    return span[0], span[1]
 
 
 def _order(config: Mapping[str, Any], path: Path) -> list[int]:
     """Where our three inputs lie among its own."""
     signals = config["input_layout"].get("signals")
-    if not isinstance(signals, dict) or sorted(signals.values()) != [0, 1, 2]:
-        raise InputError(f"{path}: input_layout of signals {signals} is not supported")
+    places = list(signals.values()) if isinstance(signals, dict) else []
+    if any(type(place) is not int for place in places) or sorted(places) != [0, 1, 2]:
+        raise InputError(f"{path}: input_layout of signals {shown(signals)} is not supported")
     missing = set(_SIGNALS) - set(signals)
     if missing:
         raise InputError(f"{path}: the network does not hear {', '.join(sorted(missing))}")
@@ -132,21 +167,43 @@ class _Weights:
         self.path = path
 
     def take(self, name: str, *shape: int | None) -> Tensor:
-        """Return a tensor as float32; None fits any length."""
+        """Return a tensor as float32; None fits any length.
+
+        Raises InputError before the values are touched unless the tensor is plain, of a float type
+        that is read, of this shape, and lies whole in the file.
+        """
         found = self.weights.get(name)
         if not isinstance(found, Tensor):
             raise InputError(f"{self.path}: {name} is missing; is it another network?")
+        kind = _odd_kind(found)
+        if kind is not None:
+            raise InputError(f"{self.path}: {name} is {kind}, expected a plain tensor of floats")
         fits = found.ndim == len(shape) and all(
             n in (None, m) for n, m in zip(shape, found.shape, strict=True)
         )
-        if not fits or not found.is_floating_point() or not math.prod(found.shape):
+        if not fits or found.dtype not in _DTYPES or not math.prod(found.shape):
             want = ", ".join("any" if n is None else str(n) for n in shape)
             raise InputError(
-                f"{self.path}: {name} is {found.dtype}{list(found.shape)}, expected [{want}]"
+                f"{self.path}: {name} is {found.dtype}{list(found.shape)}, expected [{want}] of "
+                "float32, float16, bfloat16 or float64"
             )
-        if not torch.isfinite(found).all():
+        if found.numel() * found.element_size() > found.untyped_storage().nbytes():
+            raise InputError(
+                f"{self.path}: {name} is a view of {list(found.shape)} on "
+                f"{found.untyped_storage().nbytes()} bytes, expected a tensor stored whole"
+            )
+        if not torch.isfinite(found).all() or not torch.isfinite(found.float()).all():
             raise InputError(f"{self.path}: {name} holds NaN or infinite weights")
-        return found.float()
+        return found.detach().float()
+
+
+def _odd_kind(tensor: Tensor) -> str | None:
+    """Say what kind of tensor this is, if its values do not simply lie in memory."""
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return "a sparse or nested tensor"
+    if tensor.device.type != "cpu":
+        return f"a tensor of device {tensor.device.type}, without values"
+    return "a quantised tensor" if tensor.is_quantized else None
 
 
 def _zrh(weight: Tensor) -> Tensor:

@@ -18,14 +18,15 @@ from toolkit.importers.dnnw import Records
 
 MAX_BYTES: Final = 32 << 20  # some 26 bytes a weight, float copies included
 _DEFINED: Final = frozenset({"DISABLE_DEBUG_FLOAT"})  # of what a build may define; see above
+_INTEGERS: Final = {"int8": "i1", "uint8": "u1", "int16": "<i2", "uint16": "<u2", "int32": "<i4"}
 _DTYPES: Final = {
     "float": "<f4",
     "int": "<i4",
-    "opus_int8": "i1",
-    "opus_uint8": "u1",
-    "opus_int16": "<i2",
-    "opus_uint16": "<u2",
     "qweight": "i1",
+    # Opus' own names, those of its successor OAC, and those of <stdint.h>.
+    **{f"opus_{name}": dtype for name, dtype in _INTEGERS.items()},
+    **{f"oac_{name}": dtype for name, dtype in _INTEGERS.items()},
+    **{f"{name}_t": dtype for name, dtype in _INTEGERS.items()},
 }
 _PARTS: Final = (("latent", LATENTS), ("state", STATES))
 _ROWS: Final = ("quant_scales", "dead_zone", "r", "p0")  # the order of EntropyTables' first axis

@@ -12,9 +12,11 @@ from typing import Final
 
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
+from quantize.reading import file_bytes
 from quantize.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from quantize.weights import Weights, fit
 from toolkit.importers import dnnw, opus_c
+from toolkit.importers.kinds import foreign, kind_of
 
 NETWORKS: Final = (rdovae_encoder, pitch, rdovae_decoder_init, rdovae_decoder)
 FILES: Final = (
@@ -55,9 +57,14 @@ def read_release(paths: Sequence[Path]) -> Release:
     origin: dict[str, str] = {}
     tables: EntropyTables | None = None
     sources, unused = [], []
+    unused_kinds: dict[str, str] = {}
     for path in [file for given in paths for file in _files(given)]:
         where, data = str(path), _bytes(path)
         blob = data[: len(dnnw.MAGIC)] == dnnw.MAGIC or path.suffix != ".c"
+        if blob and data and not data.startswith(dnnw.MAGIC[: len(data)]):
+            error = foreign(path, data, "an Opus 'DNNw' blob", "let the name of C tables end in .c")
+            if error is not None:
+                raise error
         records = dnnw.read_records(data, where) if blob else opus_c.read_arrays(data, where)
         found = dnnw.layers_of(records, cols, where)
         entropy = opus_c.entropy_tables(records, where)
@@ -72,6 +79,7 @@ def read_release(paths: Sequence[Path]) -> Release:
             tables, origin[""] = entropy, where
         if not found and entropy is None:
             unused.append(where)
+            unused_kinds[where] = kind_of(data) if blob else "C tables of other networks"
         digest = hashlib.sha256(data).hexdigest()
         kind = "opus-blob" if blob else "opus-c"
         sources.append({"name": path.name, "kind": kind, "sha256": digest})
@@ -84,7 +92,11 @@ def read_release(paths: Sequence[Path]) -> Release:
     if not networks:
         first = next(iter(graphs[0].matrices())).name
         named = ", ".join(str(path) for path in paths)
-        raise InputError(f"{named}: no network of DRED: layer {first} is missing, as all are")
+        what = "; ".join(f"{path} is {kind}" for path, kind in unused_kinds.items())
+        raise InputError(
+            f"{named}: no network of DRED: layer {first} is missing, as all are"
+            + (f" ({what})" if what else "")
+        )
     return Release(networks, tables, sources, unused)
 
 
@@ -103,11 +115,4 @@ def _files(path: Path) -> list[Path]:
 
 
 def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; give an Opus 'DNNw' blob, *_data.c files or a release's dnn/"
-        )
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    return file_bytes(path, "give an Opus 'DNNw' blob, *_data.c files or a release's dnn/")

@@ -7,8 +7,6 @@ verify.json carries the SHA-256 of run.npz, so that files of two runs are never 
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy.typing as npt
 
 from quantize.files import write_whole
 from quantize.receiver import STEP
+from toolkit.arrayfile import read_arrays
 from toolkit.audio import read_speech
 from toolkit.errors import InputError
 from toolkit.figures import known_figures
@@ -125,8 +124,7 @@ def _with_run(facts: dict[str, Any], path: Path) -> Record:
             f"{path}: damaged, or of another run than {FACTS}; run `dredkit verify` again"
         )
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(data)
         played = arrays.pop(_PLAYED, None)
         record = Record(
             facts,
@@ -135,7 +133,7 @@ def _with_run(facts: dict[str, Any], path: Path) -> Record:
             {name.removeprefix(_OUTPUT): values for name, values in arrays.items()},
             played,
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (InputError, KeyError) as error:
         raise InputError(f"{path}: damaged ({error}); run `dredkit verify` again") from error
     _check_shapes(record, path)
     return record

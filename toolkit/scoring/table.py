@@ -11,6 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from quantize.files import write_whole
+from quantize.reading import file_bytes
 from toolkit.errors import InputError
 from toolkit.scoring.metrics import METRICS, TITLES
 from toolkit.scoring.utterances import GROUPS
@@ -73,9 +74,10 @@ def markdown(result: Mapping[str, Any]) -> str:
 
 def write_card(path: Path, text: str) -> None:
     """Put `text` between the marks of a card; InputError where the card has none."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such card")
-    whole = path.read_text(encoding="utf-8")
+    try:
+        whole = file_bytes(path, "give a card", missing="no such card").decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text; give a card") from None
     before, begin, rest = whole.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

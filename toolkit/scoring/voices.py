@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from quantize.errors import InputError
 from quantize.features import FRAME
@@ -18,6 +17,8 @@ from quantize.fixed.features import FEATURE_FRAC
 from quantize.networks.lpcnet import Lpcnet, sizes_from
 from quantize.networks.lpcnet_batch import Variant, synthesise_many
 from quantize.networks.lpcnet_checkpoint import load_lpcnet
+from quantize.reading import file_bytes
+from quantize.tensorfile import read_tensor_file
 from quantize.train import lpcnet as training
 from quantize.train.state import load_packed, load_state
 from quantize.vocoder.lpcnet_quantise import SHARPNESS, TAIL, quantise_lpcnet
@@ -51,11 +52,10 @@ def read_weights(path: Path) -> Weights:
 
     Raises InputError for anything else.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; train a voice or import one first")
+    data = file_bytes(path, "train a voice or import one first")
     facts: dict[str, str | int] = {
         "name": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
     packed = path.suffix == ".safetensors" and _notes(path).get("kind") == training.KIND
     if path.suffix == ".pt" or packed:
@@ -64,16 +64,13 @@ def read_weights(path: Path) -> Weights:
         trainer.resume(path)
         return Weights(trainer.smoothed(), Variant(), {**facts, "steps": trainer.step})
     model, variant = load_lpcnet(path)
-    steps = _notes(path).get("steps")
-    return Weights(model, variant, {**facts, **({"steps": int(steps)} if steps else {})})
+    steps = _notes(path).get("steps", "")
+    told = {"steps": int(steps)} if steps.isascii() and steps.isdigit() and len(steps) < 19 else {}
+    return Weights(model, variant, {**facts, **told})
 
 
 def _notes(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError):
-        raise InputError(f"{path} is no safetensors checkpoint, or is damaged") from None
+    return read_tensor_file(path).notes
 
 
 def speak(
