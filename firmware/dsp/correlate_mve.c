@@ -62,8 +62,8 @@ static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *
         MEET(d, e, f, g, a, b, c)
         MEET(e, f, g, a, b, c, d)
         MEET(f, g, a, b, c, d, e)
-        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [s4] "+Te"(s4),
-          [s5] "+Te"(s5), [s6] "+Te"(s6), [now] "+r"(now), [past] "+r"(past), [a] "=&w"(a),
+        : [s0] "+&Te"(s0), [s1] "+&Te"(s1), [s2] "+&Te"(s2), [s3] "+&Te"(s3), [s4] "+&Te"(s4),
+          [s5] "+&Te"(s5), [s6] "+&Te"(s6), [now] "+&r"(now), [past] "+&r"(past), [a] "=&w"(a),
           [b] "=&w"(b), [c] "=&w"(c), [d] "=&w"(d), [e] "=&w"(e), [f] "=&w"(f), [g] "=&w"(g),
           [x] "=&w"(x)
         :
