@@ -7,6 +7,7 @@ Use: python -m toolkit.codegen.wire OUTPUT.h
 import sys
 from pathlib import Path
 
+from toolkit.codegen.tables import END_EXTERN_C, EXTERN_C
 from toolkit.link.wire import WIRE, Field, Message, Wire
 
 _HEAD = """\
@@ -17,7 +18,8 @@ _HEAD = """\
 
 #include <stdint.h>
 #include <string.h>
-"""
+
+""" + EXTERN_C
 
 _HELPERS = """\
 static inline void dk_wire_put_u8(uint8_t *to, uint8_t value) { to[0] = value; }
@@ -134,7 +136,7 @@ def wire_header(wire: Wire = WIRE) -> str:
         if _fixed(message.fields):
             pack = _put(message) if message.answer is None else _get(message)
             parts += [_struct(message), pack]
-    parts.append("#endif\n")
+    parts.append(f"{END_EXTERN_C}\n#endif\n")
     return "\n".join(parts)
 
 
