@@ -18,6 +18,10 @@
 #include "dredkit/status.h"
 #include "vocoder_config.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_DECODER_FRAME 160                       // samples of a feature frame: 10 ms
 #define DK_DECODER_SAMPLES (2 * DK_DECODER_FRAME)  // that are heard or spoken at once
 #define DK_DECODER_FRAMES (DK_DRED_MAX_CHUNKS * DK_REDUNDANCY_CHUNK_FRAMES)
@@ -77,5 +81,9 @@ int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **fe
 // Speak in place of lost samples. The first call of a gap runs the voice over the last samples
 // played as well: half as much work again.
 void dk_decoder_speak(dk_decoder *decoder, int16_t out[DK_DECODER_SAMPLES]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

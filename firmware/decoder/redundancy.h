@@ -8,6 +8,10 @@
 #include "rdovae_dec.h"
 #include "rdovae_dec_init.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_REDUNDANCY_FEATURES 20                // of a frame of 10 ms, Q10
 #define DK_REDUNDANCY_CHUNK_FRAMES 4             // of a chunk
 #define DK_REDUNDANCY_BATCH DK_RDOVAE_DEC_BATCH  // chunks decoded at once, at most
@@ -52,5 +56,9 @@ int32_t dk_redundancy_begin(dk_redundancy *self, dk_redundancy_scratch *work, co
 // times DK_RDOVAE_DEC_FEATURES; `trace` is NULL or takes as often DK_RDOVAE_DEC_TRACE_BYTES.
 int32_t dk_redundancy_decode(dk_redundancy *self, dk_redundancy_scratch *work, unsigned most,
                              int16_t *features, uint8_t *trace);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "dred/features_tables.h"
 #include "dsp/fft.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_FEATURES_FRAME 160  // samples at 16 kHz
 #define DK_FEATURES 20         // 18 cepstral coefficients, pitch, voicing correlation
 #define DK_FEATURES_FRAC 10    // fraction bits of features unless a model asks for others
@@ -59,5 +63,9 @@ int32_t dk_features_pitch(const int16_t *scores, unsigned frac);
 uint32_t dk_features_period(int32_t octaves);
 int32_t dk_features_voicing(const int32_t *now, const int32_t *past);
 int32_t dk_features_voicing_curve(int32_t c);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_DCT_FIRST 76185687  // log10(2) / sqrt(18), Q30
 #define DK_LOG_RANGE 445861641  // 8 decades in octaves, Q24
 #define DK_LOG_FOLLOW 139331763  // 2.5 decades
@@ -27,5 +31,9 @@ extern const int32_t dk_features_window[160];  // rising half, Q23
 extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30
 extern const int32_t dk_features_half_dct[18][9];  // of its rows the first half
 extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

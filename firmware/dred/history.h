@@ -7,6 +7,10 @@
 
 #include "dred/payload.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_DRED_SLOTS 52         // steps of 20 ms: 1.04 s
 #define DK_DRED_FLAG_WORDS 13    // of 32 voice flags of 2.5 ms: 1.04 s
 #define DK_DRED_DELAY 64         // samples at 16 kHz of Opus' own delay compensation
@@ -60,5 +64,9 @@ void dk_dred_history_push(dk_dred_history *history, const int16_t latents[DK_DRE
 // bytes, 0 if there is none worth sending or none fits, or DK_ERR_ARGUMENT. Once per packet.
 int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *tables,
                                 const dk_dred_rate *rate, uint8_t *payload);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

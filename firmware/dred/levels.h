@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_DRED_THRESHOLD_ROWS 5
 
 // |v| >= k exactly when |y| >= k - 1/2 + c_k(deadzone): c_k in Q16, row k - 1.
@@ -31,5 +35,9 @@ int16_t dk_dred_to_input(int32_t value, unsigned frac);
 
 // What a decoder is told of a chunk's level: level / 8 - 1, as dk_dred_to_input has it.
 int16_t dk_dred_level_input(unsigned level, unsigned frac);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include "dred/tables.h"
 #include "dredkit/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_DRED_MAX_BYTES 1000
 #define DK_DRED_MAX_CHUNKS 26  // 1.04 s
 
@@ -68,5 +72,9 @@ static inline uint32_t dk_dred_next_entry(uint32_t before, unsigned decay, unsig
     const uint32_t entry = (before * (decay << 7)) >> 15;
     return entry > DK_DRED_GROUP - j ? entry : DK_DRED_GROUP - j;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

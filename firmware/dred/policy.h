@@ -5,6 +5,10 @@
 
 #include "dred/history.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     uint32_t bitrate;  // of the whole stream, bit/s, at most 510000
     uint8_t loss;      // expected, percent
@@ -16,5 +20,9 @@ typedef struct {
 // Decide as libopus does in VBR: fills `rate` and returns the bitrate of the DRED share, 0 for no
 // redundancy (`rate` is untouched), or DK_ERR_ARGUMENT.
 int32_t dk_dred_libopus_policy(const dk_dred_policy_request *request, dk_dred_rate *rate);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

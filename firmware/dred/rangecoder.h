@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_RANGE_ICDF_BITS 15
 #define DK_RANGE_BOTTOM (1u << 23)
 
@@ -76,5 +80,9 @@ uint32_t dk_range_decode_uint(dk_range_decoder *coder, uint32_t total);
 
 // A symbol of a 15-bit inverse cumulative table, decreasing and ending in 0.
 unsigned dk_range_decode_icdf(dk_range_decoder *coder, const uint16_t *table);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_DRED_LEVELS 16
 #define DK_DRED_LATENTS 25  // elements of a latent vector, which stands for 40 ms
 #define DK_DRED_STATES 50   // elements of a decoder's initial state
@@ -61,5 +65,9 @@ static inline bool dk_dred_is_sent(unsigned decay, unsigned p_zero)
 {
     return decay != 0 && p_zero != 255;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 
 #include "dsp/isa.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_CORRELATE_SAMPLES 160
 #define DK_CORRELATE_LAGS 224
 
@@ -20,5 +24,9 @@ int32_t dk_energy16(const int16_t *x, size_t count);
 // read, eight more than matter.
 void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
                     int32_t dots[DK_CORRELATE_LAGS]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

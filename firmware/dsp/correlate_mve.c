@@ -22,15 +22,15 @@ enum { LAGS = 7, APART = 8 };
 // Eight samples of the present meet those of the past 0, 8 .. 48 later, which wait in a .. g; those
 // 56 later take the place of a.
 #define MEET(a, b, c, d, e, f, g) \
-    "vldrh.u16 %q[x], [%[now]], #16\n\t" \
-    "vmladava.s16 %[s0], %q[x], %q[" #a "]\n\t" \
-    "vldrh.u16 %q[" #a "], [%[past]], #16\n\t" \
-    "vmladava.s16 %[s1], %q[x], %q[" #b "]\n\t" \
-    "vmladava.s16 %[s2], %q[x], %q[" #c "]\n\t" \
-    "vmladava.s16 %[s3], %q[x], %q[" #d "]\n\t" \
-    "vmladava.s16 %[s4], %q[x], %q[" #e "]\n\t" \
-    "vmladava.s16 %[s5], %q[x], %q[" #f "]\n\t" \
-    "vmladava.s16 %[s6], %q[x], %q[" #g "]\n\t"
+    "vldrh.u16 %q[x], [%[now]], #16\n" \
+    "vmladava.s16 %[s0], %q[x], %q[" #a "]\n" \
+    "vldrh.u16 %q[" #a "], [%[past]], #16\n" \
+    "vmladava.s16 %[s1], %q[x], %q[" #b "]\n" \
+    "vmladava.s16 %[s2], %q[x], %q[" #c "]\n" \
+    "vmladava.s16 %[s3], %q[x], %q[" #d "]\n" \
+    "vmladava.s16 %[s4], %q[x], %q[" #e "]\n" \
+    "vmladava.s16 %[s5], %q[x], %q[" #f "]\n" \
+    "vmladava.s16 %[s6], %q[x], %q[" #g "]\n"
 #define MEET_SEVEN \
     MEET(a, b, c, d, e, f, g) \
     MEET(b, c, d, e, f, g, a) \
@@ -54,16 +54,17 @@ static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *
         "vldrh.u16 %q[e], [%[past]], #16\n\t"
         "vldrh.u16 %q[f], [%[past]], #16\n\t"
         "vldrh.u16 %q[g], [%[past]], #16\n\t"
+        ".rept 2\n\t"  // ISO C wants no longer string than 4095
         MEET_SEVEN
-        MEET_SEVEN
+        ".endr\n\t"
         MEET(a, b, c, d, e, f, g)
         MEET(b, c, d, e, f, g, a)
         MEET(c, d, e, f, g, a, b)
         MEET(d, e, f, g, a, b, c)
         MEET(e, f, g, a, b, c, d)
         MEET(f, g, a, b, c, d, e)
-        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [s4] "+Te"(s4),
-          [s5] "+Te"(s5), [s6] "+Te"(s6), [now] "+r"(now), [past] "+r"(past), [a] "=&w"(a),
+        : [s0] "+&Te"(s0), [s1] "+&Te"(s1), [s2] "+&Te"(s2), [s3] "+&Te"(s3), [s4] "+&Te"(s4),
+          [s5] "+&Te"(s5), [s6] "+&Te"(s6), [now] "+&r"(now), [past] "+&r"(past), [a] "=&w"(a),
           [b] "=&w"(b), [c] "=&w"(c), [d] "=&w"(d), [e] "=&w"(e), [f] "=&w"(f), [g] "=&w"(g),
           [x] "=&w"(x)
         :

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "nn/scratch.h"
+
 typedef struct {
     int16x2_t even;  // samples 2 j and 2 j + 1 of the present
     int16x2_t odd;   // samples 2 j - 1 and 2 j
@@ -58,6 +60,10 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     int16x2_t a, b, c;
     int rounds = 4;
+    DK_WORD(r4);
+    DK_WORD(r5);
+    DK_WORD(r6);
+    DK_WORD(r8);
     // clang-format off
     __asm volatile(
         "ldr %[a], [%[past]], #4\n"
@@ -74,10 +80,11 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
         "ldr %[c], [%[now], #4]\n\t"
         "smlad %[s1], %[c], %[a], %[s1]\n\t"
         "smlad %[s3], %[c], %[b], %[s3]\n\t"
-        : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [now] "+r"(now),
-          [past] "+r"(past), [rounds] "+r"(rounds), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c)
+        : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3), [now] "+&r"(now),
+          [past] "+&r"(past), [rounds] "+&r"(rounds), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c),
+          DK_WRITES(r4), DK_WRITES(r5), DK_WRITES(r6), DK_WRITES(r8)
         :
-        : "r4", "r5", "r6", "r8", "cc", "memory");
+        : "cc", "memory");
     // clang-format on
     dots[0] = s0;
     dots[1] = s1;

@@ -14,6 +14,10 @@
 #include <arm_neon.h>
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // sum a[n] b[n], within 64 bits; `count` is a constant.
 static inline int64_t dk_dot(const int32_t *a, const int32_t *b, size_t count)
 {
@@ -40,5 +44,9 @@ static inline int64_t dk_dot(const int32_t *a, const int32_t *b, size_t count)
     }
     return sum;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include "dsp/isa.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_FFT_POINTS 320
 #define DK_FFT_BINS 160  // bins 0 .. 159; the last one, at half the rate, is not computed
 
@@ -25,5 +29,9 @@ extern const int32_t dk_fft_turns160[10][6][4];
 
 // |x| <= 2^22, in natural order; x is overwritten. The spectrum's parts stay below 2^30.4.
 void dk_real_fft(int32_t x[DK_FFT_POINTS], dk_complex bins[DK_FFT_BINS]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

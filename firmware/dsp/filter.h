@@ -8,6 +8,10 @@
 
 #include "dsp/isa.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_FILTER_TAPS 18
 #define DK_FILTER_ROOM 20  // so that they can be taken four at once: zeros at the end
 
@@ -32,5 +36,9 @@ static inline int32_t dk_filtered(int64_t sum)
     const int32_t top = (1 << (DK_FILTER_BITS - 1)) - 1;
     return upper < 0 ? -top - 1 : top;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

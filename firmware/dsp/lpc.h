@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_LPC_ORDER 16
 #define DK_LPC_FRAC 24
 
@@ -12,5 +16,9 @@
 // gain reaches 30 dB. The residual is y[n] + sum lpc[k] y[n - 1 - k]; coefficients Q24 within +-32.
 // Returns what is left of lag 0, 1 at least.
 int32_t dk_levinson(const int32_t lags[DK_LPC_ORDER + 1], int32_t lpc[DK_LPC_ORDER]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

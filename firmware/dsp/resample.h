@@ -7,6 +7,10 @@
 
 #include "dredkit/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_RESAMPLE_OUT 160  // samples out for 10 ms in
 #define DK_RESAMPLE_SECTIONS 4
 #define DK_RESAMPLE_TAPS 22
@@ -33,5 +37,9 @@ dk_status dk_resampler_init(dk_resampler *resampler, uint32_t rate);
 
 // 10 ms: rate / 100 samples in, 160 out. The two do not overlap.
 void dk_resample(dk_resampler *resampler, const int16_t *in, int16_t out[DK_RESAMPLE_OUT]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "dsp/isa.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 static_assert((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
 
 #define DK_LOG_FRAC 24
@@ -86,5 +90,9 @@ static inline int32_t dk_saturate(int64_t x, int bits)
     }
     return (int32_t)(x < -top - 1 ? -top - 1 : x);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 
 #include "dsp/isa.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // A number of as many bits as the largest magnitude has.
 uint32_t dk_peak32(const int32_t *x, size_t count);
 
@@ -21,5 +25,9 @@ int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down);
 // y[n] = x[n] / 2^shift, nearest, half up; a negative shift multiplies. Results are int16, and x
 // leaves room for the half that rounds.
 void dk_scale16(const int32_t *x, size_t count, int shift, int16_t *y);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "dsp/isa.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_PREEMPHASIS 27853  // 0.85, Q15
 #define DK_EMPHASIS_FRAC 15
 
@@ -17,5 +21,9 @@ void dk_emphasise(const int16_t *x, size_t count, int32_t *y);
 // In place: x[n] 2^up w[n] / 2^32, nearest, half up. The window's rising half is w[count / 2], its
 // falling half the same backwards; `up` leaves each x within int32. `count` is a multiple of 8.
 void dk_window(int32_t *x, size_t count, const int32_t *rising, int up);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

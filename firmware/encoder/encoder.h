@@ -12,6 +12,10 @@
 #include "pitch.h"
 #include "rdovae_enc.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_ENCODER_SAMPLES (DK_ENCODER_RATE / 50)  // of one step, 20 ms
 #define DK_ENCODER_FRAMES 2                        // in it, of 10 ms
 #define DK_ENCODER_DELAY 11  // samples at 16 kHz that libopus delays any input by
@@ -69,5 +73,9 @@ int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLE
 // [DK_DRED_STATES], with DK_RDOVAE_ENC_*_FRAC fractional bits. Valid until the next step.
 const int16_t *dk_encoder_latents(const dk_encoder *encoder);
 const int16_t *dk_encoder_state(const dk_encoder *encoder);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

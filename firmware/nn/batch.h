@@ -8,6 +8,10 @@
 
 #include "nn/nn.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // y[step] = requantise(W x[step] + bias), int16 weights; the matrix is read at every step.
 void dk_matvec16_batch(const dk_matrix16 *matrix, size_t steps, const int16_t *x, size_t x_apart,
                        int16_t *y);
@@ -29,5 +33,9 @@ void dk_conv1d_windows(void *memory, size_t taps, size_t dilation, size_t steps,
 // another. NULL means that none is wanted. Returns where the next layer of the first step goes.
 uint8_t *dk_trace_batch(uint8_t *trace, size_t apart, size_t steps, const int16_t *values,
                         size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

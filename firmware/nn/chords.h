@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // The upper half of base + 3 x slope is the function's value on a chord, modulo 2^32.
 typedef struct {
     int32_t base;
@@ -17,5 +21,9 @@ enum { DK_TANH_MIDDLE = 256, DK_SIGMOID_MIDDLE = 192 };
 
 extern const dk_chord dk_tanh_chords[2 * DK_TANH_MIDDLE];
 extern const dk_chord dk_sigmoid_chords[2 * DK_SIGMOID_MIDDLE];
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { DK_TIMES = 3, DK_TAPS = 3 };
 
 typedef struct {
@@ -39,5 +43,9 @@ static inline int32_t dk_sum_at(const int16_t *w, const dk_lines *lines, size_t 
     }
     return sum;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include <arm_mve.h>
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 static_assert((-1 >> 1) == -1, "right shift of a negative number must be arithmetic");
 
 static inline int16_t dk_saturate16(int32_t x)
@@ -54,5 +58,9 @@ static inline int16_t dk_add16(int16_t a, int16_t b)
 {
     return dk_saturate16((int32_t)a + b);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // An affine map with int8 weights: y = requantise(W x + bias), y int16.
 // The quantiser has proved from the weights that, for any x in [-127, 127], no accumulator leaves
 // int32 and no result does before it is saturated; rows that are sparse come in whole groups of 8.
@@ -100,6 +104,10 @@ void dk_trace_start(const uint8_t *trace);
 static inline void dk_trace_start(const uint8_t *trace)
 {
     (void)trace;
+}
+#endif
+
+#ifdef __cplusplus
 }
 #endif
 

@@ -5,6 +5,14 @@
 
 #include "nn/nn.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void dk_matvec8_plain(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,10 +4,18 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_SIGMOID_LAST 255
 
 // sigmoid(i / 24) in Q16, balanced for its chords; quantize/integer.py computes the same, and a
 // test holds the two together.
 extern const uint16_t dk_sigmoid_table[DK_SIGMOID_LAST + 1];
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

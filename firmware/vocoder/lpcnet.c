@@ -6,6 +6,7 @@
 
 #include "nn/fixed.h"
 #include "nn/nn.h"
+#include "vocoder/predict.h"
 
 enum {
     SHORTEST = 32,  // period in samples

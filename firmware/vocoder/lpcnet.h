@@ -11,6 +11,10 @@
 #include "vocoder/lpcnet_cells.h"
 #include "vocoder/synthesis.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // One voice; the caller gives the memory. Nothing in it is for the caller.
 typedef struct {
     dk_lpcnet_condition condition;
@@ -47,5 +51,9 @@ void dk_lpcnet_begin(dk_lpcnet *voice, const int16_t context[DK_VOICE_CONTEXT][D
 // true samples, over which the voice is run and which it returns.
 void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
                      int16_t pcm[DK_VOICE_FRAME]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

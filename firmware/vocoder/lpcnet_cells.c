@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "vocoder/lpcnet_logit.h"
+
 enum { ROWS = 8, COLS = 4, TANH_SHIFT = DK_LPCNET_FRAC - DK_LPCNET_TANH_FRAC };
 
 void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gates, int32_t *sums)

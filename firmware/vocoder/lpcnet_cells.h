@@ -11,7 +11,10 @@
 #include <stdint.h>
 
 #include "lpcnet_model.h"
-#include "nn/fixed.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #if defined(__ARM_FEATURE_MVE)
 #define DK_LPCNET_MVE
@@ -101,23 +104,8 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
 // The logit of a 1, Q12, at a node of the tree, from the Q15 state of GRU B.
 int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B]);
 
-// Read one of these two for a pre-activation that has `shift` more fractional bits than its steps.
-static inline int32_t dk_lpcnet_read(const int16_t table[2 * DK_LPCNET_TANH_HALF], int32_t sum,
-                                     int shift)
-{
-    const int32_t step = sum >> shift;
-    const int32_t high = step < DK_LPCNET_TANH_HALF ? step : DK_LPCNET_TANH_HALF - 1;
-    const int32_t inside = high < -DK_LPCNET_TANH_HALF ? -DK_LPCNET_TANH_HALF : high;
-    return table[inside + DK_LPCNET_TANH_HALF];
+#ifdef __cplusplus
 }
-
-// The Q12 logit of a node from the sums of its two halves.
-static inline int16_t dk_lpcnet_logit_of(int32_t first, int32_t second, const int16_t scale[2])
-{
-    const int shift = DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC;
-    const int32_t sum = dk_lpcnet_read(dk_lpcnet_tanh, first, shift) * scale[0] +
-                        dk_lpcnet_read(dk_lpcnet_tanh, second, shift) * scale[1];
-    return dk_saturate16((sum + (1 << (DK_LPCNET_LOGIT_SHIFT - 1))) >> DK_LPCNET_LOGIT_SHIFT);
-}
+#endif
 
 #endif

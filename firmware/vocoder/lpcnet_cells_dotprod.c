@@ -13,6 +13,7 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
     const uint8_t *index = matrix->index;
     const int32_t *const end = sums + matrix->rows;
     uint64_t n, p, q;
+    DK_BLOCKS_REGISTERS;
     // clang-format off
     __asm volatile(
         "5:\n\t"
@@ -23,9 +24,9 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         "cmp %[sums], %[end]\n\t"
         "b.lo 5b"
         : [w] "+&r"(w), [index] "+&r"(index), [sums] "+&r"(sums), [n] "=&r"(n), [p] "=&r"(p),
-          [q] "=&r"(q)
+          [q] "=&r"(q), DK_BLOCKS_SCRATCH
         : [x] "r"(x), [end] "r"(end)
-        : DK_BLOCKS_USED);
+        : "cc", "memory");
     // clang-format on
 }
 

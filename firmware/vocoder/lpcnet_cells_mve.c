@@ -6,6 +6,8 @@
 
 #include <arm_mve.h>
 
+#include "vocoder/lpcnet_logit.h"
+
 enum { ROWS = 8, CHUNK = 4, LANES = 16, TANH_SHIFT = DK_LPCNET_FRAC - DK_LPCNET_TANH_FRAC };
 
 static inline int16x8_t three(const int8_t *t0, const int8_t *t1, const int8_t *t2)

@@ -7,6 +7,7 @@
 
 #include <arm_neon.h>
 
+#include "nn/fixed.h"
 #include "nn/neon/blocks.h"
 
 enum {

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "nn/scratch.h"
+
 enum { TANH_SHIFT = DK_LPCNET_FRAC - DK_LPCNET_TANH_FRAC, SIGMOID_SHIFT = TANH_SHIFT + 1 };
 
 static inline uint32_t word(const int16_t two[2])
@@ -20,6 +22,19 @@ static inline uint32_t word(const int16_t two[2])
 // Pointers are not to constants where assembly writes. An instruction a line:
 // NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
+
+#define REGISTERS \
+    DK_WORD(r0); \
+    DK_WORD(r1); \
+    DK_WORD(r2); \
+    DK_WORD(r3); \
+    DK_WORD(r4); \
+    DK_WORD(r5); \
+    DK_WORD(r6); \
+    DK_WORD(r8)
+#define SCRATCH \
+    DK_WRITES(r0), DK_WRITES(r1), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4), DK_WRITES(r5), \
+    DK_WRITES(r6), DK_WRITES(r8)
 
 // Four gates: bytes of the three tables are added in pairs, 0 and 2 in r4, 1 and 3 in r0, then
 // multiplied by their scales, r1 and r2, and added to the frame's gates.
@@ -48,6 +63,7 @@ void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gate
     const int8_t *t2 = dk_lpcnet_tables[2][codes[2]];
     const int16_t *scale = dk_lpcnet_table_scale;
     const int8_t *const end = t0 + sizeof dk_lpcnet_tables[0][0];
+    REGISTERS;
     __asm volatile(
         "1:\n\t"
         LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
@@ -55,24 +71,33 @@ void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gate
         "ldr r0, %[end]\n\t"
         "cmp %[t0], r0\n\t"
         "bne 1b"
-        : [t0] "+r"(t0), [t1] "+r"(t1), [t2] "+r"(t2), [scale] "+r"(scale), [gates] "+r"(gates),
-          [sums] "+r"(sums)
+        : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [scale] "+&r"(scale), [gates] "+&r"(gates),
+          [sums] "+&r"(sums), SCRATCH
         : [end] "m"(end)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "cc", "memory");
+        : "cc", "memory");
 }
 
 void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
 {
     const int32_t *const end = from + count;
+    DK_WORD(r2);
+    DK_WORD(r3);
+    DK_WORD(r4);
+    DK_WORD(r5);
+    DK_WORD(r6);
+    DK_WORD(r8);
+    DK_WORD(r9);
+    DK_WORD(r12);
     __asm volatile(
         "1:\n\t"
         "ldmia %[from]!, {r2, r3, r4, r5, r6, r8, r9, r12}\n\t"
         "cmp %[from], %[end]\n\t"
         "stmia %[to]!, {r2, r3, r4, r5, r6, r8, r9, r12}\n\t"
         "bne 1b"
-        : [from] "+r"(from), [to] "+r"(to)
+        : [from] "+&r"(from), [to] "+&r"(to), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4),
+          DK_WRITES(r5), DK_WRITES(r6), DK_WRITES(r8), DK_WRITES(r9), DK_WRITES(r12)
         : [end] "r"(end)
-        : "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r12", "cc", "memory");
+        : "cc", "memory");
 }
 
 // Four rows of a block, inputs in p and q: sums in r0 .. r3, weights in r4 .. r8.
@@ -87,6 +112,8 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
     const dk_lpcnet_number *w = matrix->weights;
     const dk_lpcnet_number *base = x - 4;  // no block's word is 0
     uint32_t p, q;
+    REGISTERS;
+    DK_WORD(r9);
     __asm volatile(
         "ldr r9, [%[w]], #4\n\t"
         "b 3f\n"
@@ -115,9 +142,9 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         "bpl 1b\n\t"
         "b 2b\n"
         "4:"
-        : [w] "+r"(w), [sums] "+r"(sums), [p] "=&r"(p), [q] "=&r"(q)
+        : [w] "+&r"(w), [sums] "+&r"(sums), [p] "=&r"(p), [q] "=&r"(q), SCRATCH, DK_WRITES(r9)
         : [base] "r"(base)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "r9", "cc", "memory");
+        : "cc", "memory");
 }
 
 // Two units. r0 and r1 become r, then the candidates, then the states; r2 and r3 the recurrent
@@ -165,17 +192,24 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     const int16_t *tanh = dk_lpcnet_tanh + DK_LPCNET_TANH_HALF;
     const int16_t *sigmoid = dk_lpcnet_sigmoid + DK_LPCNET_TANH_HALF;
     const int16_t *const end = state + units;
+    DK_WORD(r0);
+    DK_WORD(r1);
+    DK_WORD(r2);
+    DK_WORD(r3);
+    DK_WORD(r4);
+    DK_WORD(r5);
     __asm volatile(
         "1:\n\t"
         UPDATE_TWO UPDATE_TWO UPDATE_TWO UPDATE_TWO
         "ldr r5, %[end]\n\t"
         "cmp %[state], r5\n\t"
         "bne 1b"
-        : [z] "+r"(z), [r] "+r"(r), [h] "+r"(h), [kept] "+r"(kept), [state] "+r"(state),
-          [x] "+r"(x)
+        : [z] "+&r"(z), [r] "+&r"(r), [h] "+&r"(h), [kept] "+&r"(kept), [state] "+&r"(state),
+          [x] "+&r"(x), DK_WRITES(r0), DK_WRITES(r1), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4),
+          DK_WRITES(r5)
         : [tanh] "r"(tanh), [sigmoid] "r"(sigmoid), [end] "m"(end), [whole] "i"(TANH_SHIFT),
           [half] "i"(SIGMOID_SHIFT)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "cc", "memory");
+        : "cc", "memory");
 }
 
 // Eight inputs of both halves of a node, whose weights lie a row apart.
@@ -197,11 +231,13 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     int32_t s0 = dk_lpcnet_tree_bias[node][0], s1 = dk_lpcnet_tree_bias[node][1];
     const int16_t *w0 = dk_lpcnet_tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
     for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // known: no loop is left
+        REGISTERS;
         __asm volatile(
             NODE_EIGHT
-            : [s0] "+r"(s0), [s1] "+r"(s1), [w0] "+r"(w0), [w1] "+r"(w1), [state] "+r"(state)
+            : [s0] "+&r"(s0), [s1] "+&r"(s1), [w0] "+&r"(w0), [w1] "+&r"(w1), [state] "+&r"(state),
+              SCRATCH
             :
-            : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "memory");
+            : "memory");
     }
     const int16_t *tanh = dk_lpcnet_tanh + DK_LPCNET_TANH_HALF;
     int32_t logit = 1 << (DK_LPCNET_LOGIT_SHIFT - 1);
@@ -213,7 +249,7 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
         "smlabb %[logit], %[s0], %[scale], %[logit]\n\t"
         "smlabt %[logit], %[s1], %[scale], %[logit]\n\t"
         "ssat %[logit], #16, %[logit], asr %[down]"
-        : [s0] "+r"(s0), [s1] "+r"(s1), [logit] "+r"(logit)
+        : [s0] "+&r"(s0), [s1] "+&r"(s1), [logit] "+&r"(logit)
         : [tanh] "r"(tanh), [scale] "r"(word(dk_lpcnet_tree_scale[node])),
           [shift] "i"(DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC), [down] "i"(DK_LPCNET_LOGIT_SHIFT)
         : "memory");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dred/features.h"
+#include "vocoder/predict.h"
 #include "vocoder/pulse_tables.h"
 
 #define FEATURE_FRAC 10

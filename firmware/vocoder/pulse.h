@@ -9,6 +9,10 @@
 
 #include "vocoder/synthesis.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_PULSE_HALF (DK_VOICE_FRAME / 2)  // samples with one predictor and one gain
 #define DK_PULSE_TAPS 16                    // of a pulse, and of the noise's filter
 
@@ -34,5 +38,9 @@ void dk_pulse_begin(dk_pulse *voice, const int16_t context[DK_VOICE_CONTEXT][DK_
 // are `ahead`.
 void dk_pulse_frame(dk_pulse *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
                     int16_t pcm[DK_VOICE_FRAME]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_PULSE_LEVELS 8
 #define DK_PULSE_PHASES 4
 #define DK_PULSE_LOG (12 * (1 << 24))  // makes Q12 of a level's power
@@ -16,5 +20,9 @@ extern const int16_t dk_pulse_pulses[DK_PULSE_LEVELS][DK_PULSE_PHASES][16];
 extern const int16_t dk_pulse_noises[DK_PULSE_LEVELS][16];
 // The noise's envelope, Q14: its mean, and what nearness to a pulse adds.
 extern const int16_t dk_pulse_swells[DK_PULSE_LEVELS][2];
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "dred/features.h"
 #include "dsp/lpc.h"
+#include "vocoder/predict.h"
 
 #define ONE (1 << DK_FEATURES_FRAC)
 #define C0_LOWEST (-12 * ONE - ONE / 2)  // less than of the quietest signal

@@ -76,9 +76,7 @@ def plan(model: QuantisedModel, batch: int = 1) -> Arena:
             past = (CONV2D_TAPS - 1) * node.input.size
             wanted.append((memory_name(node), "int16_t", past, True))
     wanted += [
-        (name, c_type(graph, name), batch * size, False)
-        for name, size in graph.buffers.items()
-        if name not in graph.inputs and name not in graph.outputs
+        (name, c_type(graph, name), batch * size, False) for name, size in _inner_buffers(graph)
     ]
     # One step leaves a GRU's state where it is; several need every step's.
     narrowed = [
@@ -108,6 +106,17 @@ def plan(model: QuantisedModel, batch: int = 1) -> Arena:
             offset = _end([m for m in members if m.keeps == keeps])
             members.append(Member(name, element, count, keeps, offset))
     return Arena(tuple(members), batch)
+
+
+def _inner_buffers(graph: Graph) -> list[tuple[str, int]]:
+    """Names and sizes of the buffers between layers, in the order in which they are written.
+
+    A saved model has its buffers in the order of the alphabet, one in memory in any: C is to be the
+    same for both.
+    """
+    outer = {*graph.inputs, *graph.outputs}
+    written = dict.fromkeys(node.output.buffer for node in graph.nodes)
+    return [(name, graph.buffers[name]) for name in written if name not in outer]
 
 
 def c_type(graph: Graph, buffer: str) -> str:

@@ -11,6 +11,7 @@ from quantize.errors import InputError
 from quantize.graph import Conv1d, Conv2d, Glu, Graph, Gru, Node, Slice, is_linear
 from quantize.model import QuantisedModel
 from toolkit.codegen.arena import c_type, memory_name, state_name, window_name
+from toolkit.codegen.tables import symbol
 
 MOST_STEPS: Final = 4  # at once: what an answer of firmware/decoder/engine.c has room for
 
@@ -51,16 +52,17 @@ def batch_paragraph(node: Node, model: QuantisedModel) -> str:
     graph = model.graph
     upper = graph.name.upper()
     size = node.output.size
+    tables = f"&{symbol(graph.name, node.name)}"
     lines = [f"// {node.name}: {type(node).__name__.lower()}, {node.input.size} -> {size}"]
     x, apart = _place(node.input, graph.inputs), graph.buffers[node.input.buffer]
     wide = graph.is_wide(node.output.buffer)
     result = _place(node.output, graph.outputs) if wide else "work->row"
     if isinstance(node, Gru):
         scratch = f"self->{state_name(node)}, work->gates, work->state8"
-        lines.append(f"dk_gru_batch(&{node.name}, steps, {x}, {apart}, {scratch}, {result});")
+        lines.append(f"dk_gru_batch({tables}, steps, {x}, {apart}, {scratch}, {result});")
     elif isinstance(node, Glu):
         lines.append(f"dk_narrow({x}, steps * {size}, work->state8);")
-        product = f"&{node.name}, steps, work->state8, {size}, {result}, {size}"
+        product = f"{tables}, steps, work->state8, {size}, {result}, {size}"
         lines.append(f"dk_matvec8_batch({product});")
         lines.append(f"dk_sigmoid({result}, steps * {size});")
         lines.append(f"dk_gate({result}, {x}, steps * {size});")
@@ -74,9 +76,9 @@ def batch_paragraph(node: Node, model: QuantisedModel) -> str:
             lines.append(f"dk_conv1d_windows({memory}, {sizes}, {one}, {window});")
             x, apart = window, node.taps * node.input.size
         if model.matrices[node.name].is_wide:
-            lines.append(f"dk_matvec16_batch(&{node.name}, steps, {x}, {apart}, {result});")
+            lines.append(f"dk_matvec16_batch({tables}, steps, {x}, {apart}, {result});")
         else:
-            product = f"&{node.name}, steps, {x}, {apart}, {result}, {size}"
+            product = f"{tables}, steps, {x}, {apart}, {result}, {size}"
             lines.append(f"dk_matvec8_batch({product});")
     if not isinstance(node, Gru | Glu) and not is_linear(node):
         lines.append(f"dk_tanh({result}, steps * {size});")

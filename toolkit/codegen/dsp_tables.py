@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from quantize.fixed import correlation, fft, lpc, pitch, resample, scalar, spectrum
 from quantize.vocoder import pulse
+from toolkit.codegen.tables import END_EXTERN_C, EXTERN_C
 from toolkit.paths import ROOT
 
 _FIRMWARE: Final = ROOT / "firmware"
@@ -160,13 +161,14 @@ def _features_header() -> str:
     ]
     text = _BANNER + "#ifndef DREDKIT_DRED_FEATURES_TABLES_H\n"
     text += "#define DREDKIT_DRED_FEATURES_TABLES_H\n\n#include <stdint.h>\n\n"
+    text += f"{EXTERN_C}\n"
     for name, value, meaning in constants:
         text += f"#define {name} {f'({value})' if value < 0 else value}  // {meaning}\n"
     text += "\nextern const int32_t dk_features_window[160];  // rising half, Q23\n"
     text += "extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30\n"
     text += "extern const int32_t dk_features_half_dct[18][9];  // of its rows the first half\n"
     text += "extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24\n"
-    return text + "\n#endif\n"
+    return f"{text}\n{END_EXTERN_C}\n#endif\n"
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from quantize.graph import Conv1d, Conv2d, Glu, Gru, Node, Slice, is_linear
 from quantize.model import QuantisedModel
 from toolkit.codegen.arena import Arena, Member, c_type, memory_name, state_name, window_name
 from toolkit.codegen.batch import batch_comment, batch_paragraph, batch_signature
-from toolkit.codegen.tables import BANNER
+from toolkit.codegen.tables import BANNER, END_EXTERN_C, EXTERN_C, symbol
 
 _MEMBER_ALIGN = 4  # toolkit/codegen/arena.py lays members out on words
 
@@ -21,7 +21,7 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
     guard = f"DREDKIT_{name.upper()}_H"
     upper = name.upper()
     lines = [BANNER, f"#ifndef {guard}\n#define {guard}\n\n#include <stdalign.h>\n"]
-    lines.append("#include <stddef.h>\n#include <stdint.h>\n\n")
+    lines.append(f"#include <stddef.h>\n#include <stdint.h>\n\n{EXTERN_C}\n")
     for buffer in (*model.graph.inputs, *model.graph.outputs):
         size, frac = model.graph.buffers[buffer], model.frac.get(buffer)
         held = model.graph.format(buffer).value if frac is None else f"int16, Q{frac}"
@@ -39,7 +39,7 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
     lines.append(f"void dk_{name}_reset(dk_{name} *self);\n\n")
     one = "// Run one step. `trace` is NULL or takes every layer's int16 output, in order.\n"
     lines.append(one if arena.batch == 1 else batch_comment(arena.batch))
-    lines.append(f"{_signature(model, arena.batch)};\n\n#endif\n")
+    lines.append(f"{_signature(model, arena.batch)};\n\n{END_EXTERN_C}\n#endif\n")
     return "".join(lines)
 
 
@@ -83,6 +83,7 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
     out = node.output
     size = out.size
     kind = type(node).__name__.lower()
+    tables = f"&{symbol(graph.name, node.name)}"
     lines = [f"// {node.name}: {kind}, {node.input.size} -> {size}"]
     x = _place(node.input, graph.inputs)
     wide = graph.is_wide(out.buffer)
@@ -90,19 +91,19 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
     if isinstance(node, Gru):
         kept = result
         result = f"self->{state_name(node)}"
-        lines.append(f"dk_gru_step(&{node.name}, {x}, {result}, work->gates, work->state8);")
+        lines.append(f"dk_gru_step({tables}, {x}, {result}, work->gates, work->state8);")
         if wide:
             lines.append(f"memcpy({kept}, {result}, {size} * sizeof(int16_t));")
     elif isinstance(node, Glu):
         lines.append(f"dk_narrow({x}, {size}, work->state8);")
-        lines.append(f"dk_matvec8(&{node.name}, work->state8, {result});")
+        lines.append(f"dk_matvec8({tables}, work->state8, {result});")
         lines.append(f"dk_sigmoid({result}, {size});")
         lines.append(f"dk_gate({result}, {x}, {size});")
     elif isinstance(node, Conv2d):
         memory = f"self->{memory_name(node)}"
         channels = node.input.size // node.width
         sizes = f"{channels}, {node.width}"
-        lines.append(f"dk_conv2d(&{node.name}, {memory}, {x}, {sizes}, {result});")
+        lines.append(f"dk_conv2d({tables}, {memory}, {x}, {sizes}, {result});")
         lines.append(f"dk_conv2d_keep({memory}, {x}, {node.input.size});")
     else:
         if isinstance(node, Conv1d):
@@ -113,7 +114,7 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
             lines.append(f"dk_conv1d_window({memory}, {sizes}, {window});")
             x = window
         width = 16 if model.matrices[node.name].is_wide else 8
-        lines.append(f"dk_matvec{width}(&{node.name}, {x}, {result});")
+        lines.append(f"dk_matvec{width}({tables}, {x}, {result});")
     if not isinstance(node, Gru | Glu) and not is_linear(node):
         lines.append(f"dk_tanh({result}, {size});")
     lines.append(f"trace = dk_trace(trace, {result}, {size});")

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 from quantize.files import write_whole
+from toolkit.codegen.tables import END_EXTERN_C, EXTERN_C
 from toolkit.link.wire import WIRE, Field, Message, Wire
 
-_HEAD = """\
+_HEAD = (
+    """\
 // SPDX-License-Identifier: BSD-3-Clause
 // Generated from toolkit/link/wire.toml by toolkit/codegen/wire.py: change it there.
 #ifndef DREDKIT_WIRE_H
@@ -18,7 +20,10 @@ _HEAD = """\
 
 #include <stdint.h>
 #include <string.h>
+
 """
+    + EXTERN_C
+)
 
 _HELPERS = """\
 static inline void dk_wire_put_u8(uint8_t *to, uint8_t value) { to[0] = value; }
@@ -135,7 +140,7 @@ def wire_header(wire: Wire = WIRE) -> str:
         if _fixed(message.fields):
             pack = _put(message) if message.answer is None else _get(message)
             parts += [_struct(message), pack]
-    parts.append("#endif\n")
+    parts.append(f"{END_EXTERN_C}\n#endif\n")
     return "\n".join(parts)
 
 

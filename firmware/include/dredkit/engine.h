@@ -8,6 +8,10 @@
 
 #include "dredkit/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_MODEL_HASH_BYTES 16  // first half of the SHA-256 of the quantised model file
 
 typedef struct {
@@ -46,5 +50,9 @@ void dk_trace_begin(uint32_t ticks);
 
 // Upper bounds, known at compile time, for the server's buffers: generated into engine_sizes.h as
 // DK_ENGINE_INPUT_BYTES, DK_ENGINE_OUTPUT_BYTES and DK_ENGINE_TRACE_BYTES.
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include "dredkit/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // CRC-32 of zlib (reflected 0xEDB88320): start with crc = 0 and go on with what it returned.
 uint32_t dk_crc32(uint32_t crc, const uint8_t *bytes, size_t count);
 
@@ -78,5 +82,9 @@ void dk_frame_begin(dk_frame_writer *writer, dk_sink sink, uint8_t type, uint16_
                     uint16_t length);
 void dk_frame_put(dk_frame_writer *writer, const uint8_t *bytes, size_t count);
 void dk_frame_end(dk_frame_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

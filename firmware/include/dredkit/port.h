@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define DK_PORT_BUILD_ID_BYTES 20  // GNU build id: SHA-1 of the linked image
 
 // Start clocks, UART, timer and the receive interrupt. Called once, before anything else here.
@@ -43,5 +47,9 @@ uint32_t dk_port_stack_peak(void);
 
 // The image's GNU build id, DK_PORT_BUILD_ID_BYTES long.
 const uint8_t *dk_port_build_id(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include "dredkit_wire.h"
 #include "engine_sizes.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Steps that the host may have under way at once; so many results are remembered for resends. Long
 // steps, such as 20 ms at 48 kHz, keep the line busy two at a time, in a ring that is no larger.
 #ifndef DK_SERVER_WINDOW
@@ -28,5 +32,9 @@ void dk_server_poll(void);
 
 // Poll for ever.
 void dk_server_run(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,9 +5,24 @@
 #ifndef DREDKIT_DOTPROD_BLOCKS_H
 #define DREDKIT_DOTPROD_BLOCKS_H
 
+#include <arm_neon.h>
+
+#include "nn/scratch.h"
+
 // An instruction a line:
 // clang-format off
-#define DK_BLOCKS_USED "v0", "v1", "v4", "v5", "v6", "v7", "v16", "v17", "cc", "memory"
+#define DK_BLOCKS_REGISTERS \
+    DK_VECTOR(v0); \
+    DK_VECTOR(v1); \
+    DK_VECTOR(v4); \
+    DK_VECTOR(v5); \
+    DK_VECTOR(v6); \
+    DK_VECTOR(v7); \
+    DK_VECTOR(v16); \
+    DK_VECTOR(v17)
+#define DK_BLOCKS_SCRATCH \
+    DK_WRITES_VECTOR(v0), DK_WRITES_VECTOR(v1), DK_WRITES_VECTOR(v4), DK_WRITES_VECTOR(v5), \
+    DK_WRITES_VECTOR(v6), DK_WRITES_VECTOR(v7), DK_WRITES_VECTOR(v16), DK_WRITES_VECTOR(v17)
 
 #define DK_ADD_PRODUCTS(low, high, lane) \
     "sdot v16.4s, " low ".16b, " lane "\n\t" \

@@ -51,6 +51,7 @@ static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const
                                                           size_t groups, int16_t *y)
 {
     const int8_t *x;
+    DK_BLOCKS_REGISTERS;
     __asm volatile(
         "5:\n\t"
         LOAD_BIASES
@@ -88,10 +89,11 @@ static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const
         REQUANTISE
         "subs %[n], %[n], #1\n\t"
         "b.ne 5b"
-        : [w] "+&r"(w), [x] "=&r"(x), [n] "+&r"(groups), [y] "+&r"(y)
+        : [w] "+&r"(w), [x] "=&r"(x), [n] "+&r"(groups), [y] "+&r"(y),
+          DK_BLOCKS_SCRATCH
         : [start] "r"(in->x), [end] "r"(in->end), [rest] "r"(in->rest), [half] "w"(in->half),
           [last] "w"(in->last)
-        : DK_BLOCKS_USED);
+        : "cc", "memory");
     return w;
 }
 
@@ -101,6 +103,7 @@ static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, 
 {
     const int16_t *const end = y + ROWS * groups;
     uint64_t n, p, q;
+    DK_BLOCKS_REGISTERS;
     __asm volatile(
         "5:\n\t"
         "ldrb %w[n], [%[index]], #1\n\t"
@@ -109,9 +112,10 @@ static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, 
         REQUANTISE
         "cmp %[y], %[end]\n\t"
         "b.lo 5b"
-        : [w] "+&r"(w), [index] "+&r"(index), [y] "+&r"(y), [n] "=&r"(n), [p] "=&r"(p), [q] "=&r"(q)
+        : [w] "+&r"(w), [index] "+&r"(index), [y] "+&r"(y), [n] "=&r"(n), [p] "=&r"(p), [q] "=&r"(q),
+          DK_BLOCKS_SCRATCH
         : [x] "r"(x), [end] "r"(end)
-        : DK_BLOCKS_USED);
+        : "cc", "memory");
 }
 // clang-format on
 // NOLINTEND(readability-non-const-parameter)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
+#include "nn/scratch.h"
 
 // Inputs wider than that are multiplied one by one: the others have room on the stack.
 enum { ROWS = 8, COLS = 4, MOST = 4, MOST_COLS = 640, LANES = 16 };
@@ -30,12 +31,26 @@ typedef struct {
 
 // An instruction a line:
 // clang-format off
-#define USED "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory"
+#define INPUTS \
+    DK_VECTOR(v0); \
+    DK_VECTOR(v1); \
+    DK_VECTOR(v2); \
+    DK_VECTOR(v3)
+#define WEIGHTS \
+    DK_VECTOR(v4); \
+    DK_VECTOR(v5); \
+    DK_VECTOR(v6); \
+    DK_VECTOR(v7)
+#define WRITES_INPUTS \
+    DK_WRITES_VECTOR(v0), DK_WRITES_VECTOR(v1), DK_WRITES_VECTOR(v2), DK_WRITES_VECTOR(v3)
+#define WRITES_WEIGHTS \
+    DK_WRITES_VECTOR(v4), DK_WRITES_VECTOR(v5), DK_WRITES_VECTOR(v6), DK_WRITES_VECTOR(v7)
 
 // Put 16 columns of each vector into turns, `n` times.
 static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
 {
     const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
+    INPUTS;
     __asm volatile(
         "1:\n\t"
         "ldr q0, [%[a]], #16\n\t"
@@ -45,9 +60,10 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
         "st4 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[to]], #64\n\t"
         "subs %[n], %[n], #1\n\t"
         "b.ne 1b"
-        : [a] "+&r"(a), [b] "+&r"(b), [c] "+&r"(c), [d] "+&r"(d), [n] "+&r"(n), [to] "+&r"(turns)
+        : [a] "+&r"(a), [b] "+&r"(b), [c] "+&r"(c), [d] "+&r"(d), [n] "+&r"(n), [to] "+&r"(turns),
+          WRITES_INPUTS
         :
-        : USED);
+        : "cc", "memory");
 }
 
 // The products of a block whose upper and lower rows' weights are given, for so many vectors.
@@ -65,24 +81,22 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     "sdot %[l3].4s, " low ".16b, " x ".4b[3]\n\t" \
     "sdot %[h3].4s, " high ".16b, " x ".4b[3]\n\t"
 #define LOAD_TWO_BLOCKS "ld1 {v4.16b, v5.16b, v6.16b, v7.16b}, [%[w]], #64\n\t"
-// n times four blocks, then m blocks.
-#define DENSE(PRODUCTS) \
-    "cbz %[n], 2f\n" \
+// n times four blocks; n is not 0.
+#define FOURS(PRODUCTS) \
     "1:\n\t" \
     "ld1 {v0.16b, v1.16b, v2.16b, v3.16b}, [%[x]], #64\n\t" \
     LOAD_TWO_BLOCKS PRODUCTS("v4", "v5", "v0") PRODUCTS("v6", "v7", "v1") \
     LOAD_TWO_BLOCKS PRODUCTS("v4", "v5", "v2") PRODUCTS("v6", "v7", "v3") \
     "subs %[n], %[n], #1\n\t" \
-    "b.ne 1b\n" \
-    "2:\n\t" \
-    "cbz %[m], 4f\n" \
-    "3:\n\t" \
+    "b.ne 1b"
+// n times one block; n is not 0.
+#define ONES(PRODUCTS) \
+    "1:\n\t" \
     "ldr q0, [%[x]], #16\n\t" \
     "ld1 {v4.16b, v5.16b}, [%[w]], #32\n\t" \
     PRODUCTS("v4", "v5", "v0") \
-    "subs %[m], %[m], #1\n\t" \
-    "b.ne 3b\n" \
-    "4:"
+    "subs %[n], %[n], #1\n\t" \
+    "b.ne 1b"
 // n pairs of kept blocks.
 #define PAIRS(PRODUCTS) \
     "cbz %[n], 2f\n" \
@@ -101,19 +115,33 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     [l3] "+&w"((s)->low[3]), [h0] "+&w"((s)->high[0]), [h1] "+&w"((s)->high[1]), \
     [h2] "+&w"((s)->high[2]), [h3] "+&w"((s)->high[3])
 
+// The products of a macro, for as many vectors; operands of a statement are at most 30.
+#define FOR_VECTORS(MACRO, OPERANDS) \
+    if (vectors == 2) { \
+        __asm volatile(MACRO(FOR_2) : OPERANDS : "cc", "memory"); \
+    } else if (vectors == 3) { \
+        __asm volatile(MACRO(FOR_3) : OPERANDS : "cc", "memory"); \
+    } else { \
+        __asm volatile(MACRO(FOR_4) : OPERANDS : "cc", "memory"); \
+    }
+
 // Both return where the rows' factors are. `vectors` is a constant of every call.
 static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t *in,
                                       const size_t vectors)
 {
     const int32_t *x = in->turns;
-    size_t n = in->fours / 4, m = in->fours % 4;
-#define OPERANDS SUMS(s), [w] "+&r"(w), [x] "+&r"(x), [n] "+&r"(n), [m] "+&r"(m) : : USED
-    if (vectors == 2) {
-        __asm volatile(DENSE(FOR_2) : OPERANDS);
-    } else if (vectors == 3) {
-        __asm volatile(DENSE(FOR_3) : OPERANDS);
-    } else {
-        __asm volatile(DENSE(FOR_4) : OPERANDS);
+    INPUTS;
+    WEIGHTS;
+#define OPERANDS SUMS(s), [w] "+&r"(w), [x] "+&r"(x), [n] "+&r"(n)
+#define OF_FOURS OPERANDS, WRITES_INPUTS, WRITES_WEIGHTS :
+#define OF_ONES OPERANDS, DK_WRITES_VECTOR(v0), DK_WRITES_VECTOR(v4), DK_WRITES_VECTOR(v5) :
+    size_t n = in->fours / 4;
+    if (n > 0) {
+        FOR_VECTORS(FOURS, OF_FOURS)
+    }
+    n = in->fours % 4;
+    if (n > 0) {
+        FOR_VECTORS(ONES, OF_ONES)
     }
 #undef OPERANDS
     return w;
@@ -123,16 +151,13 @@ static inline const int8_t *add_pairs(sums_t *s, const int8_t *w, const inputs_t
                                       const size_t vectors)
 {
     uint64_t p, q;
-#define OPERANDS \
-    SUMS(s), [w] "+&r"(w), [n] "+&r"(pairs), [p] "=&r"(p), [q] "=&r"(q) : [x] "r"(in->turns) : USED
-    if (vectors == 2) {
-        __asm volatile(PAIRS(FOR_2) : OPERANDS);
-    } else if (vectors == 3) {
-        __asm volatile(PAIRS(FOR_3) : OPERANDS);
-    } else {
-        __asm volatile(PAIRS(FOR_4) : OPERANDS);
-    }
-#undef OPERANDS
+    DK_VECTOR(v0);
+    DK_VECTOR(v1);
+    WEIGHTS;
+#define OF_PAIRS \
+    SUMS(s), [w] "+&r"(w), [n] "+&r"(pairs), [p] "=&r"(p), [q] "=&r"(q), DK_WRITES_VECTOR(v0), \
+    DK_WRITES_VECTOR(v1), WRITES_WEIGHTS : [x] "r"(in->turns)
+    FOR_VECTORS(PAIRS, OF_PAIRS)
     return w;
 }
 // clang-format on

@@ -36,9 +36,9 @@ static __attribute__((noinline)) sums_t products(rows_t *w, const int16_t **x, s
         ADD_COLUMNS
         "subs %[n], #1\n\t"
         "bne 1b\n\t"
-        : [s0] "+r"(sums.of[0]), [s1] "+r"(sums.of[1]), [s2] "+r"(sums.of[2]),
-          [s3] "+r"(sums.of[3]), [w0] "+r"(w->row0), [w1] "+r"(w->row1), [w2] "+r"(w->row2),
-          [w3] "+r"(w->row3), [x] "+r"(*x), [n] "+r"(quads), [in] "=&r"(in), [w] "=&r"(one)
+        : [s0] "+&r"(sums.of[0]), [s1] "+&r"(sums.of[1]), [s2] "+&r"(sums.of[2]),
+          [s3] "+&r"(sums.of[3]), [w0] "+&r"(w->row0), [w1] "+&r"(w->row1), [w2] "+&r"(w->row2),
+          [w3] "+&r"(w->row3), [x] "+&r"(*x), [n] "+&r"(quads), [in] "=&r"(in), [w] "=&r"(one)
         :
         : "cc", "memory");
     return sums;

@@ -20,6 +20,7 @@
 
 #include "nn/nn.h"
 #include "nn/plain.h"
+#include "nn/scratch.h"
 
 enum { ROWS = 4, COLS = 4, MOST_COLS = 1024 };
 
@@ -39,7 +40,7 @@ static inline pairs_t pairs_of(uint32_t x, uint32_t high_bytes)
 static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
 {
     uint32_t four, high_bytes = 0xFF00FF00U;
-    __asm("" : "+r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
 #pragma GCC unroll 4
     for (const int8_t *end = x + cols / COLS * COLS; x < end; x += COLS) {
         memcpy(&four, x, sizeof four);
@@ -93,12 +94,24 @@ static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
     "ssat r3, #16, r3\n\t" \
     "pkhbt %[odd], r0, r1, lsl #16\n\t" \
     "pkhbt %[even], r2, r3, lsl #16\n\t"
-#define USED "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "cc", "memory"
+#define REGISTERS \
+    DK_WORD(r0); \
+    DK_WORD(r1); \
+    DK_WORD(r2); \
+    DK_WORD(r3); \
+    DK_WORD(r4); \
+    DK_WORD(r5); \
+    DK_WORD(r6); \
+    DK_WORD(r8)
+#define SCRATCH \
+    DK_WRITES(r0), DK_WRITES(r1), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4), DK_WRITES(r5), \
+    DK_WRITES(r6), DK_WRITES(r8)
 
 // y[0 .. 3] of four dense rows; returns where the next rows' table starts.
 static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads, int16_t *y)
 {
     int16x2_t odd, even;
+    REGISTERS;
     __asm volatile(
         LOAD_BIASES
         "subs %[n], #4\n\t"
@@ -116,9 +129,10 @@ static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads,
         "bne 3b\n"
         "4:\n\t"
         REQUANTISE
-        : [w] "+r"(w), [x] "+r"(x), [n] "+r"(quads), [odd] "=&r"(odd), [even] "=&r"(even)
+        : [w] "+&r"(w), [x] "+&r"(x), [n] "+&r"(quads), [odd] "=&r"(odd), [even] "=&r"(even),
+          SCRATCH
         :
-        : USED);
+        : "cc", "memory");
     memcpy(y, &odd, sizeof odd);
     memcpy(y + 2, &even, sizeof even);
     return w;
@@ -150,6 +164,7 @@ static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t
 {
     const uint8_t *first, *last;  // column of the group, and what follows the last one
     int16x2_t odd, even;
+    REGISTERS;
     __asm volatile(
         "1:\n\t"
         "ldrb %[last], [%[index]], #1\n\t"
@@ -161,10 +176,10 @@ static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t
         "ldr r1, %[end]\n\t"
         "cmp r0, r1\n\t"
         "blo 1b\n\t"
-        : [w] "+r"(w), [index] "+r"(index), [last] "=&r"(last), [odd] "=&r"(odd),
-          [even] "=&r"(even), [y] "+m"(y), [first] "=m"(first)
+        : [w] "+&r"(w), [index] "+&r"(index), [last] "=&r"(last), [odd] "=&r"(odd),
+          [even] "=&r"(even), [y] "+m"(y), [first] "=m"(first), SCRATCH
         : [x] "r"(x), [end] "m"(end)
-        : USED);
+        : "cc", "memory");
 }
 // clang-format on
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
+#include "nn/scratch.h"
 
 // Inputs wider than that are multiplied one by one.
 enum { ROWS = 4, COLS = 4, BLOCK_ROWS = 8, MOST_COLS = 640, MOST_QUADS = MOST_COLS / COLS };
@@ -25,7 +26,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
 {
     const int8_t *x[2] = {x0, x1};
     uint32_t high_bytes = 0xFF00FF00U;
-    __asm("" : "+r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
     for (size_t col = 0; col < cols; col += COLS, quads++) {
         for (size_t i = 0; i < 2; i++) {
             uint32_t four = 0;
@@ -97,6 +98,14 @@ static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const 
 {
     const quad_t *const end = x + quads, *const whole = x + quads / 4 * 4;
     int16x2_t s, t, p, q;
+    DK_WORD(r0);
+    DK_WORD(r1);
+    DK_WORD(r2);
+    DK_WORD(r3);
+    DK_WORD(r4);
+    DK_WORD(r5);
+    DK_WORD(r6);
+    DK_WORD(r8);
     __asm volatile(
         LOAD_BIASES
         UNTIL("whole")
@@ -114,9 +123,11 @@ static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const 
         "bne 3b\n"
         "4:\n\t"
         REQUANTISE
-        : [w] "+r"(w), [x] "+r"(x), [s] "=&r"(s), [t] "=&r"(t), [p] "=&r"(p), [q] "=&r"(q)
+        : [w] "+&r"(w), [x] "+&r"(x), [s] "=&r"(s), [t] "=&r"(t), [p] "=&r"(p), [q] "=&r"(q),
+          DK_WRITES(r0), DK_WRITES(r1), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4), DK_WRITES(r5),
+          DK_WRITES(r6), DK_WRITES(r8)
         : [whole] "m"(whole), [end] "m"(end)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r8", "cc", "memory");
+        : "cc", "memory");
     memcpy(y[0], &s, sizeof s);
     memcpy(y[0] + 2, &t, sizeof t);
     memcpy(y[1], &p, sizeof p);

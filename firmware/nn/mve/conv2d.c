@@ -34,8 +34,8 @@ static inline const int16_t *add_line(const int16_t *w, const int16_t *x, sums_t
         ADD_TAP(0)
         ADD_TAP(2)
         ADD_TAP(4)
-        : [s0] "+w"(sums->of[0]), [s1] "+w"(sums->of[1]), [s2] "+w"(sums->of[2]),
-          [s3] "+w"(sums->of[3]), [w] "+r"(w), [x4] "=&w"(x4), [tap] "=&r"(tap)
+        : [s0] "+&w"(sums->of[0]), [s1] "+&w"(sums->of[1]), [s2] "+&w"(sums->of[2]),
+          [s3] "+&w"(sums->of[3]), [w] "+&r"(w), [x4] "=&w"(x4), [tap] "=&r"(tap)
         : [x] "l"(x)
         : "memory");
     return w;

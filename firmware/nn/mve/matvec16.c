@@ -6,6 +6,7 @@
 #include "nn/fixed.h"
 #include "nn/mve/requantise.h"
 #include "nn/nn.h"
+#include "nn/scratch.h"
 
 enum { LANES = 8, ROWS = 4, WHOLE = 4 * LANES };
 
@@ -18,10 +19,10 @@ typedef struct {
 // An instruction a line; only even registers can hold a sum:
 // clang-format off
 #define ADD_ROW(row, sum) \
-    "vldrh.u16 q1, [%[" row "]], #16\n\t" \
-    "vmladava.s16 " sum ", q0, q1\n\t"
+    "vldrh.u16 %q[q1], [%[" row "]], #16\n\t" \
+    "vmladava.s16 " sum ", %q[q0], %q[q1]\n\t"
 #define ADD_COLUMNS \
-    "vldrh.u16 q0, [%[x]], #16\n\t" \
+    "vldrh.u16 %q[q0], [%[x]], #16\n\t" \
     ADD_ROW("w0", "r0") \
     ADD_ROW("w1", "r2") \
     ADD_ROW("w2", "r4") \
@@ -32,7 +33,12 @@ typedef struct {
 static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
 {
     const int16_t *w1, *w2, *w3, *x;
-    int32x4_t sums;
+    int32x4_t sums, q0, q1;
+    DK_WORD(r0);
+    DK_WORD(r2);
+    DK_WORD(r4);
+    DK_WORD(r6);
+    DK_WORD(lr);
     __asm volatile(
         "clrm {r0, r2, r4, r6}\n\t"
         "ldr %[x], [%[shape]]\n\t"
@@ -57,10 +63,11 @@ static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
         "4:\n\t"
         "vmov %q[sums][2], %q[sums][0], r0, r4\n\t"
         "vmov %q[sums][3], %q[sums][1], r2, r6\n\t"
-        : [w0] "+r"(w), [w1] "=&r"(w1), [w2] "=&r"(w2), [w3] "=&r"(w3), [x] "=&r"(x),
-          [sums] "=&w"(sums)
+        : [w0] "+&r"(w), [w1] "=&r"(w1), [w2] "=&r"(w2), [w3] "=&r"(w3), [x] "=&r"(x),
+          [sums] "=&w"(sums), [q0] "=&w"(q0), [q1] "=&w"(q1), DK_WRITES(r0), DK_WRITES(r2),
+          DK_WRITES(r4), DK_WRITES(r6), DK_WRITES(lr)
         : [shape] "r"(shape)
-        : "r0", "r2", "r4", "r6", "q0", "q1", "lr", "memory");
+        : "memory");
     return sums;
 }
 // clang-format on

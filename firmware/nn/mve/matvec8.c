@@ -17,6 +17,7 @@
 
 #include "nn/nn.h"
 #include "nn/plain.h"
+#include "nn/scratch.h"
 
 enum { ROWS = 8, LANES = 16, MOST_COLS = 1024 };
 
@@ -27,11 +28,19 @@ enum { ROWS = 8, LANES = 16, MOST_COLS = 1024 };
 #define OUTSIDE static __attribute__((noinline))
 
 // The sums of the rows are in r0, r2, .. lr: only even registers can hold one.
-#define SUMS "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr"
+#define SUMS_REGISTERS \
+    DK_WORD(r0); \
+    DK_WORD(r2); \
+    DK_WORD(r4); \
+    DK_WORD(r6); \
+    DK_WORD(r8); \
+    DK_WORD(r10); \
+    DK_WORD(r12); \
+    DK_WORD(lr)
 #define CLEAR_SUMS "clrm {r0, r2, r4, r6, r8, r10, r12, lr}\n\t"
 #define ADD_ROW(sum) \
-    "vldrb.u8 q1, [%[w]], #16\n\t" \
-    "vmladava.s8 " sum ", q0, q1\n\t"
+    "vldrb.u8 %q[q1], [%[w]], #16\n\t" \
+    "vmladava.s8 " sum ", %q[q0], %q[q1]\n\t"
 #define ADD_PRODUCTS \
     ADD_ROW("r0") \
     ADD_ROW("r2") \
@@ -48,15 +57,17 @@ enum { ROWS = 8, LANES = 16, MOST_COLS = 1024 };
     "vshl.i32 " sums ", " sums ", #4\n\t" \
     "vqrdmulh.s32 " sums ", " sums ", %q[eight]\n\t"
 #define REQUANTISE \
-    "vmov q0[2], q0[0], r0, r8\n\t" \
-    "vmov q0[3], q0[1], r4, r12\n\t" \
-    "vmov q1[2], q1[0], r2, r10\n\t" \
-    "vmov q1[3], q1[1], r6, lr\n\t" \
-    SCALE("q0") \
-    SCALE("q1") \
-    "vqmovnb.s32 %q[eight], q0\n\t" \
-    "vqmovnt.s32 %q[eight], q1\n\t"
-#define USED SUMS, "q0", "q1", "cc", "memory"
+    "vmov %q[q0][2], %q[q0][0], r0, r8\n\t" \
+    "vmov %q[q0][3], %q[q0][1], r4, r12\n\t" \
+    "vmov %q[q1][2], %q[q1][0], r2, r10\n\t" \
+    "vmov %q[q1][3], %q[q1][1], r6, lr\n\t" \
+    SCALE("%q[q0]") \
+    SCALE("%q[q1]") \
+    "vqmovnb.s32 %q[eight], %q[q0]\n\t" \
+    "vqmovnt.s32 %q[eight], %q[q1]\n\t"
+#define SCRATCH \
+    [q0] "=&w"(q0), [q1] "=&w"(q1), DK_WRITES(r0), DK_WRITES(r2), DK_WRITES(r4), DK_WRITES(r6), \
+    DK_WRITES(r8), DK_WRITES(r10), DK_WRITES(r12), DK_WRITES(lr)
 
 // y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `whole` counts 16
 // columns, `rest` what is left over.
@@ -64,11 +75,13 @@ OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
                                  int16_t *y)
 {
     int16x8_t eight;
+    int32x4_t q0, q1;
+    SUMS_REGISTERS;
     __asm volatile(
         CLEAR_SUMS
         "cbz %[n], 2f\n"
         "1:\n\t"
-        "vldrb.u8 q0, [%[x]], #16\n\t"
+        "vldrb.u8 %q[q0], [%[x]], #16\n\t"
         ADD_PRODUCTS
         "subs %[n], #1\n\t"
         "bne 1b\n"
@@ -76,13 +89,13 @@ OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
         "cbz %[rest], 3f\n\t"
         "vctp.8 %[rest]\n\t"
         "vpst\n\t"
-        "vldrbt.u8 q0, [%[x]]\n\t"  // zeros beyond the end
+        "vldrbt.u8 %q[q0], [%[x]]\n\t"  // zeros beyond the end
         ADD_PRODUCTS
         "3:\n\t"
         REQUANTISE
-        : [w] "+r"(w), [x] "+r"(x), [n] "+l"(whole), [eight] "=&w"(eight)
+        : [w] "+&r"(w), [x] "+&r"(x), [n] "+&l"(whole), [eight] "=&w"(eight), SCRATCH
         : [rest] "l"(rest)
-        : USED);
+        : "cc", "memory");
     vstrhq_s16(y, eight);
     return w;
 }
@@ -92,7 +105,8 @@ OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x,
                          const void *end)
 {
     size_t times;
-    int32x4_t eight;
+    int32x4_t eight, q0, q1;
+    SUMS_REGISTERS;
     __asm volatile(
         "1:\n\t"
         CLEAR_SUMS
@@ -100,7 +114,7 @@ OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x,
         "cbz %[n], 3f\n"
         "2:\n\t"
         "vldrb.u32 %q[eight], [%[index]], #4\n\t"
-        "vldrw.u32 q0, [%[x], %q[eight], uxtw #2]\n\t"
+        "vldrw.u32 %q[q0], [%[x], %q[eight], uxtw #2]\n\t"
         ADD_PRODUCTS
         "subs %[n], #1\n\t"
         "bne 2b\n"
@@ -110,9 +124,9 @@ OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x,
         "ldr %[n], %[end]\n\t"
         "cmp %[y], %[n]\n\t"
         "blo 1b\n\t"
-        : [w] "+r"(w), [index] "+l"(index), [y] "+r"(y), [n] "=&l"(times), [eight] "=&w"(eight)
+        : [w] "+&r"(w), [index] "+&l"(index), [y] "+&r"(y), [n] "=&l"(times), [eight] "=&w"(eight), SCRATCH
         : [x] "r"(x), [end] "m"(end)
-        : USED);
+        : "cc", "memory");
 }
 // clang-format on
 

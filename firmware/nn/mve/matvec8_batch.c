@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "nn/nn.h"
+#include "nn/scratch.h"
 
 // Inputs wider than that are multiplied one by one: the others have room on the stack.
 enum { ROWS = 8, HALF = ROWS / 2, LANES = 16, MOST = 4, MOST_COLS = 640, BLOCK_COLS = 4 };
@@ -23,8 +24,8 @@ typedef struct {
 
 // Sums are in r0, r2, .. lr: only even registers can hold one. Of two rows and four vectors, the
 // first row's are in r0, r4, r8, r12; of four rows and two vectors, the first vector's in r0 .. r6.
-#define NEXT(q, from, step) "vldrb.u8 " q ", [%[" from "]], #" step "\n\t"
-#define ADD(sum, x) "vmladava.s8 " sum ", " x ", q4\n\t"
+#define NEXT(q, from, step) "vldrb.u8 %q[" q "], [%[" from "]], #" step "\n\t"
+#define ADD(sum, x) "vmladava.s8 " sum ", %q[" x "], %q[q4]\n\t"
 // Eight rows lie 16 bytes from one another; after those that are wanted, the others are skipped.
 #define FOUR_VECTORS \
     NEXT("q0", "x", "16") NEXT("q1", "x", "16") NEXT("q2", "x", "16") NEXT("q3", "x", "16") \
@@ -59,8 +60,20 @@ typedef struct {
     "add %[sums], #" room "\n\t" \
     "tst %[sums], #12\n\t" \
     "bne 1b\n\t"
-#define USED \
-    "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "q0", "q1", "q2", "q3", "q4", "cc", "memory"
+#define REGISTERS \
+    int8x16_t q0, q1, q2, q3, q4; \
+    DK_WORD(r0); \
+    DK_WORD(r2); \
+    DK_WORD(r4); \
+    DK_WORD(r6); \
+    DK_WORD(r8); \
+    DK_WORD(r10); \
+    DK_WORD(r12); \
+    DK_WORD(lr)
+#define SCRATCH \
+    [q0] "=&w"(q0), [q1] "=&w"(q1), [q2] "=&w"(q2), [q3] "=&w"(q3), [q4] "=&w"(q4), \
+    DK_WRITES(r0), DK_WRITES(r2), DK_WRITES(r4), DK_WRITES(r6), DK_WRITES(r8), DK_WRITES(r10), \
+    DK_WRITES(r12), DK_WRITES(lr)
 
 // The sums of eight rows at w, for each vector those of even rows before those of odd ones; `sums`
 // lies on 16 bytes.
@@ -69,15 +82,16 @@ static __attribute__((noinline)) void for_four(const int8_t *w, const int8_t *be
 {
     const int8_t *x;
     size_t n;
+    REGISTERS;
     __asm volatile(
         ROWS_IN_TURN(
             FOUR_VECTORS,
             PUT("r0", "0") PUT("r2", "16") PUT("r4", "32") PUT("r6", "48")
             PUT("r8", "64") PUT("r10", "80") PUT("r12", "96") PUT("lr", "112"),
             "32", "4")
-        : [w] "+r"(w), [sums] "+r"(sums), [x] "=&r"(x), [n] "=&r"(n)
+        : [w] "+&r"(w), [sums] "+&r"(sums), [x] "=&r"(x), [n] "=&r"(n), SCRATCH
         : [begin] "r"(begin), [count] "r"(count)
-        : USED);
+        : "cc", "memory");
 }
 
 static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *begin, size_t count,
@@ -85,15 +99,16 @@ static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *beg
 {
     const int8_t *x;
     size_t n;
+    REGISTERS;
     __asm volatile(
         ROWS_IN_TURN(
             TWO_VECTORS,
             PUT("r0", "0") PUT("r2", "16") PUT("r4", "4") PUT("r6", "20")
             PUT("r8", "32") PUT("r10", "48") PUT("r12", "36") PUT("lr", "52"),
             "64", "8")
-        : [w] "+r"(w), [sums] "+r"(sums), [x] "=&r"(x), [n] "=&r"(n)
+        : [w] "+&r"(w), [sums] "+&r"(sums), [x] "=&r"(x), [n] "=&r"(n), SCRATCH
         : [begin] "r"(begin), [count] "r"(count)
-        : USED);
+        : "cc", "memory");
 }
 // clang-format on
 // NOLINTEND(readability-non-const-parameter)
