@@ -6,6 +6,7 @@ A command's module is imported only when that command runs, so that `dredkit doc
 
 import importlib
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import click
@@ -13,6 +14,7 @@ import click
 from quantize.errors import InputError
 from toolkit.console import err
 from toolkit.errors import DredkitError, exit_code
+from toolkit.usage import SuggestingGroup, is_help, usage_line
 
 # In the order of the way through: model -> quantize -> ... -> report.
 COMMANDS = {
@@ -35,7 +37,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """A group whose commands are imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -67,15 +69,18 @@ def group() -> None:
     """Opus DRED for small ARM chips: quantise, generate, build, flash, stream, verify."""
 
 
-def main() -> None:
-    """Run the command line; every expected error is one line on stderr and an exit code."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line, or `words`; every expected error is one line and an exit code."""
     try:
-        group.main(standalone_mode=False)
+        group.main(words, prog_name="dredkit", standalone_mode=False)
     except (DredkitError, InputError) as error:
         err.print(f"dredkit: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(exit_code(error))
     except click.ClickException as error:
-        error.show()
+        if is_help(error):
+            error.show()
+        else:
+            err.print(f"dredkit: {usage_line(error)}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         err.print("dredkit: interrupted", style="red")

@@ -10,12 +10,14 @@ import click
 from rich.console import Console
 
 from quantize.files import write_whole
+from toolkit.kinds import Destination
 
 err = Console(stderr=True, highlight=False)
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json",
     "json_to",
+    type=Destination(),
     metavar="FILE|-",
     default=None,
     help="Also write the result as JSON to FILE, or to standard output with '-'.",

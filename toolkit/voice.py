@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from quantize.near import near
 from quantize.vocoder.lpcnet_quantise import quantise_lpcnet
 from quantize.vocoder.voices import VoiceModel
 from toolkit.errors import InputError
 from toolkit.importers import SHIPPED_VOICE
+
+VOICES = ("pulse", "lpcnet")
 
 
 def voice_model(voice: str | None) -> VoiceModel:
@@ -26,7 +29,8 @@ def voice_model(voice: str | None) -> VoiceModel:
         return "pulse"
     path = SHIPPED_VOICE if voice == "lpcnet" else Path(voice)
     if not path.is_file():
-        raise InputError(f"--voice {voice}: no such file; say pulse, lpcnet or a checkpoint of one")
+        hint = near(voice, VOICES) or "; say pulse, lpcnet or a checkpoint of one"
+        raise InputError(f"--voice {voice}: no such file{hint}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     source = {"name": path.name, "kind": "checkpoint", "sha256": digest}
     return quantise_lpcnet(_tensors(path), source)

@@ -14,15 +14,14 @@ from toolkit.errors import InputError
 from toolkit.importers import lpcnet_torch
 from toolkit.importers.checkpoint import write_checkpoint
 from toolkit.importers.release import NETWORKS, Release, read_release
+from toolkit.kinds import OutputFile
 
 
 @click.command("import")
 @click.argument(
     "sources", metavar="SOURCE...", type=click.Path(path_type=Path), nargs=-1, required=True
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="A .safetensors file."
-)
+@click.option("--output", type=OutputFile(), required=True, help="A .safetensors file.")
 @json_option
 def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> None:
     """Read DRED's networks, both ways, and entropy tables from an Opus release: one checkpoint.
