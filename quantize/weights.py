@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from quantize.errors import InputError
 from quantize.graph import MatrixShape
+from quantize.near import near
 
 BLOCK_ROWS = 8  # libopus' sparse block: 8 outputs by 4 inputs (DRED-SPEC section 7)
 BLOCK_COLS = 4
@@ -87,7 +88,8 @@ def fit(shapes: Iterable[MatrixShape], weights: dict[str, Weights], source: str)
     for shape in shapes:
         layer = weights.get(shape.name)
         if layer is None:
-            raise InputError(f"{source}: layer {shape.name} is missing; is it another model?")
+            hint = near(shape.name, weights.keys()) or "; is it another model?"
+            raise InputError(f"{source}: layer {shape.name} is missing{hint}")
         rows, cols = layer.matrix.shape
         if cols != shape.cols or rows < shape.rows or rows - shape.rows >= PADDING:
             raise InputError(

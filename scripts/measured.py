@@ -26,8 +26,6 @@ OPUS = {
     "--tables": "golden/dred_stats_tables.u8",
     "--decoder": "weights/rdovae_dec.bin",
 }
-# The clocks of chips with the cores of the two slow FPGA images.
-CLOCKS = {"mps3-an547": 400_000_000, "mps2-an500": 480_000_000}
 CORES = {
     "netduinoplus2": "M4",
     "mps2-an500": "M7",
@@ -45,10 +43,10 @@ RECEIVERS = [
 ]
 TEXT = """\
 Made by `python -m scripts.measured`: rows of `./run verify --target TARGET --stage STAGE --cycles
---json -` (`--weights FILE`, `--voice pulse`, `--clock HZ`) on the shipped clip, in QEMU 7.2. In
-every row the board, C on this machine and the integer reference agreed on every value. Instructions
-are counted; cycles are an estimate from the code that ran, by a model of the core that `--cycles`
-names, without wait states, cache misses and mispredictions. A step of the sender is 20 ms:
+--json -` (`--weights FILE`, `--voice pulse`) on the shipped clip, in QEMU 7.2. In every row the
+board, C on this machine and the integer reference agreed on every value. Instructions are counted;
+cycles are an estimate from the code that ran, by a model of the core that `--cycles` names, without
+wait states, cache misses and mispredictions. A step of the sender is 20 ms:
 """
 BETWEEN = """
 The receiver, with the clip's packets lost for a second and in five bursts. A chunk is 40 ms of
@@ -57,11 +55,12 @@ before that:
 """
 AFTER = """
 Shares are of the cycles in 20 ms at the clock named, of speaking and of the dearest step. 400 and
-480 MHz are what chips with an M55 or M7 run at; the FPGA images that QEMU emulates run at 32 and
-25 MHz, too slow for LPCNet. RAM is the whole image's, serial buffers, layer trace and the stack's
-reserve included; the sender itself is {state:,} bytes, scratch included. `./run bench --target
-TARGET` says where a step's time goes, and targets/figures/README.md which goals are met. Our own
-weights are dense, Opus' are 8x4 block sparse.
+480 MHz are what chips with an M55 or M7 run at (`[product]` of their files in targets); the FPGA
+images that QEMU emulates run at 32 and 25 MHz, too slow for LPCNet. RAM is the whole image's,
+serial buffers, layer trace and the stack's reserve included; the sender itself is {state:,} bytes,
+scratch included. `./run bench --target TARGET` says where a step's time goes, and
+targets/figures/README.md which goals are met. Our own weights are dense, Opus' are 8x4 block
+sparse.
 """
 
 
@@ -69,8 +68,6 @@ def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, An
     """Return what `dredkit verify` found; ends the program where it failed."""
     command = [sys.executable, "-m", "toolkit.cli", "verify", "--target", target, "--cycles"]
     command += [*options, *(["--stage", stage] if stage == "decoder" else [])]
-    if target in CLOCKS:
-        command += ["--clock", str(CLOCKS[target])]
     if weights != "our own":
         for option, name in OPUS.items():
             command += [option, str(UPSTREAM / name)]

@@ -109,7 +109,10 @@ def test_a_file_without_figures_is_refused(tmp_path: Path) -> None:
     [
         (["--target", "host"], "host is no board"),
         (["--steps", "1"], "give --target NAME, or --all"),
-        (["--target", "virt-a53", "--write"], "--write goes with --all"),
+        (
+            ["--target", "virt-a53", "--write"],
+            "--write: one measurement (without --all) does not take it; --all does",
+        ),
         (["--all", "--target", "host"], "host: no emulated board"),
     ],
 )

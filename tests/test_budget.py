@@ -6,10 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from toolkit.budget import MEASURED, ONE_EACH, Budget, budget_of, by_kind
+from toolkit.budget import (
+    MEASURED,
+    ONE_EACH,
+    Budget,
+    Clock,
+    budget_of,
+    by_kind,
+    clock_of,
+    own_clock,
+)
 from toolkit.cycles.estimate import Estimate
 from toolkit.errors import InputError
-from toolkit.targets import load_target
+from toolkit.targets import load_target, target_names
 
 
 def budget(costs: list[int], limit: int = 1000) -> Budget:
@@ -44,6 +53,7 @@ def test_json_has_the_derived_figures() -> None:
         "limit": 1000,
         "estimated": False,
         "clock_hz": 50_000,
+        "clock_source": "",
         "model": MEASURED,
         "errors": [],
         "instructions": None,
@@ -92,9 +102,34 @@ def test_the_first_step_after_a_cold_start_counts_and_is_told_apart() -> None:
     assert budget([7]).max_warm is None
 
 
+CHIPS = {"mps2-an500": 480_000_000, "mps3-an547": 400_000_000}
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_an_emulated_fpga_is_judged_by_the_clock_of_a_chip_with_its_core(name: str) -> None:
+    board = load_target(name)
+    found = clock_of(board, None)
+    assert found.hz == CHIPS.get(name, board.clock_hz)
+    assert (board.product is not None) == (name in CHIPS)
+    # The board of silicon has its own clock, and another is judged by where it is asked for.
+    assert clock_of(replace(board, emulator=None), None) == own_clock(board)
+    if name != "host":
+        assert clock_of(board, 123_000_000).hz == 123_000_000
+    judged = budget_of(board, [1], found)
+    assert (judged.clock_hz, judged.clock_source) == (found.hz, found.source)
+
+
+@pytest.mark.parametrize("hz", [-1, 0, 1, 999_999, 10_000_000_001, 2**63])
+def test_a_clock_out_of_range_is_refused(hz: int) -> None:
+    with pytest.raises(InputError, match=f"--clock {hz}: want 1000000 to 10000000000 Hz"):
+        clock_of(load_target("mps3-an547"), hz)
+
+
 def estimated() -> Budget:
     guess = Estimate("a model", ("no caches",), [100, 200, 300], [150, 301, 450], [], [])
-    return budget_of(load_target("netduinoplus2"), [124, 224, 324], 50_000, guess)
+    return budget_of(
+        load_target("netduinoplus2"), [124, 224, 324], Clock(50_000, "a slow clock"), guess
+    )
 
 
 def test_estimated_cycles_are_judged_and_named_and_the_instructions_kept() -> None:

@@ -15,8 +15,10 @@ from toolkit.report import write_verification
 from toolkit.report.checks import checks
 from toolkit.report.record import load_record
 from toolkit.report.table import table
+from toolkit.targets import load_target
 from toolkit.verify import Verification
 
+CLOCK = load_target("mps3-an547").clock_source
 GUESS = Estimate(
     model="LLVM's model of a core",
     errors=("no caches", "no wait states"),
@@ -43,7 +45,9 @@ def test_verdict_table_and_page_name_the_model_and_what_it_leaves_out(
     facts = load_record(tmp_path / "report").facts
     (judged,) = [check for check in checks(facts) if check.kind == "budget"]
     assert judged.name == "every frame within 640,000 cycles"
-    assert judged.text.endswith("140,000 of 640,000 cycles (21.9 %), LLVM's model of a core")
+    assert judged.text.endswith(
+        f"140,000 of 640,000 cycles (21.9 %), LLVM's model of a core, at 32 MHz ({CLOCK})"
+    )
     console = Console(width=400, record=True, file=StringIO())
     console.print(table(facts))
     said = console.export_text()
@@ -74,5 +78,5 @@ def test_without_an_estimate_the_verdict_says_one_cycle_an_instruction(
 ) -> None:
     facts = verification(clip, tmp_path).as_json()
     (judged,) = [check for check in checks(facts) if check.kind == "budget"]
-    assert judged.text.endswith("%), one cycle an instruction")
+    assert judged.text.endswith(f"%), one cycle an instruction, at 32 MHz ({CLOCK})")
     assert facts["cycles"] is None

@@ -40,7 +40,7 @@ def test_it_trains_and_scores(where: list[str], tmp_path: Path) -> None:
     assert found["steps"] == 1
     assert 3 < found["last"]["nats"] < 7
     load_checkpoint(Path(found["checkpoint"]))
-    scored = _run(*where, "--evaluate", "--json", str(tmp_path / "score.json"))
+    scored = _run(*where[:2], *where[4:], "--evaluate", "--json", str(tmp_path / "score.json"))
     assert scored.exit_code == 0, scored.output
     score = json.loads((tmp_path / "score.json").read_text())
     assert score["recordings"]["clip/test"]["voiced_frames"] > 20

@@ -233,7 +233,8 @@ def test_stream_keeps_payloads_and_plays_them(
     assert (len(played), rate) == (320 * PACKETS, 16000)
     for wrong, says in (
         (("--role", "decoder", "--model", models[0]), "is no model for it"),
-        (("--role", "decoder", "--model", models[1], "--lose", "2-1"), "--lose 2-1"),
+        (("--role", "decoder", "--model", models[1], "--lose", "2-1"), "'--lose': 2-1: want two"),
+        (("--role", "decoder", "--model", models[1], "--lose", "9-10"), "no packet begins there"),
         (("--role", "decoder", "--model", models[1], "--payloads", output), "holds no payloads"),
     ):
         done = dredkit(trip.folder, *common, *wrong)

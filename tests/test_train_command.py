@@ -50,7 +50,7 @@ def test_rdovae_trains_resumes_and_scores(
     assert found["last"]["db"] > 0
     rdovae_score.load_checkpoint(tmp_path / "m.safetensors")
 
-    scored = _run("rdovae", *where, "--evaluate", "--json", tmp_path / "3.json")
+    scored = _run("rdovae", *where[:2], *where[4:], "--evaluate", "--json", tmp_path / "3.json")
     assert scored.exit_code == 0, scored.output
     score = json.loads((tmp_path / "3.json").read_text())
     assert [row["level"] for row in score["mean"]] == list(range(16))

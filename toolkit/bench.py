@@ -14,9 +14,10 @@ from typing import Any
 from quantize.receiver import STEP
 from toolkit.audio import read_speech
 from toolkit.bench_parts import Cost, LayerCost, Measured, PartCost, parts_of
-from toolkit.budget import Budget, budget_of
+from toolkit.budget import STEP_SECONDS, Budget, budget_of
 from toolkit.cycles.counter import BlockCounter
 from toolkit.cycles.estimate import Estimate, estimate, layer_cycles
+from toolkit.errors import InputError
 from toolkit.isa_limits import Limit, limits_of
 from toolkit.link.session import Session
 from toolkit.placement import WAIT_ESTIMATE, wait_cycles
@@ -53,6 +54,7 @@ class Bench:
             "source": self.stage.source,
             "unit": budget.unit,
             "steps": len(budget.per_frame),
+            "settling": self.stage.settling,
             "step": {
                 "max": budget.max,
                 "p99": budget.p99,
@@ -113,10 +115,23 @@ def _cycles(budget: Budget) -> dict[str, Any]:
 
 
 def bench_inputs(stage: Stage, audio: Path, steps: int) -> Int16s:
-    """Inputs of the first `steps` times 20 ms of a recording: of a receiver, all ops for them."""
+    """Return the inputs that settle a stage, then those of `steps` times 20 ms of a recording.
+
+    A sender settles while its payloads grow (`Stage.settling`). A receiver gets all ops for the
+    packets of a sender that has settled. Raises InputError for a recording that ends before.
+    """
     if isinstance(stage, DecoderStage):
-        return stage.inputs_for(read_speech(audio)[: steps * STEP])
-    return stage.inputs(audio)[:steps]
+        settling = stage.sending.settling
+        inputs = stage.inputs_for(read_speech(audio)[: (settling + steps) * STEP], skip=settling)
+    else:
+        settling = stage.settling
+        inputs = stage.inputs(audio)[: settling + steps]
+    if len(inputs) <= stage.settling:
+        raise InputError(
+            f"{audio}: too short to measure: payloads stop growing after "
+            f"{settling * STEP_SECONDS:.2f} s; give a longer recording"
+        )
+    return inputs
 
 
 def bench(
@@ -132,7 +147,8 @@ def bench(
 ) -> Bench:
     """Measure a board that runs an image built to measure; `inputs` are streamed twice.
 
-    With the `counter` that the board was started with, cycles are estimated as well.
+    The steps in which the stage settles are run and not counted. With the `counter` that the board
+    was started with, cycles are estimated as well.
     """
     board = session.expect(
         target=target.name,
@@ -141,16 +157,17 @@ def bench(
         build_id=bytes.fromhex(build_id) if build_id else None,
     )
     target = target.counting_cycles() if board.cycles else target
-    plain = stream(session, inputs, progress=progress)
-    stamped = stream(session, inputs, trace=True, progress=progress)
+    settling, counted = stage.settling, inputs[stage.settling :]
+    plain = stream(session, inputs, progress=progress).after(settling)
+    stamped = stream(session, inputs, trace=True, progress=progress).after(settling)
     spans = layer_spans(target, stage, plain, stamped)
     # The first steps that the counter saw are those without traces.
-    found = None if counter is None else estimate(counter, target, len(inputs))
+    found = None if counter is None else estimate(counter, target, len(plain.ticks), settling)
     cycles = None
     if found is not None:
         cycles = layer_cycles(found.sections, spans.orders, len(stage.layers))
     limits = limits_of(target.isa)
-    playback = stage.playback(inputs, stage.outputs(plain.outputs))
+    playback = stage.playback(counted, stage.outputs(plain.outputs))
     parts, layers = parts_of(
         stage,
         Measured(spans.costs, cycles),

@@ -14,7 +14,7 @@ import numpy as np
 
 from toolkit.cycles.estimate import Estimate
 from toolkit.errors import InputError
-from toolkit.targets import Target
+from toolkit.targets import CLOCK_HZ_MAX, CLOCK_HZ_MIN, Target
 
 STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
 MEASURED = "the board's own timer"
@@ -22,9 +22,18 @@ ONE_EACH = "one cycle an instruction"
 
 
 @dataclass(frozen=True)
+class Clock:
+    """What costs are judged by: its rate, and whose clock it is."""
+
+    hz: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Budget:
     """Cost of each step in `unit`s, and the `limit` that a clock of `clock_hz` sets for one.
 
+    `clock_source` says whose clock that is.
     `model` is where the costs come from, and `estimated` says that it is no measurement of time,
     with the `errors` that it is known to make. `instructions` are those of each step where cycles
     were estimated from them. The first step is that after a cold start, and counts like any other.
@@ -38,6 +47,7 @@ class Budget:
     model: str = MEASURED
     errors: tuple[str, ...] = ()
     instructions: list[int] | None = None
+    clock_source: str = ""
 
     @property
     def max(self) -> int:
@@ -90,26 +100,30 @@ class Budget:
 def budget_of(
     target: Target,
     ticks: list[int],
-    clock_hz: int | None = None,
+    clock: Clock | int | None = None,
     estimate: Estimate | None = None,
 ) -> Budget:
-    """Judge the ticks of each step by a clock, that of the target unless another is given.
+    """Judge the ticks of each step by a clock, the target's own unless another is given.
 
     With an `estimate` of the same steps its cycles are judged, and the ticks are the instructions.
     Raises InputError without a single step, for nothing would be over the limit then, and as
-    `clock_of` does.
+    `clock_of` does for a rate in Hz.
     """
     if not ticks:
         raise InputError("no step was run, so there is no cost to judge: give longer audio")
     unit = target.unit
-    clock = clock_of(target, clock_hz)
+    if clock is None:
+        clock = own_clock(target)
+    elif isinstance(clock, int):
+        clock = clock_of(target, clock)
     counted = unit == "instructions"
     budget = Budget(
         unit=unit,
         per_frame=[target.count(t) for t in ticks],
-        limit=round(clock * STEP_SECONDS),
+        limit=round(clock.hz * STEP_SECONDS),
         estimated=counted,
-        clock_hz=clock,
+        clock_hz=clock.hz,
+        clock_source=clock.source,
         model=ONE_EACH if counted else MEASURED,
     )
     if estimate is None:
@@ -125,16 +139,28 @@ def budget_of(
     )
 
 
-def clock_of(target: Target, asked: int | None) -> int:
-    """The clock to judge by: the target's own unless another is asked for.
+def own_clock(target: Target) -> Clock:
+    """Return the clock of the board itself."""
+    return Clock(target.clock_hz, target.clock_source)
 
-    Raises InputError for another clock where time itself is measured.
+
+def clock_of(target: Target, asked: int | None) -> Clock:
+    """Return the clock to judge a verification by.
+
+    That is the one `asked` for in Hz, else that of the target's product where the board is
+    emulated, else the board's own. Raises InputError for a rate out of range, and for any rate
+    where time itself is measured.
     """
     if asked is None:
-        return target.clock_hz
+        product = target.product
+        if target.emulator is None or product is None:
+            return own_clock(target)
+        return Clock(product.clock_hz, product.source)
     if target.unit == "nanoseconds":
         raise InputError(f"--clock: {target.name} measures time itself, whatever its clock is")
-    return asked
+    if not CLOCK_HZ_MIN <= asked <= CLOCK_HZ_MAX:
+        raise InputError(f"--clock {asked}: want {CLOCK_HZ_MIN} to {CLOCK_HZ_MAX} Hz")
+    return Clock(asked, "asked for by --clock")
 
 
 def by_kind(budget: Budget, kinds: Sequence[str]) -> dict[str, Budget]:

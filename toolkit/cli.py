@@ -13,6 +13,7 @@ with interrupts.ending_at_once():
     import importlib
     import os
     import sys
+    from collections.abc import Sequence
     from typing import Any, TextIO
 
     import click
@@ -22,6 +23,7 @@ with interrupts.ending_at_once():
     from toolkit.errors import DredkitError, exit_code, plain_errors
     from toolkit.outcome import forget_old
     from toolkit.paths import find_own_tools
+    from toolkit.usage import SuggestingGroup, is_help, usage_line
 
 # Packages that only some commands import, and the set of ./run setup that brings each.
 SETS = {"torch": "train", "ai_edge_litert": "export"}
@@ -47,7 +49,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """A group whose commands are imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -108,11 +110,11 @@ def group() -> None:
     """Opus DRED for small ARM chips: quantise, generate, build, flash, stream, verify."""
 
 
-def main() -> None:
-    """Run the command line; every expected error is one line on stderr and an exit code."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line, or `words`; an expected error is one line and an exit code."""
     with interrupts.ending_at_once():
         try:
-            status = _run()
+            status = _run(words)
         except (KeyboardInterrupt, interrupts.Terminated) as error:
             interrupts.ignore()
             status = interrupts.exit_status(error) or 2
@@ -126,11 +128,11 @@ def main() -> None:
     sys.exit(status)
 
 
-def _run() -> int:
+def _run(words: Sequence[str] | None) -> int:
     """Run the command that is asked for and return the exit code."""
     find_own_tools()
     try:
-        group.main(standalone_mode=False)
+        group.main(words, prog_name="dredkit", standalone_mode=False)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in SETS:
@@ -142,8 +144,11 @@ def _run() -> int:
         _tell(str(error))
         return exit_code(error)
     except click.ClickException as error:
-        with contextlib.suppress(OSError):
-            error.show()
+        if is_help(error):
+            with contextlib.suppress(OSError):
+                error.show()
+        else:
+            _tell(usage_line(error))
         return 2
     except click.Abort:
         _tell("interrupted")

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from quantize.errors import InputError
 from quantize.files import write_whole
+from toolkit.kinds import Destination
 
 _EMITTED = "toolkit.console.emitted"  # in a click context: destinations of --json that were begun
 
@@ -50,6 +51,7 @@ err = PlainConsole()
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json",
     "json_to",
+    type=Destination(),
     metavar="FILE|-",
     default=None,
     help="Also write the result, or the error, as JSON to FILE, or to standard output with '-'.",

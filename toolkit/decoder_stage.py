@@ -117,14 +117,17 @@ class DecoderStage(Stage):
     def inputs(self, audio: Path) -> Int16s:
         return self.inputs_for(read_speech(audio))
 
-    def inputs_for(self, pcm: Int16s) -> Int16s:
-        """Inputs for int16 PCM at 16 kHz: the sender's payloads, and packets that are lost."""
+    def inputs_for(self, pcm: Int16s, skip: int = 0) -> Int16s:
+        """Inputs for int16 PCM at 16 kHz: the sender's payloads, and packets that are lost.
+
+        The sender hears all of it; the receiver gets the packets from number `skip` on.
+        """
         if self.sender is None:
             raise InputError("a receiver alone makes no payloads: give the sender's model as well")
         packets = len(pcm) // STEP
         voice = voiced(pcm) if self.sending.vad else [True] * packets
         run = run_encoder(self.sender, pcm, [self.sending.rate] * packets, voice)
-        return self.inputs_of(pcm, run.payloads)
+        return self.inputs_of(pcm[skip * STEP :], run.payloads[skip:])
 
     def inputs_of(self, pcm: Int16s, payloads: Sequence[bytes]) -> Int16s:
         """Inputs for int16 PCM at 16 kHz whose packets, 20 ms each, carry these payloads."""

@@ -20,7 +20,8 @@ from toolkit.targets import TARGETS, Target, load_target, target_names
 
 FOLDER = TARGETS / "figures"
 TOLERANCE = 0.02  # by how much a figure may grow over a committed one
-STEPS = 25  # of 20 ms
+STEPS = 25  # packets of 20 ms that a receiver's figures are of
+SENDER_STEPS = 50  # a second of a sender that has settled
 VOICES = {"decoder-pulse": "pulse", "decoder-lpcnet": "lpcnet"}
 KERNELS = "kernels"  # single products: toolkit/bench_kernels.py
 OPUS = "opus-"  # before runs with the weights of an Opus release, which are not part of this
@@ -42,6 +43,11 @@ class Figure:
     def path(self) -> Path:
         """Its place in the repository."""
         return FOLDER / f"{self.target}.{self.run}.json"
+
+    @property
+    def steps(self) -> int:
+        """How many steps of 20 ms it is of."""
+        return SENDER_STEPS if self.run.endswith("encoder") else STEPS
 
     def read(self) -> dict[str, Any]:
         """The committed figures; InputError where there are none."""

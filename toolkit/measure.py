@@ -12,7 +12,7 @@ from toolkit.console import err
 from toolkit.cycles.counter import BlockCounter
 from toolkit.cycles.estimate import check_countable
 from toolkit.errors import BoardError, LinkError
-from toolkit.figures import STEPS, Figure
+from toolkit.figures import Figure
 from toolkit.pipeline import connected, prepare_to_measure
 from toolkit.shipped import run_stage
 from toolkit.stage import Stage
@@ -34,7 +34,7 @@ def measure(
     cycles: bool = False,
     quiet: bool = False,
 ) -> Bench:
-    """Measure the first `steps` times 20 ms of a recording, with a word to the user meanwhile.
+    """Measure `steps` times 20 ms of a recording once the stage has settled, with a progress bar.
 
     `cycles` are estimated too, if asked for: InputError for a board where that cannot be done.
     """
@@ -70,7 +70,7 @@ def measure_figure(
     made, target = run_stage(figure.run), load_target(figure.target)
     for left in reversed(range(_TRIES)):
         try:
-            return measure(made, target, build_root, steps=STEPS, quiet=True)
+            return measure(made, target, build_root, steps=figure.steps, quiet=True)
         except (BoardError, LinkError) as error:
             if not left:
                 raise

@@ -12,7 +12,7 @@ from toolkit.boards.qemu import QemuBoard
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.cycles.counter import BlockCounter
-from toolkit.errors import InputError
+from toolkit.errors import InputError, ToolError
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.link.transport import open_port
@@ -55,7 +55,8 @@ def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
         return Prepared(target, model, manifest, None, server, engine)
     build_dir = build_root / target.name
     manifest = generate(model, target, build_dir)
-    built = build_firmware(target, build_dir / GENERATED, build_dir)
+    with _advice(model):
+        built = build_firmware(target, build_dir / GENERATED, build_dir)
     return Prepared(target, model, manifest, built, None, engine)
 
 
@@ -63,8 +64,24 @@ def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -
     """Generate and build an image whose layer traces hold times (toolkit/bench.py)."""
     build_dir = build_root / f"{target.name}-profile"
     manifest = generate(model, target, build_dir)
-    built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
+    with _advice(model):
+        built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
     return Firmware(target, model, manifest, built, None)
+
+
+@contextmanager
+def _advice(model: Model | Stage) -> Iterator[None]:
+    """Add to the complaint about an image that does not fit what would make it fit."""
+    try:
+        yield
+    except ToolError as error:
+        voice = getattr(getattr(model, "model", model), "voice", "pulse")
+        if "overflowed" in str(error) and voice != "pulse":
+            raise ToolError(
+                f"{error}; the board is too small for this voice and these weights: "
+                "--voice pulse needs no weights"
+            ) from None
+        raise
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate, step_sampl
 from quantize.errors import InputError
 
 CHUNK_MS: Final = 40
+_STEPS_A_CHUNK: Final = 2
+_FIRST_STEPS: Final = 2  # the first step sends nothing, the second completes the first chunk
 DURATION_MS: Final = MAX_CHUNKS * CHUNK_MS
 
 
@@ -34,6 +36,14 @@ class Sending:
                 f"a payload of {self.rate.max_bytes} bytes: the firmware has room for "
                 f"{DEFAULT_BYTES}"
             )
+
+    @property
+    def settling(self) -> int:
+        """Steps of 20 ms from a cold start until payloads have stopped growing.
+
+        They grow by a chunk every two steps, until they cover the duration that was asked for.
+        """
+        return _STEPS_A_CHUNK * self.rate.max_chunks + _FIRST_STEPS
 
 
 def asked_rate(

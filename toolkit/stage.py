@@ -98,6 +98,7 @@ class EncoderStage(Stage):
         self.hash = model.hash
         self.networks = (model.pitch, model.rdovae)
         self.layers = encoder.layer_sizes(model)
+        self.settling = self.sending.settling
         self.input_bytes = 2 * (self.samples + _RATE_WORDS)
         self.output_bytes = _LENGTH_BYTES + encoder.DEFAULT_BYTES + 2 * (LATENTS + STATES)
 

@@ -53,6 +53,7 @@ class Stage(ABC):
     output_bytes: int
     input_rate = HEARD_RATE  # samples a second of the recording that a step is made of
     rest = "rest"  # what a step does after its last layer
+    settling = 0  # steps from a cold start until a step costs what it will cost from then on
 
     @property
     def settings(self) -> dict[str, int | bool]:

@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,15 @@ class Streamed:
     ticks: list[int]
     stack_used: int
     link: dict[str, Any]
+
+    def after(self, steps: int) -> "Streamed":
+        """Return the same run without its first `steps` steps."""
+        return replace(
+            self,
+            outputs=self.outputs[steps:],
+            traces=self.traces[steps:],
+            ticks=self.ticks[steps:],
+        )
 
 
 def stream(

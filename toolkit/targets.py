@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from quantize.near import near
 from toolkit.errors import InputError
 from toolkit.isas import ISAS
 from toolkit.paths import ROOT
@@ -27,6 +28,8 @@ TARGETS = ROOT / "targets"
 SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")
 GIC_SYSTEMS = ("armv7a", "aarch64")
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
+# Of a core, in Hz: 1 MHz to 10 GHz. Below, somebody meant megahertz, or a limit rounds to nothing.
+CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
 MEMORY_KINDS = ("flash", "ram")
 FLASH_SECTIONS = ("vectors", "text", "rodata")
 RAM_SECTIONS = ("stack", "data", "bss")
@@ -87,6 +90,14 @@ class Gic:
 
 
 @dataclass(frozen=True)
+class Product:
+    """What a chip with the board's core runs at, and which chip; `source` is its document."""
+
+    clock_hz: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Timer:
     """The free-running counter, and what a tick of it is on the real thing."""
 
@@ -121,7 +132,11 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Target:
-    """A board. `clock_hz` is what the budget is judged by; `verified_on` is where it was run."""
+    """A board.
+
+    `clock_hz` is its own clock, which the budget is judged by unless it is emulated and names a
+    `product`; `verified_on` is where it was run.
+    """
 
     name: str
     path: Path
@@ -142,6 +157,7 @@ class Target:
     gic: Gic | None = None
     uart: Uart | None = None
     emulator: Emulator | None = None
+    product: Product | None = None
 
     @property
     def is_board(self) -> bool:
@@ -208,7 +224,8 @@ def load_target(name: str) -> Target:
     """
     if name not in target_names():
         known = ", ".join(target_names())
-        raise InputError(f"unknown target '{name}'; known targets: {known}")
+        hint = near(name, target_names())
+        raise InputError(f"unknown target '{name}'; known targets: {known}{hint}")
     return read_target(TARGETS / f"{name}.toml")
 
 
@@ -235,7 +252,7 @@ def _target(path: Path, table: Table) -> Target:
         system=system,
         core=table.text("core"),
         isa=table.choice("isa", tuple(ISAS)),
-        clock_hz=table.integer("clock_hz", low=1),
+        clock_hz=_clock(table),
         clock_source=table.text("clock_source"),
         verified_on=table.texts("verified_on"),
         toolchain=_toolchain(table.table("toolchain")),
@@ -248,11 +265,22 @@ def _target(path: Path, table: Table) -> Target:
         gic=_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
         uart=_uart(table.table("uart")) if on_board else None,
         emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
+        product=_product(table.table("product")) if "product" in table else None,
     )
     table.done()
     if on_board:
         _check_memories(table, target)
     return target
+
+
+def _clock(table: Table) -> int:
+    return table.integer("clock_hz", low=CLOCK_HZ_MIN, high=CLOCK_HZ_MAX)
+
+
+def _product(table: Table) -> Product:
+    value = Product(clock_hz=_clock(table), source=table.text("source"))
+    table.done()
+    return value
 
 
 def _toolchain(table: Table) -> Toolchain:

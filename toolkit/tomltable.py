@@ -4,6 +4,7 @@
 import sys
 from typing import Any, NoReturn
 
+from quantize.near import near
 from quantize.reading import shown
 from toolkit.errors import InputError
 
@@ -21,8 +22,10 @@ class Table:
         self._where = where
         self._values = values
         self._taken: set[str] = set()
+        self._known: set[str] = set()  # keys that were asked for, there or not
 
     def __contains__(self, key: str) -> bool:
+        self._known.add(key)
         return key in self._values
 
     def refuse(self, key: str, why: str) -> NoReturn:
@@ -30,6 +33,7 @@ class Table:
         raise InputError(f"{self._file}: {shown(self._where + key)}: {why}")
 
     def _take(self, key: str, kinds: tuple[type, ...], called: str) -> Any:
+        self._known.add(key)
         if key not in self._values:
             self.refuse(key, f"missing; {called} is needed")
         self._taken.add(key)
@@ -51,7 +55,9 @@ class Table:
         """One of the strings in `allowed`."""
         value = self.text(key)
         if value not in allowed:
-            self.refuse(key, f"must be one of {', '.join(allowed)}, not '{value}'")
+            self.refuse(
+                key, f"must be one of {', '.join(allowed)}, not '{value}'{near(value, allowed)}"
+            )
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -93,4 +99,4 @@ class Table:
         """Refuse the first key that nobody asked for."""
         for key in self._values:
             if key not in self._taken:
-                self.refuse(key, "unknown key")
+                self.refuse(key, f"unknown key{near(key, self._known - self._values.keys())}")

@@ -203,7 +203,7 @@ def verify(
 ) -> Verification:
     """Verify one model on one board over one recording; see the module's text.
 
-    `clock_hz` judges the cost by another clock than the board's own; with the `counter` that the
+    `clock_hz` judges the cost by another clock than `clock_of` chooses; with the `counter` that the
     board was started with, cycles are estimated and judged in place of instructions.
     """
     stage = stage_of(model)
@@ -230,7 +230,7 @@ def verify(
         inputs=inputs,
         outputs=stage.outputs(streamed.outputs),
         comparisons={"host C": on_host, target.name: on_board},
-        budget=budget_of(target, streamed.ticks, clock_hz, found),
+        budget=budget_of(target, streamed.ticks, clock_of(target, clock_hz), found),
         stack_used=streamed.stack_used,
         link=streamed.link,
         estimate=found,

@@ -4,6 +4,7 @@
 import hashlib
 from pathlib import Path
 
+from quantize.near import near
 from quantize.reading import file_bytes
 from quantize.tensorfile import Tensors, parse
 from quantize.vocoder.lpcnet_quantise import quantise_lpcnet
@@ -11,6 +12,8 @@ from quantize.vocoder.voices import VoiceModel
 from toolkit.errors import InputError
 from toolkit.importers import SHIPPED_VOICE
 from toolkit.importers.kinds import foreign
+
+VOICES = ("pulse", "lpcnet")
 
 
 def voice_model(voice: str | None) -> VoiceModel:
@@ -25,7 +28,8 @@ def voice_model(voice: str | None) -> VoiceModel:
         return "pulse"
     path = SHIPPED_VOICE if voice == "lpcnet" else Path(voice)
     if not path.is_file():
-        raise InputError(f"--voice {voice}: no such file; say pulse, lpcnet or a checkpoint of one")
+        hint = near(voice, VOICES) or "; say pulse, lpcnet or a checkpoint of one"
+        raise InputError(f"--voice {voice}: no such file{hint}")
     data = file_bytes(path, "say pulse, lpcnet or a checkpoint of one")
     source = {"name": path.name, "kind": "checkpoint", "sha256": hashlib.sha256(data).hexdigest()}
     return quantise_lpcnet(_tensors(path, data), source)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from quantize.near import near
 from toolkit.boards import gdb
 from toolkit.errors import BoardError, InputError, ToolError
 from toolkit.targets import Target
@@ -37,7 +38,9 @@ def reset_probe(target: Target, server_name: str) -> None:
 def _server(name: str) -> gdb.Server:
     probes = [row for row, server in gdb.SERVERS.items() if server.start]
     if name not in probes:
-        raise InputError(f"unknown debug server '{name}'; known: {', '.join(probes)}")
+        raise InputError(
+            f"unknown debug server '{name}'; known: {', '.join(probes)}{near(name, probes)}"
+        )
     return gdb.SERVERS[name]
 
 

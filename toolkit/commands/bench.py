@@ -10,10 +10,13 @@ from quantize.files import remove_old, write_whole
 from toolkit.commands import options
 from toolkit.commands.bench_table import bench_table, figures_table
 from toolkit.commands.run import ready_stage
+from toolkit.commands.taken import PORTS, Forms, check_stage, refuse_ignored
 from toolkit.console import emit_json, err, json_option
+from toolkit.cycles.estimate import check_countable
 from toolkit.errors import CheckFailed, InputError
 from toolkit.figures import OPUS, Figure, check_against, figures, read_figures
 from toolkit.goals import TABLE, table
+from toolkit.kinds import InputFile, OutputFile
 from toolkit.measure import measure, measure_figure
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
@@ -24,6 +27,14 @@ from toolkit.shipped import opus_folder
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources
 from toolkit.targets import load_target
+
+_FORMS: Forms = {
+    "--all": ("write",),
+    "one measurement (without --all)": (
+        *("stage", "weights", "pitch", "tables", "decoder", "voice", "model", "audio", "batch"),
+        *("cycles", "port", "serial", "steps", "layers", "baseline", "plot"),
+    ),
+}
 
 
 @click.command("bench", cls=Telling)
@@ -38,21 +49,21 @@ from toolkit.targets import load_target
 @options.serial_option
 @click.option(
     "--steps",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 180_000),
     default=50,
     show_default=True,
-    help="20 ms each; of a receiver, all ops for so many packets.",
+    help="20 ms each, after payloads have grown to full length; of a receiver all ops for them.",
 )
 @click.option("--layers", is_flag=True, help="Show every layer, not the parts alone.")
 @click.option(
     "--baseline",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     default=None,
     help="Earlier figures (--json): fail where one has grown by over 2 %.",
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     default=None,
     metavar="FILE.svg",
     help="Draw the figures: each part's layers stacked, against the ISA's limit.",
@@ -89,21 +100,24 @@ def command(
     An image of its own is built for it, in which layer traces hold times. The limit is that of the
     ISA's instructions: toolkit/data/isa_limits.toml.
     """
-    if plot is not None and (every or plot.suffix != ".svg"):
-        raise InputError(f"--plot {plot}: one measurement is drawn, as an .svg file")
-    if every and cycles:
-        raise InputError("--all: what is committed are instructions, not --cycles")
+    refuse_ignored("--all" if every else "one measurement (without --all)", _FORMS)
     if every:
         _all(target, write, json_to)
         return
     if target is None:
         raise InputError("bench: give --target NAME, or --all")
-    if write:
-        raise InputError("--write goes with --all")
     board = load_target(target)
     if not board.is_board:
         raise InputError(f"{board.name} is no board: its time is shared with other programs")
+    if port is not None:
+        refuse_ignored("a board at --port", PORTS)
+    if cycles:
+        check_countable(board, port)
+    if plot is not None and plot.suffix != ".svg":
+        raise InputError(f"--plot {plot}: the drawing is an .svg file")
+    earlier = None if baseline is None else read_figures(baseline)
     loaded = None if model is None else load_quantised(model)
+    check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)
     remove_old(latest_path(BUILD, board.name, made.name))
     found = measure(
@@ -115,8 +129,8 @@ def command(
     if plot is not None:
         write_plot(facts, plot)
     err.print(bench_table(facts, layers))
-    if baseline is not None:
-        check_against(facts, read_figures(baseline))
+    if earlier is not None:
+        check_against(facts, earlier)
 
 
 def _all(only: str | None, write: bool, json_to: str | None) -> None:

@@ -9,17 +9,26 @@ from rich.table import Table
 
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
 from toolkit.codegen.generate import GENERATED, MANIFEST
+from toolkit.commands import options
+from toolkit.commands.taken import Forms, refuse_ignored
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.targets import Target, load_target
 
+_FORMS: Forms = {"a board": (), "--target host": ("sanitize",)}
+
 
 @click.command("build", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
 @click.option("--sanitize", is_flag=True, help="For host: with ASan and UBSan.")
-@click.option("--input-rate", type=int, metavar="HZ", help="Refuse what was generated for another.")
+@click.option(
+    "--input-rate",
+    type=options.INPUT_RATE,
+    metavar="HZ",
+    help="Refuse what was generated for another.",
+)
 @json_option
 def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | None) -> None:
     """Cross-compile the firmware for a target, from what `generate` wrote.
@@ -27,6 +36,7 @@ def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | 
     Writes build/TARGET/firmware.elf; for host, the library for cffi and the server.
     """
     board = load_target(target)
+    refuse_ignored("a board" if board.is_board else "--target host", _FORMS)
     build_dir = BUILD / board.name
     generated = build_dir / GENERATED
     if input_rate is not None:

@@ -11,6 +11,7 @@ from quantize.litert import cross_check, export
 from quantize.model import QuantisedModel
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import CheckFailed
+from toolkit.kinds import InputFile, OutputFile
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.steps import CLIP, fixed_inputs
@@ -19,13 +20,13 @@ from toolkit.steps import CLIP, fixed_inputs
 @click.command("export", cls=Telling)
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=BUILD / "rdovae_enc.dkq",
     help="A quantised model (.dkq); the one `dredkit quantize` wrote if left out.",
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     default=None,
     help="The .tflite to write; build/<network>.tflite if left out.",
 )

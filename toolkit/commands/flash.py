@@ -11,21 +11,22 @@ import click
 from toolkit.boards.gdb import FlashReport
 from toolkit.boards.probe import flash_probe
 from toolkit.boards.qemu import QemuBoard
+from toolkit.commands.taken import Forms, refuse_ignored
 from toolkit.console import emit_json, err, json_option
 from toolkit.elf import build_id
 from toolkit.errors import BoardError, InputError
+from toolkit.kinds import InputFile
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.targets import Target, load_target
 
+_FORMS: Forms = {"--server": (), "an emulated board (without --server)": ("port", "check")}
 POLL = 0.5  # seconds between looks at whether the emulator still runs
 
 
 @click.command("flash", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
-@click.option(
-    "--image", type=click.Path(path_type=Path), default=None, help="build/TARGET/firmware.elf."
-)
+@click.option("--image", type=InputFile(made=True), default=None, help="build/TARGET/firmware.elf.")
 @click.option(
     "--server",
     default=None,
@@ -55,6 +56,7 @@ def command(
     An emulated board then runs until Ctrl-C: other commands reach it with --port.
     """
     board = load_target(target)
+    refuse_ignored("--server" if server else "an emulated board (without --server)", _FORMS)
     if board.flash.method != "gdb":
         raise InputError(f"{board.name} is not flashed: its server is a program of this machine")
     image = image or BUILD / board.name / "firmware.elf"

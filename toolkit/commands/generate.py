@@ -10,7 +10,9 @@ from rich.table import Table
 
 from toolkit.codegen.generate import generate
 from toolkit.commands import options
+from toolkit.commands.taken import check_stage
 from toolkit.console import emit_json, err, json_option
+from toolkit.kinds import InputFile
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.placement import WAIT_ESTIMATE
@@ -24,7 +26,7 @@ from toolkit.targets import load_target
 @options.stage_option
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=None,
     help="A quantised model; build/STAGE.dkq if left out.",
 )
@@ -41,7 +43,11 @@ def command(
 ) -> None:
     """Generate C weight tables and step functions for a target."""
     board = load_target(target)
+    if model is None:
+        check_stage(stage)
     quantised = load_quantised(model or BUILD / f"{stage}.dkq")
+    if model is not None:
+        check_stage(stage, quantised, model)
     made = stage_of(quantised, Sending(input_rate), batch=batch)
     manifest = generate(made, board, BUILD / board.name)
     folder = BUILD / board.name / "generated"

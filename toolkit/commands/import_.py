@@ -12,6 +12,7 @@ from toolkit.errors import InputError
 from toolkit.importers import TORCH_SUFFIXES
 from toolkit.importers.checkpoint import write_checkpoint
 from toolkit.importers.release import NETWORKS, Release, read_release
+from toolkit.kinds import OutputFile
 from toolkit.outcome import Telling
 
 
@@ -19,9 +20,7 @@ from toolkit.outcome import Telling
 @click.argument(
     "sources", metavar="SOURCE...", type=click.Path(path_type=Path), nargs=-1, required=True
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path), required=True, help="A .safetensors file."
-)
+@click.option("--output", type=OutputFile(), required=True, help="A .safetensors file.")
 @json_option
 def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> None:
     """Read DRED's networks, both ways, and entropy tables from an Opus release: one checkpoint.

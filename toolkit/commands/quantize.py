@@ -10,7 +10,9 @@ from rich.table import Table
 from quantize.calibrate import LayerReport
 from toolkit.codegen.generate import describe
 from toolkit.commands import options
+from toolkit.commands.taken import check_stage
 from toolkit.console import emit_json, err, json_option
+from toolkit.kinds import InputFile, OutputFile
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.stage import stage_of
@@ -23,11 +25,11 @@ from toolkit.targets import load_target
 @options.source_options
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     default=CLIP,
     help="Recorded speech (WAV) that sets the formats; the shipped clip if left out.",
 )
-@click.option("--output", type=click.Path(path_type=Path), default=None, help="build/STAGE.dkq.")
+@click.option("--output", type=OutputFile(), default=None, help="build/STAGE.dkq.")
 @json_option
 def command(
     stage: str,
@@ -37,6 +39,7 @@ def command(
     json_to: str | None,
 ) -> None:
     """Quantise a float model to integers (scheme a8w8)."""
+    check_stage(stage)
     with err.status("quantising"):
         model, rows = quantise_stage(stage, replace(sources, calibration=calibration))
     output = output or BUILD / f"{stage}.dkq"

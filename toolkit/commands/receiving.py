@@ -8,6 +8,7 @@ from quantize.decoder import DecoderModel
 from quantize.encoder import EncoderModel
 from quantize.receiver import STEP
 from toolkit.audio import read_speech
+from toolkit.budget import STEP_SECONDS
 from toolkit.errors import InputError
 from toolkit.gaps import losses_at
 from toolkit.roundtrip import read_payloads
@@ -21,14 +22,14 @@ def receiver_stage(
     sending: Sending,
     payloads: Path | None,
     sender: Path,
-    lose: Sequence[str],
+    lose: Sequence[tuple[float, float]],
 ) -> tuple[DecoderStage, Int16s]:
     """The stage of a receiver and its inputs.
 
     `payloads` is what `stream` kept of a sender's board with the same audio; without it the model
-    in `sender` makes them here. `lose` has spans as on the command line.
+    in `sender` makes them here. `lose` has spans (from, to) in seconds. Raises InputError for one
+    that no packet begins in.
     """
-    spans = [_span(text) for text in lose]
     pcm = read_speech(audio)
     made: EncoderModel | None = None
     if payloads is None:
@@ -38,16 +39,12 @@ def receiver_stage(
         made = found
     carried = None if payloads is None else read_payloads(payloads)
     packets = len(pcm) // STEP if carried is None else len(carried)
-    losses = losses_at(spans, packets) if spans else None
+    for first, last in lose:
+        if not any(losses_at([(first, last)], packets)):
+            raise InputError(
+                f"--lose {first:g}-{last:g}: no packet begins there; "
+                f"the audio ends at {packets * STEP_SECONDS:.2f} s"
+            )
+    losses = losses_at(lose, packets) if lose else None
     stage = DecoderStage(model, made, sending, losses)
     return stage, stage.inputs(audio) if carried is None else stage.inputs_of(pcm, carried)
-
-
-def _span(text: str) -> tuple[float, float]:
-    try:
-        first, last = (float(part) for part in text.split("-"))
-    except ValueError:
-        first, last = 0.0, 0.0
-    if not 0 <= first < last:
-        raise InputError(f"--lose {text}: want two times in seconds, as in 1.5-2.5")
-    return first, last

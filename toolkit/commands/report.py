@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from toolkit.console import emit_json, err, json_option
+from toolkit.kinds import OutputFile
 from toolkit.outcome import Telling
 from toolkit.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
@@ -16,8 +17,8 @@ from toolkit.report.table import table
 
 @click.command("report", cls=Telling)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="The page; FOLDER/index.html else.")
-@click.option("--junit", type=click.Path(path_type=Path), help="JUnit XML; FOLDER/junit.xml else.")
+@click.option("--output", type=OutputFile(), help="The page; FOLDER/index.html else.")
+@click.option("--junit", type=OutputFile(), help="JUnit XML; FOLDER/junit.xml else.")
 @json_option
 def command(folder: Path, output: Path | None, junit: Path | None, json_to: str | None) -> None:
     """Write the HTML page of a verification.

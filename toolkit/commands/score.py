@@ -13,8 +13,10 @@ from rich.text import Text
 
 from quantize.features import SAMPLE_RATE
 from toolkit.audio import write_wav
+from toolkit.commands.taken import refuse_ignored
 from toolkit.commands.train import CHECKPOINTS, data_option
 from toolkit.console import emit_json, err, json_option
+from toolkit.kinds import Folder, InputFile, Name
 from toolkit.outcome import Telling
 from toolkit.scoring import table
 from toolkit.scoring.metrics import Metrics, require
@@ -22,6 +24,7 @@ from toolkit.scoring.utterances import Utterance, held_out
 from toolkit.scoring.voices import VOICES, Weights, beside, read_weights, speak
 
 _TRAINED = ("float", "integer")
+_SPOKEN = "--voice float or integer"
 
 
 def _default_weights() -> Path:
@@ -33,7 +36,7 @@ def _default_weights() -> Path:
 @data_option
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=_default_weights,
     show_default="those that ship",
     help="LPCNet: a checkpoint, or the state of its training (.pt or packed).",
@@ -41,14 +44,14 @@ def _default_weights() -> Path:
 @click.option(
     "--voice",
     "voices",
-    type=click.Choice(list(VOICES)),
+    type=Name(list(VOICES)),
     multiple=True,
     help="Only this voice; may be repeated.",
 )
-@click.option("--wav", type=click.Path(path_type=Path), help="Also write what they say, here.")
+@click.option("--wav", type=Folder(), help="Also write what they say, here.")
 @click.option(
     "--card",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     help="Also put the tables into this Markdown file, between its two score marks.",
 )
 @json_option
@@ -65,10 +68,12 @@ def command(
     30 utterances of 3 to 8 s, the same on every machine: 20 of speakers that no network here was
     trained on, 10 prompts kept from training. Needs ffmpeg and, once, 220 MB from a Debian mirror.
     """
+    chosen = [name for name in VOICES if not voices or name in voices]
+    trained = bool(set(chosen) & set(_TRAINED))
+    refuse_ignored(_SPOKEN if trained else "these voices", {_SPOKEN: ("weights",)})
     require()
     torch.set_num_threads(1)
-    chosen = [name for name in VOICES if not voices or name in voices]
-    found = read_weights(weights) if set(chosen) & set(_TRAINED) else None
+    found = read_weights(weights) if trained else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(Text(text)))
     rows = {name: _score(name, found, utterances, wav) for name in chosen}

@@ -11,10 +11,12 @@ from quantize.dred.tables import EntropyTables
 from quantize.encoder import EncoderModel
 from toolkit.audio import read_speech
 from toolkit.commands import options
+from toolkit.commands.taken import Forms, refuse_ignored
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
 from toolkit.extension import Framing
 from toolkit.importers.entropy import read_tables
+from toolkit.kinds import SEED_MAX, InputFile, OutputFile
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.simulate.bitfile import read_bitfile, write_bitfile
@@ -24,12 +26,20 @@ from toolkit.simulate.sender import send
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources, quantise_encoder
 
+_PREFIX_MAX = 8  # bytes: two are in use
+_SOURCES: Forms = {
+    "--read": (),
+    "making packets (without --read)": ("audio", "pitch", "output", "bitrate", "duration"),
+}
+_MODELS: Forms = {"--model": (), "quantising without --model": ("weights", "pitch", "tables")}
+_ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weights",)}
+
 
 @click.command("simulate", cls=Telling)
 @click.option(
     "--read",
     "source",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     default=None,
     help="Read this opus_demo packet file (.bit) instead of making one.",
 )
@@ -38,11 +48,13 @@ from toolkit.steps import Sources, quantise_encoder
 @options.pitch_option
 @options.tables_option
 @options.model_option
-@click.option("--output", type=click.Path(path_type=Path), default=BUILD / "simulate.bit")
+@click.option("--output", type=OutputFile(), default=BUILD / "simulate.bit")
 @click.option("--bitrate", type=click.IntRange(BITRATE_MIN, BITRATE_MAX), default=32_000)
 @click.option("--loss", type=click.IntRange(0, 74), default=20, help="Percent, in bursts.")
 @click.option("--duration", type=click.IntRange(0, 104), default=104, help="In 10 ms, at most.")
-@click.option("--seed", type=int, default=0, help="Of the simulated losses.")
+@click.option(
+    "--seed", type=click.IntRange(0, SEED_MAX), default=0, help="Of the simulated losses."
+)
 @click.option("--extension-id", type=click.IntRange(32, 127), default=126)
 @click.option("--extension-prefix", default="440c", metavar="HEX", help="Marks the version.")
 @json_option
@@ -66,6 +78,11 @@ def command(
 
     The packets are written in opus_demo's format, which libopus' own tools decode.
     """
+    refuse_ignored("--read" if source else "making packets (without --read)", _SOURCES)
+    if model is not None:
+        refuse_ignored("--model", _MODELS)
+    elif source is not None and tables is not None:
+        refuse_ignored("--read with --tables", _ENTROPY)
     framing = Framing(extension_id, _hex(extension_prefix))
     encoder = _load(model) if model else None
     if source is None:
@@ -116,9 +133,12 @@ def _read(path: Path, tables: EntropyTables, framing: Framing) -> list[Redundanc
 
 def _hex(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        found = bytes.fromhex(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not hexadecimal", param_hint="prefix") from None
+        raise InputError(f"--extension-prefix {text}: not hexadecimal") from None
+    if len(found) > _PREFIX_MAX:
+        raise InputError(f"--extension-prefix: {len(found)} bytes; want at most {_PREFIX_MAX}")
+    return found
 
 
 def _summary(packets: list[Redundancy | None]) -> dict[str, Any]:

@@ -16,9 +16,19 @@ from quantize.files import write_whole
 from toolkit.audio import write_wav
 from toolkit.commands import options
 from toolkit.commands.receiving import receiver_stage
+from toolkit.commands.taken import (
+    MODELS,
+    PORTS,
+    RATE,
+    ROLES,
+    Forms,
+    kind_of,
+    refuse_ignored,
+)
 from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
+from toolkit.kinds import InputFile, Name, OutputFile, Span
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.pipeline import connected, prepare
@@ -30,19 +40,24 @@ from toolkit.targets import load_target
 
 _MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 
+_PAYLOADS: Forms = {
+    "--payloads": (),
+    "a receiver whose payloads are made here (without --payloads)": ("sender", *RATE),
+}
+
 
 @click.command("stream", cls=Telling)
 @options.target_option
 @click.option(
     "--role",
-    type=click.Choice(tuple(_MODELS)),
+    type=Name(tuple(_MODELS)),
     default="encoder",
     show_default=True,
     help="Audio to payloads, or payloads to audio.",
 )
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=None,
     help="A quantised model; build/ROLE.dkq if left out.",
 )
@@ -50,18 +65,19 @@ _MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 @options.sending_options
 @click.option(
     "--payloads",
-    type=click.Path(path_type=Path),
+    type=InputFile(),
     default=None,
     help="For a receiver: what `stream` kept of a sender with the same audio.",
 )
 @click.option(
     "--sender",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=_MODELS["encoder"],
     help="For a receiver: the model that makes payloads on the host; build/encoder.dkq else.",
 )
 @click.option(
     "--lose",
+    type=Span(),
     metavar="FROM-TO",
     multiple=True,
     help="For a receiver: packets lost, in seconds; one second and five bursts if left out.",
@@ -69,7 +85,7 @@ _MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Keep every layer's output as well.")
-@click.option("--output", type=click.Path(path_type=Path), default=None, help="An .npz file.")
+@click.option("--output", type=OutputFile(), default=None, help="An .npz file.")
 @json_option
 def command(
     target: str,
@@ -79,7 +95,7 @@ def command(
     sending: Sending,
     payloads: Path | None,
     sender: Path,
-    lose: tuple[str, ...],
+    lose: tuple[tuple[float, float], ...],
     port: str | None,
     serial: str,
     trace: bool,
@@ -93,9 +109,16 @@ def command(
     written as a WAV file beside it.
     """
     board = load_target(target)
+    refuse_ignored(f"--role {role}", ROLES)
+    if payloads is not None:
+        refuse_ignored("--payloads", _PAYLOADS)
+    if port is not None:
+        refuse_ignored("a board at --port", PORTS)
     quantised = load_quantised(model or _MODELS[role])
     if isinstance(quantised, DecoderModel) != (role == "decoder"):
         raise InputError(f"--role {role}: {model or _MODELS[role]} is no model for it")
+    if kind_of(quantised) == "rdovae_enc":
+        refuse_ignored("--model of one network", MODELS)
     if isinstance(quantised, DecoderModel):
         stage: Stage
         stage, inputs = receiver_stage(quantised, audio, sending, payloads, sender, lose)

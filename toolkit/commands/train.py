@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,6 +19,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import quantize
+from quantize.errors import InputError
+from quantize.near import near
 from quantize.networks.lpcnet import PRESETS
 from quantize.pitch_inputs import pitch_inputs
 from quantize.train import lpcnet, pitch, pitch_score, rdovae, rdovae_score
@@ -28,23 +31,54 @@ from quantize.train.tensors import write_tensors
 from quantize.vocoder import lpcnet_score
 from toolkit import kokoro, speechdata
 from toolkit.commands.options import Decorator
+from toolkit.commands.taken import Forms, refuse_ignored
 from toolkit.console import emit_json, err, json_option
+from toolkit.kinds import STEPS_MAX, Folder, Name, OutputFile, Real
 from toolkit.outcome import Telling
+from toolkit.usage import SuggestingGroup
 
+BATCH_MAX = 65_536
+WORKERS_MAX = 256
 DATA = Path("build/speech")
 CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
 
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     default=DATA,
     show_default=True,
     help="Folder that `dredkit train data` filled.",
 )
 _minutes_option = click.option(
-    "--minutes", type=float, default=math.inf, help="Stop (resumable) after this long."
+    "--minutes",
+    type=Real(0, 1e6, min_open=True),
+    default=None,
+    help="Stop (resumable) after this long; no limit if left out.",
 )
-_device_option = click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+
+
+def _device(ctx: click.Context, param: click.Parameter, name: str) -> str:
+    """Return the device's name; BadParameter for one that torch does not have here."""
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name) is None:
+        raise click.BadParameter(f"'{name}': want cpu, cuda or cuda:N{near(name, ('cpu', 'cuda'))}")
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise click.BadParameter(f"'{name}': torch finds no such GPU on this machine")
+    return name
+
+
+def _until(minutes: float | None) -> float:
+    """Return the time.monotonic() to stop at."""
+    return math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+
+def _steps_option(default: int) -> Decorator:
+    kind = click.IntRange(1, STEPS_MAX)
+    return click.option("--steps", type=kind, default=default, show_default=True)
+
+
+_device_option = click.option(
+    "--device", default="cpu", show_default=True, callback=_device, help="cpu or cuda."
+)
 
 
 def _progress() -> Progress:
@@ -59,14 +93,28 @@ def _progress() -> Progress:
 def _state_option(network: str) -> Decorator:
     return click.option(
         "--state",
-        type=click.Path(path_type=Path),
+        type=Folder(),
         default=Path("build/train") / network,
         show_default=True,
         help="Folder of the resumable training state.",
     )
 
 
-@click.group()
+_TRAINING = "training (without --evaluate)"
+_RDOVAE: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "batch", "minutes", "device")}
+_PITCH: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "minutes", "device")}
+_LPCNET: Forms = {
+    "--evaluate": (),
+    _TRAINING: (
+        *("steps", "batch", "rate", "anneal", "sparse", "int8", "regrow", "minutes", "device"),
+        *("workers", "pack", "export"),
+    ),
+}
+_REGROWING: Forms = {"--fresh": (), "training from what ships (without --fresh)": ("regrow",)}
+_SPEAKING: Forms = {"recorded speech": (), f"--source {kokoro.NAME}": ("minutes_per_voice",)}
+
+
+@click.group(cls=SuggestingGroup)
 def command() -> None:
     """Prepare speech data, train and score the default models."""
 
@@ -76,7 +124,7 @@ def command() -> None:
 @click.option("--source", "names", multiple=True, help="Only this source; may be repeated.")
 @click.option(
     "--minutes-per-voice",
-    type=click.FloatRange(0, min_open=True),
+    type=Real(0, 1000, min_open=True),
     default=kokoro.MINUTES,
     show_default=True,
     help="How long each voice of the source kokoro speaks.",
@@ -91,7 +139,11 @@ def data(data: Path, names: tuple[str, ...], minutes_per_voice: float, json_to: 
     choices = [*known, kokoro.NAME]
     unknown = sorted(set(names) - set(choices))
     if unknown:
-        raise click.BadParameter(f"no source {unknown[0]}: choose from {', '.join(choices)}")
+        hint = near(unknown[0], choices)
+        raise click.BadParameter(f"no source {unknown[0]}: choose from {', '.join(choices)}{hint}")
+    refuse_ignored(
+        f"--source {kokoro.NAME}" if kokoro.NAME in names else "recorded speech", _SPEAKING
+    )
     table = Table("source", "speaker", "licence", "minutes", "at other speeds", "held out")
     rows: list[dict[str, Any]] = []
     for name in [n for n in choices if n in (names or known)]:
@@ -125,13 +177,17 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
 @command.command("rdovae", cls=Telling)
 @data_option
 @_state_option("rdovae")
-@click.option("--steps", type=click.IntRange(1), default=rdovae.Settings.steps, show_default=True)
-@click.option("--batch", type=click.IntRange(1), default=rdovae.Settings.batch, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1, STEPS_MAX), default=rdovae.Settings.steps, show_default=True
+)
+@click.option(
+    "--batch", type=click.IntRange(1, BATCH_MAX), default=rdovae.Settings.batch, show_default=True
+)
 @_minutes_option
 @_device_option
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     default=CHECKPOINTS / "rdovae.safetensors",
     show_default="the one that ships",
     help="Where the trained model is written, and read by --evaluate.",
@@ -143,20 +199,21 @@ def rdovae_command(
     state: Path,
     steps: int,
     batch: int,
-    minutes: float,
+    minutes: float | None,
     device: str,
     checkpoint: Path,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
     """Train the RDO-VAE, resuming from --state, and write the checkpoint."""
+    refuse_ignored("--evaluate" if evaluate else _TRAINING, _RDOVAE)
     torch.set_num_threads(1)  # two threads beside another busy process run many times slower
     if evaluate:
         emit_json(json_to, _evaluate(checkpoint, data))
         return
     settings = rdovae.Settings(steps=steps, batch=batch)
     arrays = list(load_features(data, "train").values())
-    until = time.monotonic() + 60 * minutes
+    until = _until(minutes)
     last: dict[str, float] = {}
     with _progress() as progress:
         task = progress.add_task("starting", total=steps)
@@ -176,12 +233,14 @@ def rdovae_command(
 @command.command("pitch", cls=Telling)
 @data_option
 @_state_option("pitch")
-@click.option("--steps", type=click.IntRange(1), default=pitch.Settings.steps, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1, STEPS_MAX), default=pitch.Settings.steps, show_default=True
+)
 @_minutes_option
 @_device_option
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     default=CHECKPOINTS / "pitch.safetensors",
     show_default="the one that ships",
     help="Where the trained network is written, and read by --evaluate.",
@@ -192,13 +251,14 @@ def pitch_command(
     data: Path,
     state: Path,
     steps: int,
-    minutes: float,
+    minutes: float | None,
     device: str,
     checkpoint: Path,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
     """Train the pitch network, resuming from --state, and write the checkpoint."""
+    refuse_ignored("--evaluate" if evaluate else _TRAINING, _PITCH)
     torch.set_num_threads(1)
     if evaluate:
         emit_json(json_to, _evaluate_pitch(checkpoint, data))
@@ -214,7 +274,7 @@ def pitch_command(
             progress.update(task, completed=step, description=text)
 
         settings = pitch.Settings(steps=steps)
-        until = time.monotonic() + 60 * minutes
+        until = _until(minutes)
         model, done = pitch.train(recordings, state, settings, device, until, note)
     pitch_score.save_checkpoint(checkpoint, model, {"steps": str(done)})
     err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
@@ -237,34 +297,40 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 
 @command.command("lpcnet", cls=Telling)
 @data_option
-@click.option("--preset", type=click.Choice(sorted(PRESETS)), default="edge", show_default=True)
+@click.option("--preset", type=Name(sorted(PRESETS)), default="edge", show_default=True)
 @_state_option("lpcnet")
 @click.option(
     "--fresh",
     is_flag=True,
     help="Where --state is empty begin with random weights, not with the state that ships.",
 )
-@click.option("--steps", type=click.IntRange(1), default=lpcnet.Settings.steps, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(1, STEPS_MAX), default=lpcnet.Settings.steps, show_default=True
+)
 @click.option(
     "--batch",
-    type=click.IntRange(8),
+    type=click.IntRange(8, BATCH_MAX),
     default=lpcnet.Settings.batch,
     show_default=True,
     help="Sequences a step; a multiple of 8, on a GPU of 16 (256 keep one busy).",
 )
 @click.option(
-    "--rate", default=lpcnet.Settings.rate, show_default=True, help="Learning rate at the start."
+    "--rate",
+    type=Real(0, 1, min_open=True),
+    default=lpcnet.Settings.rate,
+    show_default=True,
+    help="Learning rate at the start.",
 )
 @click.option(
     "--anneal",
-    type=click.IntRange(0),
+    type=click.IntRange(0, STEPS_MAX),
     default=lpcnet.Settings.anneal,
     show_default=True,
     help="The last steps, over which the learning rate falls to zero.",
 )
 @click.option(
     "--sparse",
-    type=click.IntRange(0),
+    type=click.IntRange(0, STEPS_MAX),
     nargs=2,
     default=(lpcnet.Settings.sparse_from, lpcnet.Settings.sparse_to),
     show_default=True,
@@ -272,7 +338,7 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 )
 @click.option(
     "--int8",
-    type=click.IntRange(0),
+    type=click.IntRange(0, STEPS_MAX),
     default=lpcnet.Settings.int8_from,
     show_default=True,
     help="Step from which weights are rounded to int8.",
@@ -284,19 +350,19 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @_device_option
 @click.option(
     "--workers",
-    type=click.IntRange(0),
+    type=click.IntRange(0, WORKERS_MAX),
     default=0,
     show_default=True,
     help="Processes that prepare batches; a GPU keeps about ten busy.",
 )
 @click.option(
     "--pack",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="Also write the state packed to this file, small enough to commit.",
 )
 @click.option(
     "--export",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
 )
 @click.option(
@@ -317,7 +383,7 @@ def lpcnet_command(
     sparse: tuple[int, int],
     int8: int,
     regrow: bool,
-    minutes: float,
+    minutes: float | None,
     device: str,
     workers: int,
     pack: Path | None,
@@ -326,6 +392,13 @@ def lpcnet_command(
     json_to: str | None,
 ) -> None:
     """Train LPCNet on one CPU core or a GPU, resuming from --state."""
+    refuse_ignored("--evaluate" if evaluate else _TRAINING, _LPCNET)
+    if fresh:
+        refuse_ignored("--fresh", _REGROWING)
+    if sparse[0] > sparse[1]:
+        raise InputError(f"--sparse {sparse[0]} {sparse[1]}: the first step comes after the last")
+    if batch % 8:
+        raise InputError(f"--batch {batch}: want a multiple of 8")
     torch.set_num_threads(1)
     settings = lpcnet.Settings(
         steps=steps,
@@ -359,9 +432,11 @@ def lpcnet_command(
             text = f"step {trainer.step}  {trainer.average:.4f} nats"
             progress.update(task, completed=trainer.step, description=text)
 
-        until = time.monotonic() + 60 * minutes
+        until = _until(minutes)
         sizes = PRESETS[preset]
-        trainer = lpcnet.train(sampler, state, sizes, settings, until, note, begin, device, workers)
+        trainer = lpcnet.train(
+            sampler, state, sizes, settings, until, note, begin, device, workers, regrow
+        )
     if pack is not None:
         save_packed(pack, lpcnet.KIND, trainer.state())
     if export is not None:

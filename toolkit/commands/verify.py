@@ -5,9 +5,13 @@ from pathlib import Path
 
 import click
 
+from toolkit.budget import clock_of
 from toolkit.commands import options
 from toolkit.commands.run import conclude, ready_stage, verify_on_board
+from toolkit.commands.taken import PORTS, check_stage, refuse_ignored
 from toolkit.console import json_option
+from toolkit.cycles.estimate import check_countable
+from toolkit.kinds import Folder, OutputFile
 from toolkit.outcome import Telling
 from toolkit.places import verify_folder
 from toolkit.sending import Sending
@@ -29,8 +33,8 @@ from toolkit.targets import load_target
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
-@click.option("--output", type=click.Path(path_type=Path), default=None, help="The report's place.")
-@click.option("--junit", type=click.Path(path_type=Path), default=None, help="JUnit XML for CI.")
+@click.option("--output", type=Folder(), default=None, help="The report's place.")
+@click.option("--junit", type=OutputFile(), default=None, help="JUnit XML for CI.")
 @json_option
 def command(
     target: str,
@@ -55,7 +59,16 @@ def command(
     lost in the middle and five bursts of 20 to 100 ms.
     """
     board = load_target(target)
+    clock_of(board, clock_hz)
+    if port is not None:
+        refuse_ignored("a board at --port", PORTS)
+    if cycles:
+        check_countable(board, port)
+    if model is None:
+        check_stage(stage)
     loaded = None if model is None else load_quantised(model)
+    if loaded is not None:
+        check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, sending, loaded, batch)
     result = verify_on_board(
         made,

@@ -109,13 +109,13 @@ def check_countable(target: Target, port: str | None) -> None:
         mca.version()
 
 
-def estimate(counter: BlockCounter, target: Target, steps: int) -> Estimate:
-    """Estimate the first `steps` steps of the board that ran with `counter`.
+def estimate(counter: BlockCounter, target: Target, steps: int, skip: int = 0) -> Estimate:
+    """Estimate `steps` steps of the board that ran with `counter`, after its first `skip`.
 
     What an interrupt ran is left out. Raises as `BlockCounter.run`, `model_of` and the models do.
     """
     model = model_of(target)
-    run = counter.run(steps)
+    run = counter.run(skip + steps)
     code = Code(counter.image)
     blocks = [code.instructions(block.start, block.instructions) for block in run.blocks]
     names = [code.function(block.start) for block in run.blocks]
@@ -126,7 +126,7 @@ def estimate(counter: BlockCounter, target: Target, steps: int) -> Estimate:
     totals = np.zeros((len(blocks), 2))
     all_jumps = 0
     sections: list[list[SectionCost]] = []
-    for step in run.steps:
+    for step in run.steps[skip:]:
         sections.append([])
         for section in step:
             index, times, leaps = (

@@ -5,7 +5,7 @@ Terminal, page and JUnit all show these, so that no two of them can disagree.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from toolkit.budget import Budget
@@ -42,7 +42,7 @@ def noun(facts: Mapping[str, Any]) -> str:
 def budget_in(facts: Mapping[str, Any]) -> Budget:
     """The budget that the facts tell of."""
     told = facts["budget"]
-    keys = ("unit", "per_frame", "limit", "estimated", "clock_hz", "model", "instructions")
+    keys = [field.name for field in fields(Budget) if field.name != "errors"]
     return Budget(errors=tuple(told["errors"]), **{key: told[key] for key in keys})
 
 
@@ -82,6 +82,8 @@ def _budget(budget: Budget, step: str) -> Check:
     if not costs:
         return Check(BUDGET, name, False, f"no {step} was measured")
     used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %), {budget.model}"
+    if budget.clock_source:
+        used += f", at {budget.clock_hz / 1e6:g} MHz ({budget.clock_source})"
     if budget.holds:
         return Check(BUDGET, name, True, f"the dearest of {len(costs):,} takes {used}")
     over = sum(cost > limit for cost in costs)

@@ -40,7 +40,7 @@ SCHEMA: dict[str, Any] = {
     "comparisons": {"*": {"values": COUNT, "mismatches": COUNT, "first": (_MISMATCH, None)}},
     "budget": {
         "unit": str, "per_frame": [COUNT], "limit": SIZE, "estimated": bool, "clock_hz": SIZE,
-        "model": str, "errors": [str], "instructions": ([COUNT], None),
+        "model": str, "errors": [str], "instructions": ([COUNT], None), "clock_source": str,
     },
     "cycles": (
         {
