@@ -13,10 +13,10 @@
 // A leap is an execution of a block that another one followed than the one behind it. The record
 // is flushed at a step's end, so that whoever has seen a step's result can read its record.
 //
-// Debian's QEMU comes without qemu-plugin.h, so the prototypes stand below. QEMU states which versions
-// of its plugin interface it takes; PLUGIN_API is the one to declare. What this plugin calls is the
-// same in versions 1 (QEMU 4.2) to 6; since 7 (QEMU 11) a translation callback gets user data in
-// place of the plugin's ID. Addresses have to fit 32 bits.
+// Debian's QEMU comes without qemu-plugin.h, so the prototypes stand below. QEMU states which
+// versions of its plugin interface it takes; PLUGIN_API is the one to declare. What this plugin
+// calls is the same in versions 1 (QEMU 4.2) to 6; since 7 (QEMU 11) a translation callback gets
+// user data in place of the plugin's ID. Addresses have to fit 32 bits.
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
