@@ -10,7 +10,7 @@ frame's extensions for all later frames, with data only. Receivers without exten
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,8 +36,21 @@ class Framing:
         if not FIRST_LONG <= self.id <= 127:
             raise InputError(f"extension ID {self.id}: DRED needs a long one, {FIRST_LONG}..127")
 
+    def payload(self, data: bytes) -> bytes:
+        """Return the payload in an extension's data; empty if it has other bytes before it."""
+        return data[len(self.prefix) :] if data.startswith(self.prefix) else b""
+
+    def other_version(self, data: bytes) -> int | None:
+        """Return the version of a payload that another one sent, or None if this is none."""
+        marks = len(self.prefix)
+        if not marks or len(data) <= marks or not data.startswith(self.prefix[:-1]):
+            return None
+        version = data[marks - 1]
+        return None if version == self.prefix[-1] else version
+
 
 LIBOPUS_1_6: Final = Framing()
+DRAFTS: Final = Framing(32, b"")
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,13 @@ class Found:
 
     payload: bytes
     frame_offset: int
+
+
+@dataclass(frozen=True)
+class OtherVersion:
+    """A DRED payload of a wire version that is not read here: 10 is that of libopus 1.5."""
+
+    version: int
 
 
 def insert(packet: bytes, payload: bytes, framing: Framing = LIBOPUS_1_6) -> bytes:
@@ -87,12 +107,27 @@ def extract(packet: bytes, framing: Framing = LIBOPUS_1_6) -> Found | None:
 
     Raises InputError for a packet or padding that breaks a rule.
     """
-    parts = Packet.parse(packet)
+    found = search(Packet.parse(packet), (framing,))
+    return found if isinstance(found, Found) else None
+
+
+def search(parts: Packet, framings: Sequence[Framing]) -> Found | OtherVersion | None:
+    """Return the packet's first DRED payload; without one, the first that another version sent.
+
+    An extension without a payload is passed over, as libopus passes over it. Raises InputError for
+    padding that breaks a rule before a payload is found.
+    """
+    other: OtherVersion | None = None
     for extension in extensions(parts):
-        if extension.id == framing.id and extension.data.startswith(framing.prefix):
-            payload = extension.data[len(framing.prefix) :]
-            return Found(payload, extension.frame * parts.frame_units)
-    return None
+        for framing in framings:
+            if framing.id != extension.id:
+                continue
+            if payload := framing.payload(extension.data):
+                return Found(payload, extension.frame * parts.frame_units)
+            version = framing.other_version(extension.data)
+            if version is not None and other is None:
+                other = OtherVersion(version)
+    return other
 
 
 def strip(packet: bytes) -> bytes:

@@ -30,6 +30,11 @@ class Packet:
         """Length of one frame in units of 2.5 ms."""
         return _UNITS[self.toc >> 3]
 
+    @property
+    def units(self) -> int:
+        """Length of the packet in units of 2.5 ms: that of all its frames, 1..48."""
+        return self.frame_units * len(self.frames)
+
     @classmethod
     def parse(cls, data: bytes) -> Packet:
         """Take a packet apart; raises InputError for one that breaks a rule of the RFC."""
@@ -49,7 +54,7 @@ class Packet:
         if any(len(frame) > FRAME_MAX for frame in frames):
             raise InputError(f"Opus packet: a frame of more than {FRAME_MAX} bytes")
         packet = cls(data[0], tuple(frames), padding)
-        if packet.frame_units * len(frames) > UNITS_MAX:
+        if packet.units > UNITS_MAX:
             raise InputError("Opus packet: more than 120 ms")
         return packet
 

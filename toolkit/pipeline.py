@@ -114,7 +114,8 @@ def _started(
         return
     if prepared.build is None:
         raise InputError(f"{prepared.target.name}: nothing was built to start")
-    options = () if counter is None else counter.options
+    emulator = prepared.target.emulator
+    options = counter.options(emulator.program) if counter and emulator else ()
     with QemuBoard(prepared.target, serial, options) as board:
         board.flash(prepared.build.elf)
         yield board

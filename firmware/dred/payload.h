@@ -49,11 +49,12 @@ typedef struct {
     dk_dred_header header;
     int16_t state[DK_DRED_STATES];
     uint8_t chunk_count;
-    int16_t chunks[DK_DRED_MAX_CHUNKS][DK_DRED_LATENTS];  // newest first; only chunk_count are set
+    int16_t chunks[DK_DRED_MAX_CHUNKS][DK_DRED_LATENTS];  // newest first; chunk_count are valid
 } dk_dred_payload;
 
 // Parse a payload that nobody vouches for, up to `max_chunks` (at most 26). Returns the number of
-// chunks, or DK_ERR_ARGUMENT, _LENGTH, _SHORT or _SYMBOL; `payload` is unspecified then.
+// chunks, or DK_ERR_ARGUMENT, _LENGTH, _SHORT or _SYMBOL; `payload` is unspecified then. A payload
+// that ends inside a chunk gives the chunks before it.
 int32_t dk_dred_parse(const dk_dred_tables *tables, const uint8_t *data, size_t size,
                       unsigned max_chunks, dk_dred_payload *payload);
 

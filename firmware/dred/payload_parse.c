@@ -76,6 +76,26 @@ static int32_t read_row(dk_range_decoder *coder, const dk_dred_row *row, int16_t
     return dk_range_decoder_left(coder) < 0 ? DK_ERR_SHORT : 0;
 }
 
+// Returns how many chunks are whole, or DK_ERR_SYMBOL.
+static int32_t read_chunks(dk_range_decoder *coder, const dk_dred_tables *tables,
+                           unsigned max_chunks, dk_dred_payload *payload)
+{
+    while (payload->chunk_count < max_chunks && dk_range_decoder_left(coder) > LAST_BITS) {
+        const unsigned chunk = payload->chunk_count;
+        const unsigned level = dk_dred_level(&payload->header, chunk);
+        const dk_dred_row row = dk_dred_latent_row(tables, level);
+        const int32_t error = read_row(coder, &row, payload->chunks[chunk]);
+        if (error == DK_ERR_SHORT) {
+            break;  // the payload was cut inside this chunk; those before it are whole
+        }
+        if (error < 0) {
+            return error;
+        }
+        payload->chunk_count++;
+    }
+    return payload->chunk_count;
+}
+
 int32_t dk_dred_parse(const dk_dred_tables *tables, const uint8_t *data, size_t size,
                       unsigned max_chunks, dk_dred_payload *payload)
 {
@@ -90,14 +110,6 @@ int32_t dk_dred_parse(const dk_dred_tables *tables, const uint8_t *data, size_t 
     payload->header = read_header(&coder);
     payload->chunk_count = 0;
     const dk_dred_row state = dk_dred_state_row(tables, payload->header.q0);
-    int32_t error = read_row(&coder, &state, payload->state);
-    while (error == 0 && payload->chunk_count < max_chunks &&
-           dk_range_decoder_left(&coder) > LAST_BITS) {
-        const unsigned chunk = payload->chunk_count;
-        const unsigned level = dk_dred_level(&payload->header, chunk);
-        const dk_dred_row row = dk_dred_latent_row(tables, level);
-        error = read_row(&coder, &row, payload->chunks[chunk]);
-        payload->chunk_count++;
-    }
-    return error < 0 ? error : payload->chunk_count;
+    const int32_t error = read_row(&coder, &state, payload->state);
+    return error < 0 ? error : read_chunks(&coder, tables, max_chunks, payload);
 }

@@ -144,8 +144,9 @@ class Payload:
 def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> Payload:
     """Parse a payload that nobody vouches for.
 
-    Raises PayloadError for 0 or more than 1000 bytes, for an end inside header, state or chunk, and
-    for a symbol beyond int16. Stops after `max_chunks` (a receiver may need fewer).
+    Stops after `max_chunks` (a receiver may need fewer), and before a chunk that the payload ends
+    inside: a cut payload gives its whole chunks. Raises PayloadError for 0 or more than 1000 bytes,
+    for an end inside header or state, and for a symbol beyond int16.
     """
     if not 1 <= len(data) <= MAX_BYTES:
         raise PayloadError(f"DRED payload: want 1..{MAX_BYTES} bytes, got {len(data)}", LENGTH)
@@ -154,7 +155,12 @@ def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> P
     state = _read(coder, tables.states, header.q0)
     chunks: list[Ints] = []
     while len(chunks) < max_chunks and coder.bits_left() > _LAST_BITS:
-        chunks.append(_read(coder, tables.latents, header.level(len(chunks))))
+        try:
+            chunks.append(_read(coder, tables.latents, header.level(len(chunks))))
+        except PayloadError as error:
+            if error.status != laplace.SHORT:
+                raise
+            break
     return Payload(header, state, np.array(chunks, np.int64).reshape(-1, LATENTS))
 
 
@@ -199,7 +205,7 @@ def _read(coder: RangeDecoder, table: Bytes, at: int) -> Ints:
         if laplace.is_sent(decay, p_zero):
             symbols[i] = laplace.decode(coder, decay, p_zero)
     if coder.bits_left() < 0:
-        raise PayloadError("DRED payload: ends inside its state or a chunk", laplace.SHORT)
+        raise PayloadError("DRED payload: ends inside its state", laplace.SHORT)
     return symbols
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`dredkit simulate`: Opus packets with DRED, written from speech or read from a file."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -14,18 +16,20 @@ from toolkit.commands import options
 from toolkit.commands.taken import Forms, refuse_ignored
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
-from toolkit.extension import Framing
+from toolkit.extension import DRAFTS, LIBOPUS_1_6, Framing
 from toolkit.importers.entropy import read_tables
 from toolkit.kinds import SEED_MAX, InputFile, OutputFile
 from toolkit.outcome import Telling
 from toolkit.paths import BUILD
 from toolkit.simulate.bitfile import read_bitfile, write_bitfile
 from toolkit.simulate.codec import BITRATE_MAX, BITRATE_MIN
-from toolkit.simulate.receiver import Redundancy, lose, read_redundancy, survival
+from toolkit.simulate.receiver import Received, lose, read_stream, survival
 from toolkit.simulate.sender import send
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources, quantise_encoder
 
+UNIT_MS: Final = 2.5
+_SENDERS: Final = {10: "libopus 1.5"}  # of wire versions that are not read
 _PREFIX_MAX = 8  # bytes: two are in use
 _SOURCES: Forms = {
     "--read": (),
@@ -55,8 +59,18 @@ _ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weig
 @click.option(
     "--seed", type=click.IntRange(0, SEED_MAX), default=0, help="Of the simulated losses."
 )
-@click.option("--extension-id", type=click.IntRange(32, 127), default=126)
-@click.option("--extension-prefix", default="440c", metavar="HEX", help="Marks the version.")
+@click.option(
+    "--extension-id",
+    type=click.IntRange(32, 127),
+    default=None,
+    help="Of the payload: 126, libopus'; reading also takes 32, the drafts'.",
+)
+@click.option(
+    "--extension-prefix",
+    default=None,
+    metavar="HEX",
+    help="Marks the version: 440c, but with ID 32 nothing.",
+)
 @json_option
 def command(
     source: Path | None,
@@ -70,20 +84,21 @@ def command(
     loss: int,
     duration: int,
     seed: int,
-    extension_id: int,
-    extension_prefix: str,
+    extension_id: int | None,
+    extension_prefix: str | None,
     json_to: str | None,
 ) -> None:
     """Send speech as Opus packets with DRED in their padding, lose some, and count what survives.
 
-    The packets are written in opus_demo's format, which libopus' own tools decode.
+    The packets, of 20 ms each, are written in opus_demo's format, which libopus' own tools decode.
+    Packets that are read may last 2.5 to 120 ms. Damaged ones are counted, and the others used.
     """
     refuse_ignored("--read" if source else "making packets (without --read)", _SOURCES)
     if model is not None:
         refuse_ignored("--model", _MODELS)
     elif source is not None and tables is not None:
         refuse_ignored("--read with --tables", _ENTROPY)
-    framing = Framing(extension_id, _hex(extension_prefix))
+    framings = _framings(extension_id, extension_prefix)
     encoder = _load(model) if model else None
     if source is None:
         source = output
@@ -95,14 +110,22 @@ def command(
                 bitrate=bitrate,
                 loss=loss,
                 duration=duration,
-                framing=framing,
+                framing=framings[0],
             )
         write_bitfile(output, sent.records)
         err.print(f"written     {output}, {len(sent.records)} packets")
     entropy = encoder.tables if encoder else _tables(tables or weights)
-    packets = _read(source, entropy, framing)
+    cuts: list[str] = []
+    packets = read_stream(read_bitfile(source, cuts.append), entropy, framings)
+    for cut in cuts:
+        err.print(cut, markup=False, soft_wrap=True)
     outcome = survival(packets, lose(len(packets), loss, seed))
-    result = {"file": str(source), **_summary(packets), "simulated_loss": {"seed": seed, **outcome}}
+    result = {
+        "file": str(source),
+        "cut": bool(cuts),
+        **_summary(packets),
+        "simulated_loss": {"seed": seed, **outcome},
+    }
     err.print(_table(result))
     emit_json(json_to, result)
 
@@ -121,14 +144,13 @@ def _tables(path: Path) -> EntropyTables:
     return tables
 
 
-def _read(path: Path, tables: EntropyTables, framing: Framing) -> list[Redundancy | None]:
-    packets = []
-    for i, record in enumerate(read_bitfile(path)):
-        try:
-            packets.append(read_redundancy(record, tables, framing))
-        except InputError as error:
-            raise InputError(f"{path}: packet {i}: {error}") from error
-    return packets
+def _framings(number: int | None, prefix: str | None) -> tuple[Framing, ...]:
+    """Return how payloads are marked, the way to write them first."""
+    if number is None and prefix is None:
+        return (LIBOPUS_1_6, DRAFTS)
+    usual = DRAFTS if number == DRAFTS.id else LIBOPUS_1_6
+    marks = usual.prefix if prefix is None else _hex(prefix)
+    return (Framing(usual.id if number is None else number, marks),)
 
 
 def _hex(text: str) -> bytes:
@@ -141,26 +163,42 @@ def _hex(text: str) -> bytes:
     return found
 
 
-def _summary(packets: list[Redundancy | None]) -> dict[str, Any]:
-    found = [packet for packet in packets if packet is not None]
+def _summary(packets: Sequence[Received]) -> dict[str, Any]:
+    found = [packet.redundancy for packet in packets if packet.redundancy is not None]
     count = max(1, len(found))
-    first = found[-1] if found else None
+    last = found[-1] if found else None
+    versions = Counter(p.other_version for p in packets if p.other_version is not None)
     return {
         "packets": len(packets),
+        "packet_ms": sorted({p.units * UNIT_MS for p in packets}),
+        "seconds": sum(p.units for p in packets) * UNIT_MS / 1000,
         "with_dred": len(found),
+        "absent": sum(not p.heard and p.fault is None for p in packets),
+        "damaged": _damage(packets),
+        "other_versions": {str(version): versions[version] for version in sorted(versions)},
         "mean_packet_bytes": sum(p.packet_bytes for p in found) / count,
         "mean_payload_bytes": sum(p.payload_bytes for p in found) / count,
         "mean_chunks": sum(p.chunks for p in found) / count,
-        "longest_ms": max((p.covers_to * 2.5 for p in found), default=0.0),
-        "level_law": {"q0": first.q0, "dq": first.dq, "qmax": first.qmax} if first else None,
+        "longest_ms": max((p.covers_to * UNIT_MS for p in found), default=0.0),
+        "level_law": {"q0": last.q0, "dq": last.dq, "qmax": last.qmax} if last else None,
     }
+
+
+def _damage(packets: Sequence[Received]) -> dict[str, Any]:
+    """How many packets are damaged, in the redundancy or wholly; the first one and its reason."""
+    faults = [(i, packet.fault) for i, packet in enumerate(packets) if packet.fault is not None]
+    first = {"packet": faults[0][0], "reason": faults[0][1]} if faults else None
+    return {"packets": len(faults), "first": first}
 
 
 def _table(result: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
     loss = result["simulated_loss"]
-    for name, value in (
+    durations = ", ".join(f"{ms:g}" for ms in result["packet_ms"])
+    rows = [
         ("packets", f"{result['packets']}, {result['with_dred']} with DRED"),
+        ("length", f"{durations} ms a packet, {result['seconds']:.2f} s in all"),
+        *_remarks(result),
         (
             "bytes",
             f"{result['mean_packet_bytes']:.1f} a packet with DRED, "
@@ -171,6 +209,29 @@ def _table(result: dict[str, Any]) -> Table:
             f"{result['mean_chunks']:.1f} chunks of 40 ms, {result['longest_ms']:.0f} ms at most",
         ),
         ("losses", f"{loss['lost']} packets lost, {loss['rebuilt']} of them in the redundancy"),
-    ):
+    ]
+    for name, value in rows:
         table.add_row(name, value)
     return table
+
+
+def _remarks(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a stream holds that gives no redundancy, each with its number."""
+    rows = []
+    if result["absent"]:
+        rows.append(("absent", f"{_packets(result['absent'])} without bytes, counted as lost"))
+    damaged = result["damaged"]
+    if first := damaged["first"]:
+        told = f"{_packets(damaged['packets'])}, the first is {first['packet']}: {first['reason']}"
+        rows.append(("damaged", told))
+    for version, count in result["other_versions"].items():
+        sender = _SENDERS.get(int(version))
+        whose = f", {sender}'s" if sender else ""
+        carry = "carries" if count == 1 else "carry"
+        told = f"{_packets(count)} {carry} DRED version {version}{whose}, which dredkit cannot read"
+        rows.append(("version", told))
+    return rows
+
+
+def _packets(count: int) -> str:
+    return "1 packet" if count == 1 else f"{count} packets"

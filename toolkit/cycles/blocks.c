@@ -13,8 +13,10 @@
 // A leap is an execution of a block that another one followed than the one behind it. The record
 // is flushed at a step's end, so that whoever has seen a step's result can read its record.
 //
-// Debian's QEMU comes without qemu-plugin.h: the prototypes below are those of its interface's
-// version 1 (QEMU 4.2 to 8.2, include/qemu/qemu-plugin.h). Addresses have to fit 32 bits.
+// Debian's QEMU comes without qemu-plugin.h, so the prototypes stand below. QEMU states which
+// versions of its plugin interface it takes; PLUGIN_API is the one to declare. What this plugin
+// calls is the same in versions 1 (QEMU 4.2) to 6; since 7 (QEMU 11) a translation callback gets
+// user data in place of the plugin's ID. Addresses have to fit 32 bits.
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,10 +29,22 @@ struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
 
+#ifndef PLUGIN_API
+#error "define PLUGIN_API: the version of QEMU's plugin interface"
+#endif
+
+#if PLUGIN_API >= 7
+typedef void (*translated)(struct qemu_plugin_tb *tb, void *data);
+#else
 typedef void (*translated)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
+#endif
 typedef void (*executed)(unsigned int cpu, void *data);
 
+#if PLUGIN_API >= 7
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, translated call, void *data);
+#else
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, translated call);
+#endif
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, executed call,
                                           enum qemu_plugin_cb_flags flags, void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
@@ -43,7 +57,7 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 EXPORT extern int qemu_plugin_version;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
-int qemu_plugin_version = 1;
+int qemu_plugin_version = PLUGIN_API;
 
 enum record { BLOCK = 1, SECTION = 2, STEP = 3 };
 enum mark { LEAVE, LAYER, NETWORK, ENTER, MARKS };
@@ -155,9 +169,8 @@ static block *block_of(uint32_t start, uint32_t end, uint32_t instructions)
     return b;
 }
 
-static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void instrument(struct qemu_plugin_tb *tb)
 {
-    (void)id;
     const size_t count = qemu_plugin_tb_n_insns(tb);
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, count - 1);
     // Too far where QEMU looked at an instruction on the next page, and did not take it; such a
@@ -166,6 +179,30 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     block *b = block_of((uint32_t)qemu_plugin_tb_vaddr(tb), (uint32_t)end, (uint32_t)count);
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);
 }
+
+#if PLUGIN_API >= 7
+static void on_translation(struct qemu_plugin_tb *tb, void *data)
+{
+    (void)data;
+    instrument(tb);
+}
+
+static void register_translation(qemu_plugin_id_t id)
+{
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation, NULL);
+}
+#else
+static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    (void)id;
+    instrument(tb);
+}
+
+static void register_translation(qemu_plugin_id_t id)
+{
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+}
+#endif
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
@@ -188,6 +225,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
     if (state.out == NULL) {
         return -1;
     }
-    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+    register_translation(id);
     return 0;
 }

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How often each block of code ran in each step on an emulated board.
 
-QEMU loads a plugin (blocks.c has the record's format), compiled here: Debian ships no header for
-it, and a plugin for one QEMU need not suit another.
+QEMU loads a plugin (see blocks.c for the record's format). `plugin` compiles it for that QEMU.
 """
 
-import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.cycles.plugin import build_plugin, escaped
 from toolkit.elf import machine, read_bytes, symbols
-from toolkit.errors import BoardError, InputError, ToolError
+from toolkit.errors import BoardError, InputError
 
-SOURCE = Path(__file__).with_name("blocks.c")
 ENGINE = "dk_app_engine"  # its last member points to the step function
 LEAVE = "dk_port_work_ticks"  # what the server calls just before a step, and just after it
 LAYER = "dk_trace"  # what a step calls after each layer
@@ -67,19 +64,25 @@ class Run:
 class BlockCounter:
     """Has an emulated board that runs `image` counted: give it to `toolkit.pipeline.connected`.
 
-    `run` may be called as soon as a step's result is here. Raises ToolError without a compiler,
-    InputError for an image without the functions that mark a step.
+    `run` may be called as soon as a step's result is here. Raises InputError for an image without
+    the functions that mark a step.
     """
 
     def __init__(self, image: Path) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="dredkit-cycles-")
-        folder = Path(self._directory.name)
-        self._record = folder / "record"
+        self._folder = Path(self._directory.name)
+        self._record = self._folder / "record"
         self.image = image
-        marks = step_marks(image)
-        words = [f"{name}={address:#x}" for name, address in marks.items()]
-        plugin = build_plugin(folder)
-        self.options = ("-plugin", ",".join([str(plugin), f"out={self._record}", *words]))
+        self._marks = [f"{name}={address:#x}" for name, address in step_marks(image).items()]
+
+    def options(self, program: str) -> tuple[str, ...]:
+        """Return the options that have QEMU (the name or path of its program) count.
+
+        Raises ToolError without a compiler, BoardError if this QEMU loads no plugin.
+        """
+        plugin = build_plugin(self._folder, program)
+        files = [f"file={escaped(plugin)}", f"out={escaped(self._record)}"]
+        return ("-plugin", ",".join([*files, *self._marks]))
 
     def run(self, steps: int) -> Run:
         """The first `steps` steps since the board was started.
@@ -93,21 +96,6 @@ class BlockCounter:
                 f"QEMU counted {len(found.steps)} of {steps} steps: was the board started anew?"
             )
         return found
-
-
-def build_plugin(folder: Path) -> Path:
-    """Compile the plugin into a folder. Raises ToolError."""
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        raise ToolError("gcc is missing: apt-get install gcc")
-    plugin = folder / "blocks.so"
-    command = [compiler, "-std=gnu11", "-O2", "-shared", "-fPIC", "-fvisibility=hidden"]
-    done = subprocess.run(
-        [*command, "-o", str(plugin), str(SOURCE)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ToolError(f"{SOURCE.name} does not compile: {done.stderr.splitlines()[0]}")
-    return plugin
 
 
 def step_marks(image: Path) -> dict[str, int]:

@@ -8,7 +8,7 @@ a final range of 0 for one that is not known, so that opus_demo does not compare
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -35,25 +35,32 @@ def write_bitfile(path: Path, records: Iterable[Record]) -> None:
     write_whole(path, data)
 
 
-def read_bitfile(path: Path) -> list[Record]:
-    """Read all packets; raises InputError for an unreadable, empty, cut or foreign file."""
+def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[Record]:
+    """Read all packets.
+
+    A file that ends inside a packet gives the packets before it, if there are any and `warn` takes
+    the line that says so. Raises InputError for a file that is unreadable, empty, foreign or cut.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     records: list[Record] = []
     at = 0
-    while at < len(data):
-        if at + _HEAD.size > len(data):
-            raise InputError(f"{path}: ends inside packet {len(records)}")
+    while at + _HEAD.size <= len(data):
         size, final_range = _HEAD.unpack_from(data, at)
-        at += _HEAD.size
+        start = at + _HEAD.size
         if size > PACKET_MAX:
             raise InputError(f"{path}: packet {len(records)} of {size} bytes: not a .bit file")
-        if at + size > len(data):
-            raise InputError(f"{path}: ends inside packet {len(records)}")
-        records.append(Record(data[at : at + size], final_range))
-        at += size
+        if start + size > len(data):
+            break
+        records.append(Record(data[start : start + size], final_range))
+        at = start + size
+    if at < len(data):
+        cut = f"{path}: ends inside packet {len(records)}"
+        if not records or warn is None:
+            raise InputError(cut)
+        warn(f"{cut}; the {len(records)} before it are read")
     if not records:
         raise InputError(f"{path}: no packets")
     return records

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy as np
 from quantize.dred.payload import parse
 from quantize.dred.tables import EntropyTables
 from toolkit.errors import InputError
-from toolkit.extension import LIBOPUS_1_6, Framing, extract
+from toolkit.extension import LIBOPUS_1_6, Found, Framing, OtherVersion, search
+from toolkit.opus_packet import Packet
 from toolkit.simulate.bitfile import Record
 
 CHUNK_UNITS: Final = 16  # 40 ms
-PACKET_UNITS: Final = 8
+USUAL_UNITS: Final = 8  # 20 ms: a packet's length where no packet of the stream tells one
 _BURST: Final = 3.0  # packets: the mean length of a burst of losses
 
 
@@ -46,26 +48,60 @@ class Redundancy:
         return max(0, CHUNK_UNITS * self.chunks - self.offset)
 
 
-def read_redundancy(
-    record: Record, tables: EntropyTables, framing: Framing = LIBOPUS_1_6
-) -> Redundancy | None:
-    """Find and parse a packet's DRED; None without. Raises InputError where a rule is broken."""
+@dataclass(frozen=True)
+class Received:
+    """A packet as a receiver finds it.
+
+    `units` of 2.5 ms is how long its audio lasts, 1..48; 0 for one that does not tell. It is not
+    `heard` if the stream lacks it or if it is damaged so that no decoder takes it. `fault` says
+    what is wrong with the packet or its redundancy. `other_version` is the wire version of a
+    payload that is not read here.
+    """
+
+    units: int
+    heard: bool = True
+    redundancy: Redundancy | None = None
+    fault: str | None = None
+    other_version: int | None = None
+
+
+def read_stream(
+    records: Sequence[Record],
+    tables: EntropyTables,
+    framings: Sequence[Framing] = (LIBOPUS_1_6,),
+) -> list[Received]:
+    """Read the packets of a stream; damaged ones too.
+
+    A packet that does not tell how long it lasts is taken to last as long as the one before it, as
+    decoders take it, or as the first that tells.
+    """
+    packets = [read_packet(record, tables, framings) for record in records]
+    units = next((packet.units for packet in packets if packet.units), USUAL_UNITS)
+    for i, packet in enumerate(packets):
+        units = packet.units or units
+        packets[i] = replace(packet, units=units)
+    return packets
+
+
+def read_packet(
+    record: Record, tables: EntropyTables, framings: Sequence[Framing] = (LIBOPUS_1_6,)
+) -> Received:
+    """Read one packet and its redundancy; what is damaged is said in the answer."""
     if not record.packet:
-        return None
-    found = extract(record.packet, framing)
-    if found is None:
-        return None
-    payload = parse(found.payload, tables)
-    header = payload.header
-    return Redundancy(
-        len(record.packet),
-        len(found.payload),
-        header.q0,
-        header.dq,
-        header.qmax,
-        header.offset + found.frame_offset,
-        len(payload.chunks),
-    )
+        return Received(0, heard=False)
+    try:
+        parts = Packet.parse(record.packet)
+    except InputError as error:
+        return Received(0, heard=False, fault=str(error))
+    try:
+        found = search(parts, framings)
+        if isinstance(found, Found):
+            redundancy = _redundancy(found, len(record.packet), tables)
+            return Received(parts.units, redundancy=redundancy)
+    except InputError as error:
+        return Received(parts.units, fault=str(error))
+    version = found.version if isinstance(found, OtherVersion) else None
+    return Received(parts.units, other_version=version)
 
 
 def lose(count: int, percent: float, seed: int) -> list[bool]:
@@ -83,17 +119,45 @@ def lose(count: int, percent: float, seed: int) -> list[bool]:
     return lost
 
 
-def survival(packets: list[Redundancy | None], lost: list[bool]) -> dict[str, Any]:
+def survival(packets: Sequence[Received], lost: Sequence[bool]) -> dict[str, Any]:
     """Count the lost packets that the next one received could rebuild, wholly.
 
-    Silence that was not sent (a negative offset) needs no rebuilding and counts as rebuilt.
+    What was not `heard` counts among the lost. Silence that was not sent (a negative offset) needs
+    no rebuilding and counts as rebuilt.
     """
-    rebuilt, waiting = 0, 0
+    gone, rebuilt = 0, 0
+    gap: list[int] = []
     for packet, is_lost in zip(packets, lost, strict=True):
-        if is_lost:
-            waiting += 1
+        if is_lost or not packet.heard:
+            gone += 1
+            gap.append(packet.units)
             continue
-        if packet is not None:
-            rebuilt += min(waiting, packet.covers_to // PACKET_UNITS)
-        waiting = 0
-    return {"packets": len(lost), "lost": sum(lost), "rebuilt": rebuilt}
+        if packet.redundancy is not None:
+            rebuilt += _whole_packets(gap, packet.redundancy.covers_to)
+        gap.clear()
+    return {"packets": len(packets), "lost": gone, "rebuilt": rebuilt}
+
+
+def _redundancy(found: Found, packet_bytes: int, tables: EntropyTables) -> Redundancy:
+    payload = parse(found.payload, tables)
+    header = payload.header
+    return Redundancy(
+        packet_bytes,
+        len(found.payload),
+        header.q0,
+        header.dq,
+        header.qmax,
+        header.offset + found.frame_offset,
+        len(payload.chunks),
+    )
+
+
+def _whole_packets(gap: Sequence[int], covers_to: int) -> int:
+    """Count the packets at the end of a gap, by length, of which all of it is covered."""
+    count, reach = 0, 0
+    for units in reversed(gap):
+        reach += units
+        if reach > covers_to:
+            break
+        count += 1
+    return count

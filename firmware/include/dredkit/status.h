@@ -16,7 +16,7 @@ typedef enum {
     DK_ERR_OVERRUN = -7,   // more bytes than the buffer holds
     DK_ERR_RATE = -8,      // not 8000, 12000, 16000, 24000 or 48000 samples a second
     DK_ERR_LENGTH = -9,    // a payload of 0 or more than 1000 bytes
-    DK_ERR_SHORT = -10,    // a payload ends inside its header, its state or a chunk
+    DK_ERR_SHORT = -10,    // a payload ends inside its header or its state
     DK_ERR_SYMBOL = -11    // a payload holds a symbol beyond 16 bits
 } dk_status;
 
