@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from elftools.elf.elffile import ELFFile
 
 from tests.probe import BOARDS, Probe, built
-from toolkit.boards import gdb
+from toolkit.boards import gdb, patience
 from toolkit.boards.probe import flash_probe
 from toolkit.boards.qemu import QemuBoard
 from toolkit.commands.flash import command
@@ -294,7 +294,7 @@ def test_a_real_mismatch_is_seen(tmp_path: Path) -> None:
 
 
 def test_nobody_at_the_gdb_port_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gdb, "GDB_CONNECT", 1)
+    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -325,7 +325,7 @@ def test_a_probe_that_is_not_there_is_one_line(
     fake.write_text(f'#!/bin/sh\necho "{says}" >&2\nexit 1\n', encoding="utf-8")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(gdb, "GDB_CONNECT", 1)
+    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)
     with pytest.raises(BoardError) as caught:
         flash_probe(load_target("netduinoplus2"), server, built("netduinoplus2").elf)
     assert str(caught.value) == f"{meaning}: connect the board, then try again"

@@ -2,14 +2,16 @@
 """Every kind of port, and one clear line where it cannot be opened, is gone, or has no board."""
 
 import errno
+import importlib
 import os
 import pty
+import select
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ import pytest
 import serial
 from serial.rfc2217 import PortManager
 
+from quantize.errors import InputError
+from tests.fixtures.clocks import PATIENCE_S, Clock, Scripted
+from tests.fixtures.ports import unused_port
 from tests.fixtures.toy_board import (
-    IMPATIENT,
     QUICK,
     Board,
     build_board,
@@ -29,7 +33,7 @@ from toolkit.errors import LinkError
 from toolkit.link import transport as transport_module
 from toolkit.link.frames import Frame, encode_frame
 from toolkit.link.session import Session
-from toolkit.link.transport import Transport, open_port
+from toolkit.link.transport import Transport, check_port, open_port
 from toolkit.link.wire import WIRE
 
 
@@ -38,77 +42,70 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_board(tmp_path_factory.mktemp("board") / "board")
 
 
-@contextmanager
-def talker(behave: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A TCP server that is no board and does what `behave` does with its one caller."""
-    server = socket.create_server(("127.0.0.1", 0))
+class Echo(Scripted):
+    """A line on which what is sent comes back."""
 
-    def serve() -> None:
-        caller, _ = server.accept()
-        with caller, suppress(OSError):
-            behave(caller)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
-    finally:
-        thread.join(5)
-        server.close()
+    def hear(self, data: bytes) -> None:
+        self.out += data
 
 
-def echo(caller: socket.socket) -> None:
-    while data := caller.recv(4096):
-        caller.sendall(data)
+class Shout(Scripted):
+    """A peer that says `noise` a hundred times a second, whatever it hears."""
+
+    def __init__(self, clock: Clock, noise: bytes) -> None:
+        super().__init__(clock)
+        self._noise = noise
+
+    def read(self, wait_s: float) -> bytes:
+        self.clock.now += 0.01
+        return self._noise
 
 
-def silent(caller: socket.socket) -> None:
-    while caller.recv(4096):
-        pass
-
-
-def shout(noise: bytes) -> Callable[[socket.socket], None]:
-    def behave(caller: socket.socket) -> None:
-        caller.settimeout(0.01)
-        while True:
-            caller.sendall(noise)
-            with suppress(TimeoutError):
-                if not caller.recv(4096):
-                    return
-
-    return behave
+BOARD = WIRE.messages["board"].type
 
 
 @pytest.mark.parametrize(
-    ("behave", "words"),
+    ("peer", "words"),
     [
-        (echo, "what is sent comes back: no board"),
-        (silent, "nothing answers within 1 s"),
-        (shout(b"login: \r\n"), "bytes came but no hello: other firmware on the board"),
-        (shout(bytes(range(256))), "bytes came but no hello"),
-        (shout(encode_frame(Frame(0x77, 1, b"a dialect"))), "bytes came but no hello"),
-        (shout(encode_frame(Frame(WIRE.messages["board"].type, 1, b"\1"))), "no hello"),
-        (lambda caller: None, "went away"),
+        (Echo, "what is sent comes back: no board"),
+        (Scripted, "nothing answers within 30 s: is the firmware on the board"),
+        (partial(Shout, noise=b"login: \r\n"), "bytes came but no hello: other firmware on the"),
+        (partial(Shout, noise=bytes(range(256))), "bytes came but no hello"),
+        (partial(Shout, noise=encode_frame(Frame(0x77, 1, b"a dialect"))), "bytes came but no hel"),
+        (partial(Shout, noise=encode_frame(Frame(BOARD, 1, b"\1"))), "no hello"),
     ],
-    ids=["echo", "silent", "login", "noise", "dialect", "stale", "hang-up"],
+    ids=["echo", "silent", "login", "noise", "dialect", "stale"],
 )
-def test_what_is_no_board_is_told(behave: Callable[[socket.socket], None], words: str) -> None:
-    with talker(behave) as url, open_port(url) as port:
-        begun = time.monotonic()
-        with pytest.raises(LinkError, match=words):
-            Session(port, timeouts=IMPATIENT).hello()
-        assert time.monotonic() - begun < IMPATIENT.hello_s + 5
+def test_what_is_no_board_is_told(peer: Callable[[Clock], Scripted], words: str) -> None:
+    clock = Clock()
+    with pytest.raises(LinkError, match=words):
+        Session(peer(clock), clock=clock).hello()
+    assert WIRE.timeouts.hello_s <= clock.now <= WIRE.timeouts.hello_s + 1
 
 
-def test_a_board_that_starts_late_is_waited_for(program: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number = free.getsockname()[1]
+def test_a_peer_that_hangs_up_is_told() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        open_port(f"socket://127.0.0.1:{server.getsockname()[1]}") as port,
+    ):
+        server.accept()[0].close()
+        with pytest.raises(LinkError, match="went away"):
+            Session(port, timeouts=QUICK).hello()
+
+
+def test_a_board_that_starts_late_is_waited_for(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     board: list[Board] = []
-    starting = threading.Timer(0.3, lambda: board.append(Board(program, "--listen", str(number))))
-    starting.start()
-    with open_port(f"socket://127.0.0.1:{number}", wait_s=10) as port:
-        assert Session(port).hello().stage == "toy"
-    starting.join()
+
+    def start(_: float) -> None:
+        if not board:
+            board.append(Board(program, "--listen", str(number)))
+
+    with unused_port() as number:
+        monkeypatch.setattr(transport_module.time, "sleep", start)  # called between two tries
+        with open_port(f"socket://127.0.0.1:{number}", wait_s=PATIENCE_S) as port:
+            assert Session(port, timeouts=QUICK).hello().stage == "toy"
     board[0].stop()
 
 
@@ -117,7 +114,7 @@ def test_rfc2217(program: Path) -> None:
     """A serial port served over the network, which pyserial gives no file descriptor for."""
     steps = inputs(30)
     server = socket.create_server(("127.0.0.1", 0))
-    done = threading.Event()
+    ending, end = socket.socketpair()  # readable once the test has ended
 
     def serve(far: Any) -> None:
         caller, _ = server.accept()
@@ -130,23 +127,24 @@ def test_rfc2217(program: Path) -> None:
                 caller.setblocking(False)
 
         manager = PortManager(far, Out())
-        while not done.is_set():
+        while not select.select([ending], [], [], 0.0)[0]:
             with suppress(BlockingIOError):
                 far.write(b"".join(manager.filter(caller.recv(4096))))
             if data := far.read(4096):
                 Out().write(b"".join(manager.escape(data)))
-            time.sleep(0.0005)
+            select.select([caller, far.fileno(), ending], [], [])
         caller.close()
 
     with running(program) as board, serial.serial_for_url(board.url, timeout=0) as far:
         thread = threading.Thread(target=serve, args=(far,), daemon=True)
         thread.start()
-        url = f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
+        url = f"rfc2217://127.0.0.1:{server.getsockname()[1]}?timeout={PATIENCE_S}"
         with open_port(url) as port:
             session = begin(port, trace=True)
             check(list(session.run_steps(steps)), steps, trace=True)
-        done.set()
-        thread.join(5)
+        end.close()
+        thread.join(PATIENCE_S)
+    ending.close()
     server.close()
 
 
@@ -160,7 +158,7 @@ def test_a_taken_port_is_told(program: Path) -> None:
     with running(program) as board, open_port(board.url) as port:
         Session(port, timeouts=QUICK).hello()
         with open_port(board.url) as second, pytest.raises(LinkError, match="went away"):
-            Session(second, timeouts=IMPATIENT).hello()
+            Session(second, timeouts=QUICK).hello()
 
 
 def test_ports_that_cannot_be_opened_are_told(
@@ -168,8 +166,19 @@ def test_ports_that_cannot_be_opened_are_told(
 ) -> None:
     plain = tmp_path / "file"
     plain.write_text("no port")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        nobody = f"socket://127.0.0.1:{free.getsockname()[1]}"
+    with unused_port() as number:
+        refuse_each(tmp_path, plain, f"socket://127.0.0.1:{number}")
+    monkeypatch.setattr(serial, "serial_for_url", refuse)
+    with pytest.raises(LinkError, match=r"/dev/ttyACM0: no permission: .* dialout"):
+        open_port("/dev/ttyACM0")
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    # As pyserial raises it; a test that runs as root is refused nothing.
+    raise serial.SerialException(errno.EACCES, "could not open port /dev/ttyACM0: ...")
+
+
+def refuse_each(tmp_path: Path, plain: Path, nobody: str) -> None:
     for url, words in (
         (str(tmp_path / "absent"), "there is no such port"),
         (str(plain), "this is no serial port"),
@@ -184,13 +193,49 @@ def test_ports_that_cannot_be_opened_are_told(
         assert str(caught.value).startswith(f"{url}: ")
         assert "\n" not in str(caught.value)
 
-    def refuse(*_: Any, **__: Any) -> None:
-        # As pyserial raises it; a test that runs as root is refused nothing.
-        raise serial.SerialException(errno.EACCES, "could not open port /dev/ttyACM0: ...")
 
-    monkeypatch.setattr(serial, "serial_for_url", refuse)
-    with pytest.raises(LinkError, match=r"/dev/ttyACM0: no permission: .* dialout"):
-        open_port("/dev/ttyACM0")
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "there is no such port"),
+        ("/dev/ttyNONE", "there is no such port"),
+        ("/dev/null", "this is no serial port"),
+        ("gopher://127.0.0.1:70", "not a port that pyserial knows"),
+        ("socket://127.0.0.1", "it needs a host and a number: socket://HOST:PORT"),
+        ("socket://:5", "it needs a host and a number"),
+        ("socket://127.0.0.1:99999", "Port out of range"),
+        ("socket://[::1", "Invalid IPv6 URL"),
+        ("rfc2217://localhost", "it needs a host and a number: rfc2217://HOST:PORT"),
+        ("socket://nowhere.invalid:1", "there is no such host"),
+    ],
+)
+def test_a_bad_port_is_refused_before_anything_is_built(
+    url: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: Any, **__: Any) -> None:
+        raise AssertionError("built for a port that is none")
+
+    for command in ("verify", "stream", "bench"):
+        module = importlib.import_module(f"toolkit.commands.{command}")
+        monkeypatch.setattr(module, "load_target", build)
+        with pytest.raises(LinkError, match=words) as caught:
+            module.command.main(["--target", "mps3-an547", "--port", url], standalone_mode=False)
+        assert str(caught.value).startswith(f"{url}: ")
+        with pytest.raises(InputError, match="is no port of an emulated board"):
+            module.command.main(
+                ["--target", "mps3-an547", "--serial", "COM1"], standalone_mode=False
+            )
+
+
+def test_a_good_port_is_only_looked_at(program: Path) -> None:
+    """A server may take one caller only: nothing connects to it before the session does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        check_port(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    with running(program, "pty") as board:
+        check_port(board.url)
 
 
 def use_often(port: Transport, data: bytes) -> None:

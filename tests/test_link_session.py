@@ -4,17 +4,15 @@ a board is gone, reset, or foreign. test_link_ports.py: every kind of port, and 
 
 import socket
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from quantize.errors import InputError
+from tests.fixtures.clocks import Clock, Lockstep
 from tests.fixtures.toy_board import (
-    IMPATIENT,
     INPUT_BYTES,
     MODEL_HASH,
     PATIENT,
@@ -34,7 +32,6 @@ from toolkit.link.transport import SerialTransport, Transport, open_port
 from toolkit.link.wire import WIRE
 
 FAULT_RATE = 1e-3
-SOON_SILENT = replace(QUICK, silent_s=IMPATIENT.silent_s)
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +72,9 @@ def test_a_bad_line_is_recovered_and_never_believed(
     steps = inputs(count, seed=7)
     for seed in range(3):
         with running(program, mode) as board, open_port(board.url) as port:
-            line = FaultyTransport(port, rate=FAULT_RATE, seed=seed)
-            session = begin(line, trace=trace)
+            clock = Clock()
+            line = FaultyTransport(Lockstep(port, clock), rate=FAULT_RATE, seed=seed)
+            session = begin(line, trace=trace, clock=clock)
             check(list(session.run_steps(steps, window=window)), steps, trace=trace)
             counters = session.counters()
         assert counters.steps == count  # each ran once, however often it was sent
@@ -122,14 +120,15 @@ class Scratched:
         self._inner.close()
 
 
-@pytest.mark.timeout(50)
 @pytest.mark.parametrize("trace", [False, True])
 def test_damage_is_mended_at_once(program: Path, trace: bool) -> None:
-    """Without a single timeout: each of them would take a minute here."""
+    """Without a single timeout: the clock stands still as long as answers come."""
     steps = inputs(60)
+    clock = Clock()
     with running(program) as board, open_port(board.url) as port:
-        session = begin(Scratched(port), trace=trace, timeouts=PATIENT)
+        session = begin(Scratched(Lockstep(port, clock)), trace=trace, clock=clock)
         check(list(session.run_steps(steps)), steps, trace=trace)
+    assert clock.now == 0.0
     assert session.counts.damaged > 10
     assert session.counts.complaints > 5
 
@@ -140,7 +139,9 @@ def test_a_terrible_line_ends_right_or_not_at_all(program: Path) -> None:
     outcomes = set()
     for rate in (0.003, 0.01, 0.05, 0.2):
         with running(program) as board, open_port(board.url) as port:
-            session = Session(FaultyTransport(port, rate=rate, seed=11), timeouts=IMPATIENT)
+            clock = Clock()
+            line = FaultyTransport(Lockstep(port, clock), rate=rate, seed=11)
+            session = Session(line, clock=clock)
             found: list[bytes] = []
             try:
                 session.open()
@@ -255,6 +256,28 @@ def test_a_reset_before_the_first_step_is_told(stage: tuple[Stage, SerialTranspo
         session.step(inputs(1)[0])
 
 
+class Interrupted:
+    """A transport that calls `act` once, right after as many more writes as `left` says."""
+
+    def __init__(self, inner: Transport, act: Callable[[], None]) -> None:
+        self.url = inner.url
+        self.left = 0
+        self._inner = inner
+        self._act = act
+
+    def write(self, data: bytes) -> None:
+        self._inner.write(data)
+        self.left -= 1
+        if self.left == 0:
+            self._act()
+
+    def read(self, wait_s: float) -> bytes:
+        return self._inner.read(wait_s)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
 @pytest.mark.parametrize("window", [1, 4])
 def test_resets_at_any_time_on_a_bad_line_never_give_wrong_results(
     stage: tuple[Stage, SerialTransport], window: int
@@ -262,36 +285,32 @@ def test_resets_at_any_time_on_a_bad_line_never_give_wrong_results(
     board, port = stage
     steps = inputs(400, seed=3)
     want = [output for output, _ in expected(steps)]
-    told = []
-    for seed in range(5):
-        session = Session(FaultyTransport(port, rate=FAULT_RATE, seed=seed), timeouts=QUICK)
+    for seed, writes in enumerate((1, 2, 50, 200, 390)):
+        line = Interrupted(port, board.reset)
+        session = Session(FaultyTransport(line, rate=FAULT_RATE, seed=seed), timeouts=QUICK)
         session.open()
-        resetting = threading.Timer(0.01 + 0.03 * seed, board.reset)
-        resetting.start()
+        line.left = writes
         found: list[bytes] = []
-        try:
+        with pytest.raises(LinkError, match="reset in mid-stream"):
             found += (result.output for result in session.run_steps(steps, window=window))
-        except LinkError as error:
-            told.append(str(error))
-        resetting.join()
         assert found == want[: len(found)]
-    assert told
-    assert all("reset in mid-stream" in line for line in told)
 
 
 def test_a_killed_board_on_a_line_that_stays_is_told(
     stage: tuple[Stage, SerialTransport],
 ) -> None:
     board, port = stage
-    session = begin(port, timeouts=SOON_SILENT)
+    clock = Clock()
+    line = Lockstep(port, clock)
+    session = begin(line, clock=clock)
     steps = session.run_steps(inputs(20))
     for _ in range(5):
         next(steps)
     board.kill()
-    begun = time.monotonic()
+    line.dead = True
     with pytest.raises(LinkError, match=r"stopped answering after step 4 \(killed or hung\)"):
         next(steps)
-    assert time.monotonic() - begun < IMPATIENT.silent_s + 5
+    assert QUICK.silent_s <= clock.now <= QUICK.silent_s + QUICK.resend_max_s
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -312,9 +331,16 @@ def test_a_hung_board_is_told(program: Path) -> None:
     steps[3] = b"hang" + steps[3][4:]
     board = Board(program, *MODES["socket"])
     with open_port(board.url) as port:
-        session = begin(port, timeouts=SOON_SILENT)
+        clock = Clock()
+        line = Lockstep(port, clock)
+        session = begin(line, clock=clock)
+        run = session.run_steps(steps)
+        for _ in range(3):
+            next(run)
+        line.dead = True  # this step will never be answered
         with pytest.raises(LinkError, match=r"stopped answering after step 2 \(killed or hung\)"):
-            list(session.run_steps(steps))
+            next(run)
+    assert board.process.poll() is None
     board.kill()
 
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Answers that no sound board gives, in sound frames: the host takes none of them for a result."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.fixtures.toy_board import IMPATIENT
+from tests.fixtures.clocks import Clock, Scripted
 from toolkit.errors import LinkError
 from toolkit.link.frames import Frame, FrameDecoder, encode_frame
 from toolkit.link.session import Session
@@ -17,15 +16,15 @@ Answers = list[tuple[str, dict[str, Any]]]
 TRACE_BYTES = 300  # two chunks
 
 
-class Liar:
+class Liar(Scripted):
     """A board in Python that answers as it should, except where `lie` changes the answers."""
 
     url = "liar"
 
     def __init__(self, lie: Callable[[str, Answers], Answers]) -> None:
+        super().__init__(Clock())
         self._lie = lie
         self._decoder = FrameDecoder()
-        self._out: deque[bytes] = deque()
 
     def _honest(self, name: str, asked: dict[str, Any]) -> Answers:
         if name == "hello":
@@ -63,7 +62,7 @@ class Liar:
             ]
         return [("counters", dict.fromkeys([f.name for f in WIRE.messages["counters"].fields], 0))]
 
-    def write(self, data: bytes) -> None:
+    def hear(self, data: bytes) -> None:
         for frame in self._decoder.feed(data):
             assert isinstance(frame, Frame)
             message = WIRE.by_type[frame.type]
@@ -72,13 +71,7 @@ class Liar:
             for name, fields in self._lie(message.name, self._honest(message.name, asked)):
                 answer = WIRE.messages[name]
                 payload = answer.pack(**fields)
-                self._out.append(encode_frame(Frame(answer.type, frame.sequence, payload)))
-
-    def read(self, wait_s: float) -> bytes:
-        return self._out.popleft() if self._out else b""
-
-    def close(self) -> None:
-        pass
+                self.out += encode_frame(Frame(answer.type, frame.sequence, payload))
 
 
 def changed(request: str, **fields: Any) -> Callable[[str, Answers], Answers]:
@@ -106,7 +99,8 @@ def refused(code: str, **fields: int) -> Callable[[str, Answers], Answers]:
 
 
 def use(lie: Callable[[str, Answers], Answers]) -> list[bytes | None]:
-    session = Session(Liar(lie), timeouts=IMPATIENT)
+    liar = Liar(lie)
+    session = Session(liar, clock=liar.clock)
     session.open(trace=True)
     return [result.trace for result in session.run_steps([b"a", b"b"])]
 
@@ -153,6 +147,7 @@ def test_an_answer_of_another_size_is_told() -> None:
                 return encode_frame(Frame(event.type, event.sequence, payload))
             return b""
 
-    session = Session(Cut(lambda name, answers: answers), timeouts=IMPATIENT)
+    cut = Cut(lambda name, answers: answers)
+    session = Session(cut, clock=cut.clock)
     with pytest.raises(LinkError, match="'opened' has 8 bytes, which its protocol does not know"):
         session.open()

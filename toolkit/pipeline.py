@@ -16,10 +16,9 @@ from toolkit.errors import InputError, ToolError
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.link.transport import open_port
+from toolkit.link.wire import WIRE
 from toolkit.stage import Model, Stage
 from toolkit.targets import Target, load_target
-
-_PORT_WAIT_S = 5.0  # for the port of a board that has just been started
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def connected(
         if port is None:
             port = stack.enter_context(_started(prepared, serial, counter)).serial_url
         baud = target.uart.baud if target.uart else 115200
-        transport = open_port(port, baud=baud, wait_s=_PORT_WAIT_S)
+        transport = open_port(port, baud=baud, wait_s=WIRE.timeouts.open_s)
         stack.callback(transport.close)
         yield Session(transport)
 

@@ -8,19 +8,26 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.boards import patience
 from toolkit.elf import load_sections
 from toolkit.errors import BoardError, ToolError
 from toolkit.targets import Target
 
 ARCHITECTURES = {"cortexm": "arm", "armv7a": "arm", "aarch64": "aarch64"}
-GDB_TIMEOUT = 60.0  # seconds: a megabyte through a slow probe
-GDB_CONNECT = 10  # seconds
 
 SECTION_LINE = re.compile(r"^Section (\S+), range \S+ -- \S+: (matched|MIS-MATCHED)", re.MULTILINE)
+LOST = re.compile(r"Connection (timed out|refused|reset)|could not connect|Remote .* closed")
+_CONNECTED = "dredkit: connected"  # what our own script prints between connecting and the rest
+
+
+class NoAnswer(BoardError):
+    """Nothing answers gdb, or no longer."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +111,18 @@ def check_fits(image: Path, target: Target) -> dict[str, int]:
     return {name: size for name, (_, size) in sections.items()}
 
 
-def write_image(server: Server, address: str, image: Path, target: Target) -> FlashReport:
+def write_image(
+    server: Server, address: str, image: Path, target: Target, alive: Callable[[], bool]
+) -> FlashReport:
     """Write `image` through the gdb server at `address`, compare, reset and let it run.
 
-    Raises BoardError when the image does not fit or reads back differently.
+    `alive` tells whether that server still runs. Raises BoardError when the image does not fit or
+    reads back differently, NoAnswer when the server does not answer.
     """
     sections = check_fits(image, target)
     start = time.monotonic()
-    said = run_gdb(
-        address,
-        [*server.halt, "load", "compare-sections", *server.reset, "detach"],
-        image=image,
-    )
+    commands = [*server.halt, "load", "compare-sections", *server.reset, "detach"]
+    said = run_gdb(address, commands, image=image, alive=alive)
     check_comparison(said, set(sections), image.name)
     return FlashReport(sections, sum(sections.values()), time.monotonic() - start)
 
@@ -131,52 +138,87 @@ def check_comparison(said: str, expected: set[str], name: str) -> None:
         raise BoardError(f"{name}: {', '.join(missing)} not verified; gdb says: {_complaint(said)}")
 
 
-def reset(server: Server, address: str, target: Target) -> None:
+def reset(server: Server, address: str, target: Target, alive: Callable[[], bool]) -> None:
     """Reset the board behind a gdb server and let it run."""
     architecture = f"set architecture {ARCHITECTURES[target.system]}"
-    run_gdb(address, [*server.reset, "detach"], before=architecture)
+    run_gdb(address, [*server.reset, "detach"], before=architecture, alive=alive)
 
 
 def run_gdb(
-    address: str, commands: list[str], image: Path | None = None, before: str | None = None
+    address: str,
+    commands: list[str],
+    image: Path | None = None,
+    before: str | None = None,
+    alive: Callable[[], bool] = lambda: True,
 ) -> str:
-    """Run gdb commands against a server and return all that gdb said; `before` connecting, it runs
-    one that says what kind of core there is, unless `image` does.
+    """Run gdb commands against a server and return all that gdb said.
 
-    Raises ToolError without gdb, BoardError when the server does not answer.
+    Before connecting, gdb runs `before`, which says what kind of core there is unless `image` does.
+    gdb stops at the first command that fails: without a connection, compare-sections would compare
+    the image with itself. `alive` tells whether the server still runs; once it does not, gdb is
+    soon ended.
+
+    Raises ToolError without gdb, NoAnswer when the server does not answer, BoardError when gdb
+    refuses a command.
     """
     gdb = shutil.which("gdb-multiarch")
     if gdb is None:
         raise ToolError("gdb-multiarch is missing: apt-get install gdb-multiarch")
     script = [
         "set confirm off",
-        f"set tcp connect-timeout {GDB_CONNECT}",
-        f"set remotetimeout {GDB_CONNECT}",
-        *([] if image is None else [f"file {image}"]),
+        f"set tcp connect-timeout {patience.GDB_CONNECT_S}",
+        f"set remotetimeout {patience.GDB_ANSWER_S}",
         *([] if before is None else [before]),
         f"target remote {address}",
+        f"echo {_CONNECTED}\\n",
         *commands,
     ]
-    line = [gdb, "-nx", "-batch"]
-    for command in script:
-        line += ["-ex", command]
-    environment = {**os.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""}
-    try:
-        done = subprocess.run(
-            line, capture_output=True, text=True, errors="replace", env=environment,
-            timeout=GDB_TIMEOUT, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise BoardError(
-            f"the board at {address} did not answer gdb for {GDB_TIMEOUT:.0f} s"
-        ) from None
-    said = done.stdout + done.stderr
-    if re.search(r"Connection (timed out|refused|reset)|could not connect|Remote .* closed", said):
-        raise BoardError(f"no board answers gdb at {address}: {_complaint(said)}")
+    with tempfile.TemporaryDirectory(prefix="dredkit-gdb-") as folder:
+        file = Path(folder) / "script"
+        file.write_text("\n".join(script) + "\n", encoding="utf-8", errors="surrogateescape")
+        line = [gdb, "-nx", "-batch", "-x", str(file)]
+        # As an argument, gdb takes any name as it is; its command `file` would split it at a space.
+        line += [] if image is None else [str(image.absolute())]
+        status, said = _finish(line, address, alive)
+    if _CONNECTED not in said or LOST.search(said):
+        raise NoAnswer(f"no board answers gdb at {address}: {_complaint(said)}")
+    if status:
+        raise BoardError(f"gdb at {address} says: {_complaint(said)}")
     return said
 
 
+def _finish(line: list[str], address: str, alive: Callable[[], bool]) -> tuple[int, str]:
+    """Run gdb to its end, and return its exit status and what it said.
+
+    Raises NoAnswer when it takes too long; a server that has ended leaves it STOP_S.
+    """
+    environment = {**os.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""}
+    until = time.monotonic() + patience.GDB_S
+    ended = False
+    with subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", env=environment,
+    ) as process:  # fmt: skip
+        try:
+            while True:
+                try:
+                    said, _ = process.communicate(timeout=patience.LOOK_S)
+                    return process.returncode, said
+                except subprocess.TimeoutExpired:
+                    if not ended and not alive():
+                        ended = True
+                        until = min(until, time.monotonic() + patience.STOP_S)
+                if time.monotonic() > until:
+                    raise NoAnswer(f"the board at {address} does not answer gdb")
+        except BaseException:
+            process.kill()
+            raise
+
+
 def _complaint(said: str) -> str:
+    """The most telling line of what gdb said: that of the command that it stopped at, if it did."""
+    if stopped := re.search(r"Error in sourced command file:\n\s*(\S.*)", said):
+        return stopped[1].strip()
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [
         line for line in lines if re.search(r"error|fail|cannot|closed|timed out", line, re.I)

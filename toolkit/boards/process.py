@@ -6,10 +6,8 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
+from toolkit.boards import patience
 from toolkit.errors import BoardError
-
-START_TIMEOUT = 10.0  # seconds until the process must have printed its URL
-STOP_TIMEOUT = 5.0  # seconds
 
 
 class ProcessBoard:
@@ -17,15 +15,22 @@ class ProcessBoard:
 
     def __init__(self, program: Path, serial: str = "socket") -> None:
         words = ["--pty"] if serial == "pty" else ["--listen", "0"]
-        self._process = subprocess.Popen(
-            [str(program), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-        )
+        try:
+            self._process = subprocess.Popen(
+                [str(program), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            )
+        except OSError as error:
+            raise BoardError(f"{program} cannot be started: {error.strerror}") from None
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], START_TIMEOUT)
+        ready, _, _ = select.select([self._process.stdout], [], [], patience.START_S)
         self.serial_url = self._process.stdout.readline().strip() if ready else ""
         if not self.serial_url:
             self.close()
-            raise BoardError(f"{program}: gave no port to connect to within {START_TIMEOUT:.0f} s")
+            raise BoardError(
+                f"{program} has ended: exit status {self._process.returncode}"
+                if ready
+                else f"{program}: gave no port to connect to within {patience.START_S:.0f} s"
+            )
 
     def alive(self) -> bool:
         """Whether the process still runs."""
@@ -41,7 +46,7 @@ class ProcessBoard:
         if self.alive():
             self._process.terminate()
             try:
-                self._process.wait(STOP_TIMEOUT)
+                self._process.wait(patience.STOP_S)
             except subprocess.TimeoutExpired:
                 self.kill()
         if self._process.stdout is not None:

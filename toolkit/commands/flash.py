@@ -77,7 +77,7 @@ def command(
         with contextlib.suppress(KeyboardInterrupt):
             while emulated.alive():
                 time.sleep(POLL)
-            raise BoardError(f"{board.name}: QEMU has ended: {emulated.last_words()}")
+            raise BoardError(emulated.ended())
 
 
 def _say(target: Target, report: FlashReport) -> None:

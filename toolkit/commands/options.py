@@ -12,9 +12,11 @@ from quantize.dred.levels import LEVEL_MAX
 from quantize.dred.policy import BITRATE_MAX
 from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate
 from quantize.near import near
+from toolkit.boards.qemu import check_serial
 from toolkit.codegen.batch import MOST_STEPS
 from toolkit.importers import SHIPPED
 from toolkit.kinds import InputFile, Kind, Name
+from toolkit.link.transport import check_port
 from toolkit.sending import CHUNK_MS, DURATION_MS, Sending, asked_rate
 from toolkit.steps import CLIP, STAGES, Sources
 from toolkit.targets import CLOCK_HZ_MAX, CLOCK_HZ_MIN
@@ -35,6 +37,19 @@ class Voice(Kind):
             hint = near(value, VOICES) or f"; say {', '.join(VOICES)} or a checkpoint of one"
             self.fail(f"{value}: no such file{hint}", param, ctx)
         return str(value)
+
+
+def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
+    """Click's callback that has an option's value checked before the command begins."""
+
+    def callback(
+        _context: click.Context, _option: click.Parameter, value: str | None
+    ) -> str | None:
+        if value is not None:
+            check(value)
+        return value
+
+    return callback
 
 
 target_option: Decorator = click.option(
@@ -127,6 +142,7 @@ port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
+    callback=_checked(check_port),
     help="A flashed board's port, as pyserial names it; an emulated board if left out.",
 )
 clock_option: Decorator = click.option(
@@ -147,6 +163,7 @@ serial_option: Decorator = click.option(
     "--serial",
     metavar="socket|pty|URL",
     default="socket",
+    callback=_checked(check_serial),
     help="What an emulated board's UART is connected to.",
 )
 

@@ -91,13 +91,15 @@ class _RoundTrip:
 class Exchange:
     """The requests and answers of one host on one transport.
 
-    `where` says how far the work has come ("after step 41"), for the line that ends it.
+    `where` says how far the work has come ("after step 41"), for the line that ends it. `clock`
+    returns seconds, from any start; the limits of `times` are held against it.
     """
 
     transport: Transport
     wire: Wire
     times: Timeouts
     where: Callable[[], str]
+    clock: Callable[[], float] = time.monotonic
     counts: LinkCounts = field(default_factory=LinkCounts)
 
     def __post_init__(self) -> None:
@@ -106,7 +108,7 @@ class Exchange:
         # A random start, so that no answer to an earlier program's request looks like ours.
         self._sequence = random.randrange(1 << 16)
         self._round_trips: dict[str, _RoundTrip] = {}
-        self._progress_at = time.monotonic()
+        self._progress_at = self.clock()
         self._heard = 0  # sound frames since the last progress
         self._noise = 0  # damaged ones
         self.echoes = 0  # our own requests coming back
@@ -133,12 +135,12 @@ class Exchange:
         self.counts.bytes_out += len(data)
         request.sends += 1
         request.order = self.counts.sent
-        request.sent_at = time.monotonic()
+        request.sent_at = self.clock()
         request.due = request.expected
 
     def start_clock(self) -> None:
         """Start the clock of `silent_s`: call before the first request after a pause."""
-        self._progress_at = time.monotonic()
+        self._progress_at = self.clock()
         self._heard = self._noise = 0
 
     def wait(self, pending: Collection[Request]) -> tuple[Request, Answer]:
@@ -161,7 +163,7 @@ class Exchange:
             self._check_silence()
             oldest = min(pending, key=lambda request: request.sent_at)
             trip = self._trip(oldest)
-            left = oldest.sent_at + trip.limit(self.times) - time.monotonic()
+            left = oldest.sent_at + trip.limit(self.times) - self.clock()
             if left > 0:
                 self._receive(left)
             else:
@@ -207,7 +209,7 @@ class Exchange:
         return None
 
     def _note_progress(self, request: Request) -> None:
-        now = time.monotonic()
+        now = self.clock()
         trip = self._trip(request)
         if request.sends == 1 and not request.answered:
             # Of a resent request, nobody knows which send was answered.
@@ -232,7 +234,7 @@ class Exchange:
             self.send(request)
 
     def _check_silence(self) -> None:
-        silent = time.monotonic() - self._progress_at
+        silent = self.clock() - self._progress_at
         if silent < self.times.silent_s:
             return
         if self._noise > self._heard:

@@ -12,8 +12,9 @@ Every result that comes back is the one of that step of this session, or LinkErr
 """
 
 import random
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,15 +36,23 @@ class _Step:
 
 
 class Session:
-    """Talks to one board over `transport`; `timeouts` replaces those of wire.toml."""
+    """Talks to one board over `transport`; `timeouts` replaces those of wire.toml.
+
+    They are seconds of `clock`.
+    """
 
     def __init__(
-        self, transport: Transport, *, wire: Wire = WIRE, timeouts: Timeouts | None = None
+        self,
+        transport: Transport,
+        *,
+        wire: Wire = WIRE,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = transport.url
         self._wire = wire
         self._times = timeouts or wire.timeouts
-        self._exchange = Exchange(transport, wire, self._times, self._where)
+        self._exchange = Exchange(transport, wire, self._times, self._where, clock)
         self._board: Board | None = None
         self._number = 0  # of the open session
         self._usable = False  # its steps' results have all been given out, or will be

@@ -11,6 +11,7 @@ import socket
 import time
 from types import TracebackType
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import serial
 
@@ -113,6 +114,28 @@ def open_port(url: str, *, baud: int = 115200, wait_s: float = 0.0) -> SerialTra
         return SerialTransport(url, port)
 
 
+def check_port(url: str) -> None:
+    """Refuse a port that cannot be opened, before anything is built for it. Raises LinkError.
+
+    A device is opened and closed. Of a URL, scheme, form and host must be right, but nothing
+    connects: a server may take one caller only.
+    """
+    if "://" not in url:
+        open_port(url).close()
+        return
+    try:
+        port = serial.serial_for_url(url, do_not_open=True)
+        scheme = url.split("://")[0].lower()
+        if scheme in ("socket", "rfc2217"):
+            split = urlsplit(url)
+            if not split.hostname or not split.port:
+                raise ValueError(f"it needs a host and a number: {scheme}://HOST:PORT")
+            port.from_url(url)  # its options
+            socket.getaddrinfo(split.hostname, split.port)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LinkError(f"{url}: {_explain(url, error)}") from error
+
+
 def _causes(error: BaseException) -> list[BaseException]:
     """The error and those that it was raised from: pyserial wraps the system's."""
     found: list[BaseException] = []
@@ -147,6 +170,6 @@ def _explain(url: str, error: BaseException) -> str:
         return "the port is taken by another program"
     if number in (errno.ENOTTY, errno.EINVAL, errno.EIO) or "configure port" in str(error):
         return "this is no serial port"
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | TypeError | KeyError):
         return f"not a port that pyserial knows ({error})"
     return f"cannot open the port ({error})"

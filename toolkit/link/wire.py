@@ -98,6 +98,7 @@ class Timeouts:
     """All times of the host in seconds; their meaning is in wire.toml."""
 
     write_s: float
+    open_s: float
     hello_s: float
     hello_retry_s: float
     resend_first_s: float
