@@ -39,7 +39,7 @@ set_target_properties(firmware PROPERTIES SUFFIX ".elf" LINK_DEPENDS "${DREDKIT_
 target_include_directories(firmware PRIVATE ${port} ${baremetal})
 target_compile_options(firmware PRIVATE
   ${DREDKIT_CPU_FLAGS} -ffunction-sections -fdata-sections -fno-common
-  # Stack use of each function and who calls whom: read by toolkit/callgraph.py.
+  # Stack use of each function and who calls whom: read by toolkit/device/build/callgraph.py.
   -fstack-usage -fcallgraph-info=su)
 target_link_options(firmware PRIVATE
   ${DREDKIT_CPU_FLAGS} -nostartfiles -static "-T${DREDKIT_BOARD}/link.ld"

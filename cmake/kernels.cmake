@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The network kernels: firmware/nn/*.c, and of each kernel the file in the first of the folders
-# `isas` of firmware/nn that has one: toolkit/isas.py has the order, board.cmake tells it.
+# The network kernels: firmware/dredkit/nn/*.c, and of each kernel the file in the first of the folders
+# `isas` of firmware/dredkit/nn that has one: toolkit/targets/isas.py has the order, board.cmake tells it.
 function(dredkit_kernels result isas)
   set(nn "${CMAKE_SOURCE_DIR}/firmware/nn")
   file(GLOB chosen CONFIGURE_DEPENDS "${nn}/*.c")

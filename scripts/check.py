@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.stand_in import stand_in, stand_in_receiver
-from toolkit.build import write_board_files
 from toolkit.codegen.generate import GENERATED, generate
-from toolkit.isas import ISAS
-from toolkit.targets import GIC_SYSTEMS, Target, load_target
+from toolkit.device.build.build import write_board_files
+from toolkit.targets.isas import ISAS
+from toolkit.targets.target import GIC_SYSTEMS, Target, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76", "virt-a7")
 TABLES = ("_weights.c", "_tables.c", "_model.c")
-DECODER = "firmware/decoder/"
+DECODER = "firmware/dredkit/codec/"
 RECEIVER = "receiver"  # folder of the receiver's generated code
 SHELL = ("run", ".ci/run", "scripts/lock")
 # Whose first or second line says under which licence they are.
@@ -107,7 +107,7 @@ def clang_tidy() -> tuple[bool, str]:
 def is_of_board(name: str, board: Target) -> bool:
     """Is this C file compiled for the board only?"""
     path = Path(name)
-    if path.parent == Path("firmware/nn") / board.isa:
+    if path.parent == Path("firmware/dredkit/nn") / board.isa:
         return True
     if path.stem.endswith(f"_{ISAS[board.isa].suffix}"):
         return True

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from toolkit.cli import group
-from toolkit.paths import DATA
+from toolkit.common.paths import DATA
 
 FILE = DATA / "help.txt"
 WIDTH = 80

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from toolkit.elf import symbols
-from toolkit.paths import BUILD
+from toolkit.common.paths import BUILD
+from toolkit.device.build.elf import symbols
 
 ROOT = Path(__file__).resolve().parent.parent
 UPSTREAM = Path(os.environ.get("DREDKIT_UPSTREAM") or ROOT.parent / "shared" / "opus-1.6")

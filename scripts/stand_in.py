@@ -4,16 +4,16 @@
 import numpy as np
 import numpy.typing as npt
 
-from quantize import topologies
-from quantize.decoder import DecoderModel
-from quantize.dred.redundancy import DecoderNetworks
+from quantize.codec.receiver_model import DecoderModel
+from quantize.codec.redundancy import DecoderNetworks
+from quantize.codec.sender import EncoderModel
 from quantize.dred.tables import LATENTS, LEVELS, STATES, EntropyTables
-from quantize.encoder import EncoderModel
-from quantize.graph import Graph
-from quantize.model import QuantisedModel
-from quantize.quantizer import quantise
-from quantize.vocoder.lpcnet_quantise import quantise_lpcnet
-from quantize.weights import Weights
+from quantize.nn import topologies
+from quantize.nn.graph import Graph
+from quantize.nn.model import QuantisedModel
+from quantize.nn.quantizer import quantise
+from quantize.nn.weights import Weights
+from quantize.vocoder.lpcnet.quantise import quantise_lpcnet
 
 
 def stand_in() -> EncoderModel:

@@ -5,7 +5,7 @@ A command's module is imported only when that command runs: what only a few comm
 torch, need not be there for the others.
 """
 
-from toolkit import interrupts
+from toolkit.common import interrupts
 
 with interrupts.ending_at_once():
     import atexit
@@ -19,11 +19,11 @@ with interrupts.ending_at_once():
     import click
 
     from quantize.errors import InputError
-    from toolkit.console import err
-    from toolkit.errors import DredkitError, exit_code, plain_errors
-    from toolkit.outcome import forget_old
-    from toolkit.paths import find_own_tools
-    from toolkit.usage import SuggestingGroup, is_help, usage_line
+    from toolkit.commands.shared.usage import SuggestingGroup, is_help, usage_line
+    from toolkit.common.console import err
+    from toolkit.common.errors import DredkitError, exit_code, plain_errors
+    from toolkit.common.outcome import forget_old
+    from toolkit.common.paths import find_own_tools
 
 # Packages that only some commands import, and the set of ./run setup that brings each.
 SETS = {"torch": "train", "ai_edge_litert": "export"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""DRED's bitstream in integers: normative for firmware/dred, which equals it to the last bit.
+"""DRED's bitstream in integers: normative for firmware/dredkit/dred, which equals it to the last bit.
 
 tables.py      the entropy tables of a model, per level
 levels.py      which level a chunk has; latents to symbols and back

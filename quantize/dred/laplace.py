@@ -14,7 +14,7 @@ from quantize.errors import PayloadError
 
 GROUP: Final = 7  # this symbol of a magnitude means: seven more, and go on
 SYMBOL_MAX: Final = 32767
-SHORT: Final = -10  # DK_ERR_SHORT of firmware/include/dredkit/status.h
+SHORT: Final = -10  # DK_ERR_SHORT of firmware/dredkit/include/dredkit/status.h
 SYMBOL: Final = -11  # DK_ERR_SYMBOL
 _ONE: Final = 1 << 15
 

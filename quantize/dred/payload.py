@@ -36,7 +36,7 @@ MIN_BYTES: Final = 8  # libopus does not try with less
 MAX_CHUNKS: Final = 26  # 1.04 s
 OFFSET_MAX: Final = 16  # units of 2.5 ms
 OFFSET_MIN: Final = OFFSET_MAX - (256 * 32 - 1)
-LENGTH: Final = -9  # DK_ERR_LENGTH of firmware/include/dredkit/status.h
+LENGTH: Final = -9  # DK_ERR_LENGTH of firmware/dredkit/include/dredkit/status.h
 _LAST_BITS: Final = 7
 _Q0_WITHOUT_QMAX: Final = 14  # from this q0 on there is no level between q0 and 15
 

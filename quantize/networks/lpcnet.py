@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from quantize.errors import InputError
-from quantize.features import FEATURES, MAX_PERIOD, MIN_PERIOD, PITCH
+from quantize.features.floats import FEATURES, MAX_PERIOD, MIN_PERIOD, PITCH
 
 FRAME = 160
 BEFORE, AFTER = 3, 1  # frames that the conditioning of a frame looks back and ahead

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import expit
 
-from quantize.features import lpc_from_cepstrum
+from quantize.features.floats import lpc_from_cepstrum
 from quantize.networks.lpcnet import AFTER, BEFORE, CODES, FRAME, LPC_ORDER, Lpcnet
 
 F32 = NDArray[np.float32]

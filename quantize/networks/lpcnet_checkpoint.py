@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quantize.errors import InputError
+from quantize.files.tensor_file import read_tensor_file
 from quantize.networks.lpcnet import AFTER, BEFORE, CODES, INPUTS, Lpcnet, Sizes
 from quantize.networks.lpcnet_batch import Variant
-from quantize.tensorfile import read_tensor_file
-from quantize.train.tensors import read_tensors, write_tensors
+from quantize.networks.tensors import read_tensors, write_tensors
 
 _VARIANT = "variant"  # a note of the file, as JSON; absent where it is ours
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from quantize.features import lpc_from_cepstrum
+from quantize.features.floats import lpc_from_cepstrum
 from quantize.networks.lpcnet import AFTER, BEFORE, CODES, FRAME, LPC_ORDER, Lpcnet
 
 F32 = NDArray[np.float32]

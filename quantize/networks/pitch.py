@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from quantize.networks.layers import Layer, dense, gru
-from quantize.topologies import IF_FEATURES, LAGS, PITCH_CLASSES
+from quantize.nn.topologies import IF_FEATURES, LAGS, PITCH_CLASSES
 
 _HIDDEN = 64
 _CHANNELS = 4

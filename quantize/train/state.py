@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from quantize.errors import InputError
-from quantize.files import write_whole
+from quantize.files.write import write_whole
 
 _MASKS = ("mask", "mask_b")  # tensors of zeros and ones: which weights are kept
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.errors import InputError
-from quantize.fixed.features import FRAME
+from quantize.features.integers import FRAME
 
 AROUND: Final = FRAME  # samples to each side that a join is compared with
 

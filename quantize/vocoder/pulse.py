@@ -4,7 +4,7 @@
 Each half of a frame has its own predictor and gain, from features interpolated to its middle. The
 excitation is a pulse for each pitch period below a cut-off that rises with the voicing, and noise
 above it that swells around the pulses. What was heard goes on ringing in the filter, and the pulses
-go on from the last peak of its residual. firmware/vocoder/pulse.c does the same to the last bit.
+go on from the last peak of its residual. firmware/dredkit/vocoder/pulse.c does the same to the last bit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from quantize.fixed.scalar import EXP_FRAC, LOG_FRAC, Ints, exp2, rounded
+from quantize.dsp.scalar import EXP_FRAC, LOG_FRAC, Ints, exp2, rounded
 from quantize.vocoder import synthesis
 from quantize.vocoder.synthesis import CORRELATION, FRAME, ORDER, PITCH, TAP_FRAC
 

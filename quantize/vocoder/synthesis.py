@@ -3,7 +3,7 @@
 
 Features are int16 Q10, as they leave the decoder. They come from the network, so any int16 may
 stand anywhere: `clamped` brings them to what a signal can have, and nothing below overflows even
-without it. firmware/vocoder/synthesis.c does the same to the last bit.
+without it. firmware/dredkit/vocoder/synthesis.c does the same to the last bit.
 
 The signal of a voice is the pre-emphasised PCM in whole steps, int16, saturated: no predictor can
 make it overflow. Rounding it adds a twelfth of a squared step to the excitation, a tenth of what
@@ -16,12 +16,9 @@ from typing import Final
 
 import numpy as np
 
-from quantize.fixed.features import FEATURE_FRAC, FEATURES, FRAME
-from quantize.fixed.lpc import LPC_FRAC, ORDER, levinson_and_error, scaled_autocorrelation
-from quantize.fixed.pitch import PITCH_FRAC
-from quantize.fixed.pitch import period as period_of_octaves
-from quantize.fixed.scalar import LOG_FRAC, Ints, exp2, log2, rounded, shifted
-from quantize.fixed.spectrum import (
+from quantize.dsp.lpc import LPC_FRAC, ORDER, levinson_and_error, scaled_autocorrelation
+from quantize.dsp.scalar import LOG_FRAC, Ints, exp2, log2, rounded, shifted
+from quantize.dsp.spectrum import (
     BANDS,
     DCT_COSINES,
     DCT_FIRST,
@@ -29,6 +26,9 @@ from quantize.fixed.spectrum import (
     LOG_START,
     PREEMPHASIS,
 )
+from quantize.features.integers import FEATURE_FRAC, FEATURES, FRAME
+from quantize.features.pitch import PITCH_FRAC
+from quantize.features.pitch import period as period_of_octaves
 
 __all__ = ["FEATURES", "FEATURE_FRAC", "FRAME", "ORDER"]
 

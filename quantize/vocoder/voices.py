@@ -3,9 +3,9 @@
 
 from typing import Final, Literal
 
-from quantize.receiver import Voice
-from quantize.vocoder.lpcnet import LpcnetVoice
-from quantize.vocoder.lpcnet_model import LpcnetModel
+from quantize.codec.receiver import Voice
+from quantize.vocoder.lpcnet.model import LpcnetModel
+from quantize.vocoder.lpcnet.speak import LpcnetVoice
 from quantize.vocoder.pulse import Pulse
 
 VoiceModel = LpcnetModel | Literal["pulse"]
@@ -14,7 +14,7 @@ _PULSE: Final = b"dredkit-pulse-1"  # in a receiver's file
 
 
 def voice_name(model: VoiceModel) -> str:
-    """Name of the voice: that of its C files in firmware/vocoder, too."""
+    """Name of the voice: that of its C files in firmware/dredkit/vocoder, too."""
     return "pulse" if model == "pulse" else "lpcnet"
 
 

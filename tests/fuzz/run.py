@@ -22,9 +22,9 @@ import numpy as np
 from quantize.dred.payload import MAX_BYTES, Header, write_symbols
 from quantize.dred.tables import DEADZONE, DECAY, P_ZERO, SCALE, EntropyTables
 from quantize.errors import InputError
-from tests.dred_native import SOURCES
-from toolkit.codegen.stats import entropy_source
-from toolkit.paths import BUILD, ROOT
+from tests.support.dred_native import SOURCES
+from toolkit.codegen.constants.stats import entropy_source
+from toolkit.common.paths import BUILD, ROOT
 
 SEEDS = 200
 SANITIZE = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]

@@ -3,11 +3,11 @@
 
 from pathlib import Path
 
-from quantize.files import write_whole
-from toolkit.isas import chain
-from toolkit.paths import ROOT
-from toolkit.placement import placed_in, section_name
-from toolkit.targets import FLASH_SECTIONS, RAM_SECTIONS, Memory, Target
+from quantize.files.write import write_whole
+from toolkit.common.paths import ROOT
+from toolkit.targets.isas import chain
+from toolkit.targets.placement import placed_in, section_name
+from toolkit.targets.target import FLASH_SECTIONS, RAM_SECTIONS, Memory, Target
 
 TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What joins generated networks to the serial server: sizes, names, the model's hash."""
 
-from quantize.model import QuantisedModel
-from toolkit.codegen.arena import c_type
-from toolkit.codegen.tables import BANNER
-from toolkit.stage import HASH_BYTES, Stage
+from quantize.nn.model import QuantisedModel
+from toolkit.codegen.network.arena import c_type
+from toolkit.codegen.network.tables import BANNER
+from toolkit.stages.stage import HASH_BYTES, Stage
 
 
 def engine_sizes(stage: Stage, target: str) -> str:
@@ -29,7 +29,7 @@ def encoder_config(stage: Stage) -> str:
 
 
 def vocoder_config(voice: str) -> str:
-    """Return vocoder_config.h: which of firmware/vocoder the receiver calls `dk_vocoder`."""
+    """Return vocoder_config.h: which of firmware/dredkit/vocoder the receiver calls `dk_vocoder`."""
     names = "".join(f"#define dk_vocoder{n} dk_{voice}{n}\n" for n in ("", "_begin", "_frame"))
     return (
         f"{BANNER}#ifndef DREDKIT_VOCODER_CONFIG_H\n#define DREDKIT_VOCODER_CONFIG_H\n\n"

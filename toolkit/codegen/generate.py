@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quantize.encoder import FRAMES_PER_STEP
-from quantize.files import write_whole
-from quantize.graph import repeats
-from quantize.model import QuantisedMatrix, QuantisedModel
-from quantize.run import output_frac
+from quantize.codec.sender import FRAMES_PER_STEP
+from quantize.files.write import write_whole
+from quantize.nn.graph import repeats
+from quantize.nn.model import QuantisedMatrix, QuantisedModel
+from quantize.nn.run import output_frac
+from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
 from quantize.vocoder.voices import voice_name
-from quantize.weights import BLOCK_COLS, BLOCK_ROWS
-from toolkit.codegen.arena import plan
+from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
     decoder_cmake,
     encoder_config,
@@ -28,16 +28,16 @@ from toolkit.codegen.engine import (
     vocoder_config,
 )
 from toolkit.codegen.memories import memory_reads, placed
-from toolkit.codegen.packing import table_bytes
-from toolkit.codegen.reads import reads_of
-from toolkit.codegen.stats import entropy_source
-from toolkit.codegen.step import step_header, step_source
-from toolkit.codegen.tables import weight_header, weight_tables
-from toolkit.codegen.voice import sample_layers, voice_files
+from toolkit.codegen.network.arena import plan
+from toolkit.codegen.network.reads import reads_of
+from toolkit.codegen.network.step import step_header, step_source
+from toolkit.codegen.network.tables import weight_header, weight_tables
+from toolkit.codegen.packing.pack import table_bytes
+from toolkit.codegen.voice.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
-from toolkit.placement import WAIT_ESTIMATE, section_of
-from toolkit.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
-from toolkit.targets import Target
+from toolkit.stages.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
+from toolkit.targets.placement import WAIT_ESTIMATE, section_of
+from toolkit.targets.target import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"

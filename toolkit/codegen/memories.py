@@ -4,8 +4,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from toolkit.placement import memory_of, wait_cycles
-from toolkit.targets import Target
+from toolkit.targets.placement import memory_of, wait_cycles
+from toolkit.targets.target import Target
 
 Layers = list[dict[str, Any]]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""dredkit_wire.h from toolkit/link/wire.toml: numbers, structs, and byte-wise packing.
+"""dredkit_wire.h from toolkit/common/wire.toml: numbers, structs, and byte-wise packing.
 
 Use: python -m toolkit.codegen.wire OUTPUT.h
 """
@@ -7,14 +7,14 @@ Use: python -m toolkit.codegen.wire OUTPUT.h
 import sys
 from pathlib import Path
 
-from quantize.files import write_whole
-from toolkit.codegen.tables import END_EXTERN_C, EXTERN_C
-from toolkit.link.wire import WIRE, Field, Message, Wire
+from quantize.files.write import write_whole
+from toolkit.codegen.network.tables import END_EXTERN_C, EXTERN_C
+from toolkit.common.wire import WIRE, Field, Message, Wire
 
 _HEAD = (
     """\
 // SPDX-License-Identifier: BSD-3-Clause
-// Generated from toolkit/link/wire.toml by toolkit/codegen/wire.py: change it there.
+// Generated from toolkit/common/wire.toml by toolkit/codegen/wire.py: change it there.
 #ifndef DREDKIT_WIRE_H
 #define DREDKIT_WIRE_H
 

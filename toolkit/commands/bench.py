@@ -6,27 +6,27 @@ from typing import Any
 
 import click
 
-from quantize.files import remove_old, write_whole
-from toolkit.commands import options
-from toolkit.commands.bench_table import bench_table, figures_table
-from toolkit.commands.run import ready_stage
-from toolkit.commands.taken import PORTS, Forms, check_stage, refuse_ignored
-from toolkit.console import emit_json, err, json_option
-from toolkit.cycles.estimate import check_countable
-from toolkit.errors import CheckFailed, InputError
-from toolkit.figures import OPUS, Figure, check_against, figures, read_figures
-from toolkit.goals import TABLE, table
-from toolkit.kinds import InputFile, OutputFile
-from toolkit.measure import measure, measure_figure
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.places import latest_path
+from quantize.files.write import remove_old, write_whole
+from toolkit.commands.shared import options
+from toolkit.commands.shared.bench_table import bench_table, figures_table
+from toolkit.commands.shared.kinds import InputFile, OutputFile
+from toolkit.commands.shared.run import ready_stage
+from toolkit.commands.shared.taken import PORTS, Forms, check_stage, refuse_ignored
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import CheckFailed, InputError
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.common.places import latest_path
+from toolkit.measure.bench.figures import OPUS, Figure, check_against, figures, read_figures
+from toolkit.measure.bench.goals import TABLE, table
+from toolkit.measure.bench.measure import measure, measure_figure
+from toolkit.measure.bench.shipped import opus_folder
+from toolkit.measure.cycles.estimate import check_countable
+from toolkit.models.quantise import Sources
 from toolkit.report.bench_plot import write_plot
-from toolkit.sending import Sending
-from toolkit.shipped import opus_folder
-from toolkit.stage import load_quantised
-from toolkit.steps import Sources
-from toolkit.targets import load_target
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import load_quantised
+from toolkit.targets.target import load_target
 
 _FORMS: Forms = {
     "--all": ("write",),

@@ -7,15 +7,20 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
 from toolkit.codegen.generate import GENERATED, MANIFEST
-from toolkit.commands import options
-from toolkit.commands.taken import Forms, refuse_ignored
-from toolkit.console import emit_json, err, json_option
-from toolkit.errors import InputError
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.targets import Target, load_target
+from toolkit.commands.shared import options
+from toolkit.commands.shared.taken import Forms, refuse_ignored
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import InputError
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.device.build.build import (
+    BuildResult,
+    build_firmware,
+    build_host_library,
+    build_host_server,
+)
+from toolkit.targets.target import Target, load_target
 
 _FORMS: Forms = {"a board": (), "--target host": ("sanitize",)}
 

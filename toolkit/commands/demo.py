@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from quantize.encoder import HEARD_RATE
-from toolkit.commands import options
-from toolkit.commands.run import conclude, verify_on_board
-from toolkit.console import err, json_option
-from toolkit.kinds import Folder
-from toolkit.outcome import Telling
-from toolkit.places import DEMO, PAGE, SENDER
+from quantize.codec.sender import HEARD_RATE
+from toolkit.commands.shared import options
+from toolkit.commands.shared.kinds import Folder
+from toolkit.commands.shared.run import conclude, verify_on_board
+from toolkit.common.console import err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.common.places import DEMO, PAGE, SENDER
+from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
 from toolkit.report import write_verification
-from toolkit.roundtrip import receiver_inputs, sender_facts, sent_by
-from toolkit.sending import Sending
-from toolkit.stage import DecoderStage, EncoderStage
-from toolkit.steps import Sources, quantise_decoder, quantise_encoder
-from toolkit.targets import load_target
+from toolkit.report.roundtrip import receiver_inputs, sender_facts, sent_by
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import DecoderStage, EncoderStage
+from toolkit.targets.target import load_target
 
 BOARD = "mps3-an547"
 

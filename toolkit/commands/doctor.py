@@ -9,10 +9,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from toolkit.console import emit_json, err, json_option
-from toolkit.doctor import Finding, examine, mends, read_tools
-from toolkit.errors import ToolError
-from toolkit.outcome import Telling
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.doctor import Finding, examine, mends, read_tools
+from toolkit.common.errors import ToolError
+from toolkit.common.outcome import Telling
 
 _COLOURS = {"ok": "green", "missing": "red", "old": "yellow"}
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from quantize.files import write_whole
-from quantize.litert import cross_check, export
-from quantize.model import QuantisedModel
-from toolkit.console import emit_json, err, json_option
-from toolkit.errors import CheckFailed
-from toolkit.kinds import InputFile, OutputFile
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.steps import CLIP, fixed_inputs
+from quantize.files.write import write_whole
+from quantize.litert.export import cross_check, export
+from quantize.nn.model import QuantisedModel
+from toolkit.commands.shared.kinds import InputFile, OutputFile
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import CheckFailed
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.models.quantise import CLIP, fixed_inputs
 
 
 @click.command("export", cls=Telling)

@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
-from toolkit.boards.gdb import FlashReport
-from toolkit.boards.probe import flash_probe
-from toolkit.boards.qemu import QemuBoard
-from toolkit.commands.taken import Forms, refuse_ignored
-from toolkit.console import emit_json, err, json_option
-from toolkit.elf import build_id
-from toolkit.errors import BoardError, InputError
-from toolkit.kinds import InputFile
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.targets import Target, load_target
+from toolkit.commands.shared.kinds import InputFile
+from toolkit.commands.shared.taken import Forms, refuse_ignored
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import BoardError, InputError
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.device.boards.gdb import FlashReport
+from toolkit.device.boards.probe import flash_probe
+from toolkit.device.boards.qemu import QemuBoard
+from toolkit.device.build.elf import build_id
+from toolkit.targets.target import Target, load_target
 
 _FORMS: Forms = {"--server": (), "an emulated board (without --server)": ("port", "check")}
 POLL = 0.5  # seconds between looks at whether the emulator still runs

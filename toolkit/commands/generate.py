@@ -9,16 +9,16 @@ from rich import box
 from rich.table import Table
 
 from toolkit.codegen.generate import generate
-from toolkit.commands import options
-from toolkit.commands.taken import check_stage
-from toolkit.console import emit_json, err, json_option
-from toolkit.kinds import InputFile
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.placement import WAIT_ESTIMATE
-from toolkit.sending import Sending
-from toolkit.stage import load_quantised, stage_of
-from toolkit.targets import load_target
+from toolkit.commands.shared import options
+from toolkit.commands.shared.kinds import InputFile
+from toolkit.commands.shared.taken import check_stage
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import load_quantised, stage_of
+from toolkit.targets.placement import WAIT_ESTIMATE
+from toolkit.targets.target import load_target
 
 
 @click.command("generate", cls=Telling)

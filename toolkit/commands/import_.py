@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from toolkit.console import emit_json, err, json_option
-from toolkit.errors import InputError
-from toolkit.importers import TORCH_SUFFIXES
-from toolkit.importers.checkpoint import write_checkpoint
-from toolkit.importers.release import NETWORKS, Release, read_release
-from toolkit.kinds import OutputFile
-from toolkit.outcome import Telling
+from toolkit.commands.shared.kinds import OutputFile
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import InputError
+from toolkit.common.outcome import Telling
+from toolkit.models.importers import TORCH_SUFFIXES
+from toolkit.models.importers.checkpoint import write_checkpoint
+from toolkit.models.importers.release import NETWORKS, Release, read_release
 
 
 @click.command("import", cls=Telling)
@@ -62,7 +62,7 @@ def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> Non
 def _import_lpcnet(path: Path, output: Path, json_to: str | None) -> None:
     from quantize.networks.lpcnet_batch import Variant  # these need torch
     from quantize.networks.lpcnet_checkpoint import save_lpcnet
-    from toolkit.importers import lpcnet_torch
+    from toolkit.models.importers import lpcnet_torch
 
     found = lpcnet_torch.read_lpcnet_torch(path)
     note = json.dumps(found.source)

@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from quantize.calibrate import LayerReport
+from quantize.nn.calibrate import LayerReport
 from toolkit.codegen.generate import describe
-from toolkit.commands import options
-from toolkit.commands.taken import check_stage
-from toolkit.console import emit_json, err, json_option
-from toolkit.kinds import InputFile, OutputFile
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.stage import stage_of
-from toolkit.steps import CLIP, Sources, quantise_stage
-from toolkit.targets import load_target
+from toolkit.commands.shared import options
+from toolkit.commands.shared.kinds import InputFile, OutputFile
+from toolkit.commands.shared.taken import check_stage
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.models.quantise import CLIP, Sources, quantise_stage
+from toolkit.stages.stage import stage_of
+from toolkit.targets.target import load_target
 
 
 @click.command("quantize", cls=Telling)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from toolkit.console import emit_json, err, json_option
-from toolkit.kinds import OutputFile
-from toolkit.outcome import Telling
-from toolkit.places import JUNIT, PAGE
+from toolkit.commands.shared.kinds import OutputFile
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.common.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
 from toolkit.report.page import write_page
 from toolkit.report.record import load_record

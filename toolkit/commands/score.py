@@ -11,17 +11,17 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from quantize.features import SAMPLE_RATE
-from toolkit.audio import write_wav
-from toolkit.commands.taken import refuse_ignored
+from quantize.features.floats import SAMPLE_RATE
+from toolkit.commands.shared.kinds import Folder, InputFile, Name
+from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.commands.train import CHECKPOINTS, data_option
-from toolkit.console import emit_json, err, json_option
-from toolkit.kinds import Folder, InputFile, Name
-from toolkit.outcome import Telling
-from toolkit.scoring import table
-from toolkit.scoring.metrics import Metrics, require
-from toolkit.scoring.utterances import Utterance, held_out
-from toolkit.scoring.voices import VOICES, Weights, beside, read_weights, speak
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.speech.audio import write_wav
+from toolkit.verify.scoring import table
+from toolkit.verify.scoring.metrics import Metrics, require
+from toolkit.verify.scoring.utterances import Utterance, held_out
+from toolkit.verify.scoring.voices import VOICES, Weights, beside, read_weights, speak
 
 _TRAINED = ("float", "integer")
 _SPOKEN = "--voice float or integer"

@@ -9,24 +9,24 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
+from quantize.codec.sender import EncoderModel
 from quantize.dred.tables import EntropyTables
-from quantize.encoder import EncoderModel
-from toolkit.audio import read_speech
-from toolkit.commands import options
-from toolkit.commands.taken import Forms, refuse_ignored
-from toolkit.console import emit_json, err, json_option
-from toolkit.errors import InputError
-from toolkit.extension import DRAFTS, LIBOPUS_1_6, Framing
-from toolkit.importers.entropy import read_tables
-from toolkit.kinds import SEED_MAX, InputFile, OutputFile
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.simulate.bitfile import read_bitfile, write_bitfile
-from toolkit.simulate.codec import BITRATE_MAX, BITRATE_MIN
-from toolkit.simulate.receiver import Received, lose, read_stream, survival
-from toolkit.simulate.sender import send
-from toolkit.stage import load_quantised
-from toolkit.steps import Sources, quantise_encoder
+from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, Framing
+from toolkit.call.bitfile import read_bitfile, write_bitfile
+from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
+from toolkit.call.receiver import Received, lose, read_stream, survival
+from toolkit.call.sender import send
+from toolkit.commands.shared import options
+from toolkit.commands.shared.kinds import SEED_MAX, InputFile, OutputFile
+from toolkit.commands.shared.taken import Forms, refuse_ignored
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import InputError
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.models.importers.entropy import read_tables
+from toolkit.models.quantise import Sources, quantise_encoder
+from toolkit.speech.audio import read_speech
+from toolkit.stages.stage import load_quantised
 
 UNIT_MS: Final = 2.5
 _SENDERS: Final = {10: "libopus 1.5"}  # of wire versions that are not read

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from rich.progress import Progress
 
 from quantize import integer
-from quantize.decoder import DecoderModel
-from quantize.files import write_whole
-from toolkit.audio import write_wav
-from toolkit.commands import options
-from toolkit.commands.receiving import receiver_stage
-from toolkit.commands.taken import (
+from quantize.codec.receiver_model import DecoderModel
+from quantize.files.write import write_whole
+from toolkit.commands.shared import options
+from toolkit.commands.shared.kinds import InputFile, Name, OutputFile, Span
+from toolkit.commands.shared.receiving import receiver_stage
+from toolkit.commands.shared.taken import (
     MODELS,
     PORTS,
     RATE,
@@ -25,18 +25,18 @@ from toolkit.commands.taken import (
     kind_of,
     refuse_ignored,
 )
-from toolkit.compare import split_trace
-from toolkit.console import emit_json, err, json_option
-from toolkit.errors import InputError
-from toolkit.kinds import InputFile, Name, OutputFile, Span
-from toolkit.outcome import Telling
-from toolkit.paths import BUILD
-from toolkit.pipeline import connected, prepare
-from toolkit.sending import Sending
-from toolkit.stage import HASH_BYTES, Stage, load_quantised, stage_of
-from toolkit.steps import fixed_inputs
-from toolkit.stream import stream
-from toolkit.targets import load_target
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import InputError
+from toolkit.common.outcome import Telling
+from toolkit.common.paths import BUILD
+from toolkit.device.pipeline import connected, prepare
+from toolkit.device.stream import stream
+from toolkit.models.quantise import fixed_inputs
+from toolkit.speech.audio import write_wav
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import HASH_BYTES, Stage, load_quantised, stage_of
+from toolkit.targets.target import load_target
+from toolkit.verify.compare import split_trace
 
 _MODELS = {role: BUILD / f"{role}.dkq" for role in ("encoder", "decoder")}
 

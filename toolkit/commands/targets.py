@@ -6,9 +6,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from toolkit.console import emit_json, err, json_option
-from toolkit.outcome import Telling
-from toolkit.targets import Target, load_target, target_names
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.targets.target import Target, load_target, target_names
 
 
 @click.command("targets", cls=Telling)

@@ -20,22 +20,27 @@ from rich.table import Table
 
 import quantize
 from quantize.errors import InputError
+from quantize.features.pitch_inputs import pitch_inputs
 from quantize.near import near
 from quantize.networks.lpcnet import PRESETS
-from quantize.pitch_inputs import pitch_inputs
-from quantize.train import lpcnet, pitch, pitch_score, rdovae, rdovae_score
-from quantize.train.data import Sampler, load_features
-from quantize.train.lpcnet_data import SpeechSampler, load_speech
+from quantize.networks.tensors import write_tensors
+from quantize.train.lpcnet import loop as lpcnet
+from quantize.train.lpcnet import score as lpcnet_score
+from quantize.train.lpcnet.data import SpeechSampler, load_speech
+from quantize.train.pitch import loop as pitch
+from quantize.train.pitch import score as pitch_score
+from quantize.train.rdovae import loop as rdovae
+from quantize.train.rdovae import score as rdovae_score
+from quantize.train.recordings import Sampler, load_features
 from quantize.train.state import save_packed
-from quantize.train.tensors import write_tensors
-from quantize.vocoder import lpcnet_score
-from toolkit import kokoro, speechdata
-from toolkit.commands.options import Decorator
-from toolkit.commands.taken import Forms, refuse_ignored
-from toolkit.console import emit_json, err, json_option
-from toolkit.kinds import STEPS_MAX, Folder, Name, OutputFile, Real
-from toolkit.outcome import Telling
-from toolkit.usage import SuggestingGroup
+from toolkit.commands.shared.kinds import STEPS_MAX, Folder, Name, OutputFile, Real
+from toolkit.commands.shared.options import Decorator
+from toolkit.commands.shared.taken import Forms, refuse_ignored
+from toolkit.commands.shared.usage import SuggestingGroup
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.outcome import Telling
+from toolkit.speech import kokoro
+from toolkit.speech import recordings as speechdata
 
 BATCH_MAX = 65_536
 WORKERS_MAX = 256

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import click
 
-from toolkit.budget import clock_of
-from toolkit.commands import options
-from toolkit.commands.run import conclude, ready_stage, verify_on_board
-from toolkit.commands.taken import PORTS, check_stage, refuse_ignored
-from toolkit.console import json_option
-from toolkit.cycles.estimate import check_countable
-from toolkit.kinds import Folder, OutputFile
-from toolkit.outcome import Telling
-from toolkit.places import verify_folder
-from toolkit.sending import Sending
-from toolkit.stage import load_quantised
-from toolkit.steps import Sources, fixed_inputs
-from toolkit.targets import load_target
+from toolkit.commands.shared import options
+from toolkit.commands.shared.kinds import Folder, OutputFile
+from toolkit.commands.shared.run import conclude, ready_stage, verify_on_board
+from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
+from toolkit.common.console import json_option
+from toolkit.common.outcome import Telling
+from toolkit.common.places import verify_folder
+from toolkit.measure.budget import clock_of
+from toolkit.measure.cycles.estimate import check_countable
+from toolkit.models.quantise import Sources, fixed_inputs
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import load_quantised
+from toolkit.targets.target import load_target
 
 
 @click.command("verify", cls=Telling)

@@ -10,13 +10,13 @@ index.html   the page, built from the first two files alone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.places import JUNIT, PAGE
+from toolkit.common.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
 from toolkit.report.page import write_page
 from toolkit.report.record import Record, save_record
 
 if TYPE_CHECKING:
-    from toolkit.verify import Verification
+    from toolkit.verify.verify import Verification
 
 __all__ = ["JUNIT", "PAGE", "write_report", "write_verification"]
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from quantize.files import write_whole
+from quantize.files.write import write_whole
 
 _WIDTH = 960  # of everything, in units of the picture
 _LEFT, _RIGHT = 150, 110  # for names and figures

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.receiver import FADE, STEP
+from quantize.codec.receiver import FADE, STEP
 from quantize.vocoder.join import join as measured
 
 Int16s = npt.NDArray[np.int16]

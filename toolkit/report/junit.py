@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from quantize.files import write_whole
-from toolkit.report.checks import checks
+from quantize.files.write import write_whole
 from toolkit.report.text import fit_text
+from toolkit.verify.checks import checks
 
 
 def write_junit(facts: Mapping[str, Any], path: Path) -> None:

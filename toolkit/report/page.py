@@ -11,10 +11,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from quantize.files import write_whole
-from toolkit.budget import STEP_SECONDS, Budget
+from quantize.files.write import write_whole
+from toolkit.measure.budget import STEP_SECONDS, Budget
 from toolkit.report.bench_plot import bench_svg
-from toolkit.report.checks import Check, budget_in, checks, mismatch_text
 from toolkit.report.joins import Join, JoinPlot, plot
 from toolkit.report.plots import (
     NEGATIVE,
@@ -30,6 +29,7 @@ from toolkit.report.plots import (
 )
 from toolkit.report.record import Int16s, Record
 from toolkit.report.text import fit_text
+from toolkit.verify.checks import Check, budget_in, checks, mismatch_text
 
 _LONGEST_SOUND_S = 15.0  # longer recordings would make the page heavy: they are not played
 _TITLES = {

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.files import write_whole
-from quantize.receiver import STEP
-from toolkit.arrayfile import read_arrays
-from toolkit.audio import read_speech
-from toolkit.errors import InputError
-from toolkit.figures import known_figures
-from toolkit.places import FACTS, RUN
+from quantize.codec.receiver import STEP
+from quantize.files.write import write_whole
+from toolkit.common.array_file import read_arrays
+from toolkit.common.errors import InputError
+from toolkit.common.places import FACTS, RUN
+from toolkit.measure.bench.figures import known_figures
 from toolkit.report.joins import joins
 from toolkit.report.schema import SCHEMA, require
-from toolkit.targets import Target
+from toolkit.speech.audio import read_speech
+from toolkit.targets.target import Target
 
 if TYPE_CHECKING:
-    from toolkit.verify import Verification
+    from toolkit.verify.verify import Verification
 
 FORMAT = "dredkit-verification-1"
 RATE = 16000  # samples a second of the recording as the network hears it

@@ -4,7 +4,7 @@
 import math
 from typing import Any
 
-from toolkit.errors import InputError
+from toolkit.common.errors import InputError
 
 COUNT = "a whole number from 0"
 SIZE = "a whole number from 1"

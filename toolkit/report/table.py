@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from toolkit.report.checks import budget_in, checks, noun
 from toolkit.report.page import verdict
+from toolkit.verify.checks import budget_in, checks, noun
 
 
 def table(facts: Mapping[str, Any]) -> Group:

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "codec/redundancy.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "dred/levels.h"
+
+enum { GRUS = 5 };
+
+static_assert(DK_RDOVAE_DEC_CHUNK == DK_DRED_LATENTS + 1, "latents and their level");
+static_assert(DK_RDOVAE_DEC_INIT_INITIAL_STATE == DK_DRED_STATES, "states as they are coded");
+static_assert(DK_RDOVAE_DEC_FEATURES == DK_REDUNDANCY_CHUNK_FRAMES * DK_REDUNDANCY_FEATURES,
+              "whole frames");
+
+void dk_redundancy_init(dk_redundancy *self, const dk_dred_tables *tables)
+{
+    memset(self, 0, sizeof *self);
+    self->tables = tables;
+}
+
+static void dequantise(const int16_t *symbols, const dk_dred_row *row, unsigned frac, int16_t *out)
+{
+    for (unsigned i = 0; i < row->count; i++) {
+        out[i] = dk_dred_to_input(dk_dred_dequantise(symbols[i], row->scale[i]), frac);
+    }
+}
+
+// Share out the first states among the GRUs.
+static void start_network(dk_rdovae_dec *network, const int16_t *states)
+{
+    dk_rdovae_dec_reset(network);
+    int16_t *const to[GRUS] = {
+        network->dec_gru1_state, network->dec_gru2_state, network->dec_gru3_state,
+        network->dec_gru4_state, network->dec_gru5_state,
+    };
+    const size_t bytes = sizeof network->dec_gru1_state;
+    static_assert(GRUS * sizeof network->dec_gru1_state ==
+                      DK_RDOVAE_DEC_INIT_GRU_STATES * sizeof states[0],
+                  "states of all GRUs");
+    for (size_t i = 0; i < GRUS; i++) {
+        memcpy(to[i], states + i * (bytes / sizeof states[0]), bytes);
+    }
+}
+
+int32_t dk_redundancy_begin(dk_redundancy *self, dk_redundancy_scratch *work, const uint8_t *data,
+                            size_t size, unsigned max_chunks, uint8_t *trace)
+{
+    dk_dred_payload *payload = &self->payload;
+    self->chunks = 0;
+    self->decoded = 0;
+    const int32_t chunks = dk_dred_parse(self->tables, data, size, max_chunks, payload);
+    if (chunks < 0) {
+        return chunks;
+    }
+    const dk_dred_row row = dk_dred_state_row(self->tables, payload->header.q0);
+    int16_t *initial_state = work->start.initial_state;
+    dequantise(payload->state, &row, DK_RDOVAE_DEC_INIT_INITIAL_STATE_FRAC, initial_state);
+    dk_rdovae_dec_init_step(&work->start.network, &work->start.scratch, initial_state,
+                            work->start.gru_states, trace);
+    start_network(&self->network, work->start.gru_states);
+    self->chunks = (uint8_t)chunks;
+    return chunks;
+}
+
+// What the network takes for a chunk: its latents and its level.
+static void take(const dk_redundancy *self, unsigned chunk, int16_t input[DK_RDOVAE_DEC_CHUNK])
+{
+    const unsigned level = dk_dred_level(&self->payload.header, chunk);
+    const dk_dred_row row = dk_dred_latent_row(self->tables, level);
+    dequantise(self->payload.chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
+    input[DK_DRED_LATENTS] = dk_dred_level_input(level, DK_RDOVAE_DEC_CHUNK_FRAC);
+}
+
+int32_t dk_redundancy_decode(dk_redundancy *self, dk_redundancy_scratch *work, unsigned most,
+                             int16_t *features, uint8_t *trace)
+{
+    const unsigned left = (unsigned)(self->chunks - self->decoded);
+    const unsigned count = left < most ? left : most;
+    if (most == 0 || most > DK_REDUNDANCY_BATCH) {
+        return DK_ERR_ARGUMENT;
+    }
+    if (count == 0) {
+        return DK_ERR_ORDER;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        take(self, self->decoded + i, work->step.chunks[i]);
+    }
+#if DK_REDUNDANCY_BATCH > 1
+    dk_rdovae_dec_steps(&self->network, &work->step.scratch, count, work->step.chunks[0], features,
+                        trace);
+#else
+    dk_rdovae_dec_step(&self->network, &work->step.scratch, work->step.chunks[0], features, trace);
+#endif
+    self->decoded = (uint8_t)(self->decoded + count);
+    return (int32_t)count;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "codec/sender.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "nn/nn.h"
+
+static_assert(DK_ENCODER_RATE == 8000 || DK_ENCODER_RATE == 12000 || DK_ENCODER_RATE == 16000 ||
+                  DK_ENCODER_RATE == 24000 || DK_ENCODER_RATE == 48000,
+              "a rate that the resampler takes");
+
+static const dk_dred_history_config history_config = {
+    .latent_frac = DK_RDOVAE_ENC_LATENTS_FRAC,
+    .state_frac = DK_RDOVAE_ENC_INITIAL_STATE_FRAC,
+    .delay = DK_DRED_DELAY,
+    .upstream_silence_offset = false,
+};
+
+void dk_encoder_init(dk_encoder *encoder)
+{
+    memset(encoder, 0, sizeof *encoder);
+    dk_features_init(&encoder->features);
+    (void)dk_dred_history_init(&encoder->history, &history_config);
+#if DK_ENCODER_RATE != 16000
+    (void)dk_resampler_init(&encoder->resampler, DK_ENCODER_RATE);
+#endif
+}
+
+// One frame of 10 ms as the features want it: at 16 kHz, and late as in libopus.
+static void take(dk_encoder *encoder, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
+{
+    const size_t late = DK_ENCODER_DELAY;
+    const size_t fresh = DK_FEATURES_FRAME - late;
+#if DK_ENCODER_RATE != 16000
+    int16_t heard[DK_RESAMPLE_OUT];
+    dk_resample(&encoder->resampler, pcm, heard);
+#else
+    const int16_t *heard = pcm;
+#endif
+    memcpy(frame, encoder->delayed, late * sizeof frame[0]);
+    memcpy(frame + late, heard, fresh * sizeof frame[0]);
+    memcpy(encoder->delayed, heard + fresh, late * sizeof frame[0]);
+}
+
+// One frame of 10 ms: what the pitch network takes, the network, and the 20 features.
+static uint8_t *extract(dk_encoder *encoder, const int16_t pcm[DK_FEATURES_FRAME],
+                        int16_t features[DK_FEATURES], uint8_t *trace)
+{
+    int16_t *phases = encoder->work.pitch.phases;
+    int16_t *lags = encoder->work.pitch.lags;
+    int16_t *logits = encoder->work.pitch.logits;
+
+    dk_features_analyse(&encoder->features, pcm, phases, lags);
+    trace = dk_trace(trace, phases, DK_PHASES);
+    trace = dk_trace(trace, lags, DK_PITCH_LAGS);
+
+    dk_narrow(phases, DK_PHASES, encoder->work.pitch.phases8);
+    dk_pitch_step(&encoder->pitch, &encoder->work.pitch.network, encoder->work.pitch.phases8, lags,
+                  logits, trace);
+    trace = trace == NULL ? NULL : trace + DK_PITCH_TRACE_BYTES;
+
+    dk_features_finish(&encoder->features, logits, DK_PITCH_LOGITS_FRAC,
+                       DK_RDOVAE_ENC_FEATURES_FRAC, features);
+    return dk_trace(trace, features, DK_FEATURES);
+}
+
+int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
+                        const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace)
+{
+    int16_t frame[DK_FEATURES_FRAME];
+    for (size_t i = 0; i < DK_ENCODER_FRAMES; i++) {
+        take(encoder, pcm + i * (DK_ENCODER_SAMPLES / DK_ENCODER_FRAMES), frame);
+        trace = extract(encoder, frame, encoder->step + i * DK_FEATURES, trace);
+    }
+
+    int16_t *latents = encoder->work.rdovae.latents;
+    int16_t *initial_state = encoder->work.rdovae.initial_state;
+    dk_rdovae_enc_step(&encoder->rdovae, &encoder->work.rdovae.network, encoder->step, latents,
+                       initial_state, trace);
+
+    const int32_t steps =
+        dk_dred_history_begin(&encoder->history, DK_ENCODER_FRAMES * DK_FEATURES_FRAME, active);
+    if (steps < 0) {
+        return steps;
+    }
+    dk_dred_history_push(&encoder->history, latents, initial_state);
+    return dk_dred_history_payload(&encoder->history, &dk_encoder_tables, rate, payload);
+}
+
+const int16_t *dk_encoder_latents(const dk_encoder *encoder)
+{
+    return encoder->work.rdovae.latents;
+}
+
+const int16_t *dk_encoder_state(const dk_encoder *encoder)
+{
+    return encoder->work.rdovae.initial_state;
+}

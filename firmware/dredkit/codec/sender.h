@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The whole sender: 20 ms of PCM in, a DRED payload out. quantize/codec/sender.py is the definition, to
+// the bit. Cost is the same for every step, but for the payload itself. The input's rate is one of
+// the generated encoder_config.h, so that memory and work are those of this rate.
+#ifndef DREDKIT_ENCODER_H
+#define DREDKIT_ENCODER_H
+
+#include "features/features.h"
+#include "dred/history.h"
+#include "dsp/resample.h"
+#include "encoder_config.h"
+#include "pitch.h"
+#include "rdovae_enc.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DK_ENCODER_SAMPLES (DK_ENCODER_RATE / 50)  // of one step, 20 ms
+#define DK_ENCODER_FRAMES 2                        // in it, of 10 ms
+#define DK_ENCODER_DELAY 11  // samples at 16 kHz that libopus delays any input by
+
+// All int16 values of one step on their way: per frame the pitch network's inputs, its layers and
+// the features, then the layers of the RDO-VAE.
+#define DK_ENCODER_TRACE_BYTES \
+    (DK_ENCODER_FRAMES * (2 * (DK_PHASES + DK_PITCH_LAGS + DK_FEATURES) + DK_PITCH_TRACE_BYTES) + \
+     DK_RDOVAE_ENC_TRACE_BYTES)
+
+// Entropy tables of the model, generated.
+extern const dk_dred_tables dk_encoder_tables;
+
+// Scratch within a step: the networks run one after the other.
+typedef union {
+    struct {
+        int16_t phases[DK_PHASES];
+        int16_t lags[DK_PITCH_LAGS];
+        int8_t phases8[DK_PHASES];
+        int16_t logits[DK_PITCH_LOGITS];
+        dk_pitch_scratch network;
+    } pitch;
+    struct {
+        int16_t latents[DK_RDOVAE_ENC_LATENTS];
+        int16_t initial_state[DK_RDOVAE_ENC_INITIAL_STATE];
+        dk_rdovae_enc_scratch network;
+    } rdovae;
+} dk_encoder_scratch;
+
+// One sender; the caller gives the memory. Nothing in it is for the caller.
+typedef struct {
+    dk_features features;
+    dk_pitch pitch;
+    dk_rdovae_enc rdovae;
+    dk_dred_history history;
+#if DK_ENCODER_RATE != 16000
+    dk_resampler resampler;
+#endif
+    int16_t delayed[DK_ENCODER_DELAY];
+    int16_t step[DK_ENCODER_FRAMES * DK_FEATURES];
+    dk_encoder_scratch work;
+} dk_encoder;
+
+// Start from silence.
+void dk_encoder_init(dk_encoder *encoder);
+
+// Encode one packet of 20 ms at DK_ENCODER_RATE. `active` is the caller's voice decision for it.
+// Writes a payload of at most rate->max_bytes bytes and returns its length, 0 if there is nothing
+// worth sending, or a negative dk_status for a bad rate. `trace` is NULL or takes
+// DK_ENCODER_TRACE_BYTES.
+int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
+                        const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
+
+// What the last step gave: latents[DK_DRED_LATENTS] and the decoder's initial state
+// [DK_DRED_STATES], with DK_RDOVAE_ENC_*_FRAC fractional bits. Valid until the next step.
+const int16_t *dk_encoder_latents(const dk_encoder *encoder);
+const int16_t *dk_encoder_state(const dk_encoder *encoder);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// int8 matrix times int8 vector with SDOT (Armv8.2-A dot products): 16 products an instruction,
+// four columns of four rows, whose inputs are one lane of another register. In assembly, so that
+// one instruction loads four registers and moves the pointer on.
+//
+// The packed table is one stream. For eight rows: their biases, their weights as blocks of 8 rows
+// and 4 columns, and their factors. Dense rows have all blocks in turn, columns and rows filled up
+// with zeros. Kept blocks of a sparse matrix come in pairs, with two words before them that say at
+// which columns they are; the index has the number of pairs for each eight rows, and a last block
+// of zeros fills up the last pair.
+//
+// toolkit/codegen/packing/dotprod.py has proved that 2^4 times any sum, bias included, is an int32.
+// With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
+// (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
+// stays plain.
+#include <arm_neon.h>
+#include <string.h>
+
+#include "nn/dotprod/blocks.h"
+#include "nn/nn.h"
+#include "nn/plain.h"
+
+enum { ROWS = 8, COLS = 4, CHUNK = 32, HALF = 16 };
+
+// Pointers are not to constants where assembly writes. An instruction a line:
+// NOLINTBEGIN(readability-non-const-parameter)
+// clang-format off
+#define LOAD_BIASES "ld1 {v16.4s, v17.4s}, [%[w]], #32\n\t"
+#define REQUANTISE \
+    "shl v16.4s, v16.4s, #4\n\t" \
+    "shl v17.4s, v17.4s, #4\n\t" \
+    "ld1 {v4.4s, v5.4s}, [%[w]], #32\n\t" \
+    "sqrdmulh v16.4s, v16.4s, v4.4s\n\t" \
+    "sqrdmulh v17.4s, v17.4s, v5.4s\n\t" \
+    "sqxtn v16.4h, v16.4s\n\t" \
+    "sqxtn2 v16.8h, v17.4s\n\t" \
+    "str q16, [%[y]], #16\n\t"
+
+// The inputs of dense rows: chunks of 32 from x to `end`, then up to eight fours, whose number is
+// `rest`: four of them in `half` if they are as many, the others in `last`.
+typedef struct {
+    const int8_t *x;
+    const int8_t *end;
+    uint64_t rest;
+    int8x16_t half;
+    int8x16_t last;
+} inputs_t;
+
+// y[8 * groups] of dense rows; returns where the next rows' table starts.
+static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const inputs_t *in,
+                                                          size_t groups, int16_t *y)
+{
+    const int8_t *x;
+    DK_BLOCKS_REGISTERS;
+    __asm volatile(
+        "5:\n\t"
+        LOAD_BIASES
+        "mov %[x], %[start]\n\t"
+        "cmp %[x], %[end]\n\t"
+        "b.hs 2f\n"
+        "1:\n\t"
+        "ldp q0, q1, [%[x]], #32\n\t"
+        DK_ADD_TWO_BLOCKS("v0.4b[0]", "v0.4b[1]")
+        DK_ADD_TWO_BLOCKS("v0.4b[2]", "v0.4b[3]")
+        DK_ADD_TWO_BLOCKS("v1.4b[0]", "v1.4b[1]")
+        DK_ADD_TWO_BLOCKS("v1.4b[2]", "v1.4b[3]")
+        "cmp %[x], %[end]\n\t"
+        "b.lo 1b\n"
+        "2:\n\t"
+        "cbz %[rest], 4f\n\t"
+        "tst %[rest], #12\n\t"
+        "b.eq 3f\n\t"
+        DK_ADD_TWO_BLOCKS("%[half].4b[0]", "%[half].4b[1]")
+        DK_ADD_TWO_BLOCKS("%[half].4b[2]", "%[half].4b[3]")
+        "tbz %[rest], #3, 3f\n\t"
+        DK_ADD_TWO_BLOCKS("%[last].4b[0]", "%[last].4b[1]")
+        DK_ADD_TWO_BLOCKS("%[last].4b[2]", "%[last].4b[3]")
+        "b 4f\n"
+        "3:\n\t"
+        "tbz %[rest], #1, 3f\n\t"
+        DK_ADD_TWO_BLOCKS("%[last].4b[0]", "%[last].4b[1]")
+        "tbz %[rest], #0, 4f\n\t"
+        DK_ADD_BLOCK("%[last].4b[2]")
+        "b 4f\n"
+        "3:\n\t"
+        "tbz %[rest], #0, 4f\n\t"
+        DK_ADD_BLOCK("%[last].4b[0]")
+        "4:\n\t"
+        REQUANTISE
+        "subs %[n], %[n], #1\n\t"
+        "b.ne 5b"
+        : [w] "+&r"(w), [x] "=&r"(x), [n] "+&r"(groups), [y] "+&r"(y),
+          DK_BLOCKS_SCRATCH
+        : [start] "r"(in->x), [end] "r"(in->end), [rest] "r"(in->rest), [half] "w"(in->half),
+          [last] "w"(in->last)
+        : "cc", "memory");
+    return w;
+}
+
+// y[8 * groups] of rows of pairs of blocks, whose numbers are in `index`.
+static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, size_t groups,
+                        int16_t *y)
+{
+    const int16_t *const end = y + ROWS * groups;
+    uint64_t n, p, q;
+    DK_BLOCKS_REGISTERS;
+    __asm volatile(
+        "5:\n\t"
+        "ldrb %w[n], [%[index]], #1\n\t"
+        LOAD_BIASES
+        DK_ADD_PAIRS
+        REQUANTISE
+        "cmp %[y], %[end]\n\t"
+        "b.lo 5b"
+        : [w] "+&r"(w), [index] "+&r"(index), [y] "+&r"(y), [n] "=&r"(n), [p] "=&r"(p), [q] "=&r"(q),
+          DK_BLOCKS_SCRATCH
+        : [x] "r"(x), [end] "r"(end)
+        : "cc", "memory");
+}
+// clang-format on
+// NOLINTEND(readability-non-const-parameter)
+
+static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
+{
+    const size_t cols = matrix->cols, whole = cols / CHUNK * CHUNK, groups = matrix->rows / ROWS;
+    const size_t left = matrix->rows % ROWS;
+    inputs_t in = {.x = x, .end = x + whole, .rest = (cols - whole + COLS - 1) / COLS};
+    // Not to read beyond x, the last ones are copied.
+    int8_t rest[CHUNK] = {0};
+    if (whole < cols) {
+        memcpy(rest, x + whole, cols - whole);
+    }
+    in.half = vld1q_s8(rest);
+    in.last = in.rest < HALF / COLS ? in.half : vld1q_s8(rest + HALF);
+    const int8_t *w = matrix->weights;
+    if (groups > 0) {
+        w = dense_rows(w, &in, groups, y);
+    }
+    if (left > 0) {
+        int16_t eight[ROWS];
+        (void)dense_rows(w, &in, 1, eight);
+        memcpy(y + ROWS * groups, eight, left * sizeof *y);
+    }
+}
+
+void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
+{
+    if (matrix->bias != NULL) {
+        dk_matvec8_plain(matrix, x, y);
+    } else if (matrix->index == NULL) {
+        dense(matrix, x, y);
+    } else {
+        sparse_rows(matrix->weights, matrix->index, x, matrix->rows / ROWS, y);
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The second half of a gated linear unit, two values at once.
+#include "nn/simd32/pairs.h"
+#include "nn/simd32/products.h"
+#include "nn/nn.h"
+
+void dk_gate(int16_t *gates, const int16_t *x, size_t count)
+{
+    size_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+        dk_put_pair(gates + i, dk_multiplied(dk_pair(gates + i), dk_pair(x + i)));
+    }
+    if (i < count) {
+        gates[i] = (int16_t)dk_multiplied((uint16_t)gates[i], (uint16_t)x[i]);
+    }
+}

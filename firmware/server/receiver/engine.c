@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The receiver behind the serial server: one op a step. An input is the op and how many chunks to
+// decode at most (a byte each), the gap and the payload's length (16 bits each), two reserved
+// bytes, and 640 bytes: samples to hear, or a payload with anything after it. An output is the
+// status, the payload's chunks, the chunks still wanted (int16 each), a reserved int16, and 320
+// int16: samples to play, or the features of the chunks decoded and zeros. An op that is refused is
+// no failed step: its status says why.
+#include "dredkit/engine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "codec/receiver.h"
+#include "engine_sizes.h"
+
+enum { HEAR = 0, PAYLOAD = 1, CHUNKS = 2, SPEAK = 3 };
+
+enum {
+    HEAD_BYTES = 8,
+    PCM_BYTES = 2 * DK_DECODER_SAMPLES,
+    FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES
+};
+
+static_assert(DK_ENGINE_INPUT_BYTES == HEAD_BYTES + PCM_BYTES, "input as described above");
+static_assert(DK_ENGINE_OUTPUT_BYTES == HEAD_BYTES + PCM_BYTES, "output as described above");
+static_assert(DK_ENGINE_TRACE_BYTES == DK_DECODER_TRACE_BYTES, "manifest and C agree");
+static_assert(DK_REDUNDANCY_BATCH * FEATURE_BYTES <= PCM_BYTES, "room for the answers");
+
+static dk_decoder decoder;
+
+static uint16_t word(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] | (bytes[1] << 8));
+}
+
+static void put(uint8_t *to, int32_t value)
+{
+    to[0] = (uint8_t)((uint32_t)value & 0xFF);
+    to[1] = (uint8_t)(((uint32_t)value >> 8) & 0xFF);
+}
+
+static dk_status reset(void)
+{
+    dk_decoder_init(&decoder);
+    return DK_OK;
+}
+
+static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
+{
+    int16_t pcm[DK_DECODER_SAMPLES];
+    const uint8_t *body = input + HEAD_BYTES;
+    const uint16_t length = word(input + 4);
+    const int16_t *features = NULL;
+    int32_t count;
+    switch (input[0]) {
+        case HEAR:
+            memcpy(pcm, body, PCM_BYTES);
+            dk_decoder_hear(&decoder, pcm, pcm);
+            memcpy(values, pcm, PCM_BYTES);
+            return DK_OK;
+        case PAYLOAD:
+            return length > PCM_BYTES
+                       ? DK_ERR_RANGE
+                       : dk_decoder_payload(&decoder, word(input + 2), body, length, trace);
+        case CHUNKS:
+            count =
+                dk_decoder_decode(&decoder, input[1], &features,
+                                  trace == NULL ? NULL : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
+            if (count > 0) {
+                memcpy(values, features, (size_t)count * FEATURE_BYTES);
+            }
+            return count;
+        case SPEAK:
+            dk_decoder_speak(&decoder, pcm);
+            memcpy(values, pcm, PCM_BYTES);
+            return DK_OK;
+        default:
+            return DK_ERR_ARGUMENT;
+    }
+}
+
+static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
+{
+    memset(output, 0, DK_ENGINE_OUTPUT_BYTES);
+    if (trace != NULL) {
+        memset(trace, 0, DK_DECODER_TRACE_BYTES);
+    }
+    const int32_t status = run(input, output + HEAD_BYTES, trace);
+    put(output, status < 0 ? status : DK_OK);
+    put(output + 2, (int32_t)dk_decoder_chunks(&decoder));
+    put(output + 4, (int32_t)dk_decoder_chunks_wanted(&decoder));
+    return DK_OK;
+}
+
+DK_APP_ENGINE(reset, step);

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a receiver does, op by op, in integers: normative for firmware/dredkit/codec.
+
+hear     320 good samples of the base codec; where a gap has just ended, faded into from speech
+payload  redundancy for a gap: parsed, and the decoder network's states set
+chunk    one 40-ms chunk of it decoded, newest first; `chunks_wanted` of them are worth it
+speak    320 samples of speech in place of lost ones
+
+Time runs in frames of 10 ms. The features of a payload are numbered backwards, k = 0 the newest.
+In a gap that began `gap` samples before the packet's first one, the first concealed frame speaks
+k = floor((gap + 40 offset) / 160) - 1, and each later frame, spoken or heard, the next lower k.
+Where k lies outside what has been decoded the nearest frame is repeated, the quieter the further
+away (`attenuated`): before the oldest decoded frame, and after the newest, where a payload is used
+up and no other came. As long as nothing was ever decoded the features are those of silence.
+"""
+
+from typing import Final, Protocol
+
+import numpy as np
+
+from quantize.codec.redundancy import CHUNK_FRAMES, DecoderNetworks, Redundancy
+from quantize.dred.payload import Payload
+from quantize.errors import InputError
+from quantize.features.integers import FEATURE_FRAC, FEATURES
+from quantize.integer import Ints
+
+FRAME: Final = 160
+STEP: Final = 2 * FRAME  # samples that are heard or spoken at once
+CONTEXT: Final = 4  # feature frames that a voice begins with
+PAST: Final = 17  # samples that it begins with
+KNOWN_FRAMES: Final = 1  # 10-ms frames of heard samples that it is run over before it speaks
+BEFORE: Final = KNOWN_FRAMES + CONTEXT - 1  # frames that it is told of before the first it speaks
+FADE: Final = 80  # samples: 5 ms
+GAP_MAX: Final = 65535  # samples
+UNIT: Final = 40  # samples of a unit of a payload's offset
+SOONEST: Final = -256  # k counts on to here; everything has faded out long before
+
+# By how much c0 is lower 1, 2, ... 10 frames outside the decoded ones, Q10, and by how much more
+# for each further frame: libopus' values for a loss that goes on.
+ATTENUATION: Final = (0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638)
+ATTENUATION_STEP: Final = 2048
+QUIETEST: Final = -15 << FEATURE_FRAC
+_FADE_STEP: Final = 6554  # 2^20 / 160: half the step of the cross-fade's weight, Q20
+
+
+class Voice(Protocol):
+    """A vocoder of quantize/vocoder. Features are int16 Q10 [20], PCM int16 at 16 kHz."""
+
+    def begin(self, context: Ints, past: Ints) -> None:
+        """Forget everything: feature frames t-3 .. t [4, 20], and 17 samples before frame t."""
+
+    def frame(self, ahead: Ints, known: Ints | None) -> Ints:
+        """Speak frame t, [160], `ahead` being the features of t + 1; or run over `known`."""
+
+
+class OrderError(InputError):
+    """An op that cannot be now: a chunk where none is left to decode."""
+
+
+def attenuated(features: Ints, distance: int) -> Ints:
+    """Features [20] Q10 repeated `distance` frames, 1 or more, away from their own place."""
+    last = len(ATTENUATION)
+    lower = ATTENUATION[min(distance, last) - 1] + max(distance - last, 0) * ATTENUATION_STEP
+    result = features.copy()
+    result[0] = max(int(features[0]) - lower, QUIETEST)
+    return result
+
+
+def cross_fade(spoken: Ints, good: Ints) -> Ints:
+    """From speech to good samples, [80] each: the weight of sample n is (2 n + 1) / 160."""
+    weight = ((2 * np.arange(FADE) + 1) * _FADE_STEP) >> 5  # Q15
+    return np.asarray(spoken + (((good - spoken) * weight + (1 << 14)) >> 15))
+
+
+def first_frame(gap: int, payload: Payload) -> int:
+    """The k of a frame that begins `gap` samples before the payload's packet does."""
+    return max((gap + UNIT * payload.header.offset) // FRAME - 1, SOONEST)
+
+
+def chunks_for(gap: int, payload: Payload) -> int:
+    """How many chunks of a payload a gap that has just begun asks for."""
+    return _chunks_up_to(first_frame(gap, payload) + BEFORE, len(payload.chunks))
+
+
+def _chunks_up_to(oldest: int, chunks: int) -> int:
+    return min(max(oldest, 0) // CHUNK_FRAMES + 1, chunks)
+
+
+class Receiver:
+    """One receiver. Samples are int16 [320] at 16 kHz, held in int64 arrays."""
+
+    def __init__(self, networks: DecoderNetworks, voice: Voice) -> None:
+        self._redundancy = Redundancy(networks)
+        self._voice = voice
+        self._features = np.zeros((0, FEATURES), np.int64)  # newest first
+        self._heard = np.zeros(PAST + KNOWN_FRAMES * FRAME, np.int64)
+        self._next = 0  # k of the next frame, heard or spoken
+        self._speaking = False
+        self._silence = np.zeros(FEATURES, np.int64)
+        self._silence[0] = QUIETEST
+
+    @property
+    def layers(self) -> dict[str, Ints]:
+        """What the networks computed when one of them ran last, by node."""
+        return self._redundancy.layers
+
+    def hear(self, pcm: Ints) -> Ints:
+        """Take good samples and return what to play."""
+        out = pcm.copy()
+        if self._speaking:
+            out[:FADE] = cross_fade(self._frame()[:FADE], out[:FADE])
+            self._speaking = False
+        else:
+            self._advance()
+        self._advance()
+        self._keep(out)
+        return out
+
+    def payload(self, gap: int, data: bytes) -> int:
+        """Take a payload; what was decoded before is forgotten. Returns its number of chunks.
+
+        The next sample to be heard or spoken is `gap` samples, 0 .. 65535, before the first one of
+        the packet that brought it. Raises PayloadError, and no chunk is left to decode: features
+        decoded before are kept then. InputError for a gap out of range.
+        """
+        if not 0 <= gap <= GAP_MAX:
+            raise InputError(f"a gap of {gap} samples: want 0..{GAP_MAX}")
+        chunks = self._redundancy.begin(data)
+        assert self._redundancy.payload is not None
+        self._features = self._features[:0]
+        self._next = first_frame(gap, self._redundancy.payload)
+        return chunks
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks the payload has; 0 without one."""
+        return self._redundancy.chunks
+
+    @property
+    def chunks_left(self) -> int:
+        """How many of them were not decoded yet."""
+        return self.chunks - self._redundancy.decoded
+
+    @property
+    def chunks_wanted(self) -> int:
+        """How many more chunks are of use: up to the oldest frame that a gap asks for from now."""
+        oldest = self._next + (0 if self._speaking else BEFORE)
+        return max(_chunks_up_to(oldest, self.chunks) - self._redundancy.decoded, 0)
+
+    def chunk(self) -> Ints:
+        """Decode the next older chunk: features [4, 20] Q10, newest first; may raise OrderError."""
+        if not self.chunks_left:
+            raise OrderError("no chunk of a payload is left to decode")
+        found = self._redundancy.chunk()
+        self._features = np.concatenate([self._features, found])
+        return found
+
+    def speak(self) -> Ints:
+        """Speak in place of lost samples."""
+        if not self._speaking:
+            self._begin()
+        out = np.concatenate([self._frame(), self._frame()])
+        self._keep(out)
+        return out
+
+    def _begin(self) -> None:
+        """Bring the voice up to the end of what was heard."""
+        oldest = self._next + BEFORE
+        context = np.array([self._at(oldest - i) for i in range(CONTEXT)])
+        self._voice.begin(context, self._heard[:PAST])
+        for i in range(KNOWN_FRAMES):
+            known = self._heard[PAST + i * FRAME :][:FRAME]
+            self._voice.frame(self._at(self._next + KNOWN_FRAMES - 1 - i), known)
+        self._speaking = True
+
+    def _frame(self) -> Ints:
+        spoken = self._voice.frame(self._at(self._next - 1), None)
+        self._advance()
+        return spoken
+
+    def _advance(self) -> None:
+        self._next = max(self._next - 1, SOONEST)
+
+    def _keep(self, played: Ints) -> None:
+        self._heard = np.concatenate([self._heard, played])[-len(self._heard) :]
+
+    def _at(self, k: int) -> Ints:
+        """The features of frame k, be it decoded or not."""
+        count = len(self._features)
+        if count == 0:
+            return self._silence
+        if k < 0:
+            return attenuated(self._features[0], -k)
+        if k >= count:
+            return attenuated(self._features[-1], k - count + 1)
+        return np.asarray(self._features[k])

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The whole receiver: DRED payloads to speech in integers, as the device does it.
+
+One file holds what it needs: the RDO-VAE decoder's two networks, the entropy tables and a voice.
+`run_decoder` is the normative run of a script of ops, made of quantize.codec.receiver, quantize.vocoder
+and what they rest on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from quantize.codec.receiver import STEP, OrderError, Receiver
+from quantize.codec.redundancy import DecoderNetworks
+from quantize.dred.tables import EntropyTables
+from quantize.errors import PayloadError
+from quantize.integer import Ints
+from quantize.nn.model import QuantisedModel
+from quantize.nn.model_file import ModelFile, join_parts, read_parts
+from quantize.nn.topologies import rdovae_decoder, rdovae_decoder_init
+from quantize.vocoder.voices import VoiceModel, read_voice, speaker, voice_bytes
+
+FORMAT: Final = "dredkit-decoder-1"
+ERR_ARGUMENT: Final = -1  # of firmware/dredkit/include/dredkit/status.h
+ERR_ORDER: Final = -5
+
+
+@dataclass(frozen=True)
+class DecoderModel(ModelFile):
+    """The networks with their entropy tables, and the voice."""
+
+    networks: DecoderNetworks
+    voice: VoiceModel
+
+    def to_bytes(self) -> bytes:
+        """Serialise; equal models give equal bytes."""
+        parts = {
+            "start": self.networks.start.to_bytes(),
+            "step": self.networks.step.to_bytes(),
+            "tables": self.networks.tables.to_bytes(),
+            "voice": voice_bytes(self.voice),
+        }
+        return join_parts(FORMAT, parts)
+
+    @staticmethod
+    def load(path: Path) -> "DecoderModel":
+        """Read a file written by `save`; raises InputError if it is anything else."""
+        parts = read_parts(path, FORMAT, ("start", "step", "tables", "voice"))
+        networks = DecoderNetworks(
+            QuantisedModel.for_graph(
+                parts["start"], f"{path}, initial network", rdovae_decoder_init()
+            ),
+            QuantisedModel.for_graph(parts["step"], f"{path}, RDO-VAE decoder", rdovae_decoder()),
+            EntropyTables.from_bytes(parts["tables"], str(path)),
+        )
+        return DecoderModel(networks, read_voice(parts["voice"], f"{path}, voice"))
+
+    def receiver(self) -> Receiver:
+        """A receiver that has heard nothing yet."""
+        return Receiver(self.networks, speaker(self.voice))
+
+
+@dataclass(frozen=True)
+class Hear:
+    """Good samples: int16 [320]."""
+
+    pcm: Ints
+
+
+@dataclass(frozen=True)
+class Take:
+    """A payload; the next sample is `gap` before the first one of the packet that brought it."""
+
+    gap: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Decode the next chunks, newest first, up to `most`."""
+
+    most: int = 1
+
+
+@dataclass(frozen=True)
+class Speak:
+    """Speak 320 samples."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """A request that is none of the above, or that has no room; `status` says which."""
+
+    status: int = ERR_ARGUMENT
+
+
+Op = Hear | Take | Chunk | Speak | Refuse
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an op gives.
+
+    `status` is DK_OK or the firmware's error; `chunks` of the payload and how many are `wanted`
+    still; `values` are 320 samples (Hear, Speak), or four feature vectors a chunk and zeros
+    (Chunk); a payload or a refused op has none. `layers` has what the networks computed, by node;
+    what they did for the second chunk of an op and later ones is named by `of_chunk`.
+    """
+
+    status: int
+    chunks: int
+    wanted: int
+    values: Ints
+    layers: dict[str, Ints]
+
+
+def of_chunk(node: str, chunk: int) -> str:
+    """What a node is called that computed the op's chunk number 0, 1, ..."""
+    return node if chunk == 0 else f"chunk{chunk}.{node}"
+
+
+def run_decoder(model: DecoderModel, ops: Sequence[Op]) -> list[Answer]:
+    """Run a script of ops through a new receiver, an answer each."""
+    receiver = model.receiver()
+    return [_answer(receiver, op) for op in ops]
+
+
+def _answer(receiver: Receiver, op: Op) -> Answer:
+    status = 0
+    values = np.zeros(STEP, np.int64)
+    layers: dict[str, Ints] = {}
+    try:
+        if isinstance(op, Hear):
+            values = receiver.hear(op.pcm)
+        elif isinstance(op, Speak):
+            values = receiver.speak()
+        elif isinstance(op, Chunk):
+            for chunk in range(max(min(op.most, receiver.chunks_left), 1)):
+                found = receiver.chunk().reshape(-1)
+                values[chunk * len(found) :][: len(found)] = found
+                layers |= {of_chunk(name, chunk): x for name, x in receiver.layers.items()}
+        elif isinstance(op, Take):
+            receiver.payload(op.gap, op.data)
+            layers = receiver.layers
+        else:
+            status = op.status
+    except OrderError:
+        status = ERR_ORDER
+    except PayloadError as error:
+        status = error.status
+    return Answer(status, receiver.chunks, receiver.chunks_wanted, values, layers)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A payload back to features, a 40-ms chunk at a time: normative for firmware/dredkit/codec/redundancy.c.
+
+The initial state starts the decoder network, then chunks run through it as they lie in the payload:
+newest first, backwards in time. A receiver decodes as many as it needs and no more.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize.dred.levels import dequantise, level_input, to_input
+from quantize.dred.payload import MAX_CHUNKS, Payload, parse
+from quantize.dred.tables import SCALE, EntropyTables
+from quantize.errors import InputError
+from quantize.integer import Ints
+from quantize.nn.graph import Graph, Gru
+from quantize.nn.model import QuantisedModel
+from quantize.nn.run import IntegerRunner
+
+CHUNK_FRAMES: Final = 4  # feature frames of a chunk, 10 ms each
+
+
+@dataclass(frozen=True)
+class DecoderNetworks:
+    """`start` makes of a coded state the GRU states that `step`, the decoder, begins with.
+
+    Graphs as topologies.rdovae_decoder_init and rdovae_decoder build them, and the tables that
+    say what symbols mean.
+    """
+
+    start: QuantisedModel
+    step: QuantisedModel
+    tables: EntropyTables
+
+    def state_input(self, payload: Payload) -> Ints:
+        """The dequantised initial state [50], as `start` takes it."""
+        scale = self.tables.states[SCALE, payload.header.q0]
+        return to_input(dequantise(payload.state, scale), self.start.frac["initial_state"])
+
+    def chunk_input(self, payload: Payload, chunk: int) -> Ints:
+        """A dequantised chunk and its level [26], as `step` takes them."""
+        at, frac = payload.header.level(chunk), self.step.frac["chunk"]
+        values = dequantise(payload.chunks[chunk], self.tables.latents[SCALE, at])
+        return np.append(to_input(values, frac), level_input(at, frac))
+
+    @staticmethod
+    def split(step: Graph, made: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Share out what `start` makes [320] among the GRUs of a decoder, by name."""
+        grus = [node for node in step.nodes if isinstance(node, Gru)]
+        ends = np.cumsum([node.output.size for node in grus])
+        parts = np.split(made, ends[:-1])
+        return {gru.name: part for gru, part in zip(grus, parts, strict=True)}
+
+
+class Redundancy:
+    """Decodes payloads one after the other; `layers` holds what the last network run computed."""
+
+    def __init__(self, networks: DecoderNetworks) -> None:
+        self._networks = networks
+        self._runner = IntegerRunner(networks.step)
+        self.payload: Payload | None = None
+        self.decoded = 0
+        self.layers: dict[str, Ints] = {}
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are, decoded or not."""
+        return 0 if self.payload is None else len(self.payload.chunks)
+
+    def begin(self, data: bytes, max_chunks: int = MAX_CHUNKS) -> int:
+        """Parse a payload that nobody vouches for and start the network; returns its chunks.
+
+        Raises PayloadError as `parse` does: there are no chunks then.
+        """
+        self.payload = None
+        self.decoded = 0
+        payload = parse(data, self._networks.tables, max_chunks)
+        start = self._networks.start
+        self.layers = IntegerRunner(start).step(
+            {"initial_state": self._networks.state_input(payload)}
+        )
+        made = self.layers[start.graph.nodes[-1].name]
+        self._runner.reset(self._networks.split(self._networks.step.graph, made))
+        self.payload = payload
+        return len(payload.chunks)
+
+    def chunk(self) -> Ints:
+        """Decode the next older chunk: features [4, 20] Q10, newest frame first.
+
+        Raises InputError when there is no other.
+        """
+        if self.payload is None or self.decoded >= self.chunks:
+            raise InputError("no chunk of a payload is left to decode")
+        x = self._networks.chunk_input(self.payload, self.decoded)
+        self.layers = self._runner.step({"chunk": x})
+        self.decoded += 1
+        last = self._networks.step.graph.nodes[-1].name
+        return self.layers[last].reshape(CHUNK_FRAMES, -1)
+
+
+def decode_features(networks: DecoderNetworks, data: bytes, max_chunks: int = MAX_CHUNKS) -> Ints:
+    """Features [4 * chunks, 20] Q10 of a whole payload, newest frame first; PayloadError if bad."""
+    redundancy = Redundancy(networks)
+    count = redundancy.begin(data, max_chunks)
+    frames = [redundancy.chunk() for _ in range(count)]
+    return np.concatenate([np.zeros((0, 20), np.int64), *frames])

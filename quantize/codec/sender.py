@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The whole sender: PCM to DRED payloads in integers, as the device does it, 20 ms a step.
+
+One file holds what it needs: two quantised networks and the entropy tables. `run_encoder` is the
+normative run, built from the parts that are normative each: quantize.dsp (resampler and
+features), quantize.nn.run (networks), quantize.dred (history and payload).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize import integer
+from quantize.dred.history import STEP_SAMPLES, History, Rate
+from quantize.dred.tables import EntropyTables
+from quantize.dsp.resample import DELAY_16K, RATES, resample
+from quantize.errors import InputError
+from quantize.features import integers as fixed
+from quantize.integer import Ints
+from quantize.nn.model import QuantisedModel
+from quantize.nn.model_file import ModelFile, join_parts, read_parts
+from quantize.nn.run import run_integer
+from quantize.nn.topologies import pitch, rdovae_encoder
+
+FORMAT = "dredkit-encoder-1"
+FRAMES_PER_STEP = STEP_SAMPLES // fixed.FRAME
+Q16 = 16
+HEARD_RATE = 16000  # samples a second that features are made of
+STEPS_PER_SECOND = 50
+SILENCE_RMS = 200  # a step that is not louder counts as silent
+DEFAULT_BYTES = 256  # room for a payload unless the caller says otherwise
+
+
+@dataclass(frozen=True)
+class EncoderModel(ModelFile):
+    """The pitch network, the RDO-VAE encoder and the entropy tables of its latents."""
+
+    pitch: QuantisedModel
+    rdovae: QuantisedModel
+    tables: EntropyTables
+
+    def to_bytes(self) -> bytes:
+        """Serialise; equal models give equal bytes."""
+        parts = {
+            "pitch": self.pitch.to_bytes(),
+            "rdovae": self.rdovae.to_bytes(),
+            "tables": self.tables.to_bytes(),
+        }
+        return join_parts(FORMAT, parts)
+
+    @staticmethod
+    def load(path: Path) -> "EncoderModel":
+        """Read a file written by `save`; raises InputError if it is anything else."""
+        parts = read_parts(path, FORMAT, ("pitch", "rdovae", "tables"))
+        return EncoderModel(
+            QuantisedModel.for_graph(parts["pitch"], f"{path}, pitch network", pitch()),
+            QuantisedModel.for_graph(parts["rdovae"], f"{path}, RDO-VAE", rdovae_encoder()),
+            EntropyTables.from_bytes(parts["tables"], str(path)),
+        )
+
+
+@dataclass(frozen=True)
+class EncoderRun:
+    """What a run gives: a payload a step, and every layer's values [steps, size] by name."""
+
+    payloads: list[bytes]
+    layers: dict[str, Ints]
+
+
+def layer_sizes(model: EncoderModel) -> list[tuple[str, int]]:
+    """The layers of one step in the order of computation, with their sizes (int16 each)."""
+    sizes = []
+    for frame in range(FRAMES_PER_STEP):
+        sizes += [(f"frame{frame}.if_features", 88), (f"frame{frame}.xcorr_features", 224)]
+        sizes += [(f"frame{frame}.{n.name}", n.output.size) for n in model.pitch.graph.nodes]
+        sizes.append((f"frame{frame}.features", fixed.FEATURES))
+    return sizes + [(n.name, n.output.size) for n in model.rdovae.graph.nodes]
+
+
+def step_samples(input_rate: int) -> int:
+    """Samples of 20 ms at `input_rate`; InputError for a rate that the sender does not take."""
+    if input_rate not in RATES:
+        known = ", ".join(str(rate) for rate in sorted(RATES))
+        raise InputError(f"an input rate of {input_rate} Hz: want one of {known}")
+    return input_rate // STEPS_PER_SECOND
+
+
+def voiced(pcm: npt.NDArray[np.int16], input_rate: int = HEARD_RATE) -> list[bool]:
+    """Decide for each whole step of int16 PCM: voice if its RMS is above 200, in exact integers."""
+    samples = step_samples(input_rate)
+    table = pcm[: len(pcm) // samples * samples].reshape(-1, samples).astype(np.int64)
+    return [bool(energy > SILENCE_RMS**2 * samples) for energy in (table**2).sum(axis=1)]
+
+
+def run_encoder(
+    model: EncoderModel,
+    pcm: npt.NDArray[np.int16],
+    rates: Sequence[Rate],
+    active: Sequence[bool],
+    input_rate: int = HEARD_RATE,
+) -> EncoderRun:
+    """Encode int16 PCM at `input_rate`; step k takes its k-th 20 ms, rates[k] and active[k].
+
+    Samples past the last whole step are dropped. As in libopus, the signal at 16 kHz is delayed by
+    11 samples before analysis, whatever the input rate; a resampler's own delay (quantize.dsp.
+    resample) comes on top of it and is not told to the receiver. Raises InputError if there is no
+    whole step.
+    """
+    samples = step_samples(input_rate)
+    steps = len(pcm) // samples
+    if steps == 0:
+        raise InputError("the audio is shorter than one 20 ms step")
+    if len(rates) != steps or len(active) != steps:
+        raise InputError(f"{steps} steps want as many rates and voice decisions")
+    heard = pcm if input_rate == HEARD_RATE else resample(pcm[: steps * samples], input_rate)
+    delayed = np.concatenate([np.zeros(DELAY_16K, np.int16), heard])[: steps * STEP_SAMPLES]
+    analysis = fixed.analyse(delayed)
+    held = {"if_features": integer.narrow(analysis.phases), "xcorr_features": analysis.lags}
+    scores = run_integer(model.pitch, held)
+    frac = model.rdovae.frac["features"]
+    last = model.pitch.graph.nodes[-1].name
+    features = fixed.finish(analysis, scores[last], model.pitch.frac["logits"], frac)
+    network = run_integer(model.rdovae, features.reshape(steps, -1))
+
+    layers: dict[str, Ints] = {}
+    framewise = {"if_features": analysis.phases, "xcorr_features": analysis.lags}
+    framewise |= scores | {"features": features}
+    for frame in range(FRAMES_PER_STEP):
+        for name, values in framewise.items():
+            layers[f"frame{frame}.{name}"] = values[frame::FRAMES_PER_STEP]
+    layers |= network
+    return EncoderRun(_payloads(model, network, rates, active), layers)
+
+
+def _payloads(
+    model: EncoderModel, network: dict[str, Ints], rates: Sequence[Rate], active: Sequence[bool]
+) -> list[bytes]:
+    q16 = coded_values(model, network)
+    history = History()
+    payloads = []
+    for step, (rate, voice) in enumerate(zip(rates, active, strict=True)):
+        due = history.begin(STEP_SAMPLES, voice)
+        assert due == 1  # a packet of 20 ms completes one step, whatever waits before it
+        history.push(q16["latents"][step], q16["initial_state"][step])
+        payloads.append(history.payload(model.tables, rate))
+    return payloads
+
+
+def coded_values(model: EncoderModel, layers: dict[str, Ints]) -> dict[str, Ints]:
+    """Return "latents" [steps, 25] and "initial_state" [steps, 50] of a run, int32 Q16."""
+    graph = model.rdovae.graph
+    writers = {node.output.buffer: node.name for node in graph.nodes}
+    frac = model.rdovae.frac
+    return {name: layers[writers[name]] << (Q16 - frac[name]) for name in graph.outputs}
+
+
+def default_rate() -> Rate:
+    """What set a of the golden data uses: fine at the newest end, coarser with age, 1.04 s."""
+    return Rate(q0=6, dq=5, qmax=15, max_bytes=DEFAULT_BYTES)

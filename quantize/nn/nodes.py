@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The kinds of node that a graph (quantize/nn/graph.py) is made of. All sizes are in elements."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Activation(str, Enum):
+    """What follows a layer's affine part."""
+
+    LINEAR = "linear"
+    TANH = "tanh"
+
+
+class Format(str, Enum):
+    """How a buffer's values are held."""
+
+    FIXED = "fixed"  # int16 with fractional bits that the graph or calibration chose
+    Q15 = "q15"  # int16, bounded by one
+    X8 = "x8"  # int8, round(127 x), bounded by one: what int8 matrices take
+
+
+@dataclass(frozen=True)
+class Slice:
+    """`size` elements of `buffer`, from `start`."""
+
+    buffer: str
+    start: int
+    size: int
+
+    @property
+    def span(self) -> slice:
+        """The same as a Python slice."""
+        return slice(self.start, self.start + self.size)
+
+
+@dataclass(frozen=True)
+class MatrixShape:
+    """One weight matrix that a node needs: [rows, cols], fed from a buffer.
+
+    `narrowed` says that the node narrows Q15 values to x8 first, whatever the buffer holds.
+    """
+
+    name: str
+    rows: int
+    cols: int
+    fed_from: str
+    narrowed: bool = False
+
+
+@dataclass(frozen=True)
+class Dense:
+    """out = activation(W x + b)."""
+
+    name: str
+    input: Slice
+    output: Slice
+    activation: Activation
+
+    @property
+    def matrices(self) -> tuple[MatrixShape, ...]:
+        return (MatrixShape(self.name, self.output.size, self.input.size, self.input.buffer),)
+
+
+@dataclass(frozen=True)
+class Conv1d:
+    """out = activation(W [.., x(t - 2 dilation), x(t - dilation), x(t)] + b): causal, over time.
+
+    The memory of (taps - 1) * dilation past inputs belongs to the node and starts at zero.
+    """
+
+    name: str
+    input: Slice
+    output: Slice
+    dilation: int
+    activation: Activation
+    taps: int = 2
+
+    @property
+    def depth(self) -> int:
+        """How many past inputs the node remembers."""
+        return (self.taps - 1) * self.dilation
+
+    @property
+    def matrices(self) -> tuple[MatrixShape, ...]:
+        cols = self.taps * self.input.size
+        return (MatrixShape(self.name, self.output.size, cols, self.input.buffer),)
+
+
+@dataclass(frozen=True)
+class Gru:
+    """Gated recurrent unit, gates in the order z, r, h; the state is the output.
+
+    z = sigmoid(Wz x + Uz s), r = sigmoid(Wr x + Ur s), h = tanh(Wh x + r * (Uh s)),
+    s' = z * s + (1 - z) * h; every product has its own bias (DRED-SPEC section 6). The state
+    starts at zero, unless the caller has another to start from.
+    """
+
+    name: str
+    input: Slice
+    output: Slice
+
+    @property
+    def matrices(self) -> tuple[MatrixShape, ...]:
+        rows, size = 3 * self.output.size, self.output.size
+        return (
+            MatrixShape(f"{self.name}_input", rows, self.input.size, self.input.buffer),
+            MatrixShape(f"{self.name}_recurrent", rows, size, self.output.buffer, narrowed=True),
+        )
+
+
+@dataclass(frozen=True)
+class Glu:
+    """Gated linear unit: out = x * sigmoid(W x + b), W square.
+
+    x is Q15. The matrix takes it narrowed to x8, the product takes it as it is.
+    """
+
+    name: str
+    input: Slice
+    output: Slice
+
+    @property
+    def matrices(self) -> tuple[MatrixShape, ...]:
+        size = self.output.size
+        return (MatrixShape(self.name, size, self.input.size, self.input.buffer, narrowed=True),)
+
+
+@dataclass(frozen=True)
+class Conv2d:
+    """out = activation(W patch + b) at every position of a line: 3 lines of time by 3 positions.
+
+    Causal in time (lines t - 2, t - 1, t), zeros beyond both ends of a line. Input (int16) and
+    output are [channels, width]; W is [out channels, in channels * 3 times * 3 positions], oldest
+    line first (DRED-SPEC section 6, the pitch network). The memory of two lines starts at zero.
+    """
+
+    name: str
+    input: Slice
+    output: Slice
+    width: int
+    activation: Activation
+
+    @property
+    def matrices(self) -> tuple[MatrixShape, ...]:
+        cols = self.input.size // self.width * CONV2D_TAPS**2
+        return (MatrixShape(self.name, self.output.size // self.width, cols, self.input.buffer),)
+
+
+Node = Dense | Conv1d | Conv2d | Gru | Glu
+
+CONV2D_TAPS = 3
+
+
+def repeats(node: Node) -> int:
+    """How often a step applies the node's matrices."""
+    return node.width if isinstance(node, Conv2d) else 1
+
+
+def is_linear(node: Node) -> bool:
+    """Whether a node's results have no bound but that of their format."""
+    return not isinstance(node, Gru | Glu) and node.activation is Activation.LINEAR

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training of the pitch network: to say at once what the tracker sees with hindsight."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from quantize.errors import InputError
+from quantize.networks.pitch import PitchNet
+from quantize.nn.topologies import PITCH_CLASSES
+from quantize.train.fake_quant import quantised
+from quantize.train.pitch.data import Batch, Recording, Stretches
+from quantize.train.state import load_state, save_state
+
+KIND = "pitch"
+_WIDE = ("conv2d_1", "conv2d_2")  # layers that keep int16 weights
+
+
+@dataclass
+class Settings:
+    """How to train. The defaults made the checkpoint that ships."""
+
+    steps: int = 1200
+    batch: int = 16
+    frames: int = 200  # of a stretch
+    stretches: int = 3000  # that the batches are drawn from
+    rate: float = 4e-3  # Adam's, at its peak
+    warm_up: int = 50  # steps to get there
+    spread: float = 1.0  # classes: standard deviation of the answer
+    int8_share: float = 0.7  # of all steps are run before weights are rounded to int8
+    seed: int = 1
+    save_every: float = 60.0  # seconds
+
+
+def loss_of(model: PitchNet, batch: Batch, spread: float) -> tuple[Tensor, Tensor]:
+    """Return the weighted cross-entropy (nats) and the share of weight within 50 cents."""
+    logits, _ = model(batch.if_features, batch.xcorr)
+    classes = torch.arange(PITCH_CLASSES, device=logits.device)
+    distance = classes - batch.place[..., None]
+    answer = torch.softmax(-0.5 * (distance / spread) ** 2, 2)
+    entropy = -(answer * torch.log_softmax(logits, 2)).sum(2)
+    total = batch.weight.sum().clamp(min=1e-6)
+    near = (logits.argmax(2) - batch.place).abs() <= 2.5
+    return (batch.weight * entropy).sum() / total, (batch.weight * near).sum() / total
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Return the rate at a step: a short warm-up, then half a cosine down to 1 %."""
+    warm = min(1.0, (step + 1) / settings.warm_up)
+    done = min(1.0, step / settings.steps)
+    return settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def train(
+    recordings: list[Recording],
+    folder: Path,
+    settings: Settings,
+    device: str = "cpu",
+    until: float = math.inf,
+    note: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
+) -> tuple[PitchNet, int]:
+    """Train on recordings, resuming from `folder`/state.pt if it is there.
+
+    Stops after settings.steps, or once time.monotonic() passes `until`; returns the model and
+    the steps done. Raises InputError for a state that is damaged or of another training.
+    """
+    torch.manual_seed(settings.seed)
+    model = PitchNet().to(device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, betas=(0.9, 0.98))
+    path = folder / "state.pt"
+    step = 0
+    if path.exists():
+        state = load_state(path, KIND)
+        try:
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            step = int(state["step"])
+        except (KeyError, RuntimeError, ValueError):
+            raise InputError(f"{path} is of another network: delete it to begin anew") from None
+    data = Stretches(recordings, settings.frames, settings.stretches, settings.seed)
+
+    def save() -> None:
+        saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+        save_state(path, KIND, {**saved, "settings": asdict(settings)})
+
+    saved_at = time.monotonic()
+    while step < settings.steps and time.monotonic() < until:
+        parts = _step(model, optimiser, data, settings, step, device)
+        step += 1
+        note(step, parts)
+        if time.monotonic() - saved_at > settings.save_every:
+            save()
+            saved_at = time.monotonic()
+    save()
+    return model, step
+
+
+def _step(
+    model: PitchNet,
+    optimiser: torch.optim.Adam,
+    data: Stretches,
+    settings: Settings,
+    step: int,
+    device: str,
+) -> dict[str, float]:
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(step, settings)
+    batch = Batch(*(part.to(device) for part in data.batch(step, settings.batch)))
+    layers = model.layers()
+    small = [layer.weight for name, layer in layers.items() if name not in _WIDE]
+    model.int8 = step >= settings.int8_share * settings.steps
+    optimiser.zero_grad(set_to_none=True)
+    with quantised(small if model.int8 else []):
+        loss, near = loss_of(model, batch, settings.spread)
+        loss.backward()  # type: ignore[no-untyped-call]
+    model.int8 = False
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    return {"nats": loss.item(), "within_50_cents": near.item()}

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training of the RDO-VAE: encoder, decoder and the quantiser tables of all 16 levels at once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from quantize.errors import InputError
+from quantize.features.floats import BANDS, CORRELATION, PITCH
+from quantize.networks.rdovae import LATENTS, LEVELS, STATE, RdovaeDecoder, RdovaeEncoder
+from quantize.train.fake_quant import quantised
+from quantize.train.rdovae.rate import SLOPES, LearnedTable, bits, level_law, squeeze
+from quantize.train.recordings import F32, Sampler
+from quantize.train.state import load_state, save_state
+
+KIND = "rdovae"
+PACKET = 25  # chunks decoded from one initial state: one second
+
+
+@dataclass
+class Settings:
+    """How to train. The defaults made the checkpoint that ships."""
+
+    steps: int = 4600
+    batch: int = 32
+    frames: int = 400  # per sequence; a multiple of 100, one second a packet
+    rate: float = 2e-3  # Adam's, at its peak
+    warm_up: int = 200  # steps to get there
+    finest: float = 8e-4  # price of a bit per chunk at level 0, in units of distortion
+    coarsest: float = 2.5e-2  # and at level 15
+    pitch_weight: float = 2.0
+    correlation_weight: float = 0.5
+    hard_share: float = 0.6  # of all steps are run before noise gives way to rounding for good
+    int8_share: float = 0.75  # of all steps are run before weights are rounded to int8
+    seed: int = 1
+    save_every: float = 150.0  # seconds
+
+
+class Rdovae(nn.Module):
+    """Everything that is trained together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = RdovaeEncoder()
+        self.decoder = RdovaeDecoder()
+        self.latent_table = LearnedTable(LATENTS)
+        self.state_table = LearnedTable(STATE)
+
+    def int8_weights(self) -> list[Tensor]:
+        """Return the weights that become int8: of layers with inputs inside [-1, 1]."""
+        wide = {"enc_dense1", "dec_dense1", "dec_hidden_init"}
+        layers = {**self.encoder.layers(), **self.decoder.layers()}
+        return [layer.weight for name, layer in layers.items() if name not in wide]
+
+
+def distortion(got: Tensor, want: Tensor, settings: Settings) -> Tensor:
+    """Return the error of features [..., 20], one number a frame.
+
+    The cepstral part is the mean squared log-spectral error in decades; pitch counts in octaves
+    where the frame is voiced.
+    """
+    error = got - want
+    voiced = (want[..., CORRELATION] + 0.5).clamp(0, 1) ** 2
+    pitch = torch.sqrt(error[..., PITCH] ** 2 + 4e-4) - 0.02
+    return (
+        error[..., :BANDS].square().mean(-1)
+        + settings.pitch_weight * (voiced + 0.01) * pitch
+        + settings.correlation_weight * error[..., CORRELATION].square()
+    )
+
+
+def packets(frames: Tensor, latents: Tensor, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut sequences into one-second packets in the order that the decoder works: newest first.
+
+    Takes features [batch, frames, 20], latents and states [batch, frames / 2, n]; returns
+    targets [packets, 25, 80], latents [packets, 25, 25] and states [packets, 50].
+    """
+    batch, count = len(frames), latents.shape[1] // (2 * PACKET)
+    # Latent 2c+1 of a packet covers its own two frames and the two before: 4 frames.
+    target = frames.reshape(batch * count, PACKET, 4, -1).flip(1, 2).flatten(2)
+    second = latents.reshape(batch * count, PACKET, 2, -1)[:, :, 1].flip(1)
+    state = states.reshape(batch * count, 2 * PACKET, -1)[:, -1]
+    return target, second, state
+
+
+def loss_of(
+    model: Rdovae, features: Tensor, settings: Settings, draw: torch.Generator, hard: bool
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss of a batch [batch, frames, 20] and what it is made of.
+
+    Levels are drawn per packet by the wire's own law. The rate is that of noisy symbols, which
+    has a gradient everywhere; the tables of p0 and r are fitted to the rounded ones.
+    """
+    device = features.device
+    latents, states, _ = model.encoder(features.reshape(len(features), -1, 40))
+    target, latents, state = packets(features, latents, states)
+    count = len(target)
+    first = torch.randint(LEVELS, (count,), generator=draw)
+    slope = torch.randint(-4, len(SLOPES), (count,), generator=draw).clamp(min=0)
+    level = level_law(first.to(device), slope.to(device), PACKET)
+    rounded = torch.ones(count, dtype=torch.bool)
+    if not hard:
+        rounded = torch.rand(count, generator=draw) < 0.5
+    rounded = rounded.to(device)
+
+    decoded, noisy_bits, table_bits = [], [], []
+    learned = ((latents, model.latent_table, level), (state, model.state_table, first.to(device)))
+    for value, table, rows in learned:
+        row = table.table().at(rows)
+        soft = squeeze(value, row)
+        symbols = torch.round(soft.detach())
+        noisy = soft + (torch.rand(soft.shape, generator=draw) - 0.5).to(device)
+        fixed = row._replace(r=row.r.detach(), p0=row.p0.detach())
+        noisy_bits.append(bits(noisy, fixed).sum(-1))
+        table_bits.append(bits(symbols, row).sum(-1))
+        pick = rounded.view(-1, *[1] * (soft.dim() - 1))
+        decoded.append(torch.where(pick, soft + (symbols - soft).detach(), noisy) / row.scale)
+
+    side = (level / 8 - 1)[..., None]
+    output, _ = model.decoder(torch.cat([decoded[0], side], 2), model.decoder.start(decoded[1]))
+    output, target = output.view(count, PACKET, 4, -1), target.view(count, PACKET, 4, -1)
+    error = distortion(output, target, settings).mean(2)
+    price = settings.finest * (settings.coarsest / settings.finest) ** (level / (LEVELS - 1))
+    per_chunk = noisy_bits[0] + noisy_bits[1][:, None] / PACKET
+    fit = table_bits[0].mean() + table_bits[1].mean() / PACKET
+    loss = (error / price.sqrt() + per_chunk * price.sqrt()).mean() + 0.1 * fit
+    with torch.no_grad():
+        ceps = (output - target)[..., :BANDS].square().mean(-1)
+        parts = {
+            "loss": loss.item(),
+            "db": 10 * ceps.sqrt().mean().item(),
+            "bits_per_s": 25 * table_bits[0].mean().item(),
+            "state_bits": table_bits[1].mean().item(),
+        }
+    return loss, parts
+
+
+def _optimiser(model: Rdovae, settings: Settings) -> torch.optim.Adam:
+    tables = [*model.latent_table.parameters(), *model.state_table.parameters()]
+    nets = [*model.encoder.parameters(), *model.decoder.parameters()]
+    groups = [{"params": nets, "scale": 1.0}, {"params": tables, "scale": 5.0}]
+    return torch.optim.Adam(groups, lr=settings.rate, betas=(0.9, 0.98))
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Return the rate at a step: a short warm-up, then half a cosine down to 2 %."""
+    warm = min(1.0, (step + 1) / settings.warm_up)
+    done = min(1.0, step / settings.steps)
+    return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def train(
+    arrays: list[F32],
+    folder: Path,
+    settings: Settings,
+    device: str = "cpu",
+    until: float = math.inf,
+    note: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
+) -> tuple[Rdovae, int]:
+    """Train on feature arrays, resuming from `folder`/state.pt if it is there.
+
+    Stops after settings.steps, or once time.monotonic() passes `until`; returns the model and
+    the steps done. Raises InputError for a state that is damaged or of another training.
+    """
+    if settings.frames % (4 * PACKET):
+        raise InputError(f"{settings.frames} frames a sequence: give a multiple of {4 * PACKET}")
+    torch.manual_seed(settings.seed)
+    model = Rdovae().to(device)
+    optimiser = _optimiser(model, settings)
+    path = folder / "state.pt"
+    step = 0
+    if path.exists():
+        state = load_state(path, KIND)
+        try:
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            step = int(state["step"])
+        except (KeyError, RuntimeError, ValueError):
+            raise InputError(f"{path} is of another network: delete it to begin anew") from None
+    sampler = Sampler(arrays, settings.frames, settings.seed)
+
+    def save() -> None:
+        saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+        save_state(path, KIND, {**saved, "settings": asdict(settings)})
+
+    saved_at = time.monotonic()
+    while step < settings.steps and time.monotonic() < until:
+        parts = _step(model, optimiser, sampler, settings, step, device)
+        step += 1
+        note(step, parts)
+        if time.monotonic() - saved_at > settings.save_every:
+            save()
+            saved_at = time.monotonic()
+    save()
+    return model, step
+
+
+def _step(
+    model: Rdovae,
+    optimiser: torch.optim.Adam,
+    sampler: Sampler,
+    settings: Settings,
+    step: int,
+    device: str,
+) -> dict[str, float]:
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(step, settings) * group["scale"]
+    draw = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    features = torch.from_numpy(sampler.batch(step, settings.batch)).to(device)
+    done = step / settings.steps
+    small = model.int8_weights()
+    optimiser.zero_grad(set_to_none=True)
+    with quantised(small if done >= settings.int8_share else []):
+        loss, parts = loss_of(model, features, settings, draw, done >= settings.hard_share)
+        loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    with torch.no_grad():
+        for weight in small:
+            weight.clamp_(-1, 1)
+    return parts

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a quantised LPCNet is made of: its frame-rate graph, its sparse matrices, its limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize.features.floats import MAX_PERIOD, MIN_PERIOD
+from quantize.features.integers import FEATURE_FRAC, FEATURES
+from quantize.integer import Ints
+from quantize.nn.graph import Activation, Conv1d, Dense, Graph, Slice
+from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
+from quantize.vocoder.lpcnet.cells import X8_FRAC
+
+GRAPH: Final = "lpcnet_condition"
+PERIODS: Final = MAX_PERIOD - MIN_PERIOD + 1
+HEARD: Final = 3  # last sample, prediction, last excitation
+WEIGHT_FRACS: Final = range(4, 10)  # of the sample loop's int8 weights: largest 8 down to 1/4
+TREE_FRACS: Final = range(15)
+SCALE_FRACS: Final = range(13)
+TAIL_MAX: Final = 1 << 13  # a chance of a quarter
+MATRICES: Final = ("a", "b_input", "b")
+MAX_UNITS: Final = 1020  # 255 columns of blocks: an index is a byte, and so is a count
+
+
+@dataclass(frozen=True)
+class BlockMatrix:
+    """int8 `weights` [rows, cols] of which whole 8x4 `blocks` [rows / 8, cols / 4] are kept."""
+
+    weights: npt.NDArray[np.int8]
+    blocks: npt.NDArray[np.bool_]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one product."""
+        return int(self.blocks.sum()) * BLOCK_ROWS * BLOCK_COLS
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes in flash as int8: kept weights and the index."""
+        return self.macs + len(self.blocks) + int(self.blocks.sum())
+
+    def bounds(self) -> Ints:
+        """Largest |sum| of each row [rows] over all x8."""
+        return np.asarray(np.abs(self.weights.astype(np.int64)).sum(axis=1) << X8_FRAC)
+
+
+def condition_graph(embedding: int, width: int, a: int, b: int, gates_frac: int) -> Graph:
+    """The frame-rate network: features and pitch embedding in, both GRUs' gates out.
+
+    The step on frame t + 1 gives the gates of frame t: each convolution takes three frames.
+    """
+    heard = Slice("features", 0, FEATURES + embedding)
+    hidden = [Slice(name, 0, width) for name in ("conv1", "conv2", "dense1", "dense2")]
+    gates_a, gates_b = Slice("gates_a", 0, 3 * a), Slice("gates_b", 0, 3 * b)
+    return Graph(
+        name=GRAPH,
+        inputs=("features",),
+        outputs=("gates_a", "gates_b"),
+        buffers={part.buffer: part.size for part in (heard, *hidden, gates_a, gates_b)},
+        nodes=(
+            Conv1d("feature_conv1", heard, hidden[0], 1, Activation.TANH, taps=3),
+            Conv1d("feature_conv2", hidden[0], hidden[1], 1, Activation.TANH, taps=3),
+            Dense("feature_dense1", hidden[1], hidden[2], Activation.TANH),
+            Dense("feature_dense2", hidden[2], hidden[3], Activation.TANH),
+            Dense("gru_a_input", hidden[3], gates_a, Activation.LINEAR),
+            Dense("gru_b_condition", hidden[3], gates_b, Activation.LINEAR),
+        ),
+        fracs={"features": FEATURE_FRAC, "gates_a": gates_frac, "gates_b": gates_frac},
+    )

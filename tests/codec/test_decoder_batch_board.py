@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A receiver's firmware on an emulated board, decoding one chunk after the other and several at
+once: the same speech, every layer that of the normative run, and fewer instructions a chunk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantize.codec.receiver import STEP
+from quantize.codec.receiver_model import DecoderModel, Hear, Speak, Take
+from tests.support.decoder_models import random_networks, random_payload
+from toolkit.device.pipeline import connected, prepare
+from toolkit.stages.gaps import Op, chunk_ops
+from toolkit.stages.receiver import DecoderStage, rows_of
+from toolkit.stages.stage import Int16s
+from toolkit.targets.target import load_target
+from toolkit.verify import verify
+
+CHUNKS = 7  # which neither two nor four divides
+BOARD = "mps3-an547"
+
+
+def ops(batch: int) -> list[Op]:
+    rng = np.random.default_rng(1)
+    good: list[Op] = [Hear(rng.integers(-8000, 8001, STEP)) for _ in range(2)]
+    take = Take(5 * STEP, random_payload(4, chunks=CHUNKS))
+    return [*good, take, *chunk_ops(CHUNKS, batch), *[Speak()] * 5, *good]
+
+
+def test_a_board_decodes_several_chunks_at_once(target_name: str | None, tmp_path: Path) -> None:
+    if target_name not in (None, BOARD):
+        pytest.skip(f"--target {target_name} asked for")
+    model = DecoderModel(random_networks(), "pulse")
+    played: list[Int16s] = []
+    a_chunk: list[float] = []
+    for batch in (1, 2, 4):
+        stage = DecoderStage(model, batch=batch)
+        prepared = prepare(stage, load_target(BOARD), tmp_path)
+        with connected(prepared, port=None, serial="socket") as session:
+            found = verify(
+                session,
+                target=prepared.target,
+                model=stage,
+                manifest=prepared.manifest,
+                build=prepared.build,
+                engine=prepared.engine,
+                audio=Path("speech.wav"),
+                inputs=rows_of(ops(batch)),
+                trace=True,
+            )
+        assert found.mismatches == 0, found.comparisons
+        assert found.playback is not None
+        played.append(found.playback.pcm)
+        facts = found.as_json()["ops"]
+        name = "chunk" if batch == 1 else f"{batch} chunks"
+        assert facts[name]["steps"] == CHUNKS // batch
+        a_chunk.append(facts[name]["max"] / batch)
+    assert played[0].tolist() == played[1].tolist() == played[2].tolist()
+    assert a_chunk[0] > a_chunk[1] > a_chunk[2]

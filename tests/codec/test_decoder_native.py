@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The receiver in C equals numpy whatever it is asked to do, and nothing in it overflows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantize.codec.receiver import STEP
+from quantize.codec.receiver_model import Chunk, DecoderModel, Hear, Speak, Take
+from quantize.integer import Ints
+from quantize.vocoder.voices import VoiceModel
+from tests.support.decoder_library import checked_engine
+from tests.support.decoder_models import random_networks, random_payload
+from tests.support.lpcnet_models import random_voice
+from toolkit.device.build.hostlib import HostEngine
+from toolkit.stages.receiver import ROOM, DecoderStage, Kind, rows_of
+from toolkit.stages.stage import Int16s
+from toolkit.verify.verify import compare_host
+
+Pair = tuple[DecoderStage, HostEngine]
+
+
+def pair(folder: Path, voice: VoiceModel, gain: float = 1.0, batch: int = 1) -> Pair:
+    model = DecoderModel(random_networks(gain=gain), voice)
+    return DecoderStage(model, batch=batch), checked_engine(model, folder, batch)
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return pair(tmp_path_factory.mktemp("pulse"), "pulse")
+
+
+@pytest.fixture(scope="module")
+def pulse4(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """One that decodes up to four chunks at once."""
+    return pair(tmp_path_factory.mktemp("pulse4"), "pulse", batch=4)
+
+
+@pytest.fixture(scope="module")
+def lpcnet(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return pair(tmp_path_factory.mktemp("lpcnet"), random_voice(5))
+
+
+@pytest.fixture(scope="module")
+def violent(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Networks that drive most features to one end of int16."""
+    return pair(tmp_path_factory.mktemp("violent"), random_voice(6, tail=0), gain=40.0)
+
+
+def same(found: Pair, inputs: Int16s) -> dict[str, Int16s]:
+    """Check that both do the same; returns the outputs."""
+    stage, engine = found
+    want = stage.reference(inputs)
+    compared = compare_host(engine, stage, inputs, want)
+    assert compared.mismatches == 0, str(compared.first)
+    return want.outputs
+
+
+def noise(rng: np.random.Generator, peak: int = 8000) -> Ints:
+    return rng.integers(-peak, peak + 1, STEP)
+
+
+def gap(rng: np.random.Generator, packets: int, chunks: int, offset: int = 10) -> Int16s:
+    """Two good packets, a gap with redundancy of which some chunks are decoded, and two more."""
+    before, after = ([Hear(noise(rng)) for _ in range(2)] for _ in range(2))
+    take = Take(STEP * packets, random_payload(int(rng.integers(1000)), offset=offset))
+    inside = [take, *[Chunk()] * chunks, *[Speak()] * packets]
+    return rows_of([*before, *inside, *after])
+
+
+@pytest.mark.parametrize("voice", ["pulse", "lpcnet"])
+def test_a_gap_is_spoken_alike(voice: str, request: pytest.FixtureRequest) -> None:
+    rng = np.random.default_rng(1)
+    inputs = np.concatenate([gap(rng, 2, 3), gap(rng, 4, 0), gap(rng, 3, 1, offset=-30)])
+    outputs = same(request.getfixturevalue(voice), inputs)
+    assert not outputs["status"].any()
+    assert np.abs(outputs["values"][-4:]).max() > 1000
+
+
+def any_op(rng: np.random.Generator) -> Int16s:
+    """One input: mostly a sound op, at times of a kind, gap or length that none has."""
+    row = rng.integers(-32768, 32768, (1, 4 + STEP)).astype("<i2")
+    bytes_of = row.view(np.uint8)[0]
+    bytes_of[0] = rng.choice([*[int(kind) for kind in Kind] * 5, 4, 255])
+    bytes_of[1] = rng.choice([1, 1, 1, 1, 2, 3, 4, 0, 5, 255])
+    length = int(rng.choice([0, 1, 40, ROOM, ROOM + 1, 65535]))
+    if rng.random() < 0.5:
+        data = bytearray(random_payload(int(rng.integers(1000)), chunks=int(rng.integers(0, 26))))
+        for _ in range(int(rng.integers(0, 3))):
+            data[int(rng.integers(len(data)))] ^= int(rng.integers(256))
+        length = min(len(data), ROOM)
+        bytes_of[8 : 8 + length] = np.frombuffer(bytes(data[:length]), np.uint8)
+    bytes_of[4:6] = np.frombuffer(length.to_bytes(2, "little"), np.uint8)
+    return row
+
+
+@pytest.mark.parametrize(("voice", "seed"), [("pulse", 1), ("pulse4", 2), ("lpcnet", 5)])
+def test_any_ops_in_any_order_are_answered_alike(
+    voice: str, seed: int, request: pytest.FixtureRequest
+) -> None:
+    rng = np.random.default_rng(seed)
+    outputs = same(
+        request.getfixturevalue(voice), np.concatenate([any_op(rng) for _ in range(120)])
+    )
+    assert {-1, -5, -6, -9, -10, 0} <= set(outputs["status"].reshape(-1).tolist())
+
+
+def test_a_second_of_garbage_features_overflows_nothing(violent: Pair) -> None:
+    rng = np.random.default_rng(9)
+    loud = [Hear(np.where(noise(rng) < 0, -32768, 32767)) for _ in range(2)]
+    take = Take(10 * STEP, random_payload(3, chunks=9))
+    inputs = rows_of([*loud, take, *[Chunk()] * 9, *[Speak()] * 10, *loud])
+    outputs = same(violent, inputs)
+    features = outputs["values"][3:12, :80]
+    assert np.mean(np.abs(features.astype(int)) > 30000) > 0.3  # garbage it is
+
+
+def test_chunks_at_once_are_those_one_by_one(pulse: Pair, pulse4: Pair) -> None:
+    """And speech is the same, whatever the number that four does not divide."""
+    rng = np.random.default_rng(8)
+    good = [Hear(noise(rng)) for _ in range(2)]
+    take = Take(10 * STEP, random_payload(5, chunks=11))
+    heard, features, spoken = [], [], [Speak()] * 10
+    for found, most in ((pulse, [1] * 11), (pulse4, [4, 4, 3]), (pulse4, [2, 4, 1, 4])):
+        chunks = [Chunk(count) for count in most]
+        outputs = same(found, rows_of([*good, take, *chunks, *spoken]))
+        assert not outputs["status"].any()
+        rows = outputs["values"][3 : 3 + len(most)]
+        features.append(np.concatenate([row[: 80 * n] for row, n in zip(rows, most, strict=True)]))
+        heard.append(outputs["values"][-10:])
+    assert features[0].tolist() == features[1].tolist() == features[2].tolist()
+    assert np.array_equal(heard[0], heard[1])
+
+
+def test_the_last_chunks_may_be_fewer_than_asked(pulse4: Pair) -> None:
+    take = Take(4 * STEP, random_payload(6, chunks=5))
+    inputs = rows_of([take, Chunk(4), Chunk(4), Chunk(4)])
+    outputs = same(pulse4, inputs)
+    assert outputs["status"].reshape(-1).tolist() == [0, 0, 0, -5]
+    assert outputs["chunks"][:, 1].tolist()[-2:] == [0, 0]
+    assert outputs["values"][2, :80].any()
+    assert not outputs["values"][2, 80:].any()
+
+
+def test_a_session_begins_anew(pulse: Pair) -> None:
+    stage, engine = pulse
+    inputs = gap(np.random.default_rng(4), 2, 2)
+    first, second = (
+        [engine.step(row.tobytes()) for row in inputs] for _ in range(2) if not engine.reset()
+    )
+    assert first == second
+    assert engine.stage == stage.name == "decoder"
+    assert engine.model_hash == stage.hash[:32]

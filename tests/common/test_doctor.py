@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The doctor tells what is here, what is not, and the command that mends it."""
+
+import ast
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from toolkit.commands.doctor import command
+from toolkit.common import doctor
+from toolkit.common.doctor import Tool, examine, mends, read_tools
+from toolkit.common.errors import ToolError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tool(kind: str, name: str, probe: str = "-", minimum: str = "-") -> Tool:
+    return Tool(kind, name, probe, minimum, "a test")
+
+
+def program(folder: Path, name: str, prints: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{prints}'\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder in PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_every_listed_tool_is_well_formed() -> None:
+    tools = read_tools()
+    assert {entry.kind for entry in tools} == {"apt", "dev", "opt", "pip"}
+    assert len({entry.name for entry in tools}) == len(tools)
+    for entry in tools:
+        assert re.fullmatch(r"-|\d+(\.\d+)*", entry.minimum), entry
+        assert (entry.probe == "-") == (entry.kind == "pip"), entry
+
+
+def test_python_packages_are_those_of_pyproject_and_lock() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    block = re.search(r"^dependencies = \[\n(.*?)^\]", text, re.M | re.S)
+    assert block
+    wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', block[1]))
+    listed = {entry.name: entry.minimum for entry in read_tools() if entry.kind == "pip"}
+    assert listed == wanted
+    lock = (ROOT / "requirements.lock").read_text()
+    for name in wanted:
+        assert re.search(rf"^{re.escape(name)}==", lock, re.M), name
+
+
+# Where the name of a package is not the name to import.
+IMPORTED_AS = {
+    "ai-edge-litert": "ai_edge_litert",
+    "opuslib-next": "opuslib_next",
+    "pyelftools": "elftools",
+    "pyserial": "serial",
+}
+
+
+def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
+    imported = set()
+    for folder in ("toolkit", "quantize"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    imported.add(node.module.partition(".")[0])
+    # tomli is the standard tomllib for Python 3.10; triton comes with the torch of a GPU.
+    known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
+    foreign = imported - sys.stdlib_module_names - known
+    listed = [entry.name for entry in read_tools() if entry.kind == "pip"]
+    assert foreign == {IMPORTED_AS.get(name, name) for name in listed}
+
+
+def test_a_missing_command(path_folder: Path) -> None:
+    finding = examine(tool("apt", "cmake", "cmake", "3.25"))
+    assert (finding.status, finding.version) == ("missing", None)
+    assert finding.mend == "apt-get install -y --no-install-recommends cmake"
+
+
+@pytest.mark.parametrize(
+    ("prints", "version", "status"),
+    [
+        ("cmake version 3.25.1", "3.25.1", "ok"),
+        ("cmake version 3.3.1", "3.3.1", "old"),
+        ("arm-none-eabi-gcc (15:12.2.rel1-1) 12.2.1 20221205", "12.2.1", "ok"),
+        ("GNU gdb (Debian 1.1-3) 13.1", "13.1", "ok"),
+        ("a tool without a version", "", "ok"),
+    ],
+)
+def test_versions_are_read_and_compared_as_numbers(
+    path_folder: Path, prints: str, version: str, status: str
+) -> None:
+    program(path_folder, "thing", prints)
+    finding = examine(tool("apt", "thing", "thing", "3.25"))
+    assert (finding.version, finding.status) == (version, status)
+
+
+def test_a_program_that_cannot_start_is_missing(path_folder: Path) -> None:
+    program(path_folder, "thing", "")
+    (path_folder / "thing").write_text("#!/no/such/interpreter\n")
+    assert examine(tool("apt", "thing", "thing")).status == "missing"
+
+
+def test_files_and_their_alternatives(tmp_path: Path) -> None:
+    probe = f"{tmp_path}/a,{tmp_path}/*/b-*.h"
+    assert examine(tool("apt", "headers", probe)).status == "missing"
+    (tmp_path / "14").mkdir()
+    (tmp_path / "14" / "b-x86.h").touch()
+    assert examine(tool("apt", "headers", probe)).status == "ok"
+
+
+def test_a_missing_python_package_is_mended_with_the_locked_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "_package_version", lambda name: None)
+    locked = re.search(r"^click==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
+    assert locked
+    mend = examine(tool("pip", "click")).mend
+    assert mend == f".venv/bin/python -m pip install --no-deps 'click=={locked[1]}'"
+
+
+def test_one_apt_command_mends_all_and_what_is_optional_does_not_count(path_folder: Path) -> None:
+    missing = [
+        tool("apt", "one", "one"),
+        tool("dev", "lint", "lint"),
+        tool("apt", "two", "two"),
+        tool("opt", "three", "three"),
+    ]
+    assert mends(map(examine, missing)) == [
+        "apt-get install -y --no-install-recommends one two",
+    ]
+
+
+def test_command_is_content_with_a_complete_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.commands.doctor.read_tools", lambda: [tool("apt", "sh", "sh")])
+    result = CliRunner().invoke(command, ["--json", "-"], standalone_mode=False)
+    assert result.exception is None
+    told = json.loads(result.stdout)
+    assert told["ok"] is True
+    assert [entry["status"] for entry in told["tools"]] == ["ok"]
+
+
+def test_command_fails_on_a_missing_tool_and_still_writes_json(
+    path_folder: Path, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(command, ["--json", str(tmp_path / "d.json")])
+    assert isinstance(result.exception, ToolError)
+    assert result.exception.exit_code == 2
+    assert "apt-get install" in str(result.exception)
+    told = json.loads((tmp_path / "d.json").read_text())
+    assert told["ok"] is False
+    states = {entry["name"]: entry["status"] for entry in told["tools"]}
+    assert states["cmake"] == "missing"
+    assert states["numpy"] == "ok"
+    assert os.environ["PATH"] == str(path_folder)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Costs by part and layer: they add up to the step, and growing figures are refused."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.support.small_models import small_model
+from toolkit.cli import group
+from toolkit.common.errors import CheckFailed, InputError
+from toolkit.device.stream import Streamed
+from toolkit.measure.bench.figures import check_against, read_figures
+from toolkit.measure.isa_limits import limits_of
+from toolkit.measure.spans import layer_spans
+from toolkit.stages.stage import Stage, stage_of
+from toolkit.targets.isas import ISAS
+from toolkit.targets.target import load_target
+
+STAMP = 5  # ticks that one stamp takes in the made-up run below
+
+
+def streamed(traces: list[bytes], ticks: list[int]) -> Streamed:
+    return Streamed([b""] * len(ticks), traces, ticks, 0, {})
+
+
+def stamps(stage: Stage, ends: list[int], starts: dict[int, int]) -> bytes:
+    """A trace with the times to each layer's end, 0 for none, and to where networks start."""
+    parts = []
+    for index, ((_, size), end) in enumerate(zip(stage.layers, ends, strict=True)):
+        times = (
+            struct.pack("<II", end, starts.get(index, 0)) if size > 3 else struct.pack("<I", end)
+        )
+        parts.append(times.ljust(2 * size, b"\xaa"))
+    return b"".join(parts)
+
+
+def test_spans_are_the_differences_of_stamps_less_what_a_stamp_takes() -> None:
+    stage = stage_of(small_model())
+    want = np.arange(1, len(stage.layers) + 2) * 100
+    trace = stamps(stage, list(np.cumsum(want[:-1] + STAMP)), {})
+    total = int(want.sum())
+    plain = streamed([], [total, total])
+    stamped = streamed([trace, trace], [total + STAMP * len(stage.layers)] * 2)
+    found = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
+    spans = found.costs
+    assert found.stamp == pytest.approx(STAMP)
+    assert spans == pytest.approx(np.array([want, want]))
+
+
+def test_what_lies_before_a_network_is_not_its_first_layers() -> None:
+    stage = stage_of(small_model())
+    count = len(stage.layers)
+    assert stage.layers[0][1] > 3
+    # The first op runs the first layer alone, 700 ticks after its start; the second runs none. A
+    # trace is cleared in 50 ticks.
+    first = stamps(stage, [50 + 700 + 100 + STAMP] + [0] * (count - 1), {0: 50 + 700})
+    none = stamps(stage, [0] * count, {})
+    plain = streamed([], [850, 30])
+    stamped = streamed([first, none], [850 + 50 + STAMP, 30 + 50])
+    found = layer_spans(load_target("netduinoplus2"), stage, plain, stamped)
+    spans = found.costs
+    assert found.stamp == pytest.approx(STAMP)
+    assert spans[0] == pytest.approx(np.array([100] + [0] * (count - 1) + [750]))
+    assert spans[1] == pytest.approx(np.array([0] * count + [30]))
+    assert found.orders == [[0], []]
+
+
+def facts(**means: float) -> dict[str, Any]:
+    """Figures of two parts, of which one has a layer of its own name."""
+    parts = [{"name": name, "mean": mean} for name, mean in means.items()]
+    layers = [{"name": f"{name}_gru", "part": name, "mean": mean} for name, mean in means.items()]
+    step = {"mean": sum(means.values())}
+    of = {"target": "mps3-an547", "stage": "encoder", "unit": "instructions", "steps": 4}
+    return {**of, "step": step, "parts": parts, "layers": layers}
+
+
+def test_growth_over_two_percent_is_refused_and_named() -> None:
+    committed = facts(pitch=10_000, rdovae_enc=20_000)
+    check_against(facts(pitch=10_190, rdovae_enc=20_390), committed)
+    check_against(facts(pitch=100, rdovae_enc=200), committed)
+    told = r"encoder: rdovae_enc costs 20,500 .* committed is 20,000 \(rdovae_enc_gru \+500\);"
+    with pytest.raises(CheckFailed, match=told):
+        check_against(facts(pitch=9_000, rdovae_enc=20_500), committed)
+    with pytest.raises(CheckFailed, match="payload costs 5 instructions, committed is 0"):
+        check_against(facts(pitch=10_000, payload=5), committed)
+
+
+def test_figures_of_something_else_are_no_measure() -> None:
+    committed = facts(pitch=10_000)
+    for key, other in (("steps", 5), ("target", "virt-a53"), ("unit", "cycles")):
+        with pytest.raises(InputError, match=f"committed figures are for {key} "):
+            check_against({**facts(pitch=10_000), key: other}, committed)
+
+
+def test_a_file_without_figures_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    for text in ("{}", "[", "3"):
+        file.write_text(text)
+        with pytest.raises(InputError, match=r"figures\.json: no figures of"):
+            read_figures(file)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--target", "host"], "host is no board"),
+        (["--steps", "1"], "give --target NAME, or --all"),
+        (
+            ["--target", "virt-a53", "--write"],
+            "--write: one measurement (without --all) does not take it; --all does",
+        ),
+        (["--all", "--target", "host"], "host: no emulated board"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_at_once(words: list[str], complaint: str) -> None:
+    done = CliRunner().invoke(group, ["bench", *words])
+    assert isinstance(done.exception, InputError)
+    assert complaint in str(done.exception)
+
+
+def test_every_isa_of_vectors_has_its_limits() -> None:
+    found = {isa: {k: v.per_mac for k, v in limits_of(isa).items()} for isa in ISAS}
+    assert found["c"] == {}
+    # What DESIGN.md asks for must be above what the ISA can do at all.
+    goals = {"dsp": 1.45, "mve": 0.165, "neon": 0.33, "dotprod": 0.14}
+    for isa, goal in goals.items():
+        assert 0.5 * goal < found[isa]["int8"] < goal
+    assert found["dotprod"]["int16"] == found["neon"]["int16"] == 0.25 + 1 / 32

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The network kernels of an ISA on an emulated core: requests in, results out, by semihosting."""
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from quantize.nn.model import QuantisedMatrix
+from toolkit.codegen.packing.pack import tables
+from toolkit.targets.isas import kernel_files
+
+ROOT = Path(__file__).resolve().parents[2]
+PORT = ROOT / "firmware" / "port"
+BOARD = ROOT / "tests" / "nn_board"
+OPERATIONS = (
+    *("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE"),
+    "BATCH",
+)
+NONE = 0xFFFFFFFF
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cores that start alike: the compiler, the folder of firmware/port, what starts main, how it
+    is linked, with `code`, `text`, `data` and `stack` filled in, and how QEMU takes the `image`."""
+
+    compiler: str
+    port: str
+    start: tuple[Path, ...]
+    link: tuple[str, ...]
+    load: tuple[str, ...] = ("-kernel", "{image}")
+
+
+PLACES = (
+    "-Wl,--section-start=.vectors={code:#x}",
+    "-Wl,-Ttext={text:#x}",
+    "-Wl,-Tdata={data:#x}",
+)
+CORTEX_M = Family(
+    "arm-none-eabi-gcc",
+    "cortexm",
+    (ROOT / "tests/programs/dsp_board/start.c",),
+    ("-mthumb", "--specs=rdimon.specs", *PLACES, "-DSTACK={stack:#x}U"),
+)
+# Data lie in RAM from the start, so that there are none to copy. No interrupt is enabled.
+OWN_START = (
+    *("-nostdlib", "-static", *PLACES),
+    *("-Wl,--defsym=dk_bss_start=__bss_start,--defsym=dk_bss_end=_end",),
+    *("-Wl,--defsym=dk_stack_bottom={stack:#x}-0x4000,--defsym=dk_stack_top={stack:#x}",),
+    *("-Wl,--defsym=dk_irq=dk_fault", "-Wl,-e,dk_vectors"),
+)
+FROM_RESET = ("-device", "loader,file={image},cpu-num=0")
+VIRT_START = (BOARD / "semihosting.c", PORT / "cortexa/setup_virt.c")
+AARCH64 = Family(
+    "aarch64-linux-gnu-gcc",
+    "aarch64",
+    (*VIRT_START, *(PORT / "aarch64" / name for name in ("startup.c", "fault.c", "memory.c"))),
+    (*OWN_START, "-no-pie", "-fno-pie", "-lgcc"),
+    FROM_RESET,
+)
+ARMV7A = Family(
+    "arm-none-eabi-gcc",
+    "armv7a",
+    (*VIRT_START, *(PORT / "armv7a" / name for name in ("startup.c", "fault.c"))),
+    ("-mthumb", *OWN_START, "-lc", "-lgcc"),
+    FROM_RESET,
+)
+
+
+@dataclass(frozen=True)
+class Core:
+    """QEMU's program and machine, the kernels' ISA, the compiler's options, the timer (its driver,
+    its address, its ticks an instruction, and the shift of -icount that makes it so), and where
+    code, data and the stack's end lie."""
+
+    emulator: tuple[str, ...]
+    isa: str
+    options: tuple[str, ...]
+    timer: tuple[str, int, float, int]
+    memory: tuple[int, int, int] = (0, 0x20000000, 0x20070000)
+    family: Family = CORTEX_M
+
+
+VIRT = ("qemu-system-aarch64", "-nic", "none", "-M", "virt")
+VIRT_32 = ("qemu-system-arm", "-nic", "none", "-M", "virt")
+VIRT_MEMORY = (0, 0x40200000, 0x40400000)  # flash, RAM after what QEMU puts there
+
+
+def aarch64(cpu: str, isa: str, *options: str) -> Core:
+    """A 64-bit core of QEMU's virt."""
+    return Core(
+        (*VIRT, "-cpu", cpu),
+        isa,
+        ("-O3", *options, f"-mcpu={cpu}"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        AARCH64,
+    )
+
+
+CORES = {
+    "cortex-m4": Core(
+        ("qemu-system-arm", "-M", "mps2-an386"),
+        "dsp",
+        ("-O2", "-funroll-loops", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+        ("cmsdk", 0x40000000, 25.6, 10),
+    ),
+    "cortex-m7": Core(
+        ("qemu-system-arm", "-M", "mps2-an500"),
+        "dsp",
+        ("-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"),
+        ("cmsdk", 0x40000000, 25.6, 10),
+    ),
+    "cortex-m33": Core(
+        ("qemu-system-arm", "-M", "mps2-an505"),
+        "dsp",
+        ("-Os", "-mcpu=cortex-m33", "-mfloat-abi=soft"),
+        ("cmsdk", 0x50000000, 20.48, 10),
+        (0x10000000, 0x38000000, 0x38200000),
+    ),
+    "cortex-m55": Core(
+        ("qemu-system-arm", "-M", "mps3-an547"),
+        "mve",
+        ("-O2", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard"),
+        ("sse", 0x58100000, 32.768, 10),
+    ),
+    "cortex-a7": Core(
+        (*VIRT_32, "-cpu", "cortex-a7"),
+        "neon",
+        ("-O3", "-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
+        ("pmu", 0, 1.0, 0),
+        VIRT_MEMORY,
+        ARMV7A,
+    ),
+    "cortex-a53": aarch64("cortex-a53", "neon", "-funroll-loops"),
+    "cortex-a72": aarch64("cortex-a72", "neon", "-funroll-loops"),
+    "cortex-a76": aarch64("cortex-a76", "dotprod"),
+}
+
+
+def build(core: Core, folder: Path) -> Path:
+    """Compile the kernels for a core; skips where there is no compiler or emulator."""
+    family = core.family
+    for tool in (family.compiler, core.emulator[0]):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    image = folder / "kernels.elf"
+    code, data, stack = core.memory
+    link = [
+        option.format(code=code, text=code + 0x9000, data=data, stack=stack)
+        for option in family.link
+    ]
+    driver, base = core.timer[:2]
+    (folder / "board.h").write_text(
+        f"#define DK_BOARD_TIMER_BASE {base:#x}u\n#define DK_BOARD_FILLED(SECTION)\n"
+    )
+    port = PORT / family.port
+    own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c", *kernel_files(core.isa)]
+    include = [
+        folder,
+        ROOT / "firmware",
+        ROOT / "firmware/server/include",
+        port,
+        PORT / "baremetal",
+    ]
+    warnings = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+    command = [family.compiler, *core.options, *warnings, *(f"-I{path}" for path in include)]
+    command += [*(str(path) for path in own), "-o", str(image), *link]
+    subprocess.run(command, check=True)
+    return image
+
+
+@dataclass
+class KernelBoard:
+    """Collects requests; `run` has them all done at once and returns each one's result."""
+
+    core: Core
+    image: Path
+    counting: bool = False  # ask for what kernels cost, not for what they give
+    _requests: list[bytes] = field(default_factory=list)
+    _results: list[tuple[Any, int]] = field(default_factory=list)
+
+    def matvec(self, m: QuantisedMatrix, x: Array, skew: int = 0) -> None:
+        """dk_matvec8 or dk_matvec16; `skew` is how far off a word input and output lie."""
+        head, kind = self._matrix(m)
+        step = 1 if kind is np.int8 else 2
+        inputs = _block(x.astype(kind), skew * step)
+        operation = "MATVEC8" if kind is np.int8 else "MATVEC16"
+        self._ask(operation, head, inputs, _words(2 * skew), result=(np.int16, m.rows))
+
+    def batch(self, m: QuantisedMatrix, x: Array, apart: int, y_apart: int, skew: int = 0) -> None:
+        """dk_matvec8_batch on x [steps, apart], of which each row's first columns are inputs;
+        outputs [steps, |y_apart|], bytes of 0xA5 between them, the last one first if negative."""
+        head, _ = self._matrix(m)
+        sizes = _words(len(x), apart, y_apart & 0xFFFFFFFF)
+        inputs = _block(x.astype(np.int8), skew)
+        size = len(x) * abs(y_apart)
+        self._ask("BATCH", head, sizes, inputs, _words(2 * (skew % 2)), result=(np.int16, size))
+
+    def conv2d(self, m: QuantisedMatrix, past: Array, x: Array, width: int) -> None:
+        """dk_conv2d at one time step; past [2, channels * width]."""
+        head, _ = self._matrix(m)
+        sizes = _words(m.cols // 9, width)
+        blocks = _block(past.astype(np.int16), 0) + _block(x.astype(np.int16), 0)
+        self._ask("CONV2D", head, sizes, blocks, _words(0), result=(np.int16, m.rows * width))
+
+    def in_place(self, operation: str, values: Array, skew: int = 0) -> None:
+        """TANH or SIGMOID."""
+        data = _block(values.astype(np.int16), 2 * skew)
+        self._ask(operation, _words(len(values)), data, result=(np.int16, len(values)))
+
+    def narrow(self, values: Array, skew: int = 0) -> None:
+        """dk_narrow."""
+        data = _block(values.astype(np.int16), 2 * skew)
+        self._ask("NARROW", _words(len(values)), data, _words(skew), result=(np.int8, len(values)))
+
+    def gru_update(self, gates: Array, state: Array) -> None:
+        """dk_gru_update."""
+        blocks = _block(gates.astype(np.int16), 0) + _block(state.astype(np.int16), 0)
+        self._ask("GRU_UPDATE", _words(len(state)), blocks, result=(np.int16, len(state)))
+
+    def gate(self, gates: Array, x: Array, skew: int = 0) -> None:
+        """dk_gate."""
+        blocks = _block(gates.astype(np.int16), 2 * skew) + _block(x.astype(np.int16), 0)
+        self._ask("GATE", _words(len(x)), blocks, result=(np.int16, len(x)))
+
+    def instructions(self, folder: Path) -> list[float]:
+        """Run what was asked for while `counting`, with time counted in instructions."""
+        ticks = self.run(folder, "-icount", f"shift={self.core.timer[3]}")
+        return [found[0] / self.core.timer[2] for found in ticks]
+
+    def run(self, folder: Path, *options: str) -> list[list[int]]:
+        """Return the results in the order of the requests."""
+        (folder / "requests.bin").write_bytes(
+            _words(len(self._requests)) + b"".join(self._requests)
+        )
+        command = [*self.core.emulator, "-nographic", "-semihosting", *options]
+        command += [option.format(image=self.image) for option in self.core.family.load]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        data = (folder / "results.bin").read_bytes()
+        found, at = [], 0
+        for kind, count in self._results:
+            found.append(np.frombuffer(data, kind, count, at).tolist())
+            at += count * np.dtype(kind).itemsize
+        assert at == len(data)
+        self._requests.clear()
+        self._results.clear()
+        return found
+
+    def _matrix(self, m: QuantisedMatrix) -> tuple[bytes, Any]:
+        stored = tables(m, self.core.isa)
+        index = () if m.is_wide else ("index",)
+        head = _words(m.rows, m.cols)
+        for member in ("weights", *index, "bias", "multiplier", "shift"):
+            head += _block(stored[member], 0) if member in stored else _words(NONE)
+        return head, np.int16 if m.is_wide else np.int8
+
+    def _ask(self, operation: str, *parts: bytes, result: tuple[Any, int]) -> None:
+        head = _words(int(self.counting), OPERATIONS.index(operation))
+        self._requests.append(head + b"".join(parts))
+        self._results.append((np.uint32, 1) if self.counting else result)
+
+
+def _words(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}I", *values)
+
+
+def _block(values: Array, skew: int) -> bytes:
+    data = np.ascontiguousarray(values).tobytes()
+    return _words(len(data), skew) + data
+
+
+def equal(got: Sequence[list[int]], want: Sequence[Array], names: Sequence[str]) -> None:
+    """Assert that results are as wanted, naming the first that is not."""
+    assert len(got) == len(want) == len(names)
+    for name, have, wish in zip(names, got, want, strict=True):
+        assert have == wish.tolist(), name

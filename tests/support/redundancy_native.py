@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""firmware/dredkit/codec/redundancy.c with two generated networks, as a library for the tests."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+
+from quantize.codec.redundancy import DecoderNetworks
+from quantize.dred.tables import EntropyTables
+from quantize.integer import Ints
+from toolkit.codegen.network.arena import plan
+from toolkit.codegen.network.step import step_header, step_source
+from toolkit.codegen.network.tables import weight_header, weight_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+
+# One instance, whose tables can be changed.
+_SHIM = """
+#include <string.h>
+#include "codec/redundancy.h"
+void use(const uint8_t *bytes);
+int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
+int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
+size_t state_bytes(void);
+size_t scratch_bytes(void);
+static dk_dred_tables tables;
+static dk_redundancy redundancy;
+static dk_redundancy_scratch work;
+void use(const uint8_t *bytes)
+{
+    memcpy(&tables, bytes, sizeof tables);
+    dk_redundancy_init(&redundancy, &tables);
+}
+int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace)
+{
+    return dk_redundancy_begin(&redundancy, &work, data, size, max_chunks, trace);
+}
+int32_t decode(unsigned most, int16_t *features, uint8_t *trace)
+{
+    return dk_redundancy_decode(&redundancy, &work, most, features, trace);
+}
+size_t state_bytes(void) { return sizeof redundancy; }
+size_t scratch_bytes(void) { return sizeof work; }
+"""
+_CDEF = """
+void use(const uint8_t *bytes);
+int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
+int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
+size_t state_bytes(void);
+size_t scratch_bytes(void);
+"""
+
+
+class NativeRedundancy:
+    """What quantize.codec.redundancy.Redundancy does, done by the firmware.
+
+    It decodes up to `batch` chunks at once; `layers` and `each` have the last call's layers, those
+    of its last chunk and of every one.
+    """
+
+    def __init__(self, networks: DecoderNetworks, folder: Path, batch: int = 1) -> None:
+        files = {"shim.c": _SHIM}
+        for model in (networks.start, networks.step):
+            name = model.graph.name
+            steps = batch if model is networks.step else 1
+            files |= {
+                f"{name}_weights.h": weight_header(model),
+                f"{name}_weights.c": weight_tables(model),
+                f"{name}.h": step_header(model, plan(model, steps)),
+                f"{name}.c": step_source(model, steps),
+            }
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        firmware = ROOT / "firmware"
+        sources = [
+            *sorted(folder.glob("*.c")),
+            *sorted((firmware / "nn").glob("*.c")),
+            *sorted((firmware / "nn" / "c").glob("*.c")),
+            *(firmware / "dred" / f"{name}.c" for name in ("tables", "levels", "thresholds")),
+            *(firmware / "dred" / f"{name}.c" for name in ("rangecoder", "payload_parse")),
+            firmware / "decoder" / "redundancy.c",
+        ]
+        library = folder / "redundancy.so"
+        flags = ["-O1", "-shared", "-fPIC", "-fsanitize=undefined"]
+        flags += ["-fsanitize-undefined-trap-on-error", f"-I{firmware}", f"-I{folder}"]
+        flags += [f"-I{firmware / 'include'}", "-o", str(library)]
+        subprocess.run(["gcc", *WARNINGS, *flags, *map(str, sources)], check=True)
+        self._ffi = cffi.FFI()
+        self._ffi.cdef(_CDEF)
+        self._lib: Any = self._ffi.dlopen(str(library))
+        self._networks = networks
+        self.bytes = int(self._lib.state_bytes()), int(self._lib.scratch_bytes())
+        self.batch = batch
+        self.layers: dict[str, Ints] = {}
+        self.each: list[dict[str, Ints]] = []
+        self.use(networks.tables)
+
+    def use(self, tables: EntropyTables) -> None:
+        """Start anew, symbols being those of other tables."""
+        self._lib.use(tables.to_bytes())
+
+    def begin(self, data: bytes, max_chunks: int = 26) -> int:
+        """Return how many chunks there are, or the firmware's negative error."""
+        # Memory of exactly this size, so that reading past it would be seen by a memory checker.
+        memory = self._ffi.new("uint8_t[]", data or b"\0")
+        nodes = self._networks.start.graph.nodes
+        trace = self._ffi.new("uint8_t[]", sum(2 * node.output.size for node in nodes))
+        count = int(self._lib.begin(memory, len(data), max_chunks, trace))
+        self.layers = self._layers(nodes, self._ffi.buffer(trace)) if count >= 0 else {}
+        return count
+
+    def chunk(self, most: int = 1) -> Ints | int:
+        """Decode up to `most` chunks; features [4 * chunks, 20], or the negative error."""
+        features = self._ffi.new("int16_t[]", 80 * max(most, 1))
+        nodes = self._networks.step.graph.nodes
+        size = sum(2 * node.output.size for node in nodes)
+        trace = self._ffi.new("uint8_t[]", size * max(most, 1))
+        count = int(self._lib.decode(most, features, trace))
+        if count < 0:
+            return count
+        self.each = [
+            self._layers(nodes, self._ffi.buffer(trace + at * size, size)) for at in range(count)
+        ]
+        self.layers = self.each[-1]
+        return np.array(list(features)[: 80 * count], np.int64).reshape(-1, 20)
+
+    def decode(self, data: bytes, max_chunks: int = 26) -> Ints | int:
+        """Return the features [4 * chunks, 20] of a payload, or the firmware's negative error."""
+        left = self.begin(data, max_chunks)
+        if left < 0:
+            return left
+        found = [np.zeros((0, 20), np.int64)]
+        while left > 0:
+            frames = self.chunk(min(self.batch, left))
+            assert not isinstance(frames, int)
+            found.append(frames)
+            left -= len(frames) // 4
+        return np.concatenate(found)
+
+    def _layers(self, nodes: Sequence[Any], trace: Any) -> dict[str, Ints]:
+        values = np.frombuffer(trace, "<i2").astype(np.int64)
+        ends = np.cumsum([node.output.size for node in nodes])
+        parts = np.split(values, ends[:-1])
+        return {node.name: part for node, part in zip(nodes, parts, strict=True)}

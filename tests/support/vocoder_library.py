@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The C of firmware/dredkit/vocoder, built with trapping sanitizers, for cffi."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+import numpy.typing as npt
+
+ROOT = Path(__file__).resolve().parents[2]
+# What every voice needs besides its own file.
+SHARED = (
+    "vocoder/synthesis.c",
+    *(f"dsp/{path.name}" for path in sorted((ROOT / "firmware" / "dsp").glob("*.c"))),
+    *("dred/features_pitch.c", "dred/features_tables.c"),
+)
+Array = npt.NDArray[Any]
+
+
+def build(folder: Path, sources: tuple[str, ...], text: str, cdef: str) -> tuple[cffi.FFI, Any]:
+    """Compile firmware sources and a C text of the test's own; return cffi and the library."""
+    library = folder / "vocoder.so"
+    own = folder / "own.c"
+    own.write_text(text)
+    subprocess.run(
+        ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversion"]
+        + ["-Werror", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+        + [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
+        + ["-o", str(library), str(own)]
+        + [str(ROOT / "firmware" / source) for source in sources],
+        check=True,
+    )
+    ffi = cffi.FFI()
+    ffi.cdef(cdef)
+    return ffi, ffi.dlopen(str(library))
+
+
+def garbage(rng: np.random.Generator, frames: int) -> Array:
+    """Features [classes * frames, 20] int16 that no speech has: each kind in every place."""
+    shape = (frames, 20)
+    rails = np.array([-32768, 32767])
+    n = np.arange(20)
+    kinds = [
+        rng.integers(-32768, 32768, shape),
+        rng.choice(rails, shape),
+        rng.choice(np.array([-32768, -1, 0, 1, 32767]), shape),
+        np.where(n % 2, 32767, -32768) * rng.choice([1, -1], (frames, 1)),
+        np.full(shape, 32767),
+        np.full(shape, -32768),
+        np.zeros(shape),
+        np.where(n[None] == rng.integers(0, 20, (frames, 1)), rng.choice(rails, shape), 0),
+        # The logarithms of a comb, of one loud band and of one quiet band.
+        np.where(n[None] == 17, 32767, 8000),
+        np.rint(4096 * np.cos(np.pi * n[None] * (rng.integers(0, 18, (frames, 1)) + 0.5) / 18)),
+        np.rint(-4096 * np.cos(np.pi * n[None] * (rng.integers(0, 18, (frames, 1)) + 0.5) / 18)),
+        rng.normal(0, 1 << 10, shape) * rng.integers(1, 30, shape),
+    ]
+    return np.concatenate([np.clip(kind, -32768, 32767) for kind in kinds]).astype(np.int16)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The weights in the repository, on the shipped clip, which no training has seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import quantize
+import toolkit
+from quantize.features import floats as features
+from quantize.networks.lpcnet import PRESETS
+from quantize.train.lpcnet.loop import Settings, Trainer
+from quantize.train.rdovae.score import evaluate, load_checkpoint
+
+CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, float]]:
+    """Scores of the shipped RDO-VAE by level."""
+    torch.set_num_threads(1)
+    clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
+    pcm = soundfile.read(clip, dtype="int16")[0]
+    return evaluate(load_checkpoint(CHECKPOINTS / "rdovae.safetensors"), features.extract(pcm))
+
+
+def test_the_rdovae_codes_unheard_speech_as_its_card_says(rows: list[dict[str, float]]) -> None:
+    assert rows[0]["db"] < 3.0
+    assert rows[9]["bits_per_s"] < 800
+    assert rows[9]["db"] < 3.9
+    assert rows[15]["bits_per_s"] < 420
+    assert rows[15]["db"] < 5.2
+    assert all(row["pitch_errors"] < 0.05 for row in rows)
+
+
+def test_every_level_is_cheaper_and_coarser_than_the_one_before(
+    rows: list[dict[str, float]],
+) -> None:
+    assert (np.diff([row["bits_per_s"] for row in rows]) < 0).all()
+    assert (np.diff([row["db"] for row in rows]) > -0.02).all()
+
+
+def test_the_lpcnet_state_is_one_to_go_on_from() -> None:
+    trainer = Trainer(PRESETS["edge"], Settings())
+    trainer.resume(CHECKPOINTS / "lpcnet-edge.state.safetensors")
+    assert trainer.step > 1000
+    assert trainer.average < 3.5
+
+
+def test_every_checkpoint_has_a_card_that_names_data_and_licences() -> None:
+    for name in ("rdovae", "lpcnet-edge"):
+        assert (CHECKPOINTS / f"{name}.md").is_file()
+    card = (CHECKPOINTS / "rdovae.md").read_text()
+    for words in ("Allison Smith", "June Wallack", "Carlo Flora", "Maxim Topal", "CC-BY-SA-3.0"):
+        assert words in card

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which voice a receiver gets, and which clock it is judged by."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from quantize.errors import InputError
+from quantize.vocoder.lpcnet.model import LpcnetModel
+from quantize.vocoder.voices import read_voice, speaker, voice_bytes, voice_name
+from tests.support.lpcnet_models import random_tensors, random_voice
+from toolkit.measure.budget import budget_of, by_kind
+from toolkit.models.importers import SHIPPED_VOICE
+from toolkit.models.voice import voice_model
+from toolkit.targets.target import load_target
+
+
+def test_a_voice_by_name_or_file(tmp_path: Path) -> None:
+    assert voice_model("pulse") == "pulse"
+    path = tmp_path / "mine.safetensors"
+    save_file({k: v.astype(np.float32) for k, v in random_tensors(3).items()}, path)
+    found = voice_model(str(path))
+    assert isinstance(found, LpcnetModel)
+    assert found.source["name"] == "mine.safetensors"
+    assert voice_name(found) == "lpcnet"
+    best = voice_model(None)
+    assert voice_name(best) == ("lpcnet" if SHIPPED_VOICE.is_file() else "pulse")
+
+
+def test_no_such_voice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="say pulse, lpcnet or a checkpoint"):
+        voice_model("tenor")
+    path = tmp_path / "noise.safetensors"
+    path.write_bytes(b"noise" * 100)
+    with pytest.raises(InputError, match="is a text file, not a checkpoint of LPCNet"):
+        voice_model(str(path))
+
+
+@pytest.mark.parametrize("voice", ["pulse", random_voice(1)])
+def test_voices_come_back_from_their_bytes(voice: LpcnetModel) -> None:
+    again = read_voice(voice_bytes(voice), "here")
+    assert voice_bytes(again) == voice_bytes(voice)
+    context, past, known = np.zeros((4, 20), int), np.zeros(17, int), np.arange(160)
+    said = []
+    for model in (voice, again):
+        one = speaker(model)
+        one.begin(context, past)
+        said.append([one.frame(context[0], known).tolist(), one.frame(context[0], None).tolist()])
+    assert said[0] == said[1]
+    assert said[0][0] == known.tolist()
+    with pytest.raises(InputError, match="here"):
+        read_voice(b"dredkit-voice-of-another", "here")
+
+
+def test_another_clock_changes_the_limit_and_nothing_else() -> None:
+    board = load_target("mps3-an547")
+    own, asked = budget_of(board, [3276800]), budget_of(board, [3276800], 400_000_000)
+    assert own.per_frame == asked.per_frame == [100_000]
+    assert (own.limit, own.clock_hz) == (640_000, 32_000_000)
+    assert (asked.limit, asked.clock_hz) == (8_000_000, 400_000_000)
+    with pytest.raises(InputError, match="measures time itself"):
+        budget_of(load_target("host"), [1], 400_000_000)
+
+
+def test_costs_are_parted_by_kind() -> None:
+    budget = budget_of(load_target("host"), [5, 1, 7, 2])
+    parts = by_kind(budget, ["speak", "hear", "speak", "hear"])
+    assert list(parts) == ["speak", "hear"]
+    assert [part.per_frame for part in parts.values()] == [[5, 7], [1, 2]]
+    assert parts["speak"].limit == budget.limit

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""opus_demo's packet file (.bit): per packet its length and the coder's final range, then bytes.
+
+Both numbers are 32 bits, most significant byte first. A length of 0 stands for a lost packet, and
+a final range of 0 for one that is not known, so that opus_demo does not compare it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from quantize.files.write import write_whole
+from toolkit.common.errors import InputError
+
+# 120 ms of frames at their largest, each with its length, and as much again for padding.
+PACKET_MAX: Final = 2 * 48 * 1277
+_HEAD: Final = struct.Struct(">II")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One packet; empty when lost."""
+
+    packet: bytes
+    final_range: int = 0
+
+
+def write_bitfile(path: Path, records: Iterable[Record]) -> None:
+    """Write all packets, whole or not at all; raises InputError if the file cannot be written."""
+    data = b"".join(_HEAD.pack(len(r.packet), r.final_range) + r.packet for r in records)
+    write_whole(path, data)
+
+
+def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[Record]:
+    """Read all packets.
+
+    A file that ends inside a packet gives the packets before it, if there are any and `warn` takes
+    the line that says so. Raises InputError for a file that is unreadable, empty, foreign or cut.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    records: list[Record] = []
+    at = 0
+    while at + _HEAD.size <= len(data):
+        size, final_range = _HEAD.unpack_from(data, at)
+        start = at + _HEAD.size
+        if size > PACKET_MAX:
+            raise InputError(f"{path}: packet {len(records)} of {size} bytes: not a .bit file")
+        if start + size > len(data):
+            break
+        records.append(Record(data[start : start + size], final_range))
+        at = start + size
+    if at < len(data):
+        cut = f"{path}: ends inside packet {len(records)}"
+        if not records or warn is None:
+            raise InputError(cut)
+        warn(f"{cut}; the {len(records)} before it are read")
+    if not records:
+        raise InputError(f"{path}: no packets")
+    return records

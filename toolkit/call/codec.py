@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The base codec: the system's libopus, any version, through opuslib-next."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.call.bitfile import Record
+from toolkit.common.errors import InputError, ToolError
+from toolkit.speech.audio import Pcm
+
+RATE: Final = 16000
+FRAME: Final = 320  # 20 ms
+BITRATE_MIN, BITRATE_MAX = 6000, 510_000
+
+
+def _binding() -> Any:
+    """Load libopus only when it is used, so that no other command needs it."""
+    try:
+        import opuslib_next
+    except ImportError as error:
+        raise ToolError("opuslib-next is missing: `dredkit doctor` shows the remedy") from error
+    except Exception as error:  # what it raises where it finds no library
+        raise ToolError(f"{error} (apt-get install libopus0)") from error
+    return opuslib_next
+
+
+def encode_speech(pcm: Pcm, bitrates: list[int], loss: int) -> list[Record]:
+    """Encode 20-ms packets with libopus, VBR, tuned for speech, mono at 16 kHz.
+
+    Args:
+        pcm: int16 at 16 kHz; only whole packets are encoded.
+        bitrates: bit/s of each packet, 6000..510000: one a packet.
+        loss: what the encoder is told to expect, percent.
+
+    Raises:
+        ToolError: no libopus, or no binding.
+    """
+    opus = _binding()
+    if not all(BITRATE_MIN <= rate <= BITRATE_MAX for rate in bitrates):
+        raise InputError(f"Opus takes {BITRATE_MIN}..{BITRATE_MAX} bit/s")
+    encoder = opus.Encoder(RATE, 1, opus.APPLICATION_VOIP)
+    encoder.packet_loss_perc = loss
+    records = []
+    for i, bitrate in enumerate(bitrates):
+        encoder.bitrate = bitrate
+        frame = np.ascontiguousarray(pcm[i * FRAME : (i + 1) * FRAME], dtype="<i2")
+        packet = bytes(encoder.encode(frame.tobytes(), FRAME))
+        records.append(Record(packet, int(encoder.final_range) & 0xFFFFFFFF))
+    return records
+
+
+def decode_speech(records: list[Record]) -> Pcm:
+    """Decode packets with the system's libopus; a lost one is concealed. int16 at 16 kHz."""
+    opus = _binding()
+    decoder = opus.Decoder(RATE, 1)
+    frames: list[npt.NDArray[np.int16]] = []
+    for record in records:
+        # An empty packet asks the decoder to conceal 20 ms.
+        data = decoder.decode(record.packet, FRAME)
+        frames.append(np.frombuffer(data, "<i2"))
+    return np.concatenate(frames)

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""LPCNet as C: its sizes and tables, in the order that firmware/dredkit/vocoder/lpcnet_cells.h tells.
+
+`python -m toolkit.codegen.voice.lpcnet` writes firmware/dredkit/vocoder/lpcnet_tables.c again, which depends on
+no model.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize import integer
+from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
+from quantize.vocoder.lpcnet import cells
+from quantize.vocoder.lpcnet.model import LpcnetModel
+from quantize.vocoder.lpcnet.parts import BlockMatrix
+from toolkit.codegen.network.arena import plan
+from toolkit.codegen.network.step import step_header, step_source
+from toolkit.codegen.network.tables import BANNER, Place, nowhere, weight_header, weight_tables
+from toolkit.codegen.packing.neon import walked
+from toolkit.common.paths import ROOT
+
+TABLES_FILE: Final = ROOT / "firmware/dredkit/vocoder/lpcnet_tables.c"
+_CHUNK: Final = 4  # blocks that Helium takes at once
+_PER_LINE: Final = 20
+_FIRST: Final = 1 << 15  # marks of a word of offsets
+_ODD: Final = 1 << 14
+_NEAR: Final = 1024  # of firmware/dredkit/vocoder/lpcnet_cells.h
+_FAR_STEP: Final = 32
+_Array = npt.NDArray[Any]
+_VOICE: Final = "lpcnet"
+# The layer of toolkit/codegen/voice/voice.py that a table belongs to.
+LAYERS: Final = {
+    "a_gates": "gru_a_recurrent",
+    "a_candidate": "gru_a_recurrent",
+    "a_bias": "gru_a_recurrent",
+    "b_input": "gru_b_input",
+    "b_gates": "gru_b_recurrent",
+    "b_candidate": "gru_b_recurrent",
+    "b_bias": "gru_b_recurrent",
+    "table_scale": "embeddings",
+    "pitch": "embeddings",
+    "tables": "embeddings",
+    "tree_weights": "dual_fc",
+    "tree_bias": "dual_fc",
+    "tree_scale": "dual_fc",
+}
+
+
+def lpcnet_files(model: LpcnetModel, isa: str = "c", place: Place = nowhere) -> dict[str, str]:
+    """Return every generated file of a voice: what firmware/dredkit/vocoder/lpcnet*.c is compiled with.
+
+    `isa` is the target's; only the frame-rate network's tables depend on it.
+    """
+    network = model.condition
+    name = network.graph.name
+    return {
+        f"{name}_weights.h": weight_header(network),
+        f"{name}_weights.c": weight_tables(network, isa, place),
+        f"{name}.h": step_header(network, plan(network)),
+        f"{name}.c": step_source(network),
+        "lpcnet_model.h": model_header(model),
+        "lpcnet_model.c": model_source(model, place),
+    }
+
+
+def model_header(model: LpcnetModel) -> str:
+    """Return lpcnet_model.h: sizes and fractional bits."""
+    frac = cells.X8_FRAC + model.frac
+    numbers = {
+        "A": (model.units_a, "units of GRU A"),
+        "B": (model.units_b, ""),
+        "EMBEDDING": (model.pitch.shape[1], "of a period"),
+        "FRAC": (frac, "fractional bits of pre-activations"),
+        "GATES_SHIFT": (frac - model.gates_frac, "to that from what the frame-rate network gives"),
+        "TREE_FRAC": (cells.STATE_FRAC + model.tree_frac, "of the tree's sums"),
+        "LOGIT_SHIFT": (
+            cells.STATE_FRAC + model.scale_frac - integer.PRE_FRAC,
+            "from a scaled tanh to Q12",
+        ),
+        "TAIL": (model.tail, "Q15: bits rarer than this are never drawn"),
+    }
+    lines = [
+        f"#define DK_LPCNET_{key} {n}{f'  // {why}' * bool(why)}\n"
+        for key, (n, why) in numbers.items()
+    ]
+    guard = "DREDKIT_LPCNET_MODEL_H"
+    return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
+
+
+def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
+    """Return lpcnet_model.c: every table; `place` is that of weight_tables."""
+    a, b = model.units_a, model.units_b
+    matrices = {
+        "a_gates": _rows(model.a, 0, 2 * a),
+        "a_candidate": _rows(model.a, 2 * a, 3 * a),
+        "b_input": model.b_input,
+        "b_gates": _rows(model.b, 0, 2 * b),
+        "b_candidate": _rows(model.b, 2 * b, 3 * b),
+    }
+    parts = [
+        f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
+        '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
+    ]
+    for guard, stored in (
+        ("#if defined(DK_LPCNET_MVE)", stored_in_chunks),
+        ("#elif defined(DK_LPCNET_SIMD32)", stored_with_offsets),
+        ("#elif defined(DK_LPCNET_DOTPROD)", stored_in_pairs),
+        ("#elif defined(DK_LPCNET_NEON)", stored_in_steps),
+        ("#else", stored_plainly),
+    ):
+        parts.append(f"{guard}\n")
+        for name, matrix in matrices.items():
+            where = place(f"{_VOICE}/{LAYERS[name]}", name)
+            weights, index = stored(matrix)
+            parts.append(_matrix(name, len(matrix.weights), weights, index, where))
+    parts.append("#endif\n\n")
+    for name, kind in (
+        ("a_bias", "int32_t"),
+        ("b_bias", "int32_t"),
+        ("table_scale", "int16_t"),
+        ("pitch", "int16_t"),
+        ("tables", "int8_t"),
+        ("tree_weights", "int16_t"),
+        ("tree_bias", "int32_t"),
+        ("tree_scale", "int16_t"),
+    ):
+        where = place(f"{_VOICE}/{LAYERS[name]}", name)
+        declared = f"alignas(4) const {kind} dk_lpcnet_{name}"
+        parts.append(_table(declared, getattr(model, name), where))
+    return "".join(parts)
+
+
+def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index: the kept blocks in turn; per 8 rows their number and columns."""
+    weights, index = [], []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        columns = np.flatnonzero(kept)
+        index += [len(columns), *columns.tolist()]
+        weights.append(tiles[columns].reshape(-1))
+    return np.concatenate(weights), np.array(index)
+
+
+def stored_with_offsets(matrix: BlockMatrix) -> tuple[_Array, None]:
+    """Weights alone, for four rows at a time: kept blocks in twos, where their inputs are before.
+
+    That is a word, as two int16.
+    """
+    stream: list[_Array] = []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        # Without a kept block, one of zeros stands for none.
+        columns = np.flatnonzero(kept).tolist() or [0]
+        odd = len(columns) % 2
+        pairs = [-1] * odd + columns
+        for half in np.split(tiles, 2, axis=1):
+            flags = _FIRST | (_ODD if odd else 0)
+            for first, second in zip(pairs[::2], pairs[1::2], strict=True):
+                offsets = 2 * BLOCK_COLS * (np.array([first, second]) + 1)
+                stream.append((offsets | [0, flags]).astype(np.uint16).view(np.int16))
+                stream += [half[column].reshape(-1) for column in (first, second) if column >= 0]
+                flags = 0
+    return np.concatenate([*stream, np.array([0, _FIRST], np.uint16).view(np.int16)]), None
+
+
+def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index: per 8 rows four kept blocks side by side, the last ones filled up."""
+    weights, index = [], []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        columns = np.flatnonzero(kept)
+        chunks = -(-len(columns) // _CHUNK)
+        missing = chunks * _CHUNK - len(columns)
+        index += [chunks, *columns.tolist(), *[0] * missing]
+        whole = np.concatenate(
+            [tiles[columns], np.zeros((missing, BLOCK_ROWS, BLOCK_COLS), np.int8)]
+        )
+        chunked = whole.reshape(chunks, _CHUNK, BLOCK_ROWS, BLOCK_COLS)
+        weights.append(chunked.transpose(0, 2, 1, 3).reshape(-1))
+    return np.concatenate(weights), np.array(index)
+
+
+def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index: per 8 rows kept blocks in twos, where their inputs are before; how many.
+
+    Where they are is two words, as eight int8.
+    """
+    stream, index = [], []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        columns = np.flatnonzero(kept)
+        odd = len(columns) % 2
+        blocks = np.pad(tiles[columns], ((0, odd), (0, 0), (0, 0))).astype(np.int8)
+        places = BLOCK_COLS * np.pad(columns, (0, odd)).astype("<i4").reshape(-1, 2)
+        pairs = [places.view(np.int8), blocks.reshape(len(places), 2 * BLOCK_ROWS * BLOCK_COLS)]
+        stream.append(np.concatenate(pairs, axis=1).reshape(-1))
+        index.append(len(places))
+    return np.concatenate(stream), np.array(index)
+
+
+def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
+    """Weights and index as firmware/dredkit/nn/neon/matvec8.c has them of a sparse matrix."""
+    weights, index = [], []
+    for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
+        blocks, entry = walked(tiles, np.flatnonzero(kept))
+        index += entry
+        weights.append(blocks.reshape(-1))
+    return np.concatenate(weights), np.array(index)
+
+
+def tables_source() -> str:
+    """Return firmware/dredkit/vocoder/lpcnet_tables.c: tanh and the mu-law."""
+    last = np.arange(_NEAR + _FAR_STEP - 1, 1 << 15, _FAR_STEP)
+    tables = {
+        "int16_t dk_lpcnet_tanh": cells.TANH,
+        "int16_t dk_lpcnet_sigmoid": cells.SIGMOID,
+        "uint8_t dk_lpcnet_near": np.searchsorted(cells.LEVELS, np.arange(_NEAR), "right"),
+        "uint8_t dk_lpcnet_far": np.searchsorted(cells.LEVELS, last, "right"),
+        "int16_t dk_lpcnet_levels": cells.LEVELS,
+        "int16_t dk_lpcnet_decoded": cells.DECODED,
+    }
+    return (
+        "// SPDX-License-Identifier: BSD-3-Clause\n"
+        "// Written by toolkit/codegen/voice/lpcnet.py from quantize/vocoder/lpcnet/cells.py: do not "
+        'edit.\n// clang-format off\n#include "vocoder/lpcnet_cells.h"\n'
+        + "".join(_table(f"const {name}", values) for name, values in tables.items())
+    )
+
+
+def _rows(matrix: BlockMatrix, first: int, last: int) -> BlockMatrix:
+    groups = slice(first // BLOCK_ROWS, last // BLOCK_ROWS)
+    return BlockMatrix(matrix.weights[first:last], matrix.blocks[groups])
+
+
+def _tiles(matrix: BlockMatrix) -> _Array:
+    """[groups of 8 rows, columns of blocks, 8, 4]."""
+    groups, columns = matrix.blocks.shape
+    shape = (groups, BLOCK_ROWS, columns, BLOCK_COLS)
+    return matrix.weights.reshape(shape).transpose(0, 2, 1, 3)
+
+
+def _matrix(name: str, rows: int, weights: _Array, index: _Array | None, where: str) -> str:
+    # C has no empty array: a matrix without blocks has one weight, which nothing reads.
+    some = weights if weights.size else np.zeros(1, np.int8)
+    text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some, where)
+    if index is not None:
+        text += _table(f"static const uint8_t {name}_index", index, where)
+    places = "NULL" if index is None else f"{name}_index"
+    return (
+        f"{text}const dk_lpcnet_matrix dk_lpcnet_{name} = {{{name}_weights, {places}, {rows}}};\n"
+    )
+
+
+def _table(declaration: str, values: _Array, where: str = "") -> str:
+    dimensions = "".join(f"[{n}]" for n in values.shape)
+    return f"{declaration}{dimensions}{where} = {_braces(values)};\n"
+
+
+def _braces(values: _Array) -> str:
+    if values.ndim > 1:
+        return "{\n" + "".join(f"{_braces(row)},\n" for row in values) + "}"
+    words = ["-2147483647 - 1" if v == -(2**31) else str(v) for v in values.tolist()]
+    lines = [", ".join(words[i : i + _PER_LINE]) for i in range(0, len(words), _PER_LINE)]
+    return "{" + ",\n".join(lines) + "}"
+
+
+if __name__ == "__main__":
+    TABLES_FILE.write_text(tables_source(), encoding="utf-8")

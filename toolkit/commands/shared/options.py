@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Options that several commands share."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from quantize.codec.sender import DEFAULT_BYTES, HEARD_RATE, default_rate
+from quantize.dred.levels import LEVEL_MAX
+from quantize.dred.policy import BITRATE_MAX
+from quantize.near import near
+from toolkit.codegen.network.batch import MOST_STEPS
+from toolkit.commands.shared.kinds import InputFile, Kind, Name
+from toolkit.device.boards.qemu import check_serial
+from toolkit.device.link.transport import check_port
+from toolkit.models.importers import SHIPPED
+from toolkit.models.quantise import CLIP, STAGES, Sources
+from toolkit.models.voice import VOICES
+from toolkit.stages.sending import CHUNK_MS, DURATION_MS, Sending, asked_rate
+from toolkit.targets.target import CLOCK_HZ_MAX, CLOCK_HZ_MIN
+
+INPUT_RATE = click.IntRange(8000, 48_000)  # which of these, `step_samples` says
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Voice(Kind):
+    """The name of a voice, or a checkpoint of one."""
+
+    name = "voice"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word; fails for one that is neither a voice nor a file."""
+        if value not in VOICES and not Path(value).is_file():
+            hint = near(value, VOICES) or f"; say {', '.join(VOICES)} or a checkpoint of one"
+            self.fail(f"{value}: no such file{hint}", param, ctx)
+        return str(value)
+
+
+def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
+    """Click's callback that has an option's value checked before the command begins."""
+
+    def callback(
+        _context: click.Context, _option: click.Parameter, value: str | None
+    ) -> str | None:
+        if value is not None:
+            check(value)
+        return value
+
+    return callback
+
+
+target_option: Decorator = click.option(
+    "--target", required=True, help="A board of `dredkit targets`."
+)
+audio_option: Decorator = click.option(
+    "--audio",
+    type=InputFile(),
+    default=CLIP,
+    help="Recorded speech, WAV of any rate; the shipped clip if left out.",
+)
+weights_option: Decorator = click.option(
+    "--weights",
+    type=InputFile(),
+    default=SHIPPED,
+    help="An Opus 'DNNw' blob or a checkpoint; the shipped checkpoint if left out.",
+)
+stage_option: Decorator = click.option(
+    "--stage",
+    type=Name(STAGES),
+    default=STAGES[0],
+    show_default=True,
+    help="The sender, PCM to payload; the receiver, payload to PCM; or one network of the sender.",
+)
+pitch_option: Decorator = click.option(
+    "--pitch",
+    type=InputFile(),
+    default=None,
+    help="The pitch network; if left out, that of --weights, or else the shipped one.",
+)
+tables_option: Decorator = click.option(
+    "--tables",
+    type=InputFile(),
+    default=None,
+    help="Entropy tables: a checkpoint or 4800 bytes; those of --weights if left out.",
+)
+
+
+decoder_option: Decorator = click.option(
+    "--decoder",
+    type=InputFile(),
+    default=None,
+    help="The RDO-VAE's decoder, where --weights has the encoder alone.",
+)
+voice_option: Decorator = click.option(
+    "--voice",
+    type=Voice(),
+    default=None,
+    metavar="pulse|lpcnet|FILE",
+    help="What a receiver speaks with; the shipped LPCNet if left out, else pulses.",
+)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--weights, --pitch, --tables, --decoder and --voice, handed to the command as `sources`."""
+
+    @functools.wraps(command)
+    def collected(
+        *,
+        weights: Path,
+        pitch: Path | None,
+        tables: Path | None,
+        decoder: Path | None,
+        voice: str | None,
+        **others: Any,
+    ) -> Any:
+        sources = Sources(weights, pitch, tables, decoder=decoder, voice=voice)
+        return command(sources=sources, **others)
+
+    wrapped: Callable[..., Any] = collected
+    for option in (voice_option, decoder_option, tables_option, pitch_option, weights_option):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+model_option: Decorator = click.option(
+    "--model",
+    type=InputFile(made=True),
+    default=None,
+    help="A quantised model (.dkq) to take instead of quantising --weights.",
+)
+batch_option: Decorator = click.option(
+    "--batch",
+    type=click.IntRange(1, MOST_STEPS),
+    default=1,
+    show_default=True,
+    help="Chunks that a receiver decodes at once: weights are read less often, calls take longer.",
+)
+port_option: Decorator = click.option(
+    "--port",
+    metavar="URL",
+    default=None,
+    callback=_checked(check_port),
+    help="A flashed board's port, as pyserial names it; an emulated board if left out.",
+)
+clock_option: Decorator = click.option(
+    "--clock",
+    "clock_hz",
+    type=click.IntRange(CLOCK_HZ_MIN, CLOCK_HZ_MAX),
+    default=None,
+    metavar="HZ",
+    help="Judge costs by this clock; if left out, by the board's own, or where that is an emulated "
+    "FPGA's by that of a chip with the same core.",
+)
+cycles_option: Decorator = click.option(
+    "--cycles",
+    is_flag=True,
+    help="Estimate the cycles that an emulated board's core would take, and judge by them.",
+)
+serial_option: Decorator = click.option(
+    "--serial",
+    metavar="socket|pty|URL",
+    default="socket",
+    callback=_checked(check_serial),
+    help="What an emulated board's UART is connected to.",
+)
+
+
+input_rate_option: Decorator = click.option(
+    "--input-rate",
+    type=INPUT_RATE,
+    metavar="HZ",
+    default=HEARD_RATE,
+    show_default=True,
+    help="Of the PCM that the firmware is built for: 8000, 12000, 16000, 24000 or 48000.",
+)
+_DEFAULT = default_rate()
+_RATE_OPTIONS: tuple[tuple[str, int, int, str], ...] = (
+    ("--q0", 0, LEVEL_MAX, f"Of the newest chunk, 0 (fine) to 15; {_DEFAULT.q0} if left out."),
+    ("--dq", 0, 7, f"How fast older chunks get coarser, 0 to 7; {_DEFAULT.dq} if left out."),
+    ("--qmax", 1, LEVEL_MAX, "The coarsest level, q0 + 1 to 15; 15 if left out."),
+    ("--max-bytes", 1, DEFAULT_BYTES, f"Of a payload; {DEFAULT_BYTES} if left out."),
+    ("--duration", CHUNK_MS, DURATION_MS, f"Of redundancy in ms; {DURATION_MS} if left out."),
+    ("--bitrate", 1, BITRATE_MAX, "Of the whole stream, bit/s: with --loss, libopus' policy in "
+     "place of --q0."),
+    ("--loss", 0, 100, "Expected, percent: with --bitrate."),
+)  # fmt: skip
+
+
+def sending_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--input-rate, --vad and those of the rate, handed to the command as one `sending`."""
+
+    @functools.wraps(command)
+    def collected(*, input_rate: int, vad: bool, **others: Any) -> Any:
+        names = [flag.removeprefix("--").replace("-", "_") for flag, *_ in _RATE_OPTIONS]
+        rate = asked_rate(**{name: others.pop(name) for name in names})
+        return command(sending=Sending(input_rate, rate, vad), **others)
+
+    wrapped: Callable[..., Any] = collected
+    for flag, least, most, text in reversed(_RATE_OPTIONS):
+        kind = click.IntRange(least, most)
+        wrapped = click.option(flag, type=kind, default=None, help=text)(wrapped)
+    vad_option: Decorator = click.option(
+        "--vad", is_flag=True, help="Steps with an RMS of 200 or less are silence, not voice."
+    )
+    return input_rate_option(vad_option(wrapped))

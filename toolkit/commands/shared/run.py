@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What `verify` and `demo` share: the whole way, with a word to the user at each step."""
+
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from quantize.codec.receiver_model import DecoderModel
+from toolkit.common.console import emit_json, err
+from toolkit.common.errors import CheckFailed
+from toolkit.common.paths import BUILD
+from toolkit.device.pipeline import connected, prepare
+from toolkit.measure.cycles.counter import BlockCounter
+from toolkit.measure.cycles.estimate import check_countable
+from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder, quantise_stage
+from toolkit.report import write_verification
+from toolkit.report.junit import write_junit
+from toolkit.report.table import table
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import Int16s, Model, Stage, stage_of
+from toolkit.targets.target import Target
+from toolkit.verify.checks import checks
+from toolkit.verify.verify import Verification, verify
+
+
+def ready_stage(
+    stage: str, sources: Sources, sending: Sending, model: Model | None, batch: int = 1
+) -> Stage:
+    """The stage of a `model`, or of one quantised from `sources` and kept in the build folder.
+
+    A receiver comes with the sender that makes its payloads, quantised from `sources` as well, and
+    decodes `batch` chunks at once.
+    """
+    sender = None
+    given = model is not None
+    with err.status(f"quantising {sources.weights.name}"):
+        if stage == "decoder" or isinstance(model, DecoderModel):
+            sender, _ = quantise_encoder(sources)
+            model = model or quantise_decoder(sources, sender)[0]
+        else:
+            model = model or quantise_stage(stage, sources)[0]
+    if not given:
+        model.save(BUILD / f"{stage}.dkq")
+    return stage_of(model, sending, sender, batch)
+
+
+def verify_on_board(
+    made: Stage,
+    target: Target,
+    *,
+    audio: Path,
+    inputs: Int16s,
+    clock_hz: int | None = None,
+    port: str | None = None,
+    serial: str = "socket",
+    trace: bool = False,
+    cycles: bool = False,
+) -> Verification:
+    """Generate, build, flash and stream `inputs`; compare and judge, by estimated `cycles` if so
+    asked."""
+    if cycles:
+        check_countable(target, port)
+    err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
+    with err.status(f"generating and building for {target.name}"):
+        prepared = prepare(made, target, BUILD)
+    if prepared.build is not None:
+        built = prepared.build
+        err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
+    counter = BlockCounter(prepared.build.elf) if cycles and prepared.build else None
+    err.print(f"connecting  {port or target.name}")
+    with (
+        connected(prepared, port=port, serial=serial, counter=counter) as session,
+        Progress(
+            TextColumn("streaming  "),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            console=err,
+        ) as bar,
+    ):
+        task = bar.add_task("", total=len(inputs) * (2 if trace else 1))
+        return verify(
+            session,
+            target=target,
+            model=made,
+            manifest=prepared.manifest,
+            build=prepared.build,
+            engine=prepared.engine,
+            audio=audio,
+            inputs=inputs,
+            trace=trace,
+            clock_hz=clock_hz,
+            counter=counter,
+            progress=lambda: bar.advance(task),
+        )
+
+
+def conclude(
+    result: Verification, output: Path, *, junit: Path | None = None, json_to: str | None = None
+) -> None:
+    """Write the report and tell the verdict; raises CheckFailed when it is no."""
+    record = write_verification(result, output)
+    if junit is not None:
+        write_junit(record.facts, junit)
+    emit_json(json_to, record.facts)
+    err.print(table(record.facts))
+    err.print(f"report      {output / 'index.html'}")
+    failed = [check for check in checks(record.facts) if not check.ok]
+    if failed:
+        raise CheckFailed(f"{failed[0].name}: {failed[0].text}")

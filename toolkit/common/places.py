@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which files tell the result of a command, so that none outlives the run that it is of.
+
+This module imports little: old results are removed before the command's own modules are imported.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.common.paths import BUILD, ROOT
+
+FACTS = "verify.json"  # files of a report's folder: see toolkit/report/__init__.py
+RUN = "run.npz"
+JUNIT = "junit.xml"
+PAGE = "index.html"
+SENDER = "sender"  # in the folder of `demo`: the report of its first half
+DEMO = BUILD / "demo"
+
+Params = Mapping[str, Any]  # a command's options by name; those that could not be read are missing
+
+
+@dataclass(frozen=True)
+class Places:
+    """Files that tell the result of a run.
+
+    `json` and `junit` are written in every ending, `others` are removed when a run begins and when
+    it ends with an error.
+    """
+
+    json: tuple[Path, ...] = ()
+    junit: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
+
+    @property
+    def every(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (*self.json, *self.junit, *self.others)
+
+
+def verify_folder(target: str) -> Path:
+    """Where `verify` puts its report unless told otherwise."""
+    return BUILD / target / "verify"
+
+
+def latest_path(build_root: Path, target: str, stage: str) -> Path:
+    """Where `bench` keeps its last figures of a target and stage."""
+    return build_root / target / f"bench-{stage}.json"
+
+
+def judges(command: str) -> bool:
+    """Whether a command gives a verdict or measures: its old results are removed first."""
+    return command in _PLACES
+
+
+def places_of(command: str, params: Params) -> Places:
+    """Return where a command tells its result; --json is not part of it."""
+    found = _PLACES.get(command, _nothing_more)(params)
+    junit = params.get("junit")
+    own = found.junit if junit is None else (*found.junit, Path(junit))
+    return Places(found.json, own, found.others)
+
+
+def read_words(words: list[str]) -> Params:
+    """Read from a command line, before it can be parsed, what `places_of` needs."""
+    found: dict[str, Any] = {}
+    for word, after in zip(words, [*words[1:], None], strict=True):
+        flag, equals, value = word.partition("=")
+        given = value if equals else after
+        if flag in _FLAGS and given is not None:
+            name = _FLAGS[flag]
+            found[name] = given if name in ("target", "stage", "json_to") else Path(given)
+    return found
+
+
+_FLAGS = {
+    "--target": "target",
+    "--stage": "stage",
+    "--output": "output",
+    "--junit": "junit",
+    "--plot": "plot",
+    "--json": "json_to",
+}
+
+
+def _nothing_more(params: Params) -> Places:
+    return Places()
+
+
+def _report_in(*folders: Path) -> Places:
+    """Reports in `folders`, of which the first tells of errors."""
+    others = tuple(folder / name for folder in folders for name in (FACTS, RUN, JUNIT, PAGE))
+    return Places((folders[0] / FACTS,), (folders[0] / JUNIT,), others)
+
+
+def _verify(params: Params) -> Places:
+    folder = params.get("output")
+    if folder is None and not _is_known(params.get("target")):
+        return Places()
+    return _report_in(folder or verify_folder(params["target"]))
+
+
+def _demo(params: Params) -> Places:
+    folder = params.get("output") or DEMO
+    return _report_in(folder, folder / SENDER)
+
+
+def _bench(params: Params) -> Places:
+    """The last figures, and the picture."""
+    target, drawn = params.get("target"), params.get("plot")
+    others = [] if drawn is None else [drawn]
+    if target is not None and _is_known(target):
+        others.append(latest_path(BUILD, target, params.get("stage") or "encoder"))
+    return Places(others=tuple(others))
+
+
+def _report(params: Params) -> Places:
+    """The page, and the JUnit file beside the record; none where there is no record."""
+    folder = params.get("folder")
+    if folder is None or not (folder / FACTS).is_file():
+        return Places()
+    junit = () if params.get("junit") else (folder / JUNIT,)
+    return Places(junit=junit, others=(params.get("output") or folder / PAGE,))
+
+
+def _is_known(target: str | None) -> bool:
+    return target in {path.stem for path in (ROOT / "targets").glob("*.toml")}
+
+
+_PLACES: dict[str, Callable[[Params], Places]] = {
+    "verify": _verify,
+    "demo": _demo,
+    "bench": _bench,
+    "report": _report,
+    **dict.fromkeys(("build", "doctor", "export", "flash"), _nothing_more),
+    **dict.fromkeys(("score", "simulate", "stream"), _nothing_more),
+    **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`
+}

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An emulated board: QEMU started blank, then flashed through gdb like any other board."""
+
+import atexit
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from toolkit.common.errors import BoardError, InputError, ToolError
+from toolkit.device.boards import gdb, patience
+from toolkit.targets.target import Target
+
+SOCKET_PATH_BYTES = 103  # the longest name of a Unix socket on any system
+HIGHEST_PORT = 65535
+GDB_SOCKET = "gdb"
+PREFIX = "dredkit-"  # of a temporary folder; tempfile adds 8 letters
+SOCKET_URL = re.compile(r"^socket://([^:/]+):(\d+)$")
+PTY_LINE = re.compile(r"char device redirected to (\S+)")
+
+
+class QemuBoard:
+    """A running emulated board. Use as a context manager, or call `close`.
+
+    It starts blank and halted; `flash` writes an image and lets it run. `serial` is "socket" (any
+    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. It ends
+    with the thread that made it, so that nothing is left behind however this process ends.
+    `options` are for QEMU's command line.
+    """
+
+    def __init__(
+        self, target: Target, serial: str = "socket", options: tuple[str, ...] = ()
+    ) -> None:
+        emulator = target.emulator
+        if emulator is None:
+            raise InputError(f"{target.name} has no emulator: connect the board and give --port")
+        program = shutil.which(emulator.program)
+        if program is None:
+            raise ToolError(f"{emulator.program} is missing: apt-get install {emulator.package}")
+        self.target = target
+        self.serial_url = ""
+        self._server = gdb.SERVERS["qemu"]
+        self._directory = _folder()
+        self.gdb_address = str(Path(self._directory.name) / GDB_SOCKET)
+        self._log = Path(self._directory.name) / "log"
+        command = [
+            *_tied_to_us(), program, "-M", emulator.machine, "-nodefaults", "-display", "none",
+            "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
+            *emulator.args, *options,
+        ]  # fmt: skip
+        try:
+            self._process = self._start(command, serial)
+        except BaseException:
+            self._directory.cleanup()
+            raise
+        atexit.register(self.close)
+        if serial == "pty":
+            self.serial_url = self._pty_path()
+
+    def _start(self, command: list[str], serial: str) -> "subprocess.Popen[bytes]":
+        """Start QEMU with a socket for gdb and the asked port for the UART."""
+        with contextlib.ExitStack() as files:
+            # Both sockets listen before QEMU starts. No other program can take the port in between,
+            # and gdb, which gives up at once where there is no Unix socket, can always connect.
+            # Of a Unix socket: no port to clash, and no 40 ms of delayed acknowledgement a packet.
+            gdb_socket = files.enter_context(_listen(socket.AF_UNIX, self.gdb_address))
+            passed = [gdb_socket.fileno()]
+            command += ["-chardev", f"socket,id=gdb,fd={passed[0]},server=on,wait=off"]
+            command += ["-gdb", "chardev:gdb"]
+            if serial == "pty":
+                command += ["-chardev", "pty,id=serial"]
+            else:
+                serial_socket = files.enter_context(_port(serial))
+                host, port = serial_socket.getsockname()
+                self.serial_url = f"socket://{host}:{port}"
+                passed.append(serial_socket.fileno())
+                command += [
+                    "-chardev",
+                    f"socket,id=serial,fd={passed[1]},server=on,wait=off,nodelay=on",
+                ]
+            command += ["-serial", "chardev:serial"]
+            log = files.enter_context(self._log.open("wb"))
+            try:
+                return subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed
+                )
+            except OSError as error:
+                raise ToolError(f"{command[0]} cannot be started: {error.strerror}") from None
+
+    def flash(self, image: Path) -> gdb.FlashReport:
+        """Write an image, compare it, reset and let it run. Raises BoardError.
+
+        After an error the board is dead: QEMU aborts when gdb leaves a blank one running.
+        """
+        try:
+            with self._named_if_ended():
+                return gdb.write_image(
+                    self._server, self.gdb_address, image, self.target, self.alive
+                )
+        except BoardError:
+            self.kill()
+            raise
+
+    def reset(self) -> None:
+        """Press the reset button."""
+        with self._named_if_ended():
+            gdb.reset(self._server, self.gdb_address, self.target, self.alive)
+
+    @contextlib.contextmanager
+    def _named_if_ended(self) -> Iterator[None]:
+        """Report a QEMU that has ended, in its own words, in place of what gdb says of it."""
+        try:
+            yield
+        except gdb.NoAnswer as error:
+            # Its sockets close a moment before its end can be seen.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience.STOP_S)
+                raise BoardError(self.ended()) from error
+            raise
+
+    def ended(self) -> str:
+        """The line that reports that QEMU has ended, in its own words."""
+        return f"{self.target.name}: QEMU has ended: {self.last_words()}"
+
+    def alive(self) -> bool:
+        """Whether the emulator still runs."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the emulator at once, as by pulling the plug."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """End the emulator; may be called twice."""
+        atexit.unregister(self.close)
+        if self.alive():
+            self._process.terminate()
+            try:
+                self._process.wait(patience.STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._directory.cleanup()
+
+    def last_words(self) -> str:
+        """QEMU's first line about an error, or else the last line that it printed."""
+        lines = [line.strip() for line in self._said().splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("qemu") and "warning:" not in line]
+        return (
+            [*lines[-1:], *errors[:1]][-1] if lines else f"exit status {self._process.returncode}"
+        )
+
+    def __enter__(self) -> "QemuBoard":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _said(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def _pty_path(self) -> str:
+        deadline = time.monotonic() + patience.START_S
+        while self.alive() and time.monotonic() < deadline:
+            found = PTY_LINE.search(self._said())
+            if found:
+                return found.group(1)
+            time.sleep(0.01)
+        silent = f"{self.target.name}: QEMU gave no pseudo-terminal: {self.last_words()}"
+        words = silent if self.alive() else self.ended()
+        self.close()
+        raise BoardError(words)
+
+
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    """A temporary folder for sockets: in /tmp where TMPDIR is too long for their names.
+
+    So it is where gdb would not take the name: as that of a host, for its colon, or as two lines.
+    """
+    room = SOCKET_PATH_BYTES - len(f"/{PREFIX}{'x' * 8}/{GDB_SOCKET}")
+    parent = tempfile.gettempdir()
+    fits = len(os.fsencode(parent)) <= room and parent.isprintable() and ":" not in parent
+    return tempfile.TemporaryDirectory(prefix=PREFIX, dir=None if fits else "/tmp")
+
+
+def _tied_to_us() -> list[str]:
+    """The prefix by which the kernel ends QEMU when we end, even killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+
+
+def _port(serial: str) -> socket.socket:
+    if serial == "socket":
+        return _listen(socket.AF_INET, ("127.0.0.1", 0))
+    host, port = parse_serial(serial)
+    return _listen(socket.AF_INET, (host, port))
+
+
+def check_serial(serial: str) -> None:
+    """Refuse what names no port for an emulated board's UART; opens nothing. Raises InputError."""
+    if serial not in ("socket", "pty"):
+        parse_serial(serial)
+
+
+def parse_serial(serial: str) -> tuple[str, int]:
+    """Host and port of socket://HOST:PORT. Raises InputError for anything else."""
+    url = SOCKET_URL.match(serial)
+    if url is None or int(url.group(2)) > HIGHEST_PORT:
+        raise InputError(f"'{serial}' is no port of an emulated board: socket://HOST:PORT or pty")
+    return url.group(1), int(url.group(2))
+
+
+def _listen(family: socket.AddressFamily, address: str | tuple[str, int]) -> socket.socket:
+    listener = socket.socket(family)
+    try:
+        if family == socket.AF_INET:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        where = address if isinstance(address, str) else "{}:{}".format(*address)
+        raise BoardError(f"port {where} cannot be used: {error.strerror}") from None
+    return listener

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The firmware's engine as a host library, called through cffi: the same C, no board."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import cffi
+
+from toolkit.common.errors import ToolError
+
+# The part of firmware/server/include/dredkit/engine.h that crosses the border. cffi reads no constants
+# from a library that it opens, so the instance is declared without its const.
+_CDEF = """
+typedef struct {
+    const char *stage;
+    const char *target;
+    uint8_t model_hash[16];
+    uint16_t input_bytes;
+    uint16_t output_bytes;
+    uint16_t trace_bytes;
+    int (*reset)(void);
+    int (*step)(const uint8_t *input, uint8_t *output, uint8_t *trace);
+} dk_engine;
+extern dk_engine dk_app_engine;
+"""
+
+
+class HostEngine:
+    """One loaded engine, with a static instance of its own."""
+
+    def __init__(self, library: Path) -> None:
+        self._ffi = cffi.FFI()
+        self._ffi.cdef(_CDEF)
+        try:
+            # The loader hands out what it already has of the same path, be it an older build: each
+            # engine therefore loads a copy of its own.
+            with tempfile.TemporaryDirectory() as folder:
+                own = Path(shutil.copy(library, folder))
+                self._library: Any = self._ffi.dlopen(str(own))
+            self._engine: Any = self._library.dk_app_engine
+        except (OSError, AttributeError) as error:
+            raise ToolError(f"{library}: not a dredkit host library ({error})") from error
+        self.stage = bytes(self._ffi.string(self._engine.stage)).decode()
+        self.model_hash = bytes(self._ffi.buffer(self._engine.model_hash)).hex()
+        self.input_bytes = int(self._engine.input_bytes)
+        self.output_bytes = int(self._engine.output_bytes)
+        self.trace_bytes = int(self._engine.trace_bytes)
+
+    def reset(self) -> None:
+        """Return to the state before the first step."""
+        self._check(int(self._engine.reset()), "reset")
+
+    def step(self, inputs: bytes) -> tuple[bytes, bytes]:
+        """Run one step; returns (outputs, layer trace), little-endian int16."""
+        if len(inputs) != self.input_bytes:
+            raise ToolError(
+                f"engine {self.stage} takes {self.input_bytes} bytes, not {len(inputs)}"
+            )
+        outputs = self._ffi.new("uint8_t[]", self.output_bytes)
+        trace = self._ffi.new("uint8_t[]", self.trace_bytes)
+        self._check(int(self._engine.step(inputs, outputs, trace)), "step")
+        return bytes(self._ffi.buffer(outputs)), bytes(self._ffi.buffer(trace))
+
+    def _check(self, status: int, what: str) -> None:
+        if status != 0:
+            raise ToolError(f"host engine {self.stage}: {what} failed with status {status}")

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A voice's firmware compiled for this machine, to speak long features quickly."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import cffi
+import numpy as np
+import numpy.typing as npt
+
+from quantize.vocoder.lpcnet.model import LpcnetModel
+from toolkit.codegen.voice.lpcnet import lpcnet_files
+from toolkit.common.errors import InputError, ToolError
+from toolkit.targets.isas import kernel_files
+from toolkit.common.paths import ROOT
+
+FRAME: Final = 160
+CONTEXT: Final = 4
+PAST: Final = 17
+FEATURES: Final = 20
+Int16s = npt.NDArray[np.int16]
+Voice = LpcnetModel | Literal["pulse"]
+
+_FIRMWARE: Final = ROOT / "firmware"
+_SHARED: Final = ("vocoder/synthesis.c", "dred/features_pitch.c", "dred/features_tables.c")
+_SHIM: Final = """
+#include <stdlib.h>
+#include "vocoder/{name}.h"
+void *voice_new(void) {{ return calloc(1, sizeof(dk_{name})); }}
+void voice_free(void *v) {{ free(v); }}
+unsigned voice_bytes(void) {{ return sizeof(dk_{name}); }}
+void voice_begin(void *v, const int16_t *context, const int16_t *past)
+{{
+    dk_{name}_begin(v, (const int16_t (*)[20])context, past);
+}}
+void voice_frames(void *v, int count, const int16_t *ahead, const int16_t *known, int16_t *pcm)
+{{
+    for (int i = 0; i < count; i++) {{
+        dk_{name}_frame(v, ahead + 20 * i, known ? known + 160 * i : NULL, pcm + 160 * i);
+    }}
+}}
+"""
+_CDEF: Final = """
+void *voice_new(void);
+void voice_free(void *v);
+unsigned voice_bytes(void);
+void voice_begin(void *v, const int16_t *context, const int16_t *past);
+void voice_frames(void *v, int count, const int16_t *ahead, const int16_t *known, int16_t *pcm);
+"""
+_QUICK: Final = ("-O3", "-march=native")
+CHECKED: Final = ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+
+
+def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
+    """Write what is generated of a voice to `generated`; return all C files that it needs.
+
+    Kernels are those of firmware/dredkit/nn for an ISA, portable ones where it has none.
+    """
+    name = "pulse" if voice == "pulse" else "lpcnet"
+    if isinstance(voice, LpcnetModel):
+        for file, text in lpcnet_files(voice, isa).items():
+            (generated / file).write_text(text, encoding="utf-8")
+    own = sorted((_FIRMWARE / "vocoder").glob(f"{name}*.c"))
+    signal = sorted((_FIRMWARE / "dsp").glob("*.c"))
+    shared = [_FIRMWARE / file for file in _SHARED]
+    return [*own, *shared, *kernel_files(isa), *signal, *sorted(generated.glob("*.c"))]
+
+
+class VoiceLibrary:
+    """The compiled C of a voice. `flags` are the compiler's; CHECKED traps undefined behaviour."""
+
+    def __init__(self, voice: Voice, flags: tuple[str, ...] = _QUICK) -> None:
+        compiler = shutil.which("gcc")
+        if compiler is None:
+            raise ToolError("gcc is missing: apt-get install gcc")
+        with tempfile.TemporaryDirectory(prefix="dredkit-voice-") as text:
+            folder = Path(text)
+            files = sources(voice, folder)
+            shim, library = folder / "shim.c", folder / "voice.so"
+            name = "pulse" if voice == "pulse" else "lpcnet"
+            shim.write_text(_SHIM.format(name=name), encoding="utf-8")
+            command = [compiler, "-std=c11", "-shared", "-fPIC", "-Wall", "-Wextra"]
+            command += ["-Wconversion", "-Wshadow", "-Werror", *flags]
+            command += [f"-I{_FIRMWARE}", f"-I{_FIRMWARE / 'include'}", f"-I{folder}"]
+            command += ["-o", str(library), str(shim), *map(str, files)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                wrong = [line for line in done.stderr.splitlines() if "error" in line]
+                raise ToolError(f"the voice does not compile: {(wrong or ['no word why'])[0]}")
+            self._ffi = cffi.FFI()
+            self._ffi.cdef(_CDEF)
+            self._library: Any = self._ffi.dlopen(str(library))
+
+    @property
+    def state_bytes(self) -> int:
+        """RAM of one voice on this machine."""
+        return int(self._library.voice_bytes())
+
+    def speaker(self) -> Speaker:
+        """A voice that has said nothing yet."""
+        return Speaker(self._ffi, self._library)
+
+
+class Speaker:
+    """One voice in C; the interface of the voices in quantize.vocoder, many frames at once."""
+
+    def __init__(self, ffi: cffi.FFI, library: Any) -> None:
+        self._ffi, self._library = ffi, library
+        self._voice = ffi.gc(library.voice_new(), library.voice_free)
+        self.begin(np.zeros((CONTEXT, FEATURES)), np.zeros(PAST))
+
+    def begin(self, context: npt.ArrayLike, past: npt.ArrayLike) -> None:
+        """Forget everything: features [4, 20] Q10, samples [17]."""
+        frames, samples = _int16(context, (CONTEXT, FEATURES)), _int16(past, (PAST,))
+        self._library.voice_begin(self._voice, self._pointer(frames), self._pointer(samples))
+
+    def frames(self, ahead: npt.ArrayLike, known: npt.ArrayLike | None = None) -> Int16s:
+        """Speak: the features [n, 20] that each frame sees ahead, known samples [n, 160] or None.
+
+        Returns samples [n * 160].
+        """
+        features = _int16(ahead, (-1, FEATURES))
+        count = len(features)
+        pcm = np.zeros(count * FRAME, np.int16)
+        samples = None if known is None else _int16(known, (count, FRAME))
+        heard = self._ffi.NULL if samples is None else self._pointer(samples)
+        told = self._pointer(features)
+        self._library.voice_frames(self._voice, count, told, heard, self._pointer(pcm))
+        return pcm
+
+    def _pointer(self, array: Int16s) -> Any:
+        return self._ffi.cast("int16_t *", array.ctypes.data)
+
+
+def _int16(values: npt.ArrayLike, shape: tuple[int, ...]) -> Int16s:
+    array = np.asarray(values)
+    if array.shape[1:] != shape[1:] or (shape[0] >= 0 and array.shape != shape):
+        raise InputError(f"a voice takes values of shape {list(shape)}, not {list(array.shape)}")
+    if array.size and (array.min() < -32768 or array.max() > 32767):
+        raise InputError("a voice takes int16: a value is beyond")
+    return np.ascontiguousarray(array, np.int16)
+
+
+@functools.lru_cache(maxsize=8)
+def _library(data: bytes | None) -> VoiceLibrary:
+    return VoiceLibrary("pulse" if data is None else LpcnetModel.from_bytes(data, "the voice"))
+
+
+def library(voice: Voice) -> VoiceLibrary:
+    """The compiled voice; compiled once a process."""
+    return _library(None if voice == "pulse" else voice.to_bytes())
+
+
+def speak(voice: Voice, features: npt.ArrayLike) -> Int16s:
+    """Speak features [n, 20] Q10 from silence on: n * 160 samples at 16 kHz.
+
+    Frames before the first repeat it, and so for the last. Frame t of features that
+    quantize.features.floats finds without delay is the sound from 80 samples before its own on.
+    """
+    told = _int16(features, (-1, FEATURES))
+    if not len(told):
+        return np.zeros(0, np.int16)
+    speaker = library(voice).speaker()
+    speaker.begin(np.repeat(told[:1], CONTEXT, axis=0), np.zeros(PAST, np.int16))
+    return speaker.frames(np.concatenate([told[1:], told[-1:]]))

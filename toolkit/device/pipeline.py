@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The steps put together: a quantised model on a target, ready to be streamed through."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.codegen.generate import GENERATED, generate
+from toolkit.common.errors import InputError, ToolError
+from toolkit.common.wire import WIRE
+from toolkit.device.boards.process import ProcessBoard
+from toolkit.device.boards.qemu import QemuBoard
+from toolkit.device.build.build import (
+    BuildResult,
+    build_firmware,
+    build_host_library,
+    build_host_server,
+)
+from toolkit.device.build.hostlib import HostEngine
+from toolkit.device.link.session import Session
+from toolkit.device.link.transport import open_port
+from toolkit.measure.cycles.counter import BlockCounter
+from toolkit.stages.stage import Model, Stage
+from toolkit.targets.target import Target, load_target
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A model generated and built for a target.
+
+    `build` is the firmware's image; None for the target host, which runs `server` instead.
+    """
+
+    target: Target
+    model: Model | Stage
+    manifest: dict[str, Any]
+    build: BuildResult | None
+    server: Path | None
+
+
+@dataclass(frozen=True)
+class Prepared(Firmware):
+    """The same with the host library to compare with."""
+
+    engine: HostEngine
+
+
+def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
+    """Generate and build: firmware for the target, and the same C for this machine."""
+    host = load_target("host")
+    host_dir = build_root / host.name
+    manifest = generate(model, host, host_dir)
+    library = build_host_library(host_dir / GENERATED, host_dir)
+    engine = HostEngine(library)
+    if target.system == "posix":
+        server = build_host_server(host_dir / GENERATED, host_dir)
+        return Prepared(target, model, manifest, None, server, engine)
+    build_dir = build_root / target.name
+    manifest = generate(model, target, build_dir)
+    with _advice(model):
+        built = build_firmware(target, build_dir / GENERATED, build_dir)
+    return Prepared(target, model, manifest, built, None, engine)
+
+
+def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -> Firmware:
+    """Generate and build an image whose layer traces hold times (toolkit/measure/bench/bench.py)."""
+    build_dir = build_root / f"{target.name}-profile"
+    manifest = generate(model, target, build_dir)
+    with _advice(model):
+        built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
+    return Firmware(target, model, manifest, built, None)
+
+
+@contextmanager
+def _advice(model: Model | Stage) -> Iterator[None]:
+    """Add to the complaint about an image that does not fit what would make it fit."""
+    try:
+        yield
+    except ToolError as error:
+        voice = getattr(getattr(model, "model", model), "voice", "pulse")
+        if "overflowed" in str(error) and voice != "pulse":
+            raise ToolError(
+                f"{error}; the board is too small for this voice and these weights: "
+                "--voice pulse needs no weights"
+            ) from None
+        raise
+
+
+@contextmanager
+def connected(
+    prepared: Firmware, *, port: str | None, serial: str, counter: BlockCounter | None = None
+) -> Iterator[Session]:
+    """A session with the target's board.
+
+    With `port` (any pyserial URL), a board that is flashed already; otherwise an emulated one is
+    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty", and a `counter`
+    in it, if there is one.
+    """
+    target = prepared.target
+    with ExitStack() as stack:
+        if port is None:
+            port = stack.enter_context(_started(prepared, serial, counter)).serial_url
+        baud = target.uart.baud if target.uart else 115200
+        transport = open_port(port, baud=baud, wait_s=WIRE.timeouts.open_s)
+        stack.callback(transport.close)
+        yield Session(transport)
+
+
+@contextmanager
+def _started(
+    prepared: Firmware, serial: str, counter: BlockCounter | None
+) -> Iterator[ProcessBoard | QemuBoard]:
+    if prepared.server is not None:
+        with ProcessBoard(prepared.server, serial) as process:
+            yield process
+        return
+    if prepared.build is None:
+        raise InputError(f"{prepared.target.name}: nothing was built to start")
+    emulator = prepared.target.emulator
+    options = counter.options(emulator.program) if counter and emulator else ()
+    with QemuBoard(prepared.target, serial, options) as board:
+        board.flash(prepared.build.elf)
+        yield board

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What was aimed at, and the table that says of the committed figures which goals they meet.
+
+Goals are those of the project's design: instructions a multiply-accumulate of a product of 384 by
+384 for each ISA, and instructions for a second of audio with the weights of Opus 1.6.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from toolkit.measure.bench.figures import FOLDER, KERNELS, OPUS, Figure, figures
+from toolkit.measure.bench.kernels import DENSE, SPARSE, WIDE
+from toolkit.targets.target import load_target
+
+TABLE: Final = FOLDER / "README.md"
+# By system, ISA and product; `wide` has int16 activations.
+KERNEL_GOALS: Final = {
+    ("cortexm", "dsp", DENSE): 1.45,
+    ("cortexm", "mve", DENSE): 0.165,
+    ("cortexm", "mve", WIDE): 0.32,
+    ("aarch64", "neon", DENSE): 0.33,
+    ("aarch64", "dotprod", DENSE): 0.14,
+}
+SPARSE_GOAL: Final = 1.25  # times what the dense product takes, a MAC that is kept
+# By core: millions of instructions a second of the whole sender, and for a second decoded.
+SENDER_GOALS: Final = {"cortex-m4": 45.0, "cortex-m55": 16.0, "cortex-a76": 12.0}
+DECODE_GOALS: Final = {"cortex-m4": 9.0, "cortex-a76": 1.3}
+# By ISA: why its sparse products miss that, and what was tried.
+TRIED: Final = {
+    "neon": "what eight rows cost besides their products (bias, requantising, the loop's ends) is "
+    "spread over fewer MACs. Tried: two blocks a turn, first blocks that add to nothing, loads "
+    "that move their pointers, offsets in bytes ready to be added.",
+    "dotprod": "two blocks take four SDOTs, a load of weights, two of inputs and one of offsets at "
+    "least: 0.125 instructions a MAC, more than the goal that a dense product this cheap sets. "
+    "Tried: offsets of 32 bits within the weights; by count alone indices of a byte (0.17), table "
+    "look-ups and lists of runs.",
+}
+_STEPS_A_SECOND: Final = 50
+_CHUNKS_A_SECOND: Final = 25
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure of a target and what it should be at most, if anything was said."""
+
+    target: str
+    what: str
+    found: float
+    goal: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is met; None without a goal."""
+        return None if self.goal is None else self.found <= self.goal
+
+
+def goals_of(figure: Figure, facts: Mapping[str, Any]) -> Iterator[Goal]:
+    """The goals that a file of figures has something to say about."""
+    parts = {part["name"]: part["mean"] for part in facts["parts"]}
+    target = load_target(figure.target)
+    core = target.core
+    if figure.run == KERNELS:
+        cost = {layer["name"]: layer["per_mac"] for layer in facts["layers"]}
+        for name in (DENSE, *SPARSE, WIDE):
+            goal = KERNEL_GOALS.get((target.system, target.isa, name))
+            if name in SPARSE:
+                goal = round(SPARSE_GOAL * cost[DENSE], 4)
+            yield Goal(figure.target, name, cost[name], goal)
+    elif figure.run.endswith("encoder"):
+        own = "" if figure.run.startswith(OPUS) else " (our own weights)"
+        found = facts["step"]["mean"] * _STEPS_A_SECOND / 1e6
+        yield Goal(figure.target, f"sender{own}", found, None if own else SENDER_GOALS.get(core))
+    elif figure.run.startswith(OPUS):
+        found = (parts["payload"] + _CHUNKS_A_SECOND * parts["chunk"]) / 1e6
+        yield Goal(figure.target, "decode a second", found, DECODE_GOALS.get(core))
+
+
+def table() -> str:
+    """The committed figures against the goals, as Markdown."""
+    found = [goal for f in figures() if f.path.is_file() for goal in goals_of(f, f.read())]
+    products = (DENSE, *SPARSE, WIDE)
+    kernels = [goal for goal in found if goal.what in products]
+    stages = [goal for goal in found if goal.what not in products]
+    missed = [goal for goal in found if goal.met is False]
+    lines = [
+        "# Committed figures",
+        "",
+        "Written by `./run bench --all --write`, as the files beside it; `./run bench --all` and",
+        "`tests/measure/test_bench_figures.py` compare them. All are instructions counted in QEMU; each",
+        "file has them by part and layer, with MACs, bytes read and the share of the ISA's limit",
+        "(`toolkit/data/isa_limits.toml`). Goals are in `toolkit/measure/bench/goals.py`.",
+        "",
+        f"{len([g for g in found if g.met])} goals are met, {len(missed)} are not"
+        + (": " + "; ".join(_missed(goal) for goal in missed) if missed else "")
+        + ".",
+        "",
+        *_reasons(missed),
+        "Instructions a MAC of a product of 384 by 384; a sparse one has 8x4 blocks, half or a",
+        "quarter of them kept, and counts kept MACs. `wide` has int16 weights and inputs.",
+        "",
+        *_rows(kernels, "product", "{:.3f}"),
+        "",
+        "Millions of instructions for a second of audio, with the weights of Opus 1.6 unless said",
+        "otherwise. A sender's second is its steady state: the 50 steps that follow once payloads",
+        "have stopped growing, 1.08 s after a cold start. To decode a second is one such payload",
+        "and its 25 chunks, one by one.",
+        "",
+        *_rows(stages, "what", "{:.2f}"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _missed(goal: Goal) -> str:
+    assert goal.goal is not None
+    over = 100 * (goal.found / goal.goal - 1)
+    return f"{goal.target}, {goal.what} by {over:.0f} %"
+
+
+def _reasons(missed: list[Goal]) -> Iterator[str]:
+    isas = {load_target(goal.target).isa for goal in missed if goal.what in SPARSE}
+    for isa in sorted(isas & TRIED.keys()):
+        yield f"Sparse products of `{isa}`: {TRIED[isa]}"
+        yield ""
+
+
+def _rows(goals: list[Goal], what: str, form: str) -> Iterator[str]:
+    yield f"| target | {what} | found | goal | |"
+    yield "|---|---|---|---|---|"
+    for goal in goals:
+        aimed = "" if goal.goal is None else form.format(goal.goal)
+        verdict = {None: "", True: "met", False: "not met"}[goal.met]
+        yield f"| {goal.target} | {goal.what} | {form.format(goal.found)} | {aimed} | {verdict} |"

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Does every frame fit the core? Costs against the limit that its clock sets.
+
+What a cost is, and how far it can be trusted, depends on where it comes from: a board of silicon
+counts its own cycles; an emulated one counts instructions, which stand for a cycle each, or for the
+cycles that a model of the core gives (toolkit/measure/cycles). The budget always says which.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from toolkit.common.errors import InputError
+from toolkit.measure.cycles.estimate import Estimate
+from toolkit.targets.target import CLOCK_HZ_MAX, CLOCK_HZ_MIN, Target
+
+STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
+MEASURED = "the board's own timer"
+ONE_EACH = "one cycle an instruction"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What costs are judged by: its rate, and whose clock it is."""
+
+    hz: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Cost of each step in `unit`s, and the `limit` that a clock of `clock_hz` sets for one.
+
+    `clock_source` says whose clock that is.
+    `model` is where the costs come from, and `estimated` says that it is no measurement of time,
+    with the `errors` that it is known to make. `instructions` are those of each step where cycles
+    were estimated from them. The first step is that after a cold start, and counts like any other.
+    """
+
+    unit: str
+    per_frame: list[int]
+    limit: int
+    estimated: bool
+    clock_hz: int
+    model: str = MEASURED
+    errors: tuple[str, ...] = ()
+    instructions: list[int] | None = None
+    clock_source: str = ""
+
+    @property
+    def max(self) -> int:
+        return max(self.per_frame)
+
+    @property
+    def p99(self) -> int:
+        """The smallest cost that at least 99 % of the steps keep to."""
+        return int(np.percentile(self.per_frame, 99, method="inverted_cdf"))
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.per_frame))
+
+    @property
+    def first(self) -> int:
+        """The cost of the first step, after a cold start."""
+        return self.per_frame[0]
+
+    @property
+    def max_warm(self) -> int | None:
+        """The dearest of the other steps; None where there is no other."""
+        return max(self.per_frame[1:], default=None)
+
+    @property
+    def used_percent(self) -> float:
+        """Share of the limit that the dearest step takes."""
+        return 100.0 * self.max / self.limit
+
+    @property
+    def holds(self) -> bool:
+        """Whether every single step kept to the limit."""
+        return self.max <= self.limit
+
+    def as_json(self) -> dict[str, Any]:
+        """The budget as a JSON object, the derived figures included."""
+        return {
+            **asdict(self),
+            "errors": list(self.errors),
+            "max": self.max,
+            "p99": self.p99,
+            "mean": round(self.mean, 1),
+            "first": self.first,
+            "max_warm": self.max_warm,
+            "used_percent": round(self.used_percent, 2),
+            "holds": self.holds,
+        }
+
+
+def budget_of(
+    target: Target,
+    ticks: list[int],
+    clock: Clock | int | None = None,
+    estimate: Estimate | None = None,
+) -> Budget:
+    """Judge the ticks of each step by a clock, the target's own unless another is given.
+
+    With an `estimate` of the same steps its cycles are judged, and the ticks are the instructions.
+    Raises InputError without a single step, for nothing would be over the limit then, and as
+    `clock_of` does for a rate in Hz.
+    """
+    if not ticks:
+        raise InputError("no step was run, so there is no cost to judge: give longer audio")
+    unit = target.unit
+    if clock is None:
+        clock = own_clock(target)
+    elif isinstance(clock, int):
+        clock = clock_of(target, clock)
+    counted = unit == "instructions"
+    budget = Budget(
+        unit=unit,
+        per_frame=[target.count(t) for t in ticks],
+        limit=round(clock.hz * STEP_SECONDS),
+        estimated=counted,
+        clock_hz=clock.hz,
+        clock_source=clock.source,
+        model=ONE_EACH if counted else MEASURED,
+    )
+    if estimate is None:
+        return budget
+    return replace(
+        budget,
+        unit="cycles",
+        per_frame=estimate.cycles,
+        estimated=True,
+        model=estimate.model,
+        errors=estimate.errors,
+        instructions=budget.per_frame,
+    )
+
+
+def own_clock(target: Target) -> Clock:
+    """Return the clock of the board itself."""
+    return Clock(target.clock_hz, target.clock_source)
+
+
+def clock_of(target: Target, asked: int | None) -> Clock:
+    """Return the clock to judge a verification by.
+
+    That is the one `asked` for in Hz, else that of the target's product where the board is
+    emulated, else the board's own. Raises InputError for a rate out of range, and for any rate
+    where time itself is measured.
+    """
+    if asked is None:
+        product = target.product
+        if target.emulator is None or product is None:
+            return own_clock(target)
+        return Clock(product.clock_hz, product.source)
+    if target.unit == "nanoseconds":
+        raise InputError(f"--clock: {target.name} measures time itself, whatever its clock is")
+    if not CLOCK_HZ_MIN <= asked <= CLOCK_HZ_MAX:
+        raise InputError(f"--clock {asked}: want {CLOCK_HZ_MIN} to {CLOCK_HZ_MAX} Hz")
+    return Clock(asked, "asked for by --clock")
+
+
+def by_kind(budget: Budget, kinds: Sequence[str]) -> dict[str, Budget]:
+    """Part a budget by what each step was asked for, in order of first appearance."""
+
+    def of(kind: str, costs: Sequence[int]) -> list[int]:
+        return [cost for cost, own in zip(costs, kinds, strict=True) if own == kind]
+
+    counts = budget.instructions
+    return {
+        kind: replace(
+            budget,
+            per_frame=of(kind, budget.per_frame),
+            instructions=None if counts is None else of(kind, counts),
+        )
+        for kind in dict.fromkeys(kinds)
+    }

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Readers of weights: the file says by its first bytes which one it is for."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantize.errors import InputError
+from quantize.files.reading import file_bytes
+from quantize.files.tensor_file import parse
+from quantize.nn.graph import Graph
+from quantize.nn.weights import Weights, fit
+from toolkit.models.importers import dnnw
+from toolkit.models.importers.checkpoint import layers_of
+from toolkit.models.importers.kinds import foreign, kind_of
+
+_CHECKPOINTS = Path(__file__).resolve().parents[2] / "quantize" / "checkpoints"
+SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
+SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
+SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
+
+TORCH_SUFFIXES = (".pt", ".pth")  # of checkpoints that torch wrote, for lpcnet_torch.py
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """The layers that a graph needs, and where they came from."""
+
+    layers: dict[str, Weights]
+    source: dict[str, str]
+
+
+WANTED = "a .safetensors checkpoint or an Opus 'DNNw' blob"
+_CURE = (
+    "give an Opus 'DNNw' blob or a .safetensors file, which `dredkit import` makes of a "
+    "release's folder"
+)
+_ENCODER = "DRED's encoder: a release's blob of it, or what `dredkit import` made of a release"
+_DECODER = _ENCODER.replace("encoder", "decoder")
+# What holds the layers of a network, for a message.
+_HOMES = {
+    "rdovae_enc": _ENCODER,
+    "rdovae_dec": _DECODER,
+    "rdovae_dec_init": _DECODER,
+    "pitch": "the pitch network: a release's blob of it, or the shipped checkpoint",
+}
+
+
+def load_model(path: Path, graph: Graph) -> FloatModel:
+    """Read the layers of `graph` from an Opus blob or a checkpoint.
+
+    Raises InputError for a file that is neither, is damaged, or lacks a layer or has other shapes.
+    """
+    data = file_bytes(path, _CURE)
+    shapes = list(graph.matrices())
+    kind, layers = _layers(path, data, graph)
+    if not layers.keys() & {shape.name for shape in shapes}:
+        wanted = _HOMES.get(graph.name, f"the network {graph.name}")
+        raise InputError(
+            f"{path}: layer {shapes[0].name} is missing; is it another model? It is "
+            f"{kind_of(data)}; wanted is {wanted}"
+        )
+    chosen = fit(shapes, layers, str(path))
+    source = {"name": path.name, "kind": kind, "sha256": hashlib.sha256(data).hexdigest()}
+    return FloatModel({layer.name: layer for layer in chosen}, source)
+
+
+def has_layers(path: Path, graph: Graph) -> bool:
+    """Whether a weight file holds layers of `graph`, though they may not fit it.
+
+    Raises InputError for a file that is none or is damaged.
+    """
+    layers = _layers(path, file_bytes(path, _CURE), graph)[1]
+    return any(shape.name in layers for shape in graph.matrices())
+
+
+def _layers(path: Path, data: bytes, graph: Graph) -> tuple[str, dict[str, Weights]]:
+    """Return the kind of a weight file, and its layers (of a blob, only those of `graph`)."""
+    begins = dnnw.MAGIC.startswith(data[: len(dnnw.MAGIC)])
+    error = None if data and begins else foreign(path, data, WANTED)
+    if error is not None:
+        raise error
+    if (data and begins) or path.suffix == ".bin":
+        cols = {shape.name: shape.cols for shape in graph.matrices()}
+        return "opus-blob", dnnw.layers_of(dnnw.read_records(data, str(path)), cols, str(path))
+    return "checkpoint", layers_of(parse(data, str(path)).tensors, path)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The first steps of the way as functions: audio -> step inputs, weights -> quantised model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from quantize import integer
+from quantize.codec.calibration import quantise_decoder_networks
+from quantize.codec.receiver_model import DecoderModel
+from quantize.codec.sender import EncoderModel, coded_values, default_rate, run_encoder
+from quantize.dred.history import STEP_SAMPLES
+from quantize.dsp.resample import DELAY_16K
+from quantize.errors import InputError
+from quantize.features import integers as fixed
+from quantize.features.floats import extract
+from quantize.integer import Ints
+from quantize.nn.calibrate import LayerReport, calibrate, report, steps
+from quantize.nn.graph import Graph
+from quantize.nn.model import QuantisedModel
+from quantize.nn.quantizer import quantise
+from quantize.nn.run import Floats, run_integer
+from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
+from toolkit.common.paths import DATA
+from toolkit.models.importers import SHIPPED_PITCH, has_layers, load_model
+from toolkit.models.importers.entropy import read_tables
+from toolkit.models.voice import voice_model
+from toolkit.speech.audio import read_speech
+from toolkit.stages.stage import Model, Stage, stage_of
+
+CLIP = DATA / "clip.wav"
+STAGES = ("encoder", "decoder", "rdovae_enc")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Which files a model is made from.
+
+    `pitch` and `tables` default as `quantise_encoder` says, `decoder` and `voice` as
+    `quantise_decoder` does.
+    """
+
+    weights: Path
+    pitch: Path | None = None
+    tables: Path | None = None
+    calibration: Path = CLIP
+    decoder: Path | None = None
+    voice: str | None = None
+
+
+def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerReport]]:
+    """Quantise what a stage needs; with it, how each layer fares against float."""
+    if stage == "encoder":
+        return quantise_encoder(sources)
+    if stage == "decoder":
+        _check_decoder(sources)  # now, since quantising the sender takes a while
+        return quantise_decoder(sources, quantise_encoder(sources)[0])
+    return quantise_file(sources.weights, sources.calibration)
+
+
+def _check_decoder(sources: Sources) -> None:
+    """Raise InputError if what a receiver is made from is not there."""
+    for graph in (rdovae_decoder_init(), rdovae_decoder()):
+        load_model(sources.decoder or sources.weights, graph)
+    voice_model(sources.voice)
+
+
+def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, list[LayerReport]]:
+    """Quantise the RDO-VAE encoder found in a weight file, calibrated on a recording of speech."""
+    graph = rdovae_encoder()
+    inputs = steps(extract(read_speech(calibration)), graph)
+    return _quantise(graph, weights, inputs)
+
+
+def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]:
+    """Quantise the whole sender, each network calibrated on what the integers before it give.
+
+    The pitch network comes from `sources.pitch`, else from the weights' own file if it has one,
+    else it is the shipped one; entropy tables from `sources.tables`, else from the weights' file.
+    """
+    load_model(sources.weights, rdovae_encoder())  # says first what else the file may be
+    tables = read_tables(sources.tables or sources.weights)
+    if tables is None:
+        raise InputError(
+            f"{sources.tables or sources.weights}: holds no entropy tables; give --tables, or "
+            "--stage rdovae_enc for the network alone"
+        )
+    graph = pitch()
+    source = sources.pitch
+    if source is None:
+        source = sources.weights if has_layers(sources.weights, graph) else SHIPPED_PITCH
+    pcm = read_speech(sources.calibration)
+    analysis = fixed.analyse(np.concatenate([np.zeros(DELAY_16K, np.int16), pcm]))
+    seen = {
+        "if_features": integer.to_real(analysis.phases, integer.Q15_FRAC),
+        "xcorr_features": integer.to_real(analysis.lags, integer.Q15_FRAC),
+    }
+    network, rows = _quantise(graph, source, seen)
+    held = {"if_features": integer.narrow(analysis.phases), "xcorr_features": analysis.lags}
+    scores = run_integer(network, held)[graph.nodes[-1].name]
+    features = fixed.finish(analysis, scores, network.frac["logits"])
+    graph = rdovae_encoder()
+    inputs = steps(integer.to_real(features, fixed.FEATURE_FRAC), graph)
+    rdovae, more = _quantise(graph, sources.weights, inputs)
+    return EncoderModel(network, rdovae, tables), rows + more
+
+
+def quantise_decoder(
+    sources: Sources, sender: EncoderModel, sent: dict[str, Ints] | None = None
+) -> tuple[DecoderModel, list[LayerReport]]:
+    """Quantise the whole receiver of what `sender` sends.
+
+    The decoder's layers come from `sources.decoder`, else from the weights' own file; entropy
+    tables are the sender's; `toolkit.models.voice` says what `sources.voice` may be. `sent` saves running
+    the sender over the calibration recording: what quantize.codec.sender.coded_values gives for it.
+    """
+    if sent is None:
+        pcm = read_speech(sources.calibration)
+        count = len(pcm) // STEP_SAMPLES
+        run = run_encoder(sender, pcm, [default_rate()] * count, [True] * count)
+        sent = coded_values(sender, run.layers)
+    weights = sources.decoder or sources.weights
+    graphs = (rdovae_decoder_init(), rdovae_decoder())
+    start, step = (load_model(weights, graph) for graph in graphs)
+    networks, rows = quantise_decoder_networks(
+        {**start.layers, **step.layers},
+        sender.tables,
+        sent["latents"],
+        sent["initial_state"],
+        step.source,
+    )
+    return DecoderModel(networks, voice_model(sources.voice)), rows
+
+
+def _quantise(
+    graph: Graph, weights: Path, inputs: Floats | dict[str, Floats]
+) -> tuple[QuantisedModel, list[LayerReport]]:
+    floats = load_model(weights, graph)
+    seen = calibrate(graph, floats.layers, inputs)
+    model = quantise(graph, floats.layers, seen, floats.source)
+    return model, report(model, floats.layers, inputs)
+
+
+def fixed_inputs(model: Model | Stage, wav: Path) -> npt.NDArray[np.int16]:
+    """Return the int16 step inputs [steps, n] that are streamed for a recording."""
+    return stage_of(model).inputs(wav)

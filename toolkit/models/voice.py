@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which voice a receiver gets: pulses, the shipped LPCNet, or one from a file."""
+
+import hashlib
+from pathlib import Path
+
+from quantize.files.reading import file_bytes
+from quantize.files.tensor_file import Tensors, parse
+from quantize.near import near
+from quantize.vocoder.lpcnet.quantise import quantise_lpcnet
+from quantize.vocoder.voices import VoiceModel
+from toolkit.common.errors import InputError
+from toolkit.models.importers import SHIPPED_VOICE
+from toolkit.models.importers.kinds import foreign
+
+VOICES = ("pulse", "lpcnet")
+
+
+def voice_model(voice: str | None) -> VoiceModel:
+    """The voice of that name, or an LPCNet from that file; None for the best that there is.
+
+    That is the shipped LPCNet, or pulses where none is shipped. Raises InputError for no such
+    voice, or for a file that holds none.
+    """
+    if voice is None:
+        voice = "lpcnet" if SHIPPED_VOICE.is_file() else "pulse"
+    if voice == "pulse":
+        return "pulse"
+    path = SHIPPED_VOICE if voice == "lpcnet" else Path(voice)
+    if not path.is_file():
+        hint = near(voice, VOICES) or "; say pulse, lpcnet or a checkpoint of one"
+        raise InputError(f"--voice {voice}: no such file{hint}")
+    data = file_bytes(path, "say pulse, lpcnet or a checkpoint of one")
+    source = {"name": path.name, "kind": "checkpoint", "sha256": hashlib.sha256(data).hexdigest()}
+    return quantise_lpcnet(_tensors(path, data), source)
+
+
+def _tensors(path: Path, data: bytes) -> Tensors:
+    """The weights of an LPCNet like ours, read without torch, whose start takes seconds."""
+    error = foreign(path, data, "a checkpoint of LPCNet")
+    if error is not None:
+        raise error
+    file = parse(data, str(path))
+    if "variant" not in file.notes:
+        return file.tensors
+    from quantize.networks.lpcnet_checkpoint import integer_tensors
+
+    return integer_tensors(path)

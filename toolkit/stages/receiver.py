@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The receiver as a stage: ops in (firmware/server/receiver/engine.c has their layout), samples out.
+
+One op is one step of the board. Payloads come from the normative sender on the host.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from quantize.codec.receiver import CONTEXT, KNOWN_FRAMES, STEP
+from quantize.codec.receiver_model import (
+    Answer,
+    Chunk,
+    DecoderModel,
+    Hear,
+    Op,
+    Refuse,
+    Speak,
+    Take,
+    of_chunk,
+    run_decoder,
+)
+from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, voiced
+from quantize.errors import InputError
+from toolkit.codegen.network.batch import check_batch
+from toolkit.speech.audio import read_speech
+from toolkit.stages.base import Int16s, Playback, Reference, Stage
+from toolkit.stages.gaps import CODEC_DELAY, default_losses, delayed, script
+from toolkit.stages.sending import Sending
+
+_HEAD_BYTES = 8  # before the samples or the payload
+ROOM = 2 * STEP  # bytes of a payload
+_TOO_LONG = -6  # DK_ERR_RANGE
+
+
+class Kind(IntEnum):
+    """The ops, as the first byte of an input names them."""
+
+    HEAR = 0
+    PAYLOAD = 1
+    CHUNK = 2
+    SPEAK = 3
+
+
+# What an op is called, by its kind and whether the 20 ms before it were spoken.
+_NAMES: dict[tuple[int, bool], str] = {
+    (Kind.HEAR, False): "hear",
+    (Kind.HEAR, True): "hear after a gap",
+    (Kind.PAYLOAD, False): "payload",
+    (Kind.PAYLOAD, True): "payload",
+    (Kind.SPEAK, False): "first speak",
+    (Kind.SPEAK, True): "speak",
+}
+
+# How many frames of 10 ms the voice speaks or runs over in an op, and how many it is told of.
+VOICE_FRAMES = {
+    "hear after a gap": (1, 1),
+    "first speak": (2 + KNOWN_FRAMES, CONTEXT + 2 + KNOWN_FRAMES),
+    "speak": (2, 2),
+}
+
+
+class DecoderStage(Stage):
+    """The whole receiver. `inputs` needs a `sender`, which is asked as `sending` says."""
+
+    name = "decoder"
+
+    def __init__(
+        self,
+        model: DecoderModel,
+        sender: EncoderModel | None = None,
+        sending: Sending | None = None,
+        losses: Sequence[bool] | None = None,
+        batch: int = 1,
+    ) -> None:
+        """`losses` tells of each packet whether it is lost; the default plan if left out.
+
+        `batch` chunks are decoded in one op, 1..4 (InputError), where that many are wanted.
+        """
+        if sender is not None and sender.tables.to_bytes() != model.networks.tables.to_bytes():
+            raise InputError("sender and receiver are of two models: their entropy tables differ")
+        if sending is not None and sending.input_rate != HEARD_RATE:
+            raise InputError(f"--input-rate {sending.input_rate}: a receiver plays {HEARD_RATE} Hz")
+        self.model = model
+        self.sender = sender
+        self.sending = sending or Sending()
+        check_batch(model.networks.step.graph, batch)
+        self.losses = losses
+        self.batch = batch
+        self.hash = model.hash
+        self.networks = (model.networks.start, model.networks.step)
+        self.layers = [(n.name, n.output.size) for n in model.networks.start.graph.nodes]
+        self.layers += [
+            (of_chunk(n.name, chunk), n.output.size)
+            for chunk in range(batch)
+            for n in model.networks.step.graph.nodes
+        ]
+        self.input_bytes = _HEAD_BYTES + 2 * STEP
+        self.output_bytes = _HEAD_BYTES + 2 * STEP
+
+    @property
+    def settings(self) -> dict[str, int | bool]:
+        """What its sender was asked for, and how many chunks are decoded at once."""
+        return {**vars(self.sending.rate), "vad": self.sending.vad, "batch": self.batch}
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Where the weights came from, the voice's included."""
+        voice = self.model.voice
+        told = {"name": voice} if isinstance(voice, str) else voice.source
+        return {**super().source, **{f"voice.{key}": value for key, value in told.items()}}
+
+    def inputs(self, audio: Path) -> Int16s:
+        return self.inputs_for(read_speech(audio))
+
+    def inputs_for(self, pcm: Int16s, skip: int = 0) -> Int16s:
+        """Inputs for int16 PCM at 16 kHz: the sender's payloads, and packets that are lost.
+
+        The sender hears all of it; the receiver gets the packets from number `skip` on.
+        """
+        if self.sender is None:
+            raise InputError("a receiver alone makes no payloads: give the sender's model as well")
+        packets = len(pcm) // STEP
+        voice = voiced(pcm) if self.sending.vad else [True] * packets
+        run = run_encoder(self.sender, pcm, [self.sending.rate] * packets, voice)
+        return self.inputs_of(pcm[skip * STEP :], run.payloads[skip:])
+
+    def inputs_of(self, pcm: Int16s, payloads: Sequence[bytes]) -> Int16s:
+        """Inputs for int16 PCM at 16 kHz whose packets, 20 ms each, carry these payloads."""
+        packets = len(payloads)
+        if packets > len(pcm) // STEP:
+            raise InputError(
+                f"{packets} packets have payloads, the recording has {len(pcm) // STEP}: give the "
+                "one that they were made of"
+            )
+        lost = default_losses(packets) if self.losses is None else list(self.losses)
+        if len(lost) != packets:
+            raise InputError(f"{packets} packets, but {len(lost)} are said to be lost or not")
+        tables = self.model.networks.tables
+        return rows_of(script(delayed(pcm, packets), payloads, lost, tables, self.batch))
+
+    def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback:
+        kinds: list[str] = []
+        slots: list[int] = []
+        lost: list[bool] = []
+        plays: list[bool] = []
+        for row in inputs:
+            kind = row[0] & 0xFF
+            spoke = bool(lost) and lost[-1]
+            kinds.append(_name_of(row, spoke))
+            slots.append(len(lost))
+            plays.append(kind in (Kind.HEAR, Kind.SPEAK))
+            if plays[-1]:
+                lost.append(kind == Kind.SPEAK)
+        slots = [min(slot, max(len(lost) - 1, 0)) for slot in slots]
+        gaps = []
+        for gone, group in groupby(range(len(lost)), key=lambda slot: lost[slot]):
+            packets = list(group)
+            if gone:
+                gaps.append((packets[0], len(packets)))
+        return Playback(kinds, slots, gaps, CODEC_DELAY, outputs["values"][plays].reshape(-1))
+
+    def reference(self, inputs: Int16s) -> Reference:
+        answers = run_decoder(
+            self.model, [op_of(row.astype("<i2").tobytes(), self.batch) for row in inputs]
+        )
+        layers = {
+            name: np.array([a.layers.get(name, np.zeros(size)) for a in answers]).astype("<i2")
+            for name, size in self.layers
+        }
+        return Reference(layers, self.outputs([_row_of(answer) for answer in answers]))
+
+    def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
+        words = np.array([np.frombuffer(row, "<i2") for row in rows])
+        return {"status": words[:, :1], "chunks": words[:, 1:3], "values": words[:, 4:]}
+
+
+def rows_of(ops: Sequence[Hear | Take | Chunk | Speak]) -> Int16s:
+    """The inputs of ops, [steps, 324] words; InputError for a payload that does not fit one."""
+    return np.array([np.frombuffer(_input_of(op), "<i2") for op in ops])
+
+
+def _input_of(op: Hear | Take | Chunk | Speak) -> bytes:
+    kind, most, gap, length, body = Kind.SPEAK.value, 0, 0, 0, b""
+    if isinstance(op, Hear):
+        kind, body = Kind.HEAR, op.pcm.astype("<i2").tobytes()
+    elif isinstance(op, Take):
+        kind, gap, length, body = Kind.PAYLOAD, op.gap, len(op.data), op.data
+        if length > ROOM:
+            raise InputError(f"a payload of {length} bytes: the firmware has room for {ROOM}")
+    elif isinstance(op, Chunk):
+        kind, most = Kind.CHUNK, op.most
+    head = bytes([kind, most]) + gap.to_bytes(2, "little") + length.to_bytes(2, "little") + bytes(2)
+    return head + body.ljust(2 * STEP, b"\0")
+
+
+def _name_of(row: Int16s, spoke: bool) -> str:
+    kind, most = row[:1].astype("<i2").tobytes()
+    if kind == Kind.CHUNK:
+        return "chunk" if most == 1 else f"{most} chunks"
+    return _NAMES.get((kind, spoke), "refused")
+
+
+def op_of(row: bytes, batch: int = 1) -> Op:
+    """The op that an input asks for, of a receiver that decodes up to `batch` chunks at once."""
+    kind, body = row[0], row[_HEAD_BYTES:]
+    gap, length = (int.from_bytes(row[at : at + 2], "little") for at in (2, 4))
+    if kind == Kind.HEAR:
+        return Hear(np.frombuffer(body, "<i2").astype(np.int64))
+    if kind == Kind.PAYLOAD:
+        return Take(gap, body[:length]) if length <= ROOM else Refuse(_TOO_LONG)
+    if kind == Kind.CHUNK:
+        return Chunk(row[1]) if 1 <= row[1] <= batch else Refuse()
+    return Speak() if kind == Kind.SPEAK else Refuse()
+
+
+def _row_of(answer: Answer) -> bytes:
+    head = np.array([answer.status, answer.chunks, answer.wanted, 0])
+    return np.concatenate([head, answer.values]).astype("<i2").tobytes()

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The checks that make a verdict, from the facts of verify.json, each with its reason in words.
+
+Terminal, page and JUnit all show these, so that no two of them can disagree.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from toolkit.measure.budget import Budget
+
+COMPARISON, BUDGET, MEMORY, SENDER = "comparison", "budget", "memory", "sender"
+REFERENCE = "integer.py"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question: its kind, its name, the answer, and the figures that it rests on."""
+
+    kind: str
+    name: str
+    ok: bool
+    text: str
+
+
+def checks(facts: Mapping[str, Any]) -> list[Check]:
+    """Return every check of a verification, in the order sender, comparison, budget, memory."""
+    return [
+        *_sender(facts.get("sender")),
+        *_comparisons(facts["comparisons"]),
+        _budget(budget_in(facts), noun(facts)),
+        *_memory(facts["memory"]),
+    ]
+
+
+def noun(facts: Mapping[str, Any]) -> str:
+    """What a step is called: a receiver's are of different kinds."""
+    return "op" if facts.get("ops") else "frame"
+
+
+def budget_in(facts: Mapping[str, Any]) -> Budget:
+    """The budget that the facts tell of."""
+    told = facts["budget"]
+    keys = [field.name for field in fields(Budget) if field.name != "errors"]
+    return Budget(errors=tuple(told["errors"]), **{key: told[key] for key in keys})
+
+
+def mismatch_text(first: Mapping[str, Any]) -> str:
+    """Name a mismatch; `got` or `want` is None where one run lacks the value."""
+    got, want = ("nothing" if first[key] is None else first[key] for key in ("got", "want"))
+    where = f"layer {first['layer']}, step {first['step']}, element {first['element']}"
+    return f"{where}: got {got}, want {want}"
+
+
+def _sender(told: Mapping[str, Any] | None) -> list[Check]:
+    """The verification of the firmware that made the payloads, where there was one."""
+    return [] if told is None else [Check(SENDER, "sender", told["ok"], told["verdict"])]
+
+
+def _comparisons(comparisons: Mapping[str, Any]) -> list[Check]:
+    if not comparisons:
+        return [Check(COMPARISON, f"{REFERENCE} = ?", False, "nothing was compared")]
+    found = []
+    for who, comparison in comparisons.items():
+        values, wrong, first = (comparison[key] for key in ("values", "mismatches", "first"))
+        ok = wrong == 0 and values > 0
+        if ok:
+            text = f"all {values:,} values equal"
+        elif wrong:
+            text = f"{wrong:,} of {values:,} values differ"
+            text += f"; first: {mismatch_text(first)}" if first else ""
+        else:
+            text = "no value was compared"
+        found.append(Check(COMPARISON, f"{REFERENCE} = {who}", ok, text))
+    return found
+
+
+def _budget(budget: Budget, step: str) -> Check:
+    costs, limit, unit = budget.per_frame, budget.limit, budget.unit
+    name = f"every {step} within {limit:,} {unit}"
+    if not costs:
+        return Check(BUDGET, name, False, f"no {step} was measured")
+    used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %), {budget.model}"
+    if budget.clock_source:
+        used += f", at {budget.clock_hz / 1e6:g} MHz ({budget.clock_source})"
+    if budget.holds:
+        return Check(BUDGET, name, True, f"the dearest of {len(costs):,} takes {used}")
+    over = sum(cost > limit for cost in costs)
+    text = f"{over:,} of {len(costs):,} exceed it; the dearest, {step} {costs.index(budget.max)}, "
+    return Check(BUDGET, name, False, f"{text}takes {used}")
+
+
+def _memory(memory: Mapping[str, Any]) -> list[Check]:
+    found = []
+    for key, name in (("flash", "flash"), ("ram", "RAM")):
+        used, limit = memory[key], memory[f"{key}_limit"]
+        if used is not None and limit is not None:
+            text = f"{used:,} of {limit:,} bytes ({100 * used / limit:.1f} %)"
+            found.append(Check(MEMORY, f"{name} fits", used <= limit, text))
+    worst, reserved, peak = memory["stack_worst"], memory["stack"], memory["stack_used"]
+    if worst is not None and reserved is not None:
+        text = f"at worst {worst:,} of {reserved:,} bytes by the call graph"
+        text += f", {peak:,} seen on the board" if peak else ""
+        # More than the bound seen: then the bound is wrong, and with it the reserve.
+        ok = worst <= reserved and (peak or 0) <= worst
+        found.append(Check(MEMORY, "stack fits", ok, text))
+    return found

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""PLCMOS v2, DNSMOS and STOI of speech, by packages that only this needs (extra `score`)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantize.features.floats import SAMPLE_RATE
+from toolkit.common.errors import ToolError
+
+F32 = NDArray[np.float32]
+
+METRICS = ("plcmos", "ovrl", "sig", "stoi")
+TITLES = {"plcmos": "PLCMOS", "ovrl": "DNSMOS OVRL", "sig": "DNSMOS SIG", "stoi": "STOI"}
+PACKAGES = ("speechmos", "onnxruntime", "pystoi")
+
+_SEED = 0  # PLCMOS means over 15 raters drawn from numpy's global generator
+_DNSMOS_SECONDS = 9.01
+# From DNSMOS' raw outputs to opinion scores: the published fits, highest power first.
+_DNSMOS_FIT = {
+    "sig": (-0.08397278, 1.22083953, 0.0052439),
+    "ovrl": (-0.06766283, 1.11546468, 0.04602535),
+}
+_DNSMOS_OUTPUT = {"sig": 0, "ovrl": 2}
+
+
+class Metrics:
+    """The metrics, ready to use. Raises ToolError where their packages are missing."""
+
+    def __init__(self) -> None:
+        require()
+        runtime = importlib.import_module("onnxruntime")
+        plcmos = importlib.import_module("speechmos.plcmos")
+        self.stoi = importlib.import_module("pystoi").stoi
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        provider = ["CPUExecutionProvider"]
+
+        def session(path: Path) -> Any:
+            return runtime.InferenceSession(str(path), options, providers=provider)
+
+        folder = Path(str(plcmos.__file__)).parent
+        self.dnsmos = session(folder / "dnsmos_models" / "sig_bak_ovr.onnx")
+        self.plcmos = plcmos.PLCMOS()
+        self.plcmos.session = session(folder / "plcmos_models" / "plcmos_v2.onnx")
+
+    def score(self, spoken: NDArray[np.int16], original: NDArray[np.int16]) -> dict[str, float]:
+        """Judge speech, int16 at 16 kHz, that is aligned with its original and as long."""
+        voice = (spoken / np.float32(32768)).astype(np.float32)
+        before = np.random.get_state()
+        np.random.seed(_SEED)
+        try:
+            plcmos = float(self.plcmos(voice)["plcmos"])
+        finally:
+            np.random.set_state(before)
+        stoi = float(self.stoi(original / 32768, voice, SAMPLE_RATE, extended=False))
+        return {"plcmos": plcmos, **self._dnsmos(voice), "stoi": stoi}
+
+    def _dnsmos(self, voice: F32) -> dict[str, float]:
+        """Mean over windows of 9.01 s, a second apart; shorter speech is repeated."""
+        window = int(_DNSMOS_SECONDS * SAMPLE_RATE)
+        whole = np.tile(voice, 2 ** max(0, int(np.ceil(np.log2(window / len(voice))))))
+        hops = int(len(whole) // SAMPLE_RATE - _DNSMOS_SECONDS) + 1
+        starts = range(0, hops * SAMPLE_RATE, SAMPLE_RATE)
+        name = self.dnsmos.get_inputs()[0].name
+        raw = [self.dnsmos.run(None, {name: whole[s : s + window][None]})[0][0] for s in starts]
+        return {
+            key: float(np.mean([np.polyval(fit, row[_DNSMOS_OUTPUT[key]]) for row in raw]))
+            for key, fit in _DNSMOS_FIT.items()
+        }
+
+
+def require() -> None:
+    """Raise ToolError, with the command that mends it, where a package is missing."""
+    absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if absent:
+        raise ToolError(
+            f"scoring needs {', '.join(absent)}: {sys.executable} -m pip install "
+            f"{' '.join(PACKAGES)}"
+        )
