@@ -11,17 +11,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from scripts import prose
 from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.build import write_board_files
-from toolkit.targets.isas import ISAS
+from toolkit.targets.sources import SERVER_INCLUDES
 from toolkit.targets.target import GIC_SYSTEMS, Target, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76", "virt-a7")
 TABLES = ("_weights.c", "_tables.c", "_model.c")
-DECODER = "firmware/dredkit/codec/"
+# Compiled against the receiver's generated headers.
+DECODER = (
+    "firmware/dredkit/codec/receiver",
+    "firmware/dredkit/codec/redundancy",
+    "firmware/server/receiver/",
+)
 RECEIVER = "receiver"  # folder of the receiver's generated code
 SHELL = ("run", ".ci/run", "scripts/lock")
 # Whose first or second line says under which licence they are.
@@ -107,9 +113,7 @@ def clang_tidy() -> tuple[bool, str]:
 def is_of_board(name: str, board: Target) -> bool:
     """Is this C file compiled for the board only?"""
     path = Path(name)
-    if path.parent == Path("firmware/dredkit/nn") / board.isa:
-        return True
-    if path.stem.endswith(f"_{ISAS[board.isa].suffix}"):
+    if path.parts[1] == "dredkit" and path.parent.name == board.isa:
         return True
     if path.parent == Path("firmware/port/baremetal"):
         return True
@@ -148,7 +152,8 @@ def include_flags(target: Target) -> list[str]:
     generate(stand_in_receiver(), target, folder / RECEIVER)
     board = write_board_files(target, folder)
     generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
-    return ["-Ifirmware", "-Ifirmware/include", *generated, f"-I{board}"]
+    own = [f"-I{path.relative_to(ROOT)}" for path in SERVER_INCLUDES]
+    return [*own, *generated, f"-I{board}"]
 
 
 def folder_of(target: str) -> Path:
@@ -179,6 +184,26 @@ def licence() -> tuple[bool, str]:
     return not without, "".join(f"{name}: the first lines lack {line!r}\n" for name in without)
 
 
+def words() -> tuple[bool, str]:
+    """Everything: words that scripts/words.txt has better ones for."""
+    return told(prose.words(ROOT, files(*prose.PROSE)))
+
+
+def documents() -> tuple[bool, str]:
+    """Everything: documents that are named exist."""
+    return told(prose.documents(ROOT, files(*prose.PROSE)))
+
+
+def commits() -> tuple[bool, str]:
+    """Commits: the form of their subjects."""
+    return told(prose.commits(ROOT))
+
+
+def told(faults: Sequence[str]) -> tuple[bool, str]:
+    """Return a check's result from its faults."""
+    return not faults, "".join(f"{fault}\n" for fault in faults)
+
+
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "ruff": ruff,
     "ruff-format": ruff_format,
@@ -188,6 +213,9 @@ CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "codespell": codespell,
     "shell": shell,
     "licence": licence,
+    "words": words,
+    "documents": documents,
+    "commits": commits,
 }
 
 

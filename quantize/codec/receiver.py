@@ -14,7 +14,7 @@ away (`attenuated`): before the oldest decoded frame, and after the newest, wher
 up and no other came. As long as nothing was ever decoded the features are those of silence.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from quantize.dred.payload import Payload
 from quantize.errors import InputError
 from quantize.features.integers import FEATURE_FRAC, FEATURES
 from quantize.integer import Ints
+from quantize.vocoder.voices import Voice
 
 FRAME: Final = 160
 STEP: Final = 2 * FRAME  # samples that are heard or spoken at once
@@ -41,16 +42,6 @@ ATTENUATION: Final = (0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638)
 ATTENUATION_STEP: Final = 2048
 QUIETEST: Final = -15 << FEATURE_FRAC
 _FADE_STEP: Final = 6554  # 2^20 / 160: half the step of the cross-fade's weight, Q20
-
-
-class Voice(Protocol):
-    """A vocoder of quantize/vocoder. Features are int16 Q10 [20], PCM int16 at 16 kHz."""
-
-    def begin(self, context: Ints, past: Ints) -> None:
-        """Forget everything: feature frames t-3 .. t [4, 20], and 17 samples before frame t."""
-
-    def frame(self, ahead: Ints, known: Ints | None) -> Ints:
-        """Speak frame t, [160], `ahead` being the features of t + 1; or run over `known`."""
 
 
 class OrderError(InputError):

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from quantize.errors import InputError
 from quantize.packet.opus_packet import Packet
-from toolkit.common.errors import InputError
 
 PADDING, SEPARATOR, REPEAT, FIRST_LONG = 0, 1, 2, 32
 UNIT_MS: Final = 2.5

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from toolkit.common.errors import InputError
+from quantize.errors import InputError
 
 FRAME_MAX: Final = 1275  # bytes
 UNITS_MAX: Final = 48  # of 2.5 ms: a packet is at most 120 ms

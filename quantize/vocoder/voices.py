@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The voices that a receiver can speak with: "pulse", which has no weights, or an LPCNet."""
 
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
-from quantize.codec.receiver import Voice
+from quantize.integer import Ints
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.lpcnet.speak import LpcnetVoice
 from quantize.vocoder.pulse import Pulse
@@ -11,6 +11,16 @@ from quantize.vocoder.pulse import Pulse
 VoiceModel = LpcnetModel | Literal["pulse"]
 
 _PULSE: Final = b"dredkit-pulse-1"  # in a receiver's file
+
+
+class Voice(Protocol):
+    """A vocoder of quantize/vocoder. Features are int16 Q10 [20], PCM int16 at 16 kHz."""
+
+    def begin(self, context: Ints, past: Ints) -> None:
+        """Forget everything: feature frames t-3 .. t [4, 20], and 17 samples before frame t."""
+
+    def frame(self, ahead: Ints, known: Ints | None) -> Ints:
+        """Speak frame t, [160], `ahead` being the features of t + 1; or run over `known`."""
 
 
 def voice_name(model: VoiceModel) -> str:

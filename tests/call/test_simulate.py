@@ -31,7 +31,7 @@ from toolkit.speech.audio import read_speech
 from toolkit.stages.sending import Sending
 from toolkit.stages.stage import EncoderStage
 from toolkit.targets.target import load_target
-from toolkit.verify import verify
+from toolkit.verify.verify import verify
 
 PACKETS = 100
 VOICE_WORD = codec.FRAME + 3  # of a step's input: after the samples and the rate

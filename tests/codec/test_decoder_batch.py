@@ -11,21 +11,21 @@ import pytest
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.redundancy import DecoderNetworks, Redundancy
 from quantize.errors import InputError
+from quantize.nn.batch import check_batch
 from quantize.nn.run import run_integer
 from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_encoder
 from tests.support.decoder_models import random_networks, random_payload
-from tests.support.redundancy_native import ROOT, WARNINGS, NativeRedundancy
+from tests.support.redundancy_native import WARNINGS, NativeRedundancy
 from tests.support.small_models import gated_graph, small_model
 from toolkit.codegen.generate import describe
 from toolkit.codegen.network.arena import plan
-from toolkit.codegen.network.batch import check_batch
 from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads, passes
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
 from toolkit.codegen.packing.pack import table_bytes
 from toolkit.stages.receiver import DecoderStage
 from toolkit.stages.stage import stage_of
-from toolkit.targets.isas import kernel_files
+from toolkit.targets.sources import LIBRARY, PORTABLE_FLAG, room
 from toolkit.targets.target import load_target
 
 
@@ -67,7 +67,7 @@ def test_only_scratch_grows(networks: DecoderNetworks) -> None:
     assert plan(networks.step).scratch_bytes == arenas[0].scratch_bytes
 
 
-@pytest.mark.parametrize("isa", ["c", "dsp", "mve", "dotprod"])
+@pytest.mark.parametrize("isa", ["c", "simd32", "mve", "dotprod"])
 def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
     """Of the recurrent products and those of int16 all steps' weights, of others a pass's."""
     step = networks.step
@@ -86,9 +86,9 @@ def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
     once = passes(step.matrices["dec_output"], "c", 4)
     assert (once, passes(step.matrices["dec_output"], "c", 5)) == (1, 2)
     assert passes(step.matrices["dec_dense1"], "c", 4) == 4
-    of_four = {"c": 1, "neon": 1, "dotprod": 1, "dsp": 2, "mve": 1}
+    of_four = {"c": 1, "neon": 1, "dotprod": 1, "simd32": 2, "mve": 1}
     assert {i: passes(step.matrices["dec_gru5_input"], i, 4) for i in of_four} == of_four
-    of_three = {"c": 1, "neon": 1, "dotprod": 1, "dsp": 2, "mve": 2}
+    of_three = {"c": 1, "neon": 1, "dotprod": 1, "simd32": 2, "mve": 2}
     assert {i: passes(step.matrices["dec_gru5_input"], i, 3) for i in of_three} == of_three
 
 
@@ -142,9 +142,9 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    sources = [*tmp_path.glob("*.c"), *kernel_files("c")]
+    sources = [*tmp_path.glob("*.c"), *room("nn")]
     flags = [*WARNINGS, "-O1", "-shared", "-fPIC", "-fsanitize=undefined", f"-I{tmp_path}"]
-    flags += ["-fsanitize-undefined-trap-on-error", f"-I{ROOT / 'firmware'}"]
+    flags += ["-fsanitize-undefined-trap-on-error", f"-I{LIBRARY}", PORTABLE_FLAG]
     library = tmp_path / "small.so"
     subprocess.run(["gcc", *flags, "-o", str(library), *map(str, sources)], check=True)
     ffi = cffi.FFI()

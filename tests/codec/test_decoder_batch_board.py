@@ -15,7 +15,7 @@ from toolkit.stages.gaps import Op, chunk_ops
 from toolkit.stages.receiver import DecoderStage, rows_of
 from toolkit.stages.stage import Int16s
 from toolkit.targets.target import load_target
-from toolkit.verify import verify
+from toolkit.verify.verify import verify
 
 CHUNKS = 7  # which neither two nor four divides
 BOARD = "mps3-an547"

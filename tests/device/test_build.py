@@ -16,8 +16,9 @@ from click.testing import CliRunner
 from tests.support.probe import APP, BOARDS, MODEL, built
 from toolkit.commands.build import command
 from toolkit.common.errors import InputError, ToolError
+from toolkit.common.paths import ROOT
 from toolkit.device.build import build
-from toolkit.targets.target import ROOT, load_target
+from toolkit.targets.target import load_target
 
 # Of each toolchain and system, one that is built here.
 PRESETS = {"m55": "mps3-an547", "a53": "virt-a53", "a7": "virt-a7", "aarch64": "host"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.targets.target import ROOT
+from toolkit.common.paths import ROOT
 
 SOURCE = ROOT / "firmware" / "port" / "aarch64" / "memory.c"
 NAMES = ("memcpy", "memmove", "memset", "memcmp")

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dsp_library import INCLUDES, ROOT, SOURCES
+from tests.support.dsp_library import INCLUDE_FLAGS
+from toolkit.common.paths import ROOT
+from toolkit.targets.sources import signal_files
 
-HERE = ROOT / "tests" / "dsp_board"
-FIRMWARE = [str(ROOT / "firmware" / source) for source in SOURCES]
-COMMON = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", *INCLUDES]
+HERE = ROOT / "tests" / "programs" / "dsp_board"
+FIRMWARE = [str(source) for source in signal_files()]
+COMMON = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", *INCLUDE_FLAGS]
 # Code and vectors at 0, data in the memory at 0x20000000, as these machines have them.
 LINK = ["--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x9000"]
 LINK += ["-Wl,-Tdata=0x20000000"]

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from quantize.dsp import correlation, fft, lpc, resample, scalar
 from quantize.features import pitch
-from tests.support.dsp_library import ROOT, DspLibrary
+from tests.support.dsp_library import DspLibrary
 from toolkit.codegen.constants import dsp as dsp_tables
+from toolkit.targets.sources import LIBRARY
 
 RNG = np.random.default_rng(8)
 
@@ -21,7 +22,7 @@ def dsp(tmp_path_factory: pytest.TempPathFactory) -> DspLibrary:
 
 @pytest.mark.parametrize("name", dsp_tables.files())
 def test_tables_are_those_of_the_model(name: str) -> None:
-    assert (ROOT / "firmware" / name).read_text() == dsp_tables.files()[name]
+    assert (LIBRARY / name).read_text() == dsp_tables.files()[name]
 
 
 def test_log2(dsp: DspLibrary) -> None:

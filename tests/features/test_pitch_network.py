@@ -19,6 +19,7 @@ from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.models.importers import load_model
 from toolkit.stages.stage import stage_of
+from toolkit.targets.sources import PORTABLE_FLAG, SERVER_INCLUDES, room
 from toolkit.targets.target import load_target
 from toolkit.verify.compare import compare, split_trace
 
@@ -38,11 +39,10 @@ def random_weights(graph: Graph, seed: int) -> dict[str, Weights]:
 
 def on_host(model: QuantisedModel, inputs: dict[str, Ints], folder: Path) -> HostEngine:
     generate(model, load_target("host"), folder)
-    sources = [*(folder / GENERATED).glob("*.c"), *ROOT.glob("firmware/dredkit/nn/*.c")]
-    sources += ROOT.glob("firmware/dredkit/nn/c/*.c")
-    includes = [ROOT / "firmware", ROOT / "firmware/server/include", folder / GENERATED]
+    sources = [*(folder / GENERATED).glob("*.c"), *room("nn")]
+    includes = [*SERVER_INCLUDES, folder / GENERATED]
     library = folder / "pitch.so"
-    command = ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-fsanitize=undefined"]
+    command = ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-fsanitize=undefined", PORTABLE_FLAG]
     command += ["-fsanitize-undefined-trap-on-error", "-o", str(library)]
     command += [f"-I{path}" for path in includes] + [str(source) for source in sources]
     subprocess.run(command, check=True)

@@ -25,6 +25,7 @@ from quantize.errors import InputError
 from tests.support.dred_native import SOURCES
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.common.paths import BUILD, ROOT
+from toolkit.targets.sources import INCLUDES
 
 SEEDS = 200
 SANITIZE = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
@@ -118,7 +119,7 @@ def build(folder: Path, clang: str, tables: EntropyTables) -> Path:
     here = Path(__file__).resolve().parent
     subprocess.run(
         [clang, "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", *SANITIZE]
-        + [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}", "-o", str(target)]
+        + [*(f"-I{path}" for path in INCLUDES), "-o", str(target)]
         + [str(here / "payload_fuzz.c"), str(source)]
         + [str(path) for path in SOURCES],
         check=True,

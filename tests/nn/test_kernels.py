@@ -19,6 +19,7 @@ from quantize import integer
 from quantize.nn.model import QuantisedMatrix
 from tests.support.kernel_cases import random_input, random_matrix
 from toolkit.codegen.packing.pack import block_index, stored_weights
+from toolkit.targets.sources import LIBRARY, PORTABLE_FLAG, room
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,13 +90,10 @@ class Kernels:
 @pytest.fixture(scope="session")
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
     library = tmp_path_factory.mktemp("kernels") / "kernels.so"
-    sources = sorted((ROOT / "firmware/dredkit/nn").glob("*.c")) + sorted(
-        (ROOT / "firmware/dredkit/nn/c").glob("*.c")
-    )
     subprocess.run(
         ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-fsanitize=undefined"]
-        + ["-fsanitize-undefined-trap-on-error", f"-I{ROOT / 'firmware'}", "-o", str(library)]
-        + [str(source) for source in sources],
+        + ["-fsanitize-undefined-trap-on-error", f"-I{LIBRARY}", PORTABLE_FLAG, "-o", str(library)]
+        + [str(source) for source in room("nn")],
         check=True,
     )
     return Kernels(library)

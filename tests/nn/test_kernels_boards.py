@@ -96,7 +96,7 @@ def test_matrices_apart(board: KernelBoard, tmp_path: Path) -> None:
 
 
 def test_packing_leaves_plain_what_it_cannot_prove() -> None:
-    members = {m.name: set(tables(m, "dsp")) for m in odd_matrices()}
+    members = {m.name: set(tables(m, "simd32")) for m in odd_matrices()}
     plain = set(plain_tables(odd_matrices()[0]))
     assert members["rows of zeros"] == {"weights"}
     assert members["large sums"] == members["many columns"] == members["tiny rows"] == plain

@@ -8,9 +8,10 @@ import pytest
 import soundfile
 
 from toolkit.common.errors import ToolError
+from toolkit.common.paths import ROOT
 from toolkit.speech import recordings as speechdata
 
-CLIP = Path(speechdata.__file__).parent / "data" / "clip.wav"
+CLIP = ROOT / "toolkit" / "data" / "clip.wav"
 
 
 def _source(use: str = "train") -> speechdata.Source:

@@ -10,9 +10,21 @@ from tests.support.dred_native import WARNINGS
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.stages.receiver import DecoderStage
+from toolkit.targets.sources import (
+    LIBRARY,
+    PORTABLE_FLAG,
+    SERVER,
+    SERVER_INCLUDES,
+    room,
+    voice_files,
+)
 from toolkit.targets.target import load_target
 
-ROOT = Path(__file__).resolve().parents[2]
+RECEIVER_FILES = (
+    LIBRARY / "codec" / "receiver.c",
+    LIBRARY / "codec" / "redundancy.c",
+    SERVER / "receiver" / "engine.c",
+)
 TRAPS = ["-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
 
 
@@ -22,13 +34,10 @@ def checked_engine(model: DecoderModel, folder: Path, batch: int = 1) -> HostEng
     generated = folder / GENERATED
     found = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text())
     assert found is not None
-    firmware = ROOT / "firmware"
-    patterns = ("nn/*.c", "nn/c/*.c", "dsp/*.c", "dred/*.c", "decoder/*.c")
-    voice = ("vocoder/synthesis*.c", f"vocoder/{found[1]}*.c")
-    sources = [path for pattern in (*patterns, *voice) for path in sorted(firmware.glob(pattern))]
+    sources = [*room("nn", "dsp", "features", "dred"), *voice_files(found[1]), *RECEIVER_FILES]
     library = folder / "decoder.so"
-    includes = [f"-I{path}" for path in (firmware, firmware / "include", generated)]
-    flags = [*WARNINGS, *TRAPS, "-shared", "-fPIC", *includes, "-o", str(library)]
+    includes = [f"-I{path}" for path in (*SERVER_INCLUDES, generated)]
+    flags = [*WARNINGS, *TRAPS, PORTABLE_FLAG, "-shared", "-fPIC", *includes, "-o", str(library)]
     files = [*sources, *sorted(generated.glob("*.c"))]
     subprocess.run(["gcc", *flags, *map(str, files)], check=True)
     return HostEngine(library)

@@ -15,6 +15,7 @@ from quantize.dred.payload import MAX_BYTES, Header
 from quantize.dred.tables import DECAY, LATENTS, LEVELS, P_ZERO, STATES, EntropyTables
 from quantize.integer import Ints
 from toolkit.common.wire import load_wire
+from toolkit.targets.sources import INCLUDES, LIBRARY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,13 +69,13 @@ int32_t dk_dred_libopus_policy(const dk_dred_policy_request *request, dk_dred_ra
 """
 
 SOURCES = [
-    ROOT / "firmware" / "dred" / f"{name}.c"
+    LIBRARY / "dred" / f"{name}.c"
     for name in (
         *("tables", "levels", "thresholds", "rangecoder"),
         *("payload_encode", "payload_parse", "history", "policy"),
     )
 ]
-INCLUDES = [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
+INCLUDE_FLAGS = [f"-I{path}" for path in INCLUDES]
 ERRORS = {name: -code for name, code in load_wire().errors.items()}  # dk_status by name
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 
@@ -86,7 +87,7 @@ class Native:
         library = folder / "dred.so"
         subprocess.run(
             ["gcc", *WARNINGS, "-O2", "-shared", "-fPIC", "-fsanitize=undefined"]
-            + ["-fsanitize-undefined-trap-on-error", *INCLUDES, "-o", str(library)]
+            + ["-fsanitize-undefined-trap-on-error", *INCLUDE_FLAGS, "-o", str(library)]
             + [str(source) for source in SOURCES],
             check=True,
         )

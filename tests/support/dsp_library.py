@@ -10,14 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.dsp import resample
+from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, signal_files
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = (
-    *(f"dsp/{path.name}" for path in sorted((ROOT / "firmware" / "dsp").glob("*.c"))),
-    *("dred/features.c", "dred/features_spectrum.c", "dred/features_pitch.c"),
-    "dred/features_tables.c",
-)
-INCLUDES = [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
+INCLUDE_FLAGS = [f"-I{path}" for path in INCLUDES]
 CDEF = """
 int32_t dk_log2(uint64_t x);
 uint32_t dk_exp2(uint32_t fraction);
@@ -61,8 +56,8 @@ class DspLibrary:
         subprocess.run(
             ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversion"]
             + ["-Werror", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
-            + [*INCLUDES, "-o", str(library)]
-            + [str(ROOT / "firmware" / source) for source in SOURCES],
+            + [*INCLUDE_FLAGS, PORTABLE_FLAG, "-o", str(library)]
+            + [str(source) for source in signal_files()],
             check=True,
         )
         self.ffi = cffi.FFI()

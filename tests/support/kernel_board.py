@@ -15,11 +15,11 @@ import pytest
 
 from quantize.nn.model import QuantisedMatrix
 from toolkit.codegen.packing.pack import tables
-from toolkit.targets.isas import kernel_files
+from toolkit.targets.sources import SERVER_INCLUDES, room
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = ROOT / "firmware" / "port"
-BOARD = ROOT / "tests" / "nn_board"
+BOARD = ROOT / "tests" / "programs" / "nn_board"
 OPERATIONS = (
     *("MATVEC8", "MATVEC16", "TANH", "SIGMOID", "NARROW", "CONV2D", "GRU_UPDATE", "GATE"),
     "BATCH",
@@ -110,19 +110,19 @@ def aarch64(cpu: str, isa: str, *options: str) -> Core:
 CORES = {
     "cortex-m4": Core(
         ("qemu-system-arm", "-M", "mps2-an386"),
-        "dsp",
+        "simd32",
         ("-O2", "-funroll-loops", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
         ("cmsdk", 0x40000000, 25.6, 10),
     ),
     "cortex-m7": Core(
         ("qemu-system-arm", "-M", "mps2-an500"),
-        "dsp",
+        "simd32",
         ("-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"),
         ("cmsdk", 0x40000000, 25.6, 10),
     ),
     "cortex-m33": Core(
         ("qemu-system-arm", "-M", "mps2-an505"),
-        "dsp",
+        "simd32",
         ("-Os", "-mcpu=cortex-m33", "-mfloat-abi=soft"),
         ("cmsdk", 0x50000000, 20.48, 10),
         (0x10000000, 0x38000000, 0x38200000),
@@ -164,11 +164,10 @@ def build(core: Core, folder: Path) -> Path:
         f"#define DK_BOARD_TIMER_BASE {base:#x}u\n#define DK_BOARD_FILLED(SECTION)\n"
     )
     port = PORT / family.port
-    own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c", *kernel_files(core.isa)]
+    own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c", *room("nn")]
     include = [
         folder,
-        ROOT / "firmware",
-        ROOT / "firmware/server/include",
+        *SERVER_INCLUDES,
         port,
         PORT / "baremetal",
     ]

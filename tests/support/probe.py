@@ -10,10 +10,11 @@ from pathlib import Path
 
 import serial
 
+from toolkit.common.paths import ROOT
 from toolkit.device.build.build import BuildResult, build_firmware
 from toolkit.targets.target import load_target
 
-HERE = Path(__file__).parent / "board_probe"
+HERE = ROOT / "tests" / "programs" / "board_probe"
 MODEL = HERE / "model"
 APP = HERE / "app"
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a7")

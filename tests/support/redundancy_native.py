@@ -15,6 +15,7 @@ from quantize.integer import Ints
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
+from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
 ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
@@ -76,19 +77,17 @@ class NativeRedundancy:
             }
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
-        firmware = ROOT / "firmware"
         sources = [
             *sorted(folder.glob("*.c")),
-            *sorted((firmware / "nn").glob("*.c")),
-            *sorted((firmware / "nn" / "c").glob("*.c")),
-            *(firmware / "dred" / f"{name}.c" for name in ("tables", "levels", "thresholds")),
-            *(firmware / "dred" / f"{name}.c" for name in ("rangecoder", "payload_parse")),
-            firmware / "decoder" / "redundancy.c",
+            *room("nn"),
+            *(LIBRARY / "dred" / f"{name}.c" for name in ("tables", "levels", "thresholds")),
+            *(LIBRARY / "dred" / f"{name}.c" for name in ("rangecoder", "payload_parse")),
+            LIBRARY / "codec" / "redundancy.c",
         ]
         library = folder / "redundancy.so"
         flags = ["-O1", "-shared", "-fPIC", "-fsanitize=undefined"]
-        flags += ["-fsanitize-undefined-trap-on-error", f"-I{firmware}", f"-I{folder}"]
-        flags += [f"-I{firmware / 'include'}", "-o", str(library)]
+        flags += ["-fsanitize-undefined-trap-on-error", f"-I{folder}", PORTABLE_FLAG]
+        flags += [*(f"-I{path}" for path in INCLUDES), "-o", str(library)]
         subprocess.run(["gcc", *WARNINGS, *flags, *map(str, sources)], check=True)
         self._ffi = cffi.FFI()
         self._ffi.cdef(_CDEF)

@@ -9,17 +9,18 @@ import cffi
 import numpy as np
 import numpy.typing as npt
 
-ROOT = Path(__file__).resolve().parents[2]
+from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
+
 # What every voice needs besides its own file.
 SHARED = (
-    "vocoder/synthesis.c",
-    *(f"dsp/{path.name}" for path in sorted((ROOT / "firmware" / "dsp").glob("*.c"))),
-    *("dred/features_pitch.c", "dred/features_tables.c"),
+    LIBRARY / "vocoder" / "synthesis.c",
+    *room("dsp"),
+    *(LIBRARY / "features" / f"features_{part}.c" for part in ("pitch", "tables")),
 )
 Array = npt.NDArray[Any]
 
 
-def build(folder: Path, sources: tuple[str, ...], text: str, cdef: str) -> tuple[cffi.FFI, Any]:
+def build(folder: Path, sources: tuple[Path, ...], text: str, cdef: str) -> tuple[cffi.FFI, Any]:
     """Compile firmware sources and a C text of the test's own; return cffi and the library."""
     library = folder / "vocoder.so"
     own = folder / "own.c"
@@ -27,9 +28,9 @@ def build(folder: Path, sources: tuple[str, ...], text: str, cdef: str) -> tuple
     subprocess.run(
         ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversion"]
         + ["-Werror", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
-        + [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware' / 'include'}"]
+        + [PORTABLE_FLAG, *(f"-I{path}" for path in INCLUDES)]
         + ["-o", str(library), str(own)]
-        + [str(ROOT / "firmware" / source) for source in sources],
+        + [str(source) for source in sources],
         check=True,
     )
     ffi = cffi.FFI()

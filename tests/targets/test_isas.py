@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an ISA falls back to: one table, which Python and CMake both follow."""
+"""Each kernel is compiled once on every ISA, by the compiler's own macros and from one file list."""
 
 import subprocess
 from pathlib import Path
@@ -7,17 +7,22 @@ from pathlib import Path
 import pytest
 
 from toolkit.codegen.board import board_cmake
-from toolkit.targets.isas import ISAS, NN, chain, kernel_files
-from toolkit.targets.target import ROOT, load_target, target_names
+from toolkit.common.paths import ROOT
+from toolkit.targets.isas import ISAS, chain
+from toolkit.targets.sources import LIBRARY, room, signal_files, voice_files
+from toolkit.targets.target import load_target, target_names
 
 CMAKE = """
 cmake_minimum_required(VERSION 3.25)
 project(kernels NONE)
 set(CMAKE_SOURCE_DIR "{root}")
-include("{root}/cmake/kernels.cmake")
-dredkit_kernels(kernels "{isas}")
-list(JOIN kernels "\\n" lines)
-file(WRITE "${{CMAKE_BINARY_DIR}}/chosen" "${{lines}}")
+include("{root}/cmake/library.cmake")
+dredkit_room(rooms {rooms})
+dredkit_voice(voice {voice})
+list(JOIN rooms "\\n" rooms)
+list(JOIN voice "\\n" voice)
+file(WRITE "${{CMAKE_BINARY_DIR}}/rooms" "${{rooms}}")
+file(WRITE "${{CMAKE_BINARY_DIR}}/voice" "${{voice}}")
 """
 
 
@@ -26,23 +31,34 @@ def test_every_chain_ends_with_portable_c() -> None:
     assert all(chain(isa)[0] == isa and chain(isa)[-1] == "c" for isa in ISAS)
 
 
-def test_every_isa_has_every_kernel_once() -> None:
-    portable = {path.name for path in [*NN.glob("*.c"), *(NN / "c").glob("*.c")]}
-    for isa in ISAS:
-        names = [path.name for path in kernel_files(isa)]
-        assert len(names) == len(set(names))
-        assert portable <= set(names), isa
+def test_variants_lie_the_same_way_in_every_room() -> None:
+    for name in ("nn", "dsp", "vocoder"):
+        portable = {path.name for path in (LIBRARY / name / "c").glob("*.c")}
+        assert portable, name
+        for folder in (path for path in (LIBRARY / name).iterdir() if path.is_dir()):
+            assert folder.name in ISAS, folder
+            assert {path.name for path in folder.glob("*.c")} <= portable, folder
 
 
-@pytest.mark.parametrize("isa", ISAS)
-def test_cmake_chooses_the_same(isa: str, tmp_path: Path) -> None:
-    project = CMAKE.format(root=ROOT, isas=";".join(chain(isa)))
+def test_every_variant_stands_between_its_macros() -> None:
+    for path in room("nn", "dsp", "vocoder"):
+        if path.parent.name in ISAS and path.parent.name != "c":
+            macro = ISAS[path.parent.name].macro
+            assert f"#if defined({macro})" in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize("voice", ["pulse", "lpcnet"])
+def test_cmake_takes_the_same_files(voice: str, tmp_path: Path) -> None:
+    project = CMAKE.format(root=ROOT, rooms="nn dsp features", voice=voice)
     (tmp_path / "CMakeLists.txt").write_text(project, encoding="utf-8")
-    subprocess.run(["cmake", "-B", "b"], cwd=tmp_path, capture_output=True, check=True)
-    chosen = sorted(map(Path, (tmp_path / "b" / "chosen").read_text(encoding="utf-8").split()))
-    assert chosen == kernel_files(isa)
+    subprocess.run(
+        ["cmake", "-G", "Ninja", "-B", "b"], cwd=tmp_path, capture_output=True, check=True
+    )
+    for name, files in (("rooms", [*room("nn"), *signal_files()]), ("voice", voice_files(voice))):
+        found = (tmp_path / "b" / name).read_text(encoding="utf-8").splitlines()
+        assert sorted(map(Path, found)) == sorted(files)
 
 
-def test_boards_are_told_their_chain() -> None:
-    assert 'set(DREDKIT_ISAS "dotprod;neon;c")' in board_cmake(load_target("virt-a76"))
+def test_boards_are_told_their_isa() -> None:
+    assert 'set(DREDKIT_ISA "dotprod")' in board_cmake(load_target("virt-a76"))
     assert {load_target(name).isa for name in target_names()} <= set(ISAS)

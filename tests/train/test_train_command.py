@@ -16,14 +16,14 @@ from quantize.train.lpcnet import loop as lpcnet
 from quantize.train.lpcnet import score as lpcnet_score
 from quantize.train.rdovae import score as rdovae_score
 from toolkit.commands.train import command
-from toolkit.speech import recordings as speechdata
+from toolkit.common.paths import ROOT
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as `dredkit train data` leaves it."""
     folder = tmp_path_factory.mktemp("speech")
-    clip = Path(speechdata.__file__).parent / "data" / "clip.wav"
+    clip = ROOT / "toolkit" / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0]
     (folder / "clip").mkdir()
     for part in ("train", "test"):

@@ -11,12 +11,13 @@ import pytest
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from tests.dsp.test_dsp_boards import CORES, LINK
 from tests.support.lpcnet_models import random_voice
+from toolkit.common.paths import ROOT
 from toolkit.device.build.vocoderlib import sources
-from toolkit.targets.target import ROOT
+from toolkit.targets.sources import INCLUDES
 
-MAIN = ROOT / "tests" / "lpcnet_board" / "main.c"
-START = ROOT / "tests" / "dsp_board" / "start.c"
-ISA = {"mps2-an386": "dsp", "mps2-an500": "dsp", "mps3-an547": "mve"}
+MAIN = ROOT / "tests" / "programs" / "lpcnet_board" / "main.c"
+START = ROOT / "tests" / "programs" / "dsp_board" / "start.c"
+ISA = {"mps2-an386": "simd32", "mps2-an500": "simd32", "mps3-an547": "mve"}
 # Blocks per eight rows: none, odd and even numbers, more than four.
 VOICES: dict[str, dict[str, Any]] = {
     "small": {"a": 40, "b": 16, "kept": 0.35},
@@ -30,7 +31,7 @@ def compiled(model: LpcnetModel, folder: Path, isa: str, command: list[str]) -> 
     program = folder / "program"
     files = [str(MAIN), *map(str, sources(model, folder, isa))]
     warnings = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-    where = [f"-I{ROOT / 'firmware'}", f"-I{ROOT / 'firmware/server/include'}", f"-I{folder}"]
+    where = [*(f"-I{path}" for path in INCLUDES), f"-I{folder}"]
     subprocess.run([*command, *warnings, *where, *files, "-o", str(program)], check=True)
     return program
 

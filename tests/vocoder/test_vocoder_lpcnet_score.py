@@ -12,8 +12,8 @@ from quantize.networks.lpcnet import Lpcnet
 from quantize.train.lpcnet import score
 from quantize.vocoder.lpcnet.quantise import quantise_lpcnet
 from toolkit.commands.train import CHECKPOINTS
+from toolkit.common.paths import ROOT
 from toolkit.speech.audio import read_speech
-from toolkit.targets.target import ROOT
 from toolkit.verify.scoring.voices import read_weights
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"

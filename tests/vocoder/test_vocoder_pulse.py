@@ -20,8 +20,10 @@ from quantize.vocoder import pulse
 from quantize.vocoder.join import join
 from quantize.vocoder.pulse import Pulse
 from tests.dsp.test_dsp_boards import COMMON, CORES, LINK
-from tests.support.vocoder_library import ROOT, SHARED, garbage
+from tests.support.vocoder_library import SHARED, garbage
+from toolkit.common.paths import ROOT
 from toolkit.device.build.vocoderlib import CHECKED, Speaker, VoiceLibrary
+from toolkit.targets.sources import LIBRARY
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -162,7 +164,7 @@ def test_join_measures_a_step() -> None:
 
 
 def test_constants_of_the_header_are_those_of_the_model() -> None:
-    header = (ROOT / "firmware" / "vocoder" / "pulse_tables.h").read_text()
+    header = (LIBRARY / "vocoder" / "pulse_tables.h").read_text()
     found = dict(re.findall(r"#define (DK_PULSE_\w+) (\S.*?)(?: *//.*)?$", header, re.MULTILINE))
     assert int(found["DK_PULSE_LEVELS"]) == pulse.LEVELS
     assert int(found["DK_PULSE_PHASES"]) == pulse.PHASES
@@ -185,9 +187,9 @@ def test_a_core_speaks_what_the_host_does(machine: str, tmp_path: Path) -> None:
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    here = ROOT / "tests" / "dsp_board"
-    sources = ("vocoder/pulse.c", "vocoder/pulse_tables.c", *SHARED)
-    files = [str(here / "pulse.c"), *(str(ROOT / "firmware" / name) for name in sources)]
+    here = ROOT / "tests" / "programs" / "dsp_board"
+    sources = (*(LIBRARY / "vocoder" / f"pulse{part}.c" for part in ("", "_tables")), *SHARED)
+    files = [str(here / "pulse.c"), *(str(path) for path in sources)]
     host, image = tmp_path / "host", tmp_path / "board.elf"
     subprocess.run(["gcc", "-O2", *COMMON, *files, "-o", str(host)], check=True)
     command = ["arm-none-eabi-gcc", "-mthumb", *CORES[machine], *COMMON, *LINK]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from quantize.files.write import write_whole
 from toolkit.common.paths import ROOT
-from toolkit.targets.isas import chain
 from toolkit.targets.placement import placed_in, section_name
 from toolkit.targets.target import FLASH_SECTIONS, RAM_SECTIONS, Memory, Target
 
@@ -100,7 +99,7 @@ def board_cmake(target: Target) -> str:
     values = {
         "DREDKIT_BOARD_NAME": target.name,
         "DREDKIT_SYSTEM": target.system,
-        "DREDKIT_ISAS": ";".join(chain(target.isa)),
+        "DREDKIT_ISA": target.isa,
         "DREDKIT_TOOL_PREFIX": target.toolchain.prefix,
         "DREDKIT_CPU_FLAGS": ";".join(target.toolchain.cpu_flags),
         "DREDKIT_OPTIMISE": ";".join(target.toolchain.optimise),

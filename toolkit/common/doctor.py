@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.common.paths import OWN_ARM, ROOT
+from toolkit.common.paths import DATA, OWN_ARM, ROOT
 
-TOOLS = Path(__file__).parent / "data" / "tools.txt"
+TOOLS = DATA / "tools.txt"
 ELSEWHERE = "else"  # lines of tools.txt with other systems' names, which are for ./run alone
 APT_INSTALL = "apt-get install -y --no-install-recommends"
 _VERSION = re.compile(r"\d+(?:\.\d+)*")

@@ -4,7 +4,7 @@
 import os
 from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).resolve().parents[1]
 
 # A wheel brings the firmware and all else that is not Python in this folder.
 BUNDLE = "bundle"

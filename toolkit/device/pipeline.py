@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import InputError, ToolError
@@ -21,9 +21,15 @@ from toolkit.device.build.build import (
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.link.session import Session
 from toolkit.device.link.transport import open_port
-from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.stages.stage import Model, Stage
 from toolkit.targets.target import Target, load_target
+
+
+class EmulatorPlugin(Protocol):
+    """A plugin that QEMU loads into an emulated board."""
+
+    def options(self, program: str) -> tuple[str, ...]:
+        """Return the options that load it into this QEMU program."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +96,18 @@ def _advice(model: Model | Stage) -> Iterator[None]:
 
 @contextmanager
 def connected(
-    prepared: Firmware, *, port: str | None, serial: str, counter: BlockCounter | None = None
+    prepared: Firmware, *, port: str | None, serial: str, plugin: EmulatorPlugin | None = None
 ) -> Iterator[Session]:
     """A session with the target's board.
 
     With `port` (any pyserial URL), a board that is flashed already; otherwise an emulated one is
-    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty", and a `counter`
-    in it, if there is one.
+    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty", and a `plugin`
+    in the emulator, if there is one.
     """
     target = prepared.target
     with ExitStack() as stack:
         if port is None:
-            port = stack.enter_context(_started(prepared, serial, counter)).serial_url
+            port = stack.enter_context(_started(prepared, serial, plugin)).serial_url
         baud = target.uart.baud if target.uart else 115200
         transport = open_port(port, baud=baud, wait_s=WIRE.timeouts.open_s)
         stack.callback(transport.close)
@@ -110,7 +116,7 @@ def connected(
 
 @contextmanager
 def _started(
-    prepared: Firmware, serial: str, counter: BlockCounter | None
+    prepared: Firmware, serial: str, plugin: EmulatorPlugin | None
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
         with ProcessBoard(prepared.server, serial) as process:
@@ -119,7 +125,7 @@ def _started(
     if prepared.build is None:
         raise InputError(f"{prepared.target.name}: nothing was built to start")
     emulator = prepared.target.emulator
-    options = counter.options(emulator.program) if counter and emulator else ()
+    options = plugin.options(emulator.program) if plugin and emulator else ()
     with QemuBoard(prepared.target, serial, options) as board:
         board.flash(prepared.build.elf)
         yield board

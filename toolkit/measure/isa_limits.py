@@ -5,9 +5,9 @@ what is counted and where it is from."""
 import functools
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from toolkit.common.paths import ROOT
 from toolkit.common.toml_table import Table
 from toolkit.targets.isas import chain
 
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-LIMITS = Path(__file__).resolve().parent / "data" / "isa_limits.toml"
+LIMITS = ROOT / "toolkit" / "data" / "isa_limits.toml"
 WEIGHTS = ("int8", "int16")
 
 

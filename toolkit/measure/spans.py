@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From the times that an image built to measure leaves in its traces to the cost of each layer.
 
-firmware/dredkit/nn/trace.c says what is in a trace. A step that runs only some of the layers, as a
+firmware/server/profile/trace.c says what is in a trace. A step that runs only some of the layers, as a
 receiver's ops do, leaves zeros in the places of the others.
 """
 

@@ -25,6 +25,7 @@ from scipy.signal import lfilter
 from quantize.features import floats as features
 from quantize.files.write import open_whole
 from toolkit.common.errors import ToolError
+from toolkit.common.paths import ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +35,7 @@ else:
 I16 = NDArray[np.int16]
 F32 = NDArray[np.float32]
 
-SOURCES_FILE = Path(__file__).parent / "data" / "speech_sources.toml"
+SOURCES_FILE = ROOT / "toolkit" / "data" / "speech_sources.toml"
 SPEEDS = (0.80, 0.88, 1.0, 1.13, 1.27)
 HELD_OUT = 10  # one file in this many is kept from training
 

@@ -26,7 +26,7 @@ from quantize.codec.receiver_model import (
 )
 from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
-from toolkit.codegen.network.batch import check_batch
+from quantize.nn.batch import check_batch
 from toolkit.speech.audio import read_speech
 from toolkit.stages.base import Int16s, Playback, Reference, Stage
 from toolkit.stages.gaps import CODEC_DELAY, default_losses, delayed, script

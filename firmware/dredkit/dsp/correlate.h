@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dsp/isa.h"
+#include "dk_isa.h"
 
 #ifdef __cplusplus
 extern "C" {

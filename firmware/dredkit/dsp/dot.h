@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dsp/isa.h"
+#include "dk_isa.h"
 
-#if defined(DK_DSP_MVE)
+#if defined(DK_ISA_MVE)
 #include <arm_mve.h>
-#elif defined(DK_DSP_NEON)
+#elif defined(DK_ISA_NEON)
 #include <arm_neon.h>
 #endif
 
@@ -23,12 +23,12 @@ static inline int64_t dk_dot(const int32_t *a, const int32_t *b, size_t count)
 {
     int64_t sum = 0;
     size_t n = 0;
-#if defined(DK_DSP_MVE)
+#if defined(DK_ISA_MVE)
 #pragma GCC unroll 8
     for (; n + 4 <= count; n += 4) {
         sum = vmlaldavaq_s32(sum, vldrwq_s32(a + n), vldrwq_s32(b + n));
     }
-#elif defined(DK_DSP_NEON)
+#elif defined(DK_ISA_NEON)
     int64x2_t two = vdupq_n_s64(0);
 #pragma GCC unroll 8
     for (; n + 4 <= count; n += 4) {

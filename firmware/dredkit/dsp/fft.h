@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "dsp/isa.h"
+#include "dk_isa.h"
 
 #ifdef __cplusplus
 extern "C" {

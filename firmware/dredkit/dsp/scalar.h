@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "dsp/isa.h"
+#include "dk_isa.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,7 +72,7 @@ static inline uint64_t dk_scaled(uint64_t x, int shift)
 // The upper word of a product, rounded: a b / 2^32, nearest, half up.
 static inline int32_t dk_upper_product(int32_t a, int32_t b)
 {
-#if defined(DK_DSP_SIMD32)
+#if defined(DK_ISA_SIMD32)
     int32_t y;
     __asm("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
     return y;

@@ -10,25 +10,15 @@
 
 #include <stdint.h>
 
+#include "dk_isa.h"
 #include "lpcnet_model.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#if defined(__ARM_FEATURE_MVE)
-#define DK_LPCNET_MVE
-#elif defined(__ARM_NEON)
-#define DK_LPCNET_NEON
-#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
-#define DK_LPCNET_DOTPROD  // too
-#endif
-#elif defined(__ARM_FEATURE_SIMD32)
-#define DK_LPCNET_SIMD32
-#endif
-
 // Weights and what they are multiplied with: int8 in value. SIMD32 multiplies int16 only.
-#if defined(DK_LPCNET_SIMD32)
+#if defined(DK_ISA_SIMD32)
 typedef int16_t dk_lpcnet_number;
 #else
 typedef int8_t dk_lpcnet_number;

@@ -10,9 +10,9 @@ file is checked in; a test holds both together. `python -m toolkit.codegen.const
 from typing import Final
 
 from quantize.integer import SIGMOID_TABLE
-from toolkit.common.paths import ROOT
+from toolkit.targets.sources import LIBRARY
 
-FILE: Final = ROOT / "firmware" / "nn" / "chords.c"
+FILE: Final = LIBRARY / "nn" / "chords.c"
 _LAST: Final = 255  # entry from which on the functions are flat
 _PER_LINE: Final = 4
 

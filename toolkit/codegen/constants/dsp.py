@@ -17,9 +17,8 @@ from quantize.dsp import correlation, fft, lpc, resample, scalar, spectrum
 from quantize.features import pitch
 from quantize.vocoder import pulse
 from toolkit.codegen.network.tables import END_EXTERN_C, EXTERN_C
-from toolkit.common.paths import ROOT
+from toolkit.targets.sources import LIBRARY
 
-_FIRMWARE: Final = ROOT / "firmware"
 _BANNER: Final = (
     "// SPDX-License-Identifier: BSD-3-Clause\n"
     "// Written by toolkit/codegen/constants/dsp.py from quantize/dsp: do not edit.\n"
@@ -32,8 +31,8 @@ def files() -> dict[str, str]:
     return {
         "dsp/tables.c": _dsp_source(),
         "dsp/filters.c": _filters_source(),
-        "dred/features_tables.c": _features_source(),
-        "dred/features_tables.h": _features_header(),
+        "features/features_tables.c": _features_source(),
+        "features/features_tables.h": _features_header(),
         "vocoder/pulse_tables.c": _pulse_source(),
     }
 
@@ -175,7 +174,7 @@ def _features_header() -> str:
 def main() -> None:
     """Write every table file again."""
     for name, text in files().items():
-        (_FIRMWARE / name).write_text(text)
+        (LIBRARY / name).write_text(text)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from quantize.dred.levels import THRESHOLDS
 from quantize.dred.tables import EntropyTables
 from toolkit.codegen.network.tables import BANNER
-from toolkit.common.paths import ROOT
+from toolkit.targets.sources import LIBRARY
 
-THRESHOLDS_FILE = ROOT / "firmware/dredkit/dred/thresholds.c"
+THRESHOLDS_FILE = LIBRARY / "dred" / "thresholds.c"
 _PER_LINE = 16
 
 

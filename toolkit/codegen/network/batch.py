@@ -5,28 +5,10 @@ Every layer is causal, so that the order of layers and steps is free: what each 
 dk_<network>_step would, to the bit. Only a GRU's states wait for each other (firmware/dredkit/nn/batch.h).
 """
 
-from typing import Final
-
-from quantize.errors import InputError
-from quantize.nn.graph import Conv1d, Conv2d, Glu, Graph, Gru, Node, Slice, is_linear
+from quantize.nn.graph import Conv1d, Glu, Gru, Node, Slice, is_linear
 from quantize.nn.model import QuantisedModel
 from toolkit.codegen.network.arena import c_type, memory_name, state_name, window_name
 from toolkit.codegen.network.tables import symbol
-
-MOST_STEPS: Final = 4  # at once: what an answer of firmware/server/receiver/engine.c has room for
-
-
-def check_batch(graph: Graph, batch: int) -> None:
-    """Raise InputError unless `batch` steps of a network can run at once."""
-    if not 1 <= batch <= MOST_STEPS:
-        raise InputError(f"--batch {batch}: want 1..{MOST_STEPS} steps at once")
-    for node in graph.nodes if batch > 1 else ():
-        gated = isinstance(node, Glu) and not _is_whole(node.input, graph)
-        part = graph.is_wide(node.output.buffer) and not _is_whole(node.output, graph)
-        if isinstance(node, Conv2d) or gated or part:
-            raise InputError(
-                f"graph {graph.name}: {node.name} takes one step at a time: leave out --batch"
-            )
 
 
 def batch_comment(batch: int) -> str:
@@ -87,11 +69,6 @@ def batch_paragraph(node: Node, model: QuantisedModel) -> str:
         held = f"{_place(node.output, ())}, {graph.buffers[node.output.buffer]}"
         lines.append(f"dk_narrow_batch(steps, {result}, {size}, {held});")
     return "".join(f"    {line}\n" for line in lines)
-
-
-def _is_whole(part: Slice, graph: Graph) -> bool:
-    """Whether rows of this part of a buffer follow each other without a gap."""
-    return part.start == 0 and part.size == graph.buffers[part.buffer]
 
 
 def _place(part: Slice, arguments: tuple[str, ...]) -> str:

@@ -8,10 +8,10 @@ cache keeps from one pass to the next is not counted.
 from dataclasses import dataclass
 from typing import Any, Final
 
+from quantize.nn.batch import MOST_STEPS
 from quantize.nn.graph import Gru
 from quantize.nn.model import QuantisedMatrix, QuantisedModel
 from toolkit.codegen.network.arena import plan
-from toolkit.codegen.network.batch import MOST_STEPS
 from toolkit.codegen.packing.pack import table_bytes, tables
 
 CHUNKS_A_SECOND: Final = 25  # of the RDO-VAE decoder: 40 ms each
@@ -20,7 +20,7 @@ CHUNKS_A_SECOND: Final = 25  # of the RDO-VAE decoder: 40 ms each
 # most first, where the matrix has up to BATCH_COLS columns. ISAs without such a file take vectors
 # one by one; plain tables serve up to four anywhere. NEON's takes rows again from the first cache.
 MATVEC8_STEPS: Final = {
-    "dsp": (2, 1),
+    "simd32": (2, 1),
     "mve": (4, 2, 1),
     "neon": (4, 3, 2, 1),
     "dotprod": (4, 3, 2, 1),

@@ -36,7 +36,7 @@ def tables(matrix: QuantisedMatrix, isa: str) -> Tables:
     Members that are left out are NULL.
     """
     pack = {
-        "dsp": _packed_dsp,
+        "simd32": _packed_simd32,
         "mve": _packed_mve,
         "neon": packed_neon,
         "dotprod": packed_dotprod,
@@ -84,7 +84,7 @@ def block_index(matrix: QuantisedMatrix) -> npt.NDArray[np.uint8]:
     return np.array(stream, np.uint8)
 
 
-def _packed_dsp(matrix: QuantisedMatrix) -> Tables | None:
+def _packed_simd32(matrix: QuantisedMatrix) -> Tables | None:
     """Tables for firmware/dredkit/nn/simd32/matvec8.c, which defines them; None without a proof."""
     found = factors(matrix, _DSP_SUM_FRAC, _DSP_PRODUCT_FRAC)
     if found is None or matrix.cols > _MOST_COLS or matrix.weights.min() < -127:

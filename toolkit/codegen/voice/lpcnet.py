@@ -21,9 +21,9 @@ from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import BANNER, Place, nowhere, weight_header, weight_tables
 from toolkit.codegen.packing.neon import walked
-from toolkit.common.paths import ROOT
+from toolkit.targets.sources import LIBRARY
 
-TABLES_FILE: Final = ROOT / "firmware/dredkit/vocoder/lpcnet_tables.c"
+TABLES_FILE: Final = LIBRARY / "vocoder" / "lpcnet_tables.c"
 _CHUNK: Final = 4  # blocks that Helium takes at once
 _PER_LINE: Final = 20
 _FIRST: Final = 1 << 15  # marks of a word of offsets

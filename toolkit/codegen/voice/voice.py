@@ -23,7 +23,7 @@ from toolkit.targets.isas import chain
 # How a matrix is stored for an ISA, and bytes of what is stored.
 _STORED: Final = {
     "mve": (stored_in_chunks, 1),
-    "dsp": (stored_with_offsets, 2),
+    "simd32": (stored_with_offsets, 2),
     "dotprod": (stored_in_pairs, 1),
     "neon": (stored_in_steps, 1),
     "c": (stored_plainly, 1),
@@ -44,7 +44,7 @@ def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
     if isinstance(voice, str):
         return []
     a, b = voice.units_a, voice.units_b
-    kind = "int16" if "dsp" in chain(isa) else "int8"
+    kind = "int16" if "simd32" in chain(isa) else "int8"
     layers = []
     for name, matrix, biases in (
         ("gru_a_recurrent", voice.a, a),

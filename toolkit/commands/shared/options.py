@@ -12,7 +12,7 @@ from quantize.codec.sender import DEFAULT_BYTES, HEARD_RATE, default_rate
 from quantize.dred.levels import LEVEL_MAX
 from quantize.dred.policy import BITRATE_MAX
 from quantize.near import near
-from toolkit.codegen.network.batch import MOST_STEPS
+from quantize.nn.batch import MOST_STEPS
 from toolkit.commands.shared.kinds import InputFile, Kind, Name
 from toolkit.device.boards.qemu import check_serial
 from toolkit.device.link.transport import check_port

@@ -69,7 +69,7 @@ def verify_on_board(
     counter = BlockCounter(prepared.build.elf) if cycles and prepared.build else None
     err.print(f"connecting  {port or target.name}")
     with (
-        connected(prepared, port=port, serial=serial, counter=counter) as session,
+        connected(prepared, port=port, serial=serial, plugin=counter) as session,
         Progress(
             TextColumn("streaming  "),
             BarColumn(),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from quantize.files.write import copy_whole
+from toolkit.targets.sources import SERVER
 from toolkit.device.build import elf
 from toolkit.device.build.callgraph import worst_stack
 from toolkit.codegen.board import write_board
@@ -174,7 +175,7 @@ def _cmake(
         f"-DDREDKIT_TARGET={target.name}",
         f"-DDREDKIT_GENERATED={generated_dir.resolve()}",
         f"-DDREDKIT_BOARD={board}",
-        f"-DDREDKIT_APP={(app_dir or ROOT / 'firmware' / 'app').resolve()}",
+        f"-DDREDKIT_APP={(app_dir or SERVER / 'app').resolve()}",
         f"-DDREDKIT_SANITIZE={'ON' if sanitize else 'OFF'}",
         f"-DDREDKIT_PROFILE={'ON' if profile else 'OFF'}",
     ]  # fmt: skip

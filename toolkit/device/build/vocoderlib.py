@@ -17,8 +17,9 @@ import numpy.typing as npt
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from toolkit.codegen.voice.lpcnet import lpcnet_files
 from toolkit.common.errors import InputError, ToolError
-from toolkit.targets.isas import kernel_files
+from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
 from toolkit.common.paths import ROOT
+
 
 FRAME: Final = 160
 CONTEXT: Final = 4
@@ -27,8 +28,6 @@ FEATURES: Final = 20
 Int16s = npt.NDArray[np.int16]
 Voice = LpcnetModel | Literal["pulse"]
 
-_FIRMWARE: Final = ROOT / "firmware"
-_SHARED: Final = ("vocoder/synthesis.c", "dred/features_pitch.c", "dred/features_tables.c")
 _SHIM: Final = """
 #include <stdlib.h>
 #include "vocoder/{name}.h"
@@ -60,16 +59,13 @@ CHECKED: Final = ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-e
 def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
     """Write what is generated of a voice to `generated`; return all C files that it needs.
 
-    Kernels are those of firmware/dredkit/nn for an ISA, portable ones where it has none.
+    `isa` is the one that the tables of the frame-rate network are packed for.
     """
     name = "pulse" if voice == "pulse" else "lpcnet"
     if isinstance(voice, LpcnetModel):
         for file, text in lpcnet_files(voice, isa).items():
             (generated / file).write_text(text, encoding="utf-8")
-    own = sorted((_FIRMWARE / "vocoder").glob(f"{name}*.c"))
-    signal = sorted((_FIRMWARE / "dsp").glob("*.c"))
-    shared = [_FIRMWARE / file for file in _SHARED]
-    return [*own, *shared, *kernel_files(isa), *signal, *sorted(generated.glob("*.c"))]
+    return [*voice_files(name), *room("nn", "dsp", "features"), *sorted(generated.glob("*.c"))]
 
 
 class VoiceLibrary:
@@ -87,7 +83,7 @@ class VoiceLibrary:
             shim.write_text(_SHIM.format(name=name), encoding="utf-8")
             command = [compiler, "-std=c11", "-shared", "-fPIC", "-Wall", "-Wextra"]
             command += ["-Wconversion", "-Wshadow", "-Werror", *flags]
-            command += [f"-I{_FIRMWARE}", f"-I{_FIRMWARE / 'include'}", f"-I{folder}"]
+            command += [PORTABLE_FLAG, *(f"-I{path}" for path in INCLUDES), f"-I{folder}"]
             command += ["-o", str(library), str(shim), *map(str, files)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:

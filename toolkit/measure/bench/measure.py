@@ -45,7 +45,7 @@ def measure(
         prepared = prepare_to_measure(made, target, build_root)
     counter = BlockCounter(prepared.build.elf) if cycles and prepared.build else None
     with (
-        connected(prepared, port=port, serial=serial, counter=counter) as session,
+        connected(prepared, port=port, serial=serial, plugin=counter) as session,
         Progress(console=err, transient=True, disable=quiet) as bar,
     ):
         task = bar.add_task("streaming", total=2 * len(inputs))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.codec.sender import FRAMES_PER_STEP
-from toolkit.codegen.network.batch import MOST_STEPS
+from quantize.nn.batch import MOST_STEPS
 from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads
 from toolkit.measure.budget import STEP_SECONDS
 from toolkit.measure.isa_limits import Limit

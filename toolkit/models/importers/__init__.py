@@ -10,11 +10,12 @@ from quantize.files.reading import file_bytes
 from quantize.files.tensor_file import parse
 from quantize.nn.graph import Graph
 from quantize.nn.weights import Weights, fit
+from toolkit.common.paths import ROOT
 from toolkit.models.importers import dnnw
 from toolkit.models.importers.checkpoint import layers_of
 from toolkit.models.importers.kinds import foreign, kind_of
 
-_CHECKPOINTS = Path(__file__).resolve().parents[2] / "quantize" / "checkpoints"
+_CHECKPOINTS = ROOT / "quantize" / "checkpoints"
 SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"

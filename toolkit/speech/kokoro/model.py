@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from quantize.features.floats import SAMPLE_RATE
 from toolkit.common.errors import ToolError
+from toolkit.common.paths import ROOT
 from toolkit.speech import recordings as speechdata
 from toolkit.speech.kokoro.text import draw, sentences
 
@@ -33,7 +34,7 @@ I16 = NDArray[np.int16]
 F32 = NDArray[np.float32]
 
 CATALOGUE: dict[str, Any] = tomllib.loads(
-    (Path(__file__).parents[1] / "data" / "kokoro.toml").read_text(encoding="utf-8")
+    (ROOT / "toolkit" / "data" / "kokoro.toml").read_text(encoding="utf-8")
 )
 _RATE = 24000  # of the model
 _TOKENS = 480  # phonemes in one go; a voice has 510 styles, one for each number of phonemes

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from quantize.features import floats as features
 from toolkit.common.errors import ToolError
+from toolkit.common.paths import ROOT
 from toolkit.speech.recordings import I16, Source, decode, fetch, part_of, sources
 
 if sys.version_info >= (3, 11):
@@ -25,7 +26,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SOURCES_FILE = Path(__file__).parents[1] / "data" / "score_sources.toml"
+SOURCES_FILE = ROOT / "toolkit" / "data" / "score_sources.toml"
 GROUPS = ("unseen", "prompts")
 PROMPTS = 2  # utterances of each source that networks are trained on
 SHORTEST, LONGEST = 3.0, 8.0  # seconds

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/correlate.h"
 
-#if !defined(DK_DSP_MVE) && !defined(DK_DSP_SIMD32) && !defined(DK_DSP_NEON)
+#if !defined(DK_ISA_MVE) && !defined(DK_ISA_SIMD32) && !defined(DK_ISA_NEON)
 
 int32_t dk_energy16(const int16_t *x, size_t count)
 {

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#if !defined(DK_DSP_MVE) && !defined(DK_DSP_NEON)
+#if !defined(DK_ISA_MVE) && !defined(DK_ISA_NEON)
 
 #define FRAC 30
 
@@ -16,7 +16,7 @@ static inline dk_complex twiddle(uint32_t k)
 // (a x + b y) / 2^30, nearest, half up.
 static inline int32_t sum_of(int32_t a, int32_t x, int32_t b, int32_t y)
 {
-#if defined(DK_DSP_SIMD32)
+#if defined(DK_ISA_SIMD32)
     // The half that rounds is the carry of the lower word's shift.
     uint32_t low, high;
     __asm("smull %0, %1, %2, %3\n\t"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/normalise.h"
 
-#if !defined(DK_DSP_NEON)
+#if !defined(DK_ISA_NEON)
 
 #include "dsp/scalar.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dsp/spans.h"
 
-#if !defined(DK_DSP_MVE) && !defined(DK_DSP_NEON)
+#if !defined(DK_ISA_MVE) && !defined(DK_ISA_NEON)
 
 #include "dsp/scalar.h"
 

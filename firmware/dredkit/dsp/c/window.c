@@ -3,7 +3,7 @@
 
 #include "dsp/scalar.h"
 
-#if !defined(DK_DSP_MVE) && !defined(DK_DSP_NEON)
+#if !defined(DK_ISA_MVE) && !defined(DK_ISA_NEON)
 
 void dk_emphasise(const int16_t *x, size_t count, int32_t *y)
 {

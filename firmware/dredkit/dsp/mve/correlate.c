@@ -2,7 +2,7 @@
 // Eight products an instruction: Cortex-M55 and M85.
 #include "dsp/correlate.h"
 
-#if defined(DK_DSP_MVE)
+#if defined(DK_ISA_MVE)
 
 #include <arm_mve.h>
 #include <assert.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Helium has no 64-bit lanes: a product is kept as its upper part H and the 31 bits below it, r, so
 // that a sum of two is 2^31 H + r with an r of 32 bits.
-#include "dsp/fft.h"  // also without Helium: no file may be empty
+#include "dk_isa.h"
 
-#if defined(DK_DSP_MVE)
+#if defined(DK_ISA_MVE)
 
 #if !defined(__clang__)
 // gcc would load operands long before their turn, and there are only eight vector registers.

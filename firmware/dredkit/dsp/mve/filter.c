@@ -2,7 +2,7 @@
 // Four taps an instruction: Cortex-M55 and M85.
 #include "dsp/filter.h"
 
-#if defined(DK_DSP_MVE)
+#if defined(DK_ISA_MVE)
 
 #include <arm_mve.h>
 

@@ -2,7 +2,7 @@
 // Four samples an instruction: Cortex-M55 and M85.
 #include "dsp/window.h"
 
-#if defined(DK_DSP_MVE)
+#if defined(DK_ISA_MVE)
 
 #include <arm_mve.h>
 

@@ -6,7 +6,7 @@
 // by remainders modulo 8, a vector of the past is loaded once for `LANES` vectors of lags.
 #include "dsp/correlate.h"
 
-#if defined(DK_DSP_NEON)
+#if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 

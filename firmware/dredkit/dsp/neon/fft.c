@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sums of 64 bits, two products an instruction, and rounding as they are made narrow: NEON.
-#include "dsp/fft.h"  // also without NEON: no file may be empty
+#include "dk_isa.h"
 
-#if defined(DK_DSP_NEON)
+#if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 

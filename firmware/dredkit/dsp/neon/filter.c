@@ -2,7 +2,7 @@
 // Two products an instruction, eight outputs at once: Cortex-A with NEON.
 #include "dsp/filter.h"
 
-#if defined(DK_DSP_NEON)
+#if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 

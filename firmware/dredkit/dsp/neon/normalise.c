@@ -2,7 +2,7 @@
 // Four quotients at once by reciprocals: Cortex-A with NEON, which cannot divide vectors.
 #include "dsp/normalise.h"
 
-#if defined(DK_DSP_NEON)
+#if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 

@@ -2,7 +2,7 @@
 // Four samples an instruction: Cortex-A with NEON.
 #include "dsp/window.h"
 
-#if defined(DK_DSP_NEON)
+#if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 

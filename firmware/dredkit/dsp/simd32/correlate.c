@@ -6,7 +6,7 @@
 // are laid out in turn, once for all lags.
 #include "dsp/correlate.h"
 
-#if defined(DK_DSP_SIMD32)
+#if defined(DK_ISA_SIMD32)
 
 #include <arm_acle.h>
 #include <assert.h>

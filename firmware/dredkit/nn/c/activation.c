@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tanh and sigmoid of int16 from one table with linear interpolation, as TFLite's int16 kernels.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_C)
+
 #include <stdlib.h>
 
 #include "nn/nn.h"
@@ -40,3 +44,5 @@ void dk_sigmoid(int16_t *values, size_t count)
         values[i] = (int16_t)((x >= 0 ? y + rounding : one - y + rounding - 1) >> 10);
     }
 }
+
+#endif

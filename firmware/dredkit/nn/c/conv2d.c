@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Portable 3 by 3 convolution over time and along a line.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_C)
+
 #include <stdbool.h>
 
 #include "nn/conv2d.h"
@@ -38,3 +42,5 @@ void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x,
         w += matrix->cols;
     }
 }
+
+#endif

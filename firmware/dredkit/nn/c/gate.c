@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "dk_isa.h"
+
+#if defined(DK_ISA_C)
+
 #include "nn/fixed.h"
 #include "nn/nn.h"
 
@@ -8,3 +12,5 @@ void dk_gate(int16_t *gates, const int16_t *x, size_t count)
         gates[i] = dk_mul_q15(gates[i], x[i]);
     }
 }
+
+#endif

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Portable element-wise part of a gated recurrent unit.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_C)
+
 #include "nn/fixed.h"
 #include "nn/nn.h"
 
@@ -23,3 +27,5 @@ void dk_gru_update(int16_t *gates, size_t count, int16_t *state)
         state[i] = dk_add16(dk_mul_q15(z[i], state[i]), dk_mul_q15(rest, h[i]));
     }
 }
+
+#endif

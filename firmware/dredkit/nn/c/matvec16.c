@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Portable int16 matrix times int16 vector.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_C)
+
 #include "nn/fixed.h"
 #include "nn/nn.h"
 
@@ -15,3 +19,5 @@ void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
         y[row] = dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
     }
 }
+
+#endif

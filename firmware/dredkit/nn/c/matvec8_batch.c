@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int8 matrix times several int8 vectors. Plain tables are gone through once for four of them;
 // tables that are packed for an ISA without a kernel of its own here, once for each.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_C)
+
 #include "nn/fixed.h"
 #include "nn/nn.h"
 
@@ -98,3 +102,5 @@ void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, s
         steps -= now;
     }
 }
+
+#endif

@@ -13,6 +13,10 @@
 // With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
 // (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
 // stays plain.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_DOTPROD)
+
 #include <arm_neon.h>
 #include <string.h>
 
@@ -153,3 +157,5 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
         sparse_rows(matrix->weights, matrix->index, x, matrix->rows / ROWS, y);
     }
 }
+
+#endif

@@ -7,6 +7,10 @@
 // it, measured: of one vector 6 % more instructions than by SDOT, as half of each is idle; of four
 // 0.043 a MAC instead of 0.073, or 0.059 from tables in this order, which products of one vector
 // need. That would save about 6 % of a decoder that runs four steps at once, and nothing elsewhere.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_DOTPROD)
+
 #include <arm_neon.h>
 #include <stdbool.h>
 #include <string.h>
@@ -255,3 +259,5 @@ void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, s
         steps -= now;
     }
 }
+
+#endif

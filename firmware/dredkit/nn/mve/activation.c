@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tanh and sigmoid with integer Helium: eight values at once, the chords read by gathering.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 
 #include "nn/mve/chords.h"
@@ -24,3 +28,5 @@ void dk_sigmoid(int16_t *values, size_t count)
     const mve_pred16_t rest = vctp16q((uint32_t)(count % LANES));
     vstrhq_p_s16(values, dk_sigmoid_eight(vldrhq_z_s16(values, rest)), rest);
 }
+
+#endif

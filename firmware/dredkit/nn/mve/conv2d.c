@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // 3 by 3 convolution over time and along a line with integer Helium: sixteen positions at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 
 #include "nn/conv2d.h"
@@ -108,3 +112,5 @@ void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x,
         y += width;
     }
 }
+
+#endif

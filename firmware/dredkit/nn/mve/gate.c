@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The second half of a gated linear unit with integer Helium, eight values at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 
 #include "nn/mve/products.h"
@@ -16,3 +20,5 @@ void dk_gate(int16_t *gates, const int16_t *x, size_t count)
         vstrhq_p_s16(gates + i, products, lanes);
     }
 }
+
+#endif

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The element-wise part of a gated recurrent unit with integer Helium, eight units at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 
 #include "nn/mve/chords.h"
@@ -33,3 +37,5 @@ void dk_gru_update(int16_t *gates, size_t count, int16_t *state)
         vstrhq_p_s16(state + i, now, lanes);
     }
 }
+
+#endif

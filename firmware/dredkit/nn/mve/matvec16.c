@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int16 matrix times int16 vector with integer Helium: eight products an instruction, four rows at
 // once, which share each load of x. In assembly, as gcc 12 runs out of registers.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 
 #include "nn/fixed.h"
@@ -104,3 +108,5 @@ void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
         *y++ = one_row(matrix, x, row);
     }
 }
+
+#endif

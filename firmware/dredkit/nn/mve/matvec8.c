@@ -8,10 +8,14 @@
 // and then the columns of each, by which x is gathered. Zeros fill up the last eight rows, the last
 // 16 columns and the last four blocks.
 //
-// toolkit/codegen/packing/pack.py has proved that 2^4 times any sum, bias included, is an int32. With
-// factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
+// toolkit/codegen/packing/pack.py has proved that 2^4 times any sum, bias included, is an int32.
+// With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
 // (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
 // stays plain.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 #include <string.h>
 
@@ -171,3 +175,5 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
         sparse_unaligned(matrix, x, y);
     }
 }
+
+#endif

@@ -2,6 +2,10 @@
 // int8 matrix times several int8 vectors with integer Helium: two rows of four vectors, or four
 // rows of two, share each load of weights and inputs in a pass over the weights. The packed tables,
 // the proof and the arithmetic are those of matvec8.c.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 #include <stdbool.h>
 
@@ -233,3 +237,5 @@ void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, s
         steps -= now;
     }
 }
+
+#endif

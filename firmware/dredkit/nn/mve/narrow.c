@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Q15 activations to the int8 that matrix products take, with integer Helium: a doubling and
 // rounding multiplication by 127 drops just the 15 bits.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_MVE)
+
 #include <arm_mve.h>
 
 #include "nn/nn.h"
@@ -15,3 +19,5 @@ void dk_narrow(const int16_t *q15, size_t count, int8_t *x8)
     const mve_pred16_t rest = vctp16q((uint32_t)(count % LANES));
     vstrbq_p_s16(x8, vqrdmulhq_n_s16(vldrhq_z_s16(q15, rest), X8_ONE), rest);
 }
+
+#endif

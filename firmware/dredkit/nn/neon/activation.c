@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tanh and sigmoid with NEON, eight values at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON)
+
 #include <arm_neon.h>
 
 #include "nn/neon/chords.h"
@@ -33,3 +37,5 @@ void dk_sigmoid(int16_t *values, size_t count)
         values[i] = dk_sigmoid_one(values[i]);
     }
 }
+
+#endif

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // 3 by 3 convolution over time and along a line with NEON: sixteen positions at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON)
+
 #include <arm_neon.h>
 #include <stdbool.h>
 
@@ -115,3 +119,5 @@ void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x,
         }
     }
 }
+
+#endif

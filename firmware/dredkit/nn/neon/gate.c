@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The second half of a gated linear unit with NEON, eight values at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON)
+
 #include <arm_neon.h>
 
 #include "nn/fixed.h"
@@ -18,3 +22,5 @@ void dk_gate(int16_t *gates, const int16_t *x, size_t count)
         gates[i] = dk_mul_q15(gates[i], x[i]);
     }
 }
+
+#endif

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The element-wise part of a gated recurrent unit with NEON, eight units at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON)
+
 #include <arm_neon.h>
 
 #include "nn/fixed.h"
@@ -49,3 +53,5 @@ void dk_gru_update(int16_t *gates, size_t count, int16_t *state)
         state[i] = next_one(gates + i, recurrent + i, count, state[i]);
     }
 }
+
+#endif

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int16 matrix times int16 vector with NEON: four products an instruction, four rows at once, which
 // share each load of x.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON)
+
 #include <arm_neon.h>
 #include <string.h>
 
@@ -99,3 +103,5 @@ void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
         one_row(matrix, x, row, y);
     }
 }
+
+#endif

@@ -4,6 +4,10 @@
 // several vectors shared would save loads alone, which cost no time where a core issues them beside
 // a multiplication. KEPT is half of what a Cortex-A7 or A53 has. The packed tables are those of
 // matvec8.c.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON) && !defined(DK_ISA_DOTPROD)
+
 #include "nn/nn.h"
 
 enum { ROWS = 8, COLS = 16, TWO_BLOCKS = 64, TABLE_BYTES = 64, KEPT = 16384 };
@@ -48,3 +52,5 @@ void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, s
         y += part.rows;
     }
 }
+
+#endif

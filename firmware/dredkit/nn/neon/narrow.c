@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Q15 activations to the int8 that matrix products take with NEON, sixteen at once. A doubling and
 // rounding multiplication by 127 is (127 x + 2^14) >> 15.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_NEON)
+
 #include <arm_neon.h>
 
 #include "nn/nn.h"
@@ -22,3 +26,5 @@ void dk_narrow(const int16_t *q15, size_t count, int8_t *x8)
         x8[i] = (int8_t)((q15[i] * X8_ONE + (1 << 14)) >> 15);
     }
 }
+
+#endif

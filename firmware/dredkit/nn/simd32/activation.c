@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tanh and sigmoid of pairs of int16.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
+#include "nn/nn.h"
 #include "nn/simd32/chords.h"
 #include "nn/simd32/pairs.h"
-#include "nn/nn.h"
 
 void dk_tanh(int16_t *values, size_t count)
 {
@@ -27,3 +31,5 @@ void dk_sigmoid(int16_t *values, size_t count)
         *values = (int16_t)dk_sigmoid_pair(middle, (uint16_t)*values);
     }
 }
+
+#endif

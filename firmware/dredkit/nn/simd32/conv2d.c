@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // 3 by 3 convolution over time and along a line, two products an instruction, four positions at
 // once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
 #include <arm_acle.h>
 
 #include "nn/conv2d.h"
+#include "nn/nn.h"
 #include "nn/simd32/pairs.h"
 #include "nn/simd32/requantise.h"
-#include "nn/nn.h"
 
 enum { AT_ONCE = 4 };
 
@@ -78,3 +82,5 @@ void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x,
         y += width;
     }
 }
+
+#endif

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The second half of a gated linear unit, two values at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
+#include "nn/nn.h"
 #include "nn/simd32/pairs.h"
 #include "nn/simd32/products.h"
-#include "nn/nn.h"
 
 void dk_gate(int16_t *gates, const int16_t *x, size_t count)
 {
@@ -14,3 +18,5 @@ void dk_gate(int16_t *gates, const int16_t *x, size_t count)
         gates[i] = (int16_t)dk_multiplied((uint16_t)gates[i], (uint16_t)x[i]);
     }
 }
+
+#endif

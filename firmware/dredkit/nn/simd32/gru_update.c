@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The element-wise part of a gated recurrent unit, two units at once and in one pass.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
 #include <arm_acle.h>
 
+#include "nn/nn.h"
 #include "nn/simd32/chords.h"
 #include "nn/simd32/pairs.h"
 #include "nn/simd32/products.h"
-#include "nn/nn.h"
 
 static inline uint32_t added(uint32_t a, uint32_t b)
 {
@@ -56,3 +60,5 @@ void dk_gru_update(int16_t *gates, size_t count, int16_t *state)
         *state = (int16_t)next_state(a, b, (uint16_t)*state, curves);
     }
 }
+
+#endif

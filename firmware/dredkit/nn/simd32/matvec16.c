@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int16 matrix times int16 vector, two products an instruction and four rows at once, which share
 // each load of x. In assembly, as gcc 12 runs out of registers.
-#include "nn/simd32/requantise.h"
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
 #include "nn/nn.h"
+#include "nn/simd32/requantise.h"
 
 enum { ROWS = 4 };
 
@@ -76,3 +80,5 @@ void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
         }
     }
 }
+
+#endif

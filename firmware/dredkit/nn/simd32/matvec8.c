@@ -7,14 +7,18 @@
 //     odd = (x1, x3)    even = (256 x0 - x1, 256 x2 - x3)
 // one unpacking and two SMLAD add four products, all times 256:
 //     (256 w1 + w0) x1 + w0 (256 x0 - x1) = 256 (w1 x1 + w0 x0).
-// toolkit/codegen/packing/pack.py has proved that the whole sum, bias included, times 256 is an int32;
-// on the way sums may wrap around. Matrices for which it has no such proof stay plain.
+// toolkit/codegen/packing/pack.py has proved that the whole sum, bias included, times 256 is an
+// int32; on the way sums may wrap around. Matrices for which it has no such proof stay plain.
 //
 // The packed table is one stream. For four rows: their biases times 256, their weights, word by
 // word in turn, and their factors, multiplier * 2^(24 - shift): one rounding multiplication of sum
 // and factor is (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Rows of zeros fill up the
 // last four. A sparse matrix has its blocks twice in turn, once for the upper four rows of a group
 // and once for the lower.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
 #include <arm_acle.h>
 #include <string.h>
 
@@ -211,3 +215,5 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
         sparse_rows(matrix->weights, matrix->index, pairs, y, y + matrix->rows);
     }
 }
+
+#endif

@@ -5,6 +5,10 @@
 //
 // There are registers for eight sums and six more, so that inputs are loaded twice for four rows.
 // They are fast to reach, weights need not be.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
 #include <arm_acle.h>
 #include <stdbool.h>
 #include <string.h>
@@ -203,3 +207,5 @@ void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, s
         steps -= now;
     }
 }
+
+#endif

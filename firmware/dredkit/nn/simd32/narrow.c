@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Q15 activations to the int8 that matrix products take, four at once.
+#include "dk_isa.h"
+
+#if defined(DK_ISA_SIMD32)
+
 #include <arm_acle.h>
 #include <string.h>
 
-#include "nn/simd32/pairs.h"
 #include "nn/nn.h"
+#include "nn/simd32/pairs.h"
 
 enum { X8_ONE = 127, HALF = 1 << 14 };
 
@@ -30,3 +34,5 @@ void dk_narrow(const int16_t *q15, size_t count, int8_t *x8)
         x8[i] = (int8_t)((q15[i] * X8_ONE + HALF) >> 15);
     }
 }
+
+#endif

@@ -2,7 +2,7 @@
 // The sample loop's products with SDOT: sixteen products an instruction.
 #include "vocoder/lpcnet_cells.h"
 
-#if defined(DK_LPCNET_DOTPROD)
+#if defined(DK_ISA_DOTPROD)
 
 #include "nn/dotprod/blocks.h"
 

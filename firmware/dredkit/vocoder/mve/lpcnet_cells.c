@@ -2,7 +2,7 @@
 // The sample loop's arithmetic with integer Helium: sixteen products an instruction.
 #include "vocoder/lpcnet_cells.h"
 
-#if defined(DK_LPCNET_MVE)
+#if defined(DK_ISA_MVE)
 
 #include <arm_mve.h>
 

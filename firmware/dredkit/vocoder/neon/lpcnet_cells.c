@@ -3,7 +3,7 @@
 // is the portable file's, which the compiler vectorises.
 #include "vocoder/lpcnet_cells.h"
 
-#if defined(DK_LPCNET_NEON)
+#if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 
@@ -20,7 +20,7 @@ enum {
     SIGMOID_SHIFT = TANH_SHIFT + 1,
 };
 
-#if !defined(DK_LPCNET_DOTPROD)
+#if !defined(DK_ISA_DOTPROD)
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
 {
     const int8_t *w = matrix->weights;

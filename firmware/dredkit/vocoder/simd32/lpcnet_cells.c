@@ -4,7 +4,7 @@
 // several words at once nor keeps all sums in registers.
 #include "vocoder/lpcnet_cells.h"
 
-#if defined(DK_LPCNET_SIMD32)
+#if defined(DK_ISA_SIMD32)
 
 #include <string.h>
 

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The C files of the library's rooms, variants of all instruction sets included: the compiler's own
+# macros choose one of each (firmware/dredkit/dk_isa.h). toolkit/targets/sources.py takes the same.
+function(dredkit_room result)
+  set(found)
+  foreach(room IN LISTS ARGN)
+    file(GLOB_RECURSE files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/firmware/dredkit/${room}/*.c")
+    list(APPEND found ${files})
+  endforeach()
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+# What all voices share, and one voice.
+function(dredkit_voice result voice)
+  dredkit_room(found vocoder)
+  list(FILTER found INCLUDE REGEX "/(synthesis|${voice})[^/]*$")
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which kernels the compiler's own macros allow: exactly one of DK_ISA_C, DK_ISA_SIMD32, DK_ISA_MVE
+// and DK_ISA_NEON is defined, and with DK_ISA_NEON also DK_ISA_DOTPROD where there are dot
+// products.
+//
+// Every variant of a kernel is a file of the same name in the folder of its ISA, and everything in
+// it stands between #if and #endif of that ISA's macro. So a build takes all files of the library,
+// whatever the core is. Tables packed for one ISA do not work with another's kernels: generated
+// tables say which one they are for.
+//
+// Define DK_ISA_PORTABLE to take portable C on any core.
+#ifndef DREDKIT_DK_ISA_H
+#define DREDKIT_DK_ISA_H
+
+#if defined(DK_ISA_PORTABLE)
+#define DK_ISA_C 1
+#elif defined(__ARM_FEATURE_MVE)
+#define DK_ISA_MVE 1  // Cortex-M55, M85
+#elif defined(__ARM_NEON)
+#define DK_ISA_NEON 1  // Cortex-A
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#define DK_ISA_DOTPROD 1
+#endif
+#elif defined(__ARM_FEATURE_SIMD32) && __ARM_ARCH_ISA_THUMB == 2 && !defined(__ARM_ARCH_ISA_ARM)
+#define DK_ISA_SIMD32 1  // Cortex-M4, M7, M33: Armv7E-M's and Armv8-M's DSP instructions
+#else
+#define DK_ISA_C 1
+#endif
+
+// ISO C has no empty translation unit: this is what a file for another ISA holds.
+enum { DK_ISA_CHOSEN = 1 };
+
+#endif
