@@ -14,9 +14,9 @@ import click
 from quantize.errors import InputError
 from toolkit.console import err
 from toolkit.errors import DredkitError, exit_code
-from toolkit.paths import find_own_tools
+from toolkit.paths import INSTALLED, find_own_tools
 
-# Packages that only some commands import, and the set of ./run setup that brings each.
+# Packages that only some commands import, and the extra of pyproject.toml that brings each.
 SETS = {"torch": "train", "ai_edge_litert": "export"}
 
 # In the order of the way through: model -> quantize -> ... -> report.
@@ -81,8 +81,10 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         if package not in SETS:
             raise
-        text = f"{package} is missing: `./run setup {SETS[package]}` installs it"
-        err.print(f"dredkit: {text}", style="red", markup=False, soft_wrap=True)
+        extra = SETS[package]
+        cure = f"pip install 'dredkit[{extra}]'" if INSTALLED else f"./run setup {extra}"
+        text = f"dredkit: {package} is missing: `{cure}` installs it"
+        err.print(text, style="red", markup=False, soft_wrap=True)
         sys.exit(2)
     except (DredkitError, InputError) as error:
         err.print(f"dredkit: {error}", style="red", markup=False, soft_wrap=True)
