@@ -4,7 +4,9 @@
 The machine is played by a folder of small programs that write down how they were called.
 """
 
+import contextlib
 import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
@@ -146,7 +148,11 @@ class Machine:
             (self.tools / name).unlink()
 
     def run(
-        self, *words: str, cwd: Path | None = None, by: Path | None = None
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        by: Path | None = None,
+        told_to: int = subprocess.PIPE,
     ) -> "subprocess.CompletedProcess[str]":
         self.calls_file.write_text("")
         environment = {
@@ -159,7 +165,8 @@ class Machine:
             [by or self.checkout / "run", *words],
             cwd=cwd or self.checkout,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=told_to,
             text=True,
             check=False,
             timeout=60,
@@ -506,3 +513,22 @@ def test_ci_runs_exactly_the_tests() -> None:
     ]
     assert commands == ['exec "$(dirname "$0")/../run" test']
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_a_terminal_gets_one_line_that_changes(machine: Machine) -> None:
+    machine.lack("cc", "arm-cc")
+    ours, theirs = pty.openpty()
+    machine.run("doctor", told_to=theirs)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while piece := os.read(ours, 4096):
+            told += piece
+    os.close(ours)
+    lines = told.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+    whole = [line.rpartition("\r")[2].removeprefix("\033[K") for line in lines]
+    assert len(whole) == 5  # setting up, three jobs, ready
+    assert "setting up" in whole[0]
+    assert whole[-1].startswith("run: ready after")
+    assert "pip speaks" not in told.decode()
+    assert "Debian's package lists" in told.decode()  # in the line that changed
