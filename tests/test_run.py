@@ -55,7 +55,7 @@ done
 echo "apt-get$words" >>"$CALLS"
 case "$words" in
 " install "*)
-    for tool in cc arm-cc lint aarch64-cc; do
+    for tool in cc arm-cc arm-ld lint aarch64-cc; do
         echo "#!/bin/sh" >"$TOOLS/$tool"
         chmod +x "$TOOLS/$tool"
     done
@@ -74,6 +74,7 @@ TOOLS = """# kind name probe minimum purpose
 apt gcc cc 1.0 a test
 apt headers /no/such/file,/bin/s[h] - a test
 arm gcc-arm arm-cc 1.0 a test
+arm binutils-arm arm-ld 1.0 a test
 a64 gcc-aarch64 aarch64-cc 1.0 a test
 dev linter lint 1.0 a test
 opt other other - a test
@@ -135,7 +136,7 @@ class Machine:
         self.program("dpkg-deb", "#!/bin/sh\n")
         self.program("tar", TAR)
         self.program("id", f"#!/bin/sh\necho {0 if root_user else 1000}\n")
-        for name in ("cc", "arm-cc", "aarch64-cc"):
+        for name in ("cc", "arm-cc", "arm-ld", "aarch64-cc"):
             self.program(name, "#!/bin/sh\n")
 
     def program(self, name: str, text: str) -> None:
@@ -389,11 +390,11 @@ def test_root_installs_only_what_is_missing(machine: Machine) -> None:
 
 
 def test_the_arm_compiler_is_unpacked_beside_the_environment(machine: Machine) -> None:
-    machine.lack("arm-cc")
+    machine.lack("arm-cc", "arm-ld")
     assert machine.run("demo").returncode == 0
     assert [call for call in machine.calls if not call.startswith(("pip", "venv"))] == [
         "apt-get update",
-        "apt-get download gcc-arm",
+        "apt-get download gcc-arm binutils-arm",
         "tar",
     ]
     assert (machine.checkout / ".arm" / "ready").exists()
@@ -401,11 +402,18 @@ def test_the_arm_compiler_is_unpacked_beside_the_environment(machine: Machine) -
     assert machine.calls == []
 
 
+def test_an_arm_compiler_of_which_a_part_is_missing_is_completed(machine: Machine) -> None:
+    machine.lack("arm-ld")
+    assert machine.run("demo").returncode == 0
+    assert "apt-get install binutils-arm" in machine.calls
+    assert not (machine.checkout / ".arm").exists()
+
+
 @pytest.mark.parametrize("word", ["test", "check"])
 def test_tests_and_linters_get_all_packages_whole(machine: Machine, word: str) -> None:
     machine.lack("arm-cc", "aarch64-cc")
     machine.run(word)
-    assert "apt-get install gcc-arm gcc-aarch64 linter" in machine.calls
+    assert "apt-get install gcc-aarch64 linter gcc-arm" in machine.calls
 
 
 @pytest.mark.parametrize(
@@ -471,7 +479,7 @@ def test_without_root_the_one_command_is_told(tmp_path: Path) -> None:
     result = machine.run("test")
     assert result.returncode == 2
     assert result.stdout == ""
-    wanted = "apt-get install -y --no-install-recommends gcc-arm linter"
+    wanted = "apt-get install -y --no-install-recommends linter gcc-arm"
     assert [line.strip() for line in result.stderr.splitlines() if "apt-get" in line] == [wanted]
     assert machine.calls == []
 
@@ -516,7 +524,7 @@ def test_ci_runs_exactly_the_tests() -> None:
 
 
 def test_a_terminal_gets_one_line_that_changes(machine: Machine) -> None:
-    machine.lack("cc", "arm-cc")
+    machine.lack("cc", "arm-cc", "arm-ld")
     ours, theirs = pty.openpty()
     machine.run("doctor", told_to=theirs)
     os.close(theirs)
