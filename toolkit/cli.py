@@ -23,9 +23,9 @@ with interrupts.ending_at_once():
     from toolkit.common.console import err
     from toolkit.common.errors import DredkitError, exit_code, plain_errors
     from toolkit.common.outcome import forget_old
-    from toolkit.common.paths import find_own_tools
+    from toolkit.common.paths import INSTALLED, find_own_tools
 
-# Packages that only some commands import, and the set of ./run setup that brings each.
+# Packages that only some commands import, and the extra of pyproject.toml that brings each.
 SETS = {"torch": "train", "ai_edge_litert": "export"}
 
 # In the order of the way through: model -> quantize -> ... -> report.
@@ -137,8 +137,9 @@ def _run(words: Sequence[str] | None) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in SETS:
             raise
-        text = f"{package} is missing: `./run setup {SETS[package]}` installs it"
-        _tell(text)
+        extra = SETS[package]
+        cure = f"pip install 'dredkit[{extra}]'" if INSTALLED else f"./run setup {extra}"
+        _tell(f"{package} is missing: `{cure}` installs it")
         return 2
     except (DredkitError, InputError) as error:
         _tell(str(error))

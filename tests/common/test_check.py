@@ -24,6 +24,8 @@ def run_check(*names: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("name", check.CHECKS)
 def test_content(name: str) -> None:
+    if name == "mypy":
+        pytest.importorskip("torch")  # whose types it reads
     result = run_check(name)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.startswith(f"ok   {name} ")

@@ -38,23 +38,51 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_listed_tool_is_well_formed() -> None:
     tools = read_tools()
-    assert {entry.kind for entry in tools} == {"apt", "dev", "opt", "pip"}
+    kinds = {"apt", "arm", "a64", "sim", "dev", "opt", "pip", "pip:export", "pip:train"}
+    assert {entry.kind for entry in tools} == kinds
     assert len({entry.name for entry in tools}) == len(tools)
     for entry in tools:
         assert re.fullmatch(r"-|\d+(\.\d+)*", entry.minimum), entry
-        assert (entry.probe == "-") == (entry.kind == "pip"), entry
+        assert (entry.probe == "-") == entry.kind.startswith("pip"), entry
+
+
+def test_every_package_has_its_names_elsewhere() -> None:
+    lines = [line.split() for line in doctor.TOOLS.read_text().splitlines()]
+    names = {words[1]: words[2:] for words in lines if words and words[0] == "else"}
+    wanted = {t.name for t in read_tools() if t.kind in ("apt", "arm", "a64", "sim", "dev")}
+    assert set(names) == wanted | {"python3", "python3-venv"}
+    assert all(len(elsewhere) == 3 for elsewhere in names.values())
+
+
+def sets_of_lock() -> dict[str, str]:
+    """The text of each set in requirements.lock."""
+    parts = re.split(r"^# \[(\w+)\]\n", (ROOT / "requirements.lock").read_text(), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def test_python_packages_are_those_of_pyproject_and_lock() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     block = re.search(r"^dependencies = \[\n(.*?)^\]", text, re.M | re.S)
     assert block
-    wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', block[1]))
-    listed = {entry.name: entry.minimum for entry in read_tools() if entry.kind == "pip"}
-    assert listed == wanted
-    lock = (ROOT / "requirements.lock").read_text()
-    for name in wanted:
-        assert re.search(rf"^{re.escape(name)}==", lock, re.M), name
+    blocks = {"base": block[1]} | dict(re.findall(r"^(\w+) = \[(.*?)\]$", text, re.M | re.S))
+    locked = sets_of_lock()
+    assert list(locked) == ["base", "export", "train", "test"]
+    for name, packages in locked.items():
+        wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', blocks[name]))
+        assert wanted, name
+        kind = "pip" if name == "base" else f"pip:{name}"
+        listed = {entry.name: entry.minimum for entry in read_tools() if entry.kind == kind}
+        assert listed == (wanted if name != "test" else {})
+        for package in wanted:
+            assert re.search(rf"^{re.escape(package)}==", packages, re.M), package
+
+
+def test_no_package_is_locked_in_two_sets() -> None:
+    names = {
+        name: set(re.findall(r"^([\w-]+)==", text, re.M)) for name, text in sets_of_lock().items()
+    }
+    assert sum(map(len, names.values())) == len(set().union(*names.values()))
+    assert {"torch", "sympy", "networkx", "mpmath", "fsspec"} <= names["train"]
 
 
 # Where the name of a package is not the name to import.
@@ -78,7 +106,7 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
     # tomli is the standard tomllib for Python 3.10; triton comes with the torch of a GPU.
     known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
     foreign = imported - sys.stdlib_module_names - known
-    listed = [entry.name for entry in read_tools() if entry.kind == "pip"]
+    listed = [entry.name for entry in read_tools() if entry.kind.startswith("pip")]
     assert foreign == {IMPORTED_AS.get(name, name) for name in listed}
 
 
@@ -128,6 +156,26 @@ def test_a_missing_python_package_is_mended_with_the_locked_version(
     assert locked
     mend = examine(tool("pip", "click")).mend
     assert mend == f".venv/bin/python -m pip install --no-deps 'click=={locked[1]}'"
+
+
+def test_a_missing_set_is_mended_by_run_and_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor, "_package_version", lambda name: None)
+    finding = examine(tool("pip:train", "torch"))
+    assert (finding.status, finding.mend) == ("missing", "./run setup train")
+    assert mends([finding]) == []
+
+
+def test_the_compiler_that_run_unpacked_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "OWN_ARM", tmp_path)
+    newlib = tool("arm", "newlib", "/no/such/folder/stdint.h")
+    assert examine(newlib).status == "missing"
+    (tmp_path / "no" / "such" / "folder").mkdir(parents=True)
+    (tmp_path / "no" / "such" / "folder" / "stdint.h").touch()
+    assert examine(newlib).status == "ok"
 
 
 def test_one_apt_command_mends_all_and_what_is_optional_does_not_count(path_folder: Path) -> None:

@@ -4,7 +4,9 @@
 The machine is played by a folder of small programs that write down how they were called.
 """
 
+import contextlib
 import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
@@ -53,7 +55,7 @@ done
 echo "apt-get$words" >>"$CALLS"
 case "$words" in
 " install "*)
-    for tool in cc arm-cc lint aarch64-cc; do
+    for tool in cc arm-cc arm-ld lint aarch64-cc; do
         echo "#!/bin/sh" >"$TOOLS/$tool"
         chmod +x "$TOOLS/$tool"
     done
@@ -72,6 +74,7 @@ TOOLS = """# kind name probe minimum purpose
 apt gcc cc 1.0 a test
 apt headers /no/such/file,/bin/s[h] - a test
 arm gcc-arm arm-cc 1.0 a test
+arm binutils-arm arm-ld 1.0 a test
 a64 gcc-aarch64 aarch64-cc 1.0 a test
 dev linter lint 1.0 a test
 opt other other - a test
@@ -133,7 +136,7 @@ class Machine:
         self.program("dpkg-deb", "#!/bin/sh\n")
         self.program("tar", TAR)
         self.program("id", f"#!/bin/sh\necho {0 if root_user else 1000}\n")
-        for name in ("cc", "arm-cc", "aarch64-cc"):
+        for name in ("cc", "arm-cc", "arm-ld", "aarch64-cc"):
             self.program(name, "#!/bin/sh\n")
 
     def program(self, name: str, text: str) -> None:
@@ -146,7 +149,11 @@ class Machine:
             (self.tools / name).unlink()
 
     def run(
-        self, *words: str, cwd: Path | None = None, by: Path | None = None
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        by: Path | None = None,
+        told_to: int = subprocess.PIPE,
     ) -> "subprocess.CompletedProcess[str]":
         self.calls_file.write_text("")
         environment = {
@@ -159,7 +166,8 @@ class Machine:
             [by or self.checkout / "run", *words],
             cwd=cwd or self.checkout,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=told_to,
             text=True,
             check=False,
             timeout=60,
@@ -382,11 +390,11 @@ def test_root_installs_only_what_is_missing(machine: Machine) -> None:
 
 
 def test_the_arm_compiler_is_unpacked_beside_the_environment(machine: Machine) -> None:
-    machine.lack("arm-cc")
+    machine.lack("arm-cc", "arm-ld")
     assert machine.run("demo").returncode == 0
     assert [call for call in machine.calls if not call.startswith(("pip", "venv"))] == [
         "apt-get update",
-        "apt-get download gcc-arm",
+        "apt-get download gcc-arm binutils-arm",
         "tar",
     ]
     assert (machine.checkout / ".arm" / "ready").exists()
@@ -394,11 +402,18 @@ def test_the_arm_compiler_is_unpacked_beside_the_environment(machine: Machine) -
     assert machine.calls == []
 
 
+def test_an_arm_compiler_of_which_a_part_is_missing_is_completed(machine: Machine) -> None:
+    machine.lack("arm-ld")
+    assert machine.run("demo").returncode == 0
+    assert "apt-get install binutils-arm" in machine.calls
+    assert not (machine.checkout / ".arm").exists()
+
+
 @pytest.mark.parametrize("word", ["test", "check"])
 def test_tests_and_linters_get_all_packages_whole(machine: Machine, word: str) -> None:
     machine.lack("arm-cc", "aarch64-cc")
     machine.run(word)
-    assert "apt-get install gcc-arm gcc-aarch64 linter" in machine.calls
+    assert "apt-get install gcc-aarch64 linter gcc-arm" in machine.calls
 
 
 @pytest.mark.parametrize(
@@ -464,7 +479,7 @@ def test_without_root_the_one_command_is_told(tmp_path: Path) -> None:
     result = machine.run("test")
     assert result.returncode == 2
     assert result.stdout == ""
-    wanted = "apt-get install -y --no-install-recommends gcc-arm linter"
+    wanted = "apt-get install -y --no-install-recommends linter gcc-arm"
     assert [line.strip() for line in result.stderr.splitlines() if "apt-get" in line] == [wanted]
     assert machine.calls == []
 
@@ -506,3 +521,22 @@ def test_ci_runs_exactly_the_tests() -> None:
     ]
     assert commands == ['exec "$(dirname "$0")/../run" test']
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_a_terminal_gets_one_line_that_changes(machine: Machine) -> None:
+    machine.lack("cc", "arm-cc", "arm-ld")
+    ours, theirs = pty.openpty()
+    machine.run("doctor", told_to=theirs)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while piece := os.read(ours, 4096):
+            told += piece
+    os.close(ours)
+    lines = told.decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+    whole = [line.rpartition("\r")[2].removeprefix("\033[K") for line in lines]
+    assert len(whole) == 5  # setting up, three jobs, ready
+    assert "setting up" in whole[0]
+    assert whole[-1].startswith("run: ready after")
+    assert "pip speaks" not in told.decode()
+    assert "Debian's package lists" in told.decode()  # in the line that changed

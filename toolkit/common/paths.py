@@ -8,14 +8,14 @@ _HERE = Path(__file__).resolve().parents[1]
 
 # A wheel brings the firmware and all else that is not Python in this folder.
 BUNDLE = "bundle"
-_INSTALLED = (_HERE / BUNDLE).is_dir()
+INSTALLED = (_HERE / BUNDLE).is_dir()
 
-ROOT = _HERE / BUNDLE if _INSTALLED else _HERE.parent
+ROOT = _HERE / BUNDLE if INSTALLED else _HERE.parent
 DATA = _HERE / "data"
 
 # Runs side by side each name a folder of their own, so that none builds under another's feet. An
 # installed dredkit, which has no checkout to write to, builds in the user's folder.
-_DEFAULT = Path("build") if _INSTALLED else ROOT / "build"
+_DEFAULT = Path("build") if INSTALLED else ROOT / "build"
 BUILD = Path(os.environ.get("DREDKIT_BUILD") or _DEFAULT).resolve()
 
 # Where ./run unpacks the part of the Arm compiler that the boards need.
