@@ -239,3 +239,16 @@ def test_one_line_for_everything() -> None:
     )
     assert outcome.line_of(click.UsageError("no such thing")) == "no such thing"
     assert outcome.line_of(MemoryError()) == "MemoryError"
+
+
+def test_figures_that_were_told_stay_when_the_run_is_ended_later(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+
+    @click.command("flash", cls=Telling)
+    @json_option
+    def command(json_to: str | None) -> None:
+        emit_json(json_to, {"compared": "equal"})
+        raise Terminated(143)  # as the emulated board's user ends it
+
+    CliRunner().invoke(command, ["--json", str(path)])
+    assert json.loads(path.read_text()) == {"compared": "equal"}

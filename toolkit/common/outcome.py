@@ -132,13 +132,13 @@ class Outcome:
             self._write(self.places.junit, junit_error(self.command, self.target, kind, line))
 
     def _untold(self, context: click.Context, error: BaseException) -> bool:
-        """Whether --json has no result of this run yet, or one that the error takes back."""
+        """Whether --json has no result of this run yet, or a verdict that the error takes back."""
         assert self.json_to is not None
         if not emitted(context, self.json_to):
             return True
         file = self._json_file
-        taken_back = self.judges and not isinstance(error, CheckFailed)
-        return taken_back and file is not None and not is_special(file)
+        taken_back = self.places.json and not isinstance(error, CheckFailed)
+        return bool(taken_back) and file is not None and not is_special(file)
 
     def _write(self, paths: tuple[Path, ...], data: bytes) -> None:
         for path in paths:

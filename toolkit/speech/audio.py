@@ -89,7 +89,10 @@ def write_wav(path: str | os.PathLike[str], pcm: Pcm, rate: int = 16000) -> None
     if pcm.dtype != np.int16 or pcm.ndim not in (1, 2):
         raise InputError(f"{path}: samples must be int16 [n] or [n, channels], not {pcm.dtype}")
     memory = io.BytesIO()  # libsndfile goes back to the header, which a pipe does not allow
-    soundfile.write(memory, pcm, rate, format="WAV", subtype="PCM_16")
+    try:
+        soundfile.write(memory, pcm, rate, format="WAV", subtype="PCM_16")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise InputError(f"cannot write {path}: {error}") from error
     write_whole(path, memory.getvalue())
 
 
