@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from quantize.encoder import HEARD_RATE
+from toolkit.budget import clock_of
 from toolkit.commands import options
 from toolkit.commands.run import conclude, verify_on_board
 from toolkit.console import err, json_option
@@ -45,6 +46,7 @@ def command(
     Both are verified bit for bit, and the report lets you hear what went in and what came out.
     """
     board = load_target(target)
+    clock_of(board, clock_hz)
     with err.status(f"quantising {sources.weights.name}"):
         sender, _ = quantise_encoder(sources)
     first = EncoderStage(sender, sending)
