@@ -87,7 +87,7 @@ def test_the_verdict_says_whose_clock_an_emulated_fpga_is_judged_by(
 ) -> None:
     good = verification(clip, tmp_path)
     # Too much for the FPGA's 640,000 instructions in 20 ms, not for a chip's 8,000,000.
-    budget = budget_of(good.target, [round(32.768 * 700_000)], clock_of(good.target, None))
+    budget = budget_of(good.target, [round(32.768 * 700_000)] * STEPS, clock_of(good.target, None))
     write_verification(replace(good, budget=budget), tmp_path / "report")
     facts = load_record(tmp_path / "report").facts
     (judged,) = [check for check in checks(facts) if check.kind == "budget"]
