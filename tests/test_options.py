@@ -361,7 +361,7 @@ def test_names_far_from_all_are_not_guessed() -> None:
 
 
 def test_a_target_files_mistyped_words_are_answered_too() -> None:
-    table = Table("x.toml", "", {"kind": "rams", "lengthh": 1})
+    table = Table("x.toml", "", {"kind": "rams", "leng": 1})
     with pytest.raises(InputError, match=r"kind: must be .*; did you mean 'ram'\?"):
         table.choice("kind", ("flash", "ram"))
     table = Table("x.toml", "", {"length": 1, "originn": 2})
