@@ -326,7 +326,7 @@ def test_the_commands_ask_what_a_model_takes(
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (("verfy",), "verify"),
+        (("verifyy",), "verify"),
         (("train", "rdovea"), "rdovae"),
         (("verify", "--target", "mps3-an574"), "mps3-an547"),
         (("verify", "--target", "mps3"), "mps3-an547"),
@@ -334,7 +334,7 @@ def test_the_commands_ask_what_a_model_takes(
         (("verify", "--target", "virt-a53", "--stage", "encoderr"), "encoder"),
         (("stream", "--target", "virt-a53", "--role", "Decoder"), "decoder"),
         (("verify", "--target", "virt-a53", "--stage", "decoder", "--voice", "plse"), "pulse"),
-        (("score", "--voice", "intger"), "integer"),
+        (("score", "--voice", "integerr"), "integer"),
         (("flash", "--target", "netduinoplus2", "--image", CLIP, "--server", "opencd"), "openocd"),
         (("train", "data", "--source", "kokro"), "kokoro"),
         (("train", "lpcnet", "--preset", "edgy"), "edge"),
@@ -362,13 +362,13 @@ def test_names_far_from_all_are_not_guessed() -> None:
 
 
 def test_a_target_files_mistyped_words_are_answered_too() -> None:
-    table = Table("x.toml", "", {"kind": "rams", "lenght": 1})
+    table = Table("x.toml", "", {"kind": "rams", "leng": 1})
     with pytest.raises(InputError, match=r"kind: must be .*; did you mean 'ram'\?"):
         table.choice("kind", ("flash", "ram"))
-    table = Table("x.toml", "", {"length": 1, "orign": 2})
+    table = Table("x.toml", "", {"length": 1, "originn": 2})
     assert table.integer("length") == 1
     assert "origin" not in table
-    with pytest.raises(InputError, match=r"orign: unknown key; did you mean 'origin'\?"):
+    with pytest.raises(InputError, match=r"originn: unknown key; did you mean 'origin'\?"):
         table.done()
 
 

@@ -2,21 +2,31 @@
 """Costs by part and layer: they add up to the step, and growing figures are refused."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
+from quantize.codec.sender import default_rate
+from quantize.dred.history import History
+from quantize.dred.payload import parse
 from tests.support.small_models import small_model
 from toolkit.cli import group
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.device.stream import Streamed
+from toolkit.measure.bench.bench import bench_inputs
 from toolkit.measure.bench.figures import check_against, read_figures
 from toolkit.measure.isa_limits import limits_of
 from toolkit.measure.spans import layer_spans
-from toolkit.stages.stage import Stage, stage_of
+from toolkit.models.importers import SHIPPED
+from toolkit.models.importers.entropy import read_tables
+from toolkit.models.quantise import CLIP
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import EncoderStage, Stage, stage_of
 from toolkit.targets.isas import ISAS
 from toolkit.targets.target import load_target
 
@@ -130,3 +140,33 @@ def test_every_isa_of_vectors_has_its_limits() -> None:
     for isa, goal in goals.items():
         assert 0.5 * goal < found[isa]["int8"] < goal
     assert found["dotprod"]["int16"] == found["neon"]["int16"] == 0.25 + 1 / 32
+
+
+@pytest.mark.parametrize("chunks", [1, 5, 26])
+def test_payloads_have_stopped_growing_once_a_sender_has_settled(chunks: int) -> None:
+    rate = replace(default_rate(), max_chunks=chunks, max_bytes=1000)
+    settling = Sending(rate=replace(rate, max_bytes=256)).settling
+    tables = read_tables(SHIPPED)
+    assert tables is not None
+    history, counts = History(), []
+    for _ in range(settling + 20):
+        assert history.begin(320, active=True) <= 1
+        history.push(np.zeros(25, np.int64), np.zeros(50, np.int64))
+        payload = history.payload(tables, rate)
+        counts.append(len(parse(payload, tables).chunks) if payload else 0)
+    assert counts[settling:] == [chunks] * 20
+    assert counts[settling - 4] < chunks
+
+
+def test_the_steps_that_settle_a_sender_are_not_counted(tmp_path: Path) -> None:
+    run = Streamed([b"a", b"b", b"c"], [b"x", b"y", b"z"], [1, 2, 3], 7, {"sent": 3})
+    assert run.after(2) == Streamed([b"c"], [b"z"], [3], 7, {"sent": 3})
+    stage = object.__new__(EncoderStage)
+    stage.settling, stage.input_rate, stage.samples = 54, 16000, 320
+    stage.sending = Sending()
+    assert len(bench_inputs(stage, CLIP, 50)) == 104
+    assert len(bench_inputs(stage, CLIP, 10_000)) == 230
+    short = tmp_path / "short.wav"
+    soundfile.write(short, np.ones(54 * 320, np.int16), 16000)
+    with pytest.raises(InputError, match=r"short\.wav: too short to measure: .* after 1\.08 s"):
+        bench_inputs(stage, short, 1)

@@ -103,6 +103,9 @@ def adds_up(found: dict[str, Any], run: str) -> None:
         assert all(cost < 3 for cost in costs.values())
     elif run.endswith("encoder"):
         assert list(parts) == ["features", "pitch", "rdovae_enc", "payload"]
+        # A second that begins once payloads have stopped growing, over a second after the start.
+        assert (found["steps"], found["settling"]) == (50, 54)
+        assert parts["payload"]["mean"] > 0.8 * parts["payload"]["max"]
         assert sum(part["steps"] for part in parts.values()) == 4 * found["steps"]
         gru = next(layer for layer in found["layers"] if layer["name"] == "gru_1")
         assert (gru["times"], gru["macs"]) == (2, 2 * 2 * 3 * 64 * 64)

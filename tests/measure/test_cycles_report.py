@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.support.verifications import STEPS, verification
-from toolkit.measure.budget import budget_of
+from toolkit.measure.budget import ONE_EACH, budget_of, clock_of
 from toolkit.measure.cycles.estimate import Estimate, FunctionCost
 from toolkit.report import write_verification
 from toolkit.report.record import load_record
@@ -80,3 +80,25 @@ def test_without_an_estimate_the_verdict_says_one_cycle_an_instruction(
     (judged,) = [check for check in checks(facts) if check.kind == "budget"]
     assert judged.text.endswith(f"%), one cycle an instruction, at 32 MHz ({CLOCK})")
     assert facts["cycles"] is None
+
+
+def test_the_verdict_says_whose_clock_an_emulated_fpga_is_judged_by(
+    clip: Path, tmp_path: Path
+) -> None:
+    good = verification(clip, tmp_path)
+    # Too much for the FPGA's 640,000 instructions in 20 ms, not for a chip's 8,000,000.
+    budget = budget_of(good.target, [round(32.768 * 700_000)] * STEPS, clock_of(good.target, None))
+    write_verification(replace(good, budget=budget), tmp_path / "report")
+    facts = load_record(tmp_path / "report").facts
+    (judged,) = [check for check in checks(facts) if check.kind == "budget"]
+    assert judged.ok
+    assert good.target.product is not None
+    chip = good.target.product.source
+    assert judged.text.endswith(f"8,000,000 instructions (8.8 %), {ONE_EACH}, at 400 MHz ({chip})")
+    console = Console(width=400, record=True, file=StringIO())
+    console.print(table(facts))
+    said = console.export_text()
+    assert "judged at 400 MHz; of the 32 MHz that the board itself has" in said
+    assert "the dearest takes 109 %" in said
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "That clock: Alif Ensemble E3" in page

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.small_models import small_model
-from toolkit.codegen.generate import GENERATED, generate
+from toolkit.codegen.generate import GENERATED, describe, generate
 from toolkit.common.errors import InputError, ToolError
 from toolkit.device.build import elf
 from toolkit.device.build.build import build_firmware
@@ -17,6 +17,7 @@ from toolkit.stages.stage import stage_of
 from toolkit.targets.placement import memory_of, placed_in, section_of, wait_cycles
 from toolkit.targets.target import TARGETS, Target, read_target
 
+NAME = small_model().graph.name
 PLACED = """
 [[placement]]
 tables = ["{pattern}"]
@@ -92,3 +93,27 @@ def test_waiting_is_estimated_where_the_memory_says_how_long(tmp_path: Path) -> 
     assert wait_cycles(target, "flash", 33) == 3 * 5
     assert wait_cycles(target, "sram", 1000) == 0
     assert wait_cycles(read_target(TARGETS / "virt-a53.toml"), "flash", 1000) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("small/gru2_recurent", "; did you mean 'small/gru2_recurrent'?"),
+        ("small/embedding*", "; small has no such table"),
+    ],
+)
+def test_a_placement_of_no_table_is_refused_with_the_nearest(
+    pattern: str, says: str, tmp_path: Path
+) -> None:
+    model = small_model()
+    target = target_with(tmp_path, "netduinoplus2", pattern.replace("small", NAME), "sram")
+    with pytest.raises(InputError) as caught:
+        describe(stage_of(model), target)
+    assert f"placement: no table is '{pattern.replace('small', NAME)}'" in str(caught.value)
+    assert says.replace("small", NAME) in str(caught.value)
+
+
+def test_a_placement_of_another_network_is_let_be(tmp_path: Path) -> None:
+    target = target_with(tmp_path, "netduinoplus2", "lpcnet/gru_a_recurrent", "sram")
+    found = describe(stage_of(small_model()), target)
+    assert {row["memory"] for row in found["memories"]} == {"flash"}

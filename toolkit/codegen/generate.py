@@ -27,7 +27,7 @@ from toolkit.codegen.engine import (
     network_engine,
     vocoder_config,
 )
-from toolkit.codegen.memories import memory_reads, placed
+from toolkit.codegen.memories import check_placements, memory_reads, placed
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.reads import reads_of
 from toolkit.codegen.network.step import step_header, step_source
@@ -99,6 +99,7 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
             arenas[voice.condition.graph.name] = plan(voice.condition)
             networks.append((voice.condition.graph.name, _layers(voice.condition, target.isa)))
         networks.append((voice_name(voice), sample_layers(voice, target.isa)))
+    check_placements(networks, target)
     layers = [layer for name, own in networks for layer in placed(own, name, target)]
     return {
         "target": target.name,

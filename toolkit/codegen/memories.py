@@ -2,8 +2,11 @@
 """What a manifest says of the memories that its tables lie in: bytes there, and bytes read."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
+from quantize.near import near
+from toolkit.common.errors import InputError
 from toolkit.targets.placement import memory_of, wait_cycles
 from toolkit.targets.target import Target
 
@@ -16,6 +19,23 @@ def placed(layers: Layers, network: str, target: Target) -> Layers:
         for table in layer["tables"]:
             table["memory"] = memory_of(target, f"{network}/{table['name']}")
     return layers
+
+
+def check_placements(networks: Sequence[tuple[str, Layers]], target: Target) -> None:
+    """Raise InputError for a placement that names no table of a network which is here.
+
+    What a placement says of other networks, or of several by a wildcard, is not judged.
+    """
+    tables = [
+        f"{name}/{t['name']}" for name, layers in networks for x in layers for t in x["tables"]
+    ]
+    here = {name for name, _ in networks}
+    for pattern in (text for placement in target.placements for text in placement.tables):
+        network = pattern.partition("/")[0]
+        if network in here and not any(fnmatchcase(table, pattern) for table in tables):
+            own = [table for table in tables if table.startswith(f"{network}/")]
+            hint = near(pattern, own) or f"; {network} has no such table"
+            raise InputError(f"{target.path}: placement: no table is '{pattern}'{hint}")
 
 
 def memory_reads(networks: Sequence[tuple[str, Layers]], target: Target) -> list[dict[str, Any]]:

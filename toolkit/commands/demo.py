@@ -13,6 +13,7 @@ from toolkit.commands.shared.run import conclude, verify_on_board
 from toolkit.common.console import err, json_option
 from toolkit.common.outcome import Telling
 from toolkit.common.places import DEMO, PAGE, SENDER
+from toolkit.measure.budget import clock_of
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
 from toolkit.report import write_verification
 from toolkit.report.roundtrip import receiver_inputs, sender_facts, sent_by
@@ -45,6 +46,7 @@ def command(
     Both are verified bit for bit, and the report lets you hear what went in and what came out.
     """
     board = load_target(target)
+    clock_of(board, clock_hz)
     with err.status(f"quantising {sources.weights.name}"):
         sender, _ = quantise_encoder(sources)
     first = EncoderStage(sender, sending)

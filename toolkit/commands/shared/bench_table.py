@@ -28,7 +28,8 @@ def bench_table(facts: Facts, with_layers: bool) -> Table:
         padding=(0, 1, 0, 0),
         title=f"{facts['target']}, {facts['stage']}: {facts['unit']} a step",
         pad_edge=False,
-        caption=f"dearest {step['max']:,}, {step['used_percent']:.1f} % of 20 ms of the clock"
+        caption=f"dearest {step['max']:,}, {step['used_percent']:.1f} % of 20 ms "
+        f"of the board's own clock"
         f"{estimate}\nlimit of the ISA {facts['isa']}: {limits or 'none known'}",
     )
     estimated = facts["cycles"] is not None
