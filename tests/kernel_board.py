@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from quantize.model import QuantisedMatrix
+from tests.fixtures.clocks import PATIENCE_S
 from toolkit.codegen.packing import tables
 from toolkit.isas import kernel_files
 
@@ -245,7 +246,7 @@ class KernelBoard:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         data = (folder / "results.bin").read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.dsp_library import INCLUDES, ROOT, SOURCES
+from tests.fixtures.clocks import PATIENCE_S
 
 HERE = ROOT / "tests" / "dsp_board"
 FIRMWARE = [str(ROOT / "firmware" / source) for source in SOURCES]
@@ -37,7 +38,12 @@ MAINS = {"main.c": "features of noise at every rate", "kernels.c": "each kernel'
 def told(*command: str | Path) -> str:
     """What a program prints."""
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
     ).stdout
 
 

@@ -38,7 +38,9 @@ def test_every_isa_has_every_kernel_once() -> None:
 def test_cmake_chooses_the_same(isa: str, tmp_path: Path) -> None:
     project = CMAKE.format(root=ROOT, isas=";".join(chain(isa)))
     (tmp_path / "CMakeLists.txt").write_text(project, encoding="utf-8")
-    subprocess.run(["cmake", "-B", "b"], cwd=tmp_path, capture_output=True, check=True)
+    subprocess.run(
+        ["cmake", "-G", "Ninja", "-B", "b"], cwd=tmp_path, capture_output=True, check=True
+    )
     chosen = sorted(map(Path, (tmp_path / "b" / "chosen").read_text(encoding="utf-8").split()))
     assert chosen == kernel_files(isa)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.clocks import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Plays python3, and from then on the environment's python.
@@ -100,7 +102,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
 
     @property

@@ -31,7 +31,7 @@ from tests.fixtures.toy_board import (
 from toolkit.link.frames import Frame, FrameDecoder, encode_frame
 from toolkit.link.wire import WIRE
 
-FUZZ_RUNS = 60_000
+FUZZ_RUNS = 30_000
 SESSION = 0x12345678
 
 

@@ -19,6 +19,7 @@ from quantize.features import extract
 from quantize.vocoder import pulse
 from quantize.vocoder.join import join
 from quantize.vocoder.pulse import Pulse
+from tests.fixtures.clocks import PATIENCE_S
 from tests.test_dsp_boards import COMMON, CORES, LINK
 from tests.vocoder_library import ROOT, SHARED, garbage
 from toolkit.vocoderlib import CHECKED, Speaker, VoiceLibrary
@@ -197,7 +198,7 @@ def test_a_core_speaks_what_the_host_does(machine: str, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     want = subprocess.run([host], capture_output=True, text=True, check=True)
