@@ -2,11 +2,12 @@
 """The link to emulated boards: the same server and toy engine behind real UART drivers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.toy_board import INPUT_BYTES, MODEL_HASH, TOY, expected, inputs
+from tests.fixtures.toy_board import INPUT_BYTES, MODEL_HASH, PATIENT, TOY, expected, inputs
 from toolkit.boards.qemu import QemuBoard
 from toolkit.build import BuildResult, build_firmware
 from toolkit.errors import LinkError
@@ -14,7 +15,12 @@ from toolkit.link.faults import FaultyTransport
 from toolkit.link.messages import StepResult
 from toolkit.link.session import Session
 from toolkit.link.transport import open_port
+from toolkit.link.wire import WIRE
 from toolkit.targets import Target, load_target
+
+# A slow machine makes no request come twice, whose bytes would arrive while a step runs; but QEMU
+# may lose a hello.
+STEADY = replace(PATIENT, hello_retry_s=WIRE.timeouts.hello_retry_s)
 
 
 @pytest.fixture(scope="module", params=["mps3-an547", "netduinoplus2", "virt-a53"])
@@ -50,7 +56,7 @@ def check(results: list[StepResult], steps: list[bytes], *, trace: bool) -> None
 def test_steps_traces_and_costs(board: QemuBoard, target: Target, firmware: BuildResult) -> None:
     steps = inputs(40)
     with open_port(board.serial_url) as port:
-        session = Session(port)
+        session = Session(port, timeouts=STEADY)
         session.expect(
             model_hash=MODEL_HASH, stage="toy", build_id=bytes.fromhex(firmware.build_id)
         )

@@ -215,9 +215,13 @@ def test_a_bad_port_is_refused_before_anything_is_built(
     def build(*_: Any, **__: Any) -> None:
         raise AssertionError("built for a port that is none")
 
-    for command in ("verify", "stream", "bench"):
+    for command, next_step in (
+        ("verify", "ready_stage"),
+        ("stream", "load_quantised"),
+        ("bench", "ready_stage"),
+    ):
         module = importlib.import_module(f"toolkit.commands.{command}")
-        monkeypatch.setattr(module, "load_target", build)
+        monkeypatch.setattr(module, next_step, build)
         with pytest.raises(LinkError, match=words) as caught:
             module.command.main(["--target", "mps3-an547", "--port", url], standalone_mode=False)
         assert str(caught.value).startswith(f"{url}: ")

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.boards.process import ProcessBoard
-from toolkit.boards.qemu import QemuBoard
+from toolkit.boards.qemu import QemuBoard, check_serial
 from toolkit.build import BuildResult, build_firmware, build_host_library, build_host_server
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.cycles.counter import BlockCounter
 from toolkit.errors import InputError
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
-from toolkit.link.transport import open_port
+from toolkit.link.transport import check_port, open_port
 from toolkit.link.wire import WIRE
 from toolkit.stage import Model, Stage
 from toolkit.targets import Target, load_target
@@ -64,6 +64,16 @@ def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -
     manifest = generate(model, target, build_dir)
     built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
     return Firmware(target, model, manifest, built, None)
+
+
+def check_line(port: str | None, serial: str) -> None:
+    """Refuse a --port or --serial that cannot work: call it before anything is built.
+
+    Raises LinkError for the port of a flashed board, InputError for that of an emulated one.
+    """
+    if port is not None:
+        check_port(port)
+    check_serial(serial)
 
 
 @contextmanager

@@ -11,11 +11,13 @@ from toolkit.commands import options
 from toolkit.commands.bench_table import bench_table, figures_table
 from toolkit.commands.run import ready_stage
 from toolkit.console import emit_json, err, json_option
+from toolkit.cycles.estimate import check_countable
 from toolkit.errors import CheckFailed, InputError
 from toolkit.figures import OPUS, Figure, check_against, figures, latest_path, read_figures
 from toolkit.goals import TABLE, table
 from toolkit.measure import measure, measure_figure
 from toolkit.paths import BUILD
+from toolkit.pipeline import check_line
 from toolkit.report.bench_plot import write_plot
 from toolkit.sending import Sending
 from toolkit.shipped import opus_folder
@@ -101,6 +103,9 @@ def command(
     board = load_target(target)
     if not board.is_board:
         raise InputError(f"{board.name} is no board: its time is shared with other programs")
+    if cycles:
+        check_countable(board, port)
+    check_line(port, serial)
     loaded = None if model is None else load_quantised(model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)
     found = measure(

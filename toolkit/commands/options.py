@@ -9,28 +9,12 @@ from typing import Any
 import click
 
 from quantize.encoder import DEFAULT_BYTES, HEARD_RATE, default_rate
-from toolkit.boards.qemu import check_serial
 from toolkit.codegen.batch import MOST_STEPS
 from toolkit.importers import SHIPPED
-from toolkit.link.transport import check_port
 from toolkit.sending import DURATION_MS, Sending, asked_rate
 from toolkit.steps import CLIP, STAGES, Sources
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
-    """Click's callback that has an option's value checked before the command begins."""
-
-    def callback(
-        _context: click.Context, _option: click.Parameter, value: str | None
-    ) -> str | None:
-        if value is not None:
-            check(value)
-        return value
-
-    return callback
-
 
 target_option: Decorator = click.option(
     "--target", required=True, help="A board of `dredkit targets`."
@@ -121,7 +105,6 @@ port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
-    callback=_checked(check_port),
     help="A flashed board's port, as pyserial names it; an emulated board if left out.",
 )
 clock_option: Decorator = click.option(
@@ -141,7 +124,6 @@ serial_option: Decorator = click.option(
     "--serial",
     metavar="socket|pty|URL",
     default="socket",
-    callback=_checked(check_serial),
     help="What an emulated board's UART is connected to.",
 )
 

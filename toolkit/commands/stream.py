@@ -18,7 +18,7 @@ from toolkit.compare import split_trace
 from toolkit.console import emit_json, err, json_option
 from toolkit.errors import InputError
 from toolkit.paths import BUILD
-from toolkit.pipeline import connected, prepare
+from toolkit.pipeline import check_line, connected, prepare
 from toolkit.sending import Sending
 from toolkit.stage import HASH_BYTES, Stage, load_quantised, stage_of
 from toolkit.steps import fixed_inputs
@@ -90,6 +90,7 @@ def command(
     written as a WAV file beside it.
     """
     board = load_target(target)
+    check_line(port, serial)
     quantised = load_quantised(model or _MODELS[role])
     if isinstance(quantised, DecoderModel) != (role == "decoder"):
         raise InputError(f"--role {role}: {model or _MODELS[role]} is no model for it")

@@ -8,7 +8,9 @@ import click
 from toolkit.commands import options
 from toolkit.commands.run import conclude, ready_stage, verify_on_board
 from toolkit.console import json_option
+from toolkit.cycles.estimate import check_countable
 from toolkit.paths import BUILD
+from toolkit.pipeline import check_line
 from toolkit.sending import Sending
 from toolkit.stage import load_quantised
 from toolkit.steps import Sources, fixed_inputs
@@ -54,6 +56,9 @@ def command(
     lost in the middle and five bursts of 20 to 100 ms.
     """
     board = load_target(target)
+    if cycles:
+        check_countable(board, port)
+    check_line(port, serial)
     loaded = None if model is None else load_quantised(model)
     made = ready_stage(stage, sources, sending, loaded, batch)
     result = verify_on_board(

@@ -79,7 +79,9 @@ class BlockCounter:
         marks = step_marks(image)
         words = [f"{name}={address:#x}" for name, address in marks.items()]
         plugin = build_plugin(folder)
-        self.options = ("-plugin", ",".join([str(plugin), f"out={self._record}", *words]))
+        words = [str(plugin), f"out={self._record}", *words]
+        # In an option of QEMU, a comma is written twice.
+        self.options = ("-plugin", ",".join(word.replace(",", ",,") for word in words))
 
     def run(self, steps: int) -> Run:
         """The first `steps` steps since the board was started.
