@@ -71,7 +71,10 @@ BOARD = WIRE.messages["board"].type
         (Scripted, "nothing answers within 30 s: is the firmware on the board"),
         (partial(Shout, noise=b"login: \r\n"), "bytes came but no hello: other firmware on the"),
         (partial(Shout, noise=bytes(range(256))), "bytes came but no hello"),
-        (partial(Shout, noise=encode_frame(Frame(0x77, 1, b"a dialect"))), "bytes came but no hel"),
+        (
+            partial(Shout, noise=encode_frame(Frame(0x77, 1, b"a dialect"))),
+            "bytes came but no hello",
+        ),
         (partial(Shout, noise=encode_frame(Frame(BOARD, 1, b"\1"))), "no hello"),
     ],
     ids=["echo", "silent", "login", "noise", "dialect", "stale"],
