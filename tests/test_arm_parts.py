@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
-
 from toolkit.paths import DATA
+
 from toolkit.targets import load_target, target_names
 
 PATTERNS = [

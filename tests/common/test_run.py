@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fixtures.clocks import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Plays python3, and from then on the environment's python.
@@ -170,7 +172,7 @@ class Machine:
             stderr=told_to,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
 
     @property

@@ -2,12 +2,13 @@
 """Emulated boards: flashed through gdb, talked to over their UART, counted, reset, killed."""
 
 import os
+import shutil
 import socket
 import stat
 import struct
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import serial
 from click.testing import CliRunner
 from elftools.elf.elffile import ELFFile
 
+from tests.support.fixtures.clocks import PATIENCE_S
+from tests.support.fixtures.ports import unused_port
 from tests.support.probe import BOARDS, Probe, built
 from toolkit.commands.flash import command
 from toolkit.common.errors import BoardError, InputError, ToolError
@@ -111,17 +114,15 @@ def test_instructions_are_counted_exactly(board: QemuBoard, probe: Probe) -> Non
 def test_interrupts_are_taken_out_of_the_count(board: QemuBoard, probe: Probe) -> None:
     rounds = 8_000_000
     quiet = board.target.count(probe.words(b"t", 1, count=2)[0]) + 2 * (rounds - 1)
-    seen = 0
     for noise in (1, 40, 300):
-        probe.port.write(b"t" + struct.pack("<I", rounds))
-        # What arrives meanwhile are letters that mean nothing to the probe.
-        for _ in range(noise):
-            probe.port.write(b"z")
+        assert probe.words(b"i", rounds) == (0,)
+        # The board waits for the first of these letters, which mean nothing to it; the others come
+        # at any time.
+        probe.port.write(b"z" * noise)
         work, interrupts = struct.unpack("<2I", probe.port.read(8))
+        assert interrupts > 0
         # A byte is one interrupt; as many as came in time are taken out.
         assert abs(board.target.count(work) - quiet) <= board.target.count_error(noise)
-        seen += interrupts
-    assert seen > 0
 
 
 def test_a_full_ring_counts_what_it_drops(board: QemuBoard, probe: Probe) -> None:
@@ -176,11 +177,13 @@ def test_a_killed_board_is_noticed(board: QemuBoard, probe: Probe) -> None:
         board.reset()
 
 
-def test_nothing_is_left_of_a_killed_program() -> None:
-    code = """
+@pytest.mark.parametrize("kind", ["socket", "pty"])
+def test_nothing_is_left_of_a_killed_program(kind: str) -> None:
+    """Neither of a QEMU that runs, which gave the pseudo-terminal, nor of one about to start."""
+    code = f"""
 from toolkit.device.boards.qemu import QemuBoard
 from toolkit.targets.target import load_target
-board = QemuBoard(load_target("netduinoplus2"))
+board = QemuBoard(load_target("netduinoplus2"), "{kind}")
 print(board.serial_url, flush=True)
 input()
 """
@@ -188,16 +191,10 @@ input()
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as program:
         assert program.stdout is not None
-        url = program.stdout.readline().strip()
-        serial.serial_for_url(url).close()
+        port = serial.serial_for_url(program.stdout.readline().strip(), timeout=PATIENCE_S)
         program.kill()
-    for _ in range(100):
-        try:
-            serial.serial_for_url(url).close()
-        except serial.SerialException:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{url} still answers")
+    with port, pytest.raises(serial.SerialException):  # no time-out, which raises nothing
+        port.read(1)
 
 
 def test_a_taken_port_is_one_line() -> None:
@@ -210,14 +207,13 @@ def test_a_taken_port_is_one_line() -> None:
     assert str(caught.value) == f"port 127.0.0.1:{port} cannot be used: Address already in use"
 
 
-def test_a_chosen_port_is_taken(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"socket://127.0.0.1:{free.getsockname()[1]}"
-    with QemuBoard(load_target("netduinoplus2"), url) as running:
-        assert running.serial_url == url
-        running.flash(built("netduinoplus2").elf)
-        Probe(url).wait()
+def test_a_chosen_port_is_taken() -> None:
+    with unused_port() as number:
+        url = f"socket://127.0.0.1:{number}"
+        with QemuBoard(load_target("netduinoplus2"), url) as running:
+            assert running.serial_url == url
+            running.flash(built("netduinoplus2").elf)
+            Probe(url).wait()
 
 
 @pytest.mark.parametrize("port", ["socket://nowhere", "COM1", "socket://127.0.0.1:99999", ""])
@@ -294,12 +290,94 @@ def test_a_real_mismatch_is_seen(tmp_path: Path) -> None:
 
 
 def test_nobody_at_the_gdb_port_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(BoardError, match=r"^no board answers gdb at 127\.0\.0\.1:\d+: [^\n]+$"):
-        gdb.run_gdb(address, ["detach"])
+    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)  # nobody will ever be there
+    with (
+        unused_port() as number,
+        pytest.raises(BoardError, match=r"^no board answers gdb at 127\.0\.0\.1:\d+: [^\n]+$"),
+    ):
+        gdb.run_gdb(f"127.0.0.1:{number}", ["detach"])
+
+
+def test_without_a_connection_nothing_is_compared(tmp_path: Path) -> None:
+    """gdb would compare the image with itself, and find another .data where it is stored."""
+    image = built("virt-a53").elf
+    with pytest.raises(gdb.NoAnswer, match=r"^no board answers gdb at /[^\n]+: No such file"):
+        gdb.write_image(
+            gdb.SERVERS["qemu"], str(tmp_path / "gdb"), image, load_target("virt-a53"), lambda: True
+        )
+
+
+@pytest.mark.parametrize("command", ["nonsense", "load /nonexistent"])
+def test_what_gdb_refuses_is_told(command: str) -> None:
+    image = built("netduinoplus2").elf
+    with QemuBoard(load_target("netduinoplus2")) as running:
+        running.flash(image)
+        with pytest.raises(BoardError, match=r"^gdb at \S+ says: [^\n]+$"):
+            gdb.run_gdb(running.gdb_address, [command, "detach"], image=image)
+
+
+QEMU_WORDS = {
+    "one line": ("echo 'unsupported machine type'", "unsupported machine type"),
+    "the error, not the advice": (
+        "echo 'qemu-system-arm: warning: old'; echo 'qemu-system-arm: unsupported machine type';"
+        "echo 'Use -machine help to list supported machines'",
+        "qemu-system-arm: unsupported machine type",
+    ),
+    "none": (":", "exit status 1"),
+}
+
+
+@pytest.mark.parametrize("serial", ["socket", "pty"])
+@pytest.mark.parametrize(("says", "words"), QEMU_WORDS.values(), ids=QEMU_WORDS)
+def test_a_qemu_that_does_not_start_is_told_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serial: str, says: str, words: str
+) -> None:
+    fake = tmp_path / "qemu-system-arm"
+    fake.write_text(f"#!/bin/sh\n{{ {says}; }} >&2\nexit 1\n", encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    image = built("mps3-an547").elf
+    with (
+        pytest.raises(BoardError) as caught,
+        QemuBoard(load_target("mps3-an547"), serial) as running,
+    ):
+        running.flash(image)
+    assert str(caught.value) == f"mps3-an547: QEMU has ended: {words}"
+
+
+def test_a_slow_qemu_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gdb comes before QEMU has begun: QEMU starts once gdb has run its first command."""
+    started = tmp_path / "gdb-runs"
+    os.mkfifo(started)
+    for name, line in (
+        (
+            "qemu-system-aarch64",
+            f"read -r _ <{started}; exec {shutil.which('qemu-system-aarch64')}",
+        ),
+        ("gdb-multiarch", f"echo now >{started}; exec {shutil.which('gdb-multiarch')}"),
+    ):
+        slow = tmp_path / name
+        slow.write_text(f'#!/bin/sh\n{line} "$@"\n', encoding="utf-8")
+        slow.chmod(0o755)
+    image = built("virt-a53").elf
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with QemuBoard(load_target("virt-a53")) as running:
+        assert running.flash(image).bytes == built("virt-a53").flash
+
+
+@pytest.mark.parametrize("folder", ["a b", "a,b", "a:b", "quote'\"d", "x" * 100])
+def test_any_folder_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """For the checkout with its image, and for temporary files with their sockets."""
+    place = tmp_path / folder
+    place.mkdir()
+    image = shutil.copy(built("netduinoplus2").elf, place / "firm ware.elf")
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with QemuBoard(load_target("netduinoplus2")) as running:
+        running.flash(image)
+        running.reset()
+        probe = Probe(running.serial_url)
+        probe.wait()
+        assert probe.words(b"m", count=2) == (0x1234ABCD, 0)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +389,7 @@ def test_nobody_at_the_gdb_port_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
          "openocd finds no CMSIS-DAP probe"),
         ("openocd", "openocd", "Error: open failed", "openocd finds no debug probe"),
         ("st-util", "st-util", "Couldn't find any ST-Link devices", "st-util finds no ST-Link"),
+        ("pyocd", "pyocd", "Segmentation fault", "pyocd has ended: Segmentation fault"),
     ],
 )  # fmt: skip
 def test_a_probe_that_is_not_there_is_one_line(
@@ -325,10 +404,10 @@ def test_a_probe_that_is_not_there_is_one_line(
     fake.write_text(f'#!/bin/sh\necho "{says}" >&2\nexit 1\n', encoding="utf-8")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)
     with pytest.raises(BoardError) as caught:
         flash_probe(load_target("netduinoplus2"), server, built("netduinoplus2").elf)
-    assert str(caught.value) == f"{meaning}: connect the board, then try again"
+    advice = "" if "has ended" in meaning else ": connect the board, then try again"
+    assert str(caught.value) == f"{meaning}{advice}"
 
 
 def test_unknown_and_missing_debug_servers_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 """The link to emulated boards: the same server and toy engine behind real UART drivers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.fixtures.toy_board import INPUT_BYTES, MODEL_HASH, TOY, expected, inputs
+from tests.support.fixtures.toy_board import INPUT_BYTES, MODEL_HASH, PATIENT, TOY, expected, inputs
 from toolkit.common.errors import LinkError
+from toolkit.common.wire import WIRE
 from toolkit.device.boards.qemu import QemuBoard
 from toolkit.device.build.build import BuildResult, build_firmware
 from toolkit.device.link.faults import FaultyTransport
@@ -15,6 +17,10 @@ from toolkit.device.link.messages import StepResult
 from toolkit.device.link.session import Session
 from toolkit.device.link.transport import open_port
 from toolkit.targets.target import Target, load_target
+
+# A slow machine makes no request come twice, whose bytes would arrive while a step runs; but QEMU
+# may lose a hello.
+STEADY = replace(PATIENT, hello_retry_s=WIRE.timeouts.hello_retry_s)
 
 
 @pytest.fixture(scope="module", params=["mps3-an547", "netduinoplus2", "virt-a53"])
@@ -50,7 +56,7 @@ def check(results: list[StepResult], steps: list[bytes], *, trace: bool) -> None
 def test_steps_traces_and_costs(board: QemuBoard, target: Target, firmware: BuildResult) -> None:
     steps = inputs(40)
     with open_port(board.serial_url) as port:
-        session = Session(port)
+        session = Session(port, timeouts=STEADY)
         session.expect(
             model_hash=MODEL_HASH, stage="toy", build_id=bytes.fromhex(firmware.build_id)
         )

@@ -71,7 +71,10 @@ BOARD = WIRE.messages["board"].type
         (Scripted, "nothing answers within 30 s: is the firmware on the board"),
         (partial(Shout, noise=b"login: \r\n"), "bytes came but no hello: other firmware on the"),
         (partial(Shout, noise=bytes(range(256))), "bytes came but no hello"),
-        (partial(Shout, noise=encode_frame(Frame(0x77, 1, b"a dialect"))), "bytes came but no hel"),
+        (
+            partial(Shout, noise=encode_frame(Frame(0x77, 1, b"a dialect"))),
+            "bytes came but no hello",
+        ),
         (partial(Shout, noise=encode_frame(Frame(BOARD, 1, b"\1"))), "no hello"),
     ],
     ids=["echo", "silent", "login", "noise", "dialect", "stale"],
@@ -215,9 +218,13 @@ def test_a_bad_port_is_refused_before_anything_is_built(
     def build(*_: Any, **__: Any) -> None:
         raise AssertionError("built for a port that is none")
 
-    for command in ("verify", "stream", "bench"):
+    for command, next_step in (
+        ("verify", "ready_stage"),
+        ("stream", "load_quantised"),
+        ("bench", "ready_stage"),
+    ):
         module = importlib.import_module(f"toolkit.commands.{command}")
-        monkeypatch.setattr(module, "load_target", build)
+        monkeypatch.setattr(module, next_step, build)
         with pytest.raises(LinkError, match=words) as caught:
             module.command.main(["--target", "mps3-an547", "--port", url], standalone_mode=False)
         assert str(caught.value).startswith(f"{url}: ")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.dsp_library import INCLUDE_FLAGS
+from tests.support.fixtures.clocks import PATIENCE_S
 from toolkit.common.paths import ROOT
 from toolkit.targets.sources import signal_files
 
@@ -39,7 +40,12 @@ MAINS = {"main.c": "features of noise at every rate", "kernels.c": "each kernel'
 def told(*command: str | Path) -> str:
     """What a program prints."""
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
     ).stdout
 
 

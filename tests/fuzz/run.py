@@ -127,14 +127,17 @@ def build(folder: Path, clang: str, tables: EntropyTables) -> Path:
     return target
 
 
-def fuzz(folder: Path, clang: str, seconds: int) -> subprocess.CompletedProcess[str]:
-    """Build, make the corpus and run; libFuzzer's report is in stderr, its finds in `folder`."""
+def fuzz(folder: Path, clang: str, limit: str) -> subprocess.CompletedProcess[str]:
+    """Build, make the corpus and run; libFuzzer's report is in stderr, its finds in `folder`.
+
+    `limit` is libFuzzer's option that ends the run: -runs=N or -max_total_time=SECONDS.
+    """
     golden = golden_folder()
     tables = fuzz_tables(golden)
     target = build(folder, clang, tables)
     corpus = folder / ("corpus_golden" if golden else "corpus")
     make_corpus(corpus, tables, golden)
-    options = [f"-max_total_time={seconds}", f"-max_len={MAX_BYTES + 2}", "-print_final_stats=1"]
+    options = [limit, f"-max_len={MAX_BYTES + 2}", "-print_final_stats=1"]
     return subprocess.run(
         [str(target), *options, f"-artifact_prefix={folder}/", str(corpus)],
         stderr=subprocess.PIPE,
@@ -152,7 +155,7 @@ def main() -> int:
     if clang is None:
         print("no clang with libFuzzer: apt-get install clang libclang-rt-dev", file=sys.stderr)
         return 2
-    done = fuzz(BUILD / "fuzz", clang, seconds)
+    done = fuzz(BUILD / "fuzz", clang, f"-max_total_time={seconds}")
     print("\n".join(done.stderr.splitlines()[-12:]))
     return int(done.returncode != 0)
 

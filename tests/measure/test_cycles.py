@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Blocks counted on emulated boards, and the cycles that are estimated from them."""
 
+import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -222,6 +224,20 @@ def test_layers_get_their_sections_in_the_order_in_which_they_ran() -> None:
     assert layer_cycles([step], [[]], 1).tolist() == [[0.0, 63.0]]  # the voice's
     with pytest.raises(InputError, match="step 0 ran other layers"):
         layer_cycles([step], [[0, 1]], 4)
+
+
+def test_a_comma_in_the_temporary_folder_is_written_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr("toolkit.cycles.counter.step_marks", lambda image: {"enter": 16})
+    _, text = BlockCounter(tmp_path / "image").options
+    plugin, out, enter = re.split("(?<!,),(?!,)", text)
+    assert plugin.startswith(f"{tmp_path}/a,,b/dredkit-cycles-")
+    assert out.startswith(f"out={tmp_path}/a,,b/dredkit-cycles-")
+    assert enter == "enter=0x10"
 
 
 def test_an_image_without_marks_is_refused(tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_truncated_at_every_byte(file: Path) -> None:
         assert "missing" in message or "empty file" in message
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(st.integers(0, len(blob(RECORDS)) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_refused_or_read(file: Path, at: int, flip: int) -> None:
     content = bytearray(blob(RECORDS))

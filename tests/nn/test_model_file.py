@@ -156,7 +156,9 @@ def test_truncated_anywhere(model: QuantisedModel, tmp_path: Path) -> None:
     assert "not a quantised model" in refused(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(st.data())
 def test_a_changed_byte_is_refused_or_runs(
     model: QuantisedModel, tmp_path: Path, data: st.DataObject

@@ -139,7 +139,9 @@ def test_a_damaged_record_is_one_line(name: str, good: Verification, tmp_path: P
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(position=st.integers(0, 2**31), value=st.binary(min_size=0, max_size=3))
 def test_any_damage_to_the_facts_is_refused_or_harmless(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from quantize.nn.model import QuantisedMatrix
+from tests.support.fixtures.clocks import PATIENCE_S
 from toolkit.codegen.packing.pack import tables
 from toolkit.targets.sources import SERVER_INCLUDES, room
 
@@ -250,7 +251,7 @@ class KernelBoard:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         data = (folder / "results.bin").read_bytes()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import serial
 
+from tests.support.fixtures.clocks import PATIENCE_S
 from toolkit.common.paths import ROOT
 from toolkit.device.build.build import BuildResult, build_firmware
 from toolkit.targets.target import load_target
@@ -17,6 +18,8 @@ from toolkit.targets.target import load_target
 HERE = ROOT / "tests" / "programs" / "board_probe"
 MODEL = HERE / "model"
 APP = HERE / "app"
+ASK_AGAIN_S = 0.3
+HERE_I_AM = b"here I am"  # never in an answer to "d"
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a7")
 
 
@@ -32,7 +35,7 @@ class Probe:
     """The host's end of the probe's letters."""
 
     def __init__(self, url: str) -> None:
-        self.port = serial.serial_for_url(url, timeout=20)
+        self.port = serial.serial_for_url(url, timeout=PATIENCE_S)
 
     def ask(self, letter: bytes, *numbers: int, data: bytes = b"", answer: int = 0) -> bytes:
         """Send a letter with numbers and data; return `answer` bytes."""
@@ -46,12 +49,17 @@ class Probe:
     def wait(self) -> None:
         """Return once the board answers: a UART that is not up yet loses what it is sent, and
         QEMU looks at a pseudo-terminal once a second only."""
-        self.port.timeout = 0.3
-        for _ in range(60):
-            if self.ask(b"d", answer=4):
+        self.port.timeout = ASK_AGAIN_S
+        for _ in range(round(PATIENCE_S / ASK_AGAIN_S)):
+            if self.ask(b"d", answer=1):
                 break
         else:
             raise AssertionError("the board does not answer")
-        while self.port.read(1):  # the answers to all the other times
-            pass
-        self.port.timeout = 20
+        self.port.timeout = PATIENCE_S
+        # Then the answers to all the other times, up to that to a word of our own.
+        self.port.write(b"e" + struct.pack("<I", len(HERE_I_AM)) + HERE_I_AM)
+        came = bytearray()
+        while not came.endswith(HERE_I_AM):
+            byte = self.port.read(1)
+            assert byte, "the board does not answer"
+            came += byte

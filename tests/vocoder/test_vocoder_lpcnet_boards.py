@@ -10,6 +10,7 @@ import pytest
 
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from tests.dsp.test_dsp_boards import CORES, LINK
+from tests.support.fixtures.clocks import PATIENCE_S
 from tests.support.lpcnet_models import random_voice
 from toolkit.common.paths import ROOT
 from toolkit.device.build.vocoderlib import sources
@@ -52,7 +53,7 @@ def test_cores_speak_what_the_host_does(voice: str, tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=True,
         )
         assert told.stdout == want, machine
@@ -72,6 +73,6 @@ def test_a_64_bit_core_speaks_what_the_host_does(sizes: dict[str, Any], tmp_path
         cross = ["aarch64-linux-gnu-gcc", "-O2", "-static", f"-mcpu={core}"]
         image = compiled(model, tmp_path / core, isa, cross)
         told = subprocess.run(
-            ["qemu-aarch64", image], capture_output=True, text=True, timeout=120, check=True
+            ["qemu-aarch64", image], capture_output=True, text=True, timeout=PATIENCE_S, check=True
         )
         assert told.stdout == want, core

@@ -20,6 +20,7 @@ from quantize.vocoder import pulse
 from quantize.vocoder.join import join
 from quantize.vocoder.pulse import Pulse
 from tests.dsp.test_dsp_boards import COMMON, CORES, LINK
+from tests.support.fixtures.clocks import PATIENCE_S
 from tests.support.vocoder_library import SHARED, garbage
 from toolkit.common.paths import ROOT
 from toolkit.device.build.vocoderlib import CHECKED, Speaker, VoiceLibrary
@@ -199,7 +200,7 @@ def test_a_core_speaks_what_the_host_does(machine: str, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=True,
     )
     want = subprocess.run([host], capture_output=True, text=True, check=True)

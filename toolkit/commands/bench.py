@@ -17,7 +17,14 @@ from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
 from toolkit.common.places import latest_path
-from toolkit.measure.bench.figures import OPUS, Figure, check_against, figures, read_figures
+from toolkit.device.pipeline import check_line
+from toolkit.measure.bench.figures import (
+    OPUS,
+    Figure,
+    check_against,
+    figures,
+    read_figures,
+)
 from toolkit.measure.bench.goals import TABLE, table
 from toolkit.measure.bench.measure import measure, measure_figure
 from toolkit.measure.bench.shipped import opus_folder
@@ -116,6 +123,9 @@ def command(
     if plot is not None and plot.suffix != ".svg":
         raise InputError(f"--plot {plot}: the drawing is an .svg file")
     earlier = None if baseline is None else read_figures(baseline)
+    if cycles:
+        check_countable(board, port)
+    check_line(port, serial)
     loaded = None if model is None else load_quantised(model)
     check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)

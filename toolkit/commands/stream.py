@@ -29,7 +29,7 @@ from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
 from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
-from toolkit.device.pipeline import connected, prepare
+from toolkit.device.pipeline import check_line, connected, prepare
 from toolkit.device.stream import stream
 from toolkit.models.quantise import fixed_inputs
 from toolkit.speech.audio import write_wav
@@ -114,6 +114,7 @@ def command(
         refuse_ignored("--payloads", _PAYLOADS)
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
+    check_line(port, serial)
     quantised = load_quantised(model or _MODELS[role])
     if isinstance(quantised, DecoderModel) != (role == "decoder"):
         raise InputError(f"--role {role}: {model or _MODELS[role]} is no model for it")

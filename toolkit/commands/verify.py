@@ -12,6 +12,7 @@ from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
 from toolkit.common.console import json_option
 from toolkit.common.outcome import Telling
 from toolkit.common.places import verify_folder
+from toolkit.device.pipeline import check_line
 from toolkit.measure.budget import clock_of
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources, fixed_inputs
@@ -66,6 +67,9 @@ def command(
         check_countable(board, port)
     if model is None:
         check_stage(stage)
+    if cycles:
+        check_countable(board, port)
+    check_line(port, serial)
     loaded = None if model is None else load_quantised(model)
     if loaded is not None:
         check_stage(stage, loaded, model)

@@ -11,7 +11,7 @@ from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import InputError, ToolError
 from toolkit.common.wire import WIRE
 from toolkit.device.boards.process import ProcessBoard
-from toolkit.device.boards.qemu import QemuBoard
+from toolkit.device.boards.qemu import QemuBoard, check_serial
 from toolkit.device.build.build import (
     BuildResult,
     build_firmware,
@@ -20,7 +20,7 @@ from toolkit.device.build.build import (
 )
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.link.session import Session
-from toolkit.device.link.transport import open_port
+from toolkit.device.link.transport import check_port, open_port
 from toolkit.stages.stage import Model, Stage
 from toolkit.targets.target import Target, load_target
 
@@ -77,6 +77,16 @@ def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -
     with _advice(model):
         built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
     return Firmware(target, model, manifest, built, None)
+
+
+def check_line(port: str | None, serial: str) -> None:
+    """Refuse a --port or --serial that cannot work: call it before anything is built.
+
+    Raises LinkError for the port of a flashed board, InputError for that of an emulated one.
+    """
+    if port is not None:
+        check_port(port)
+    check_serial(serial)
 
 
 @contextmanager

@@ -14,8 +14,6 @@ from quantize.dred.policy import BITRATE_MAX
 from quantize.near import near
 from quantize.nn.batch import MOST_STEPS
 from toolkit.commands.shared.kinds import InputFile, Kind, Name
-from toolkit.device.boards.qemu import check_serial
-from toolkit.device.link.transport import check_port
 from toolkit.models.importers import SHIPPED
 from toolkit.models.quantise import CLIP, STAGES, Sources
 from toolkit.models.voice import VOICES
@@ -142,7 +140,6 @@ port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
-    callback=_checked(check_port),
     help="A flashed board's port, as pyserial names it; an emulated board if left out.",
 )
 clock_option: Decorator = click.option(
@@ -163,7 +160,6 @@ serial_option: Decorator = click.option(
     "--serial",
     metavar="socket|pty|URL",
     default="socket",
-    callback=_checked(check_serial),
     help="What an emulated board's UART is connected to.",
 )
 

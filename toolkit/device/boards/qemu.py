@@ -196,9 +196,16 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def _tied_to_us() -> list[str]:
-    """The prefix by which the kernel ends QEMU when we end, even killed."""
+    """The prefix by which the kernel ends QEMU when we end, even killed.
+
+    We may have ended before the kernel was told so: the shell starts QEMU only while we are its
+    parent.
+    """
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+    if setpriv is None:
+        return []
+    start = 'test "$PPID" = "$0" && exec "$@"'
+    return [setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", start, str(os.getpid())]
 
 
 def _port(serial: str) -> socket.socket:

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A program that shows each promise of dredkit/port.h to a test: one letter asks, then numbers.
+#include <stdbool.h>
 #include <string.h>
 
+#include "core.h"
 #include "dredkit/engine.h"
 #include "dredkit/port.h"
 
@@ -47,10 +49,18 @@ static void spin(uint32_t rounds)
     __asm__ volatile(COUNT_DOWN : "+r"(rounds)::"cc");
 }
 
-static void count_spin(uint32_t rounds)
+// One copy of the code for both (noipa): `interrupted`, a byte is pending when the work begins, and
+// interrupts it at once. A word tells the host when to send it.
+__attribute__((noipa)) static void count_spin(uint32_t rounds, bool interrupted)
 {
+    uint32_t mask = dk_core_hold();
+    if (interrupted) {
+        write_word(0);
+        dk_core_sleep();
+    }
     uint32_t isr = dk_port_isr_ticks();
     uint32_t start = dk_port_work_ticks();
+    dk_core_release(mask);
     spin(rounds);
     uint32_t work = dk_port_work_ticks() - start;
     isr = dk_port_isr_ticks() - isr;
@@ -107,7 +117,10 @@ int main(void)
                 echo(read_word());
                 break;
             case 't':
-                count_spin(read_word());
+                count_spin(read_word(), false);
+                break;
+            case 'i':
+                count_spin(read_word(), true);
                 break;
             case 's':
                 run_engine();
