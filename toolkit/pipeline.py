@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from toolkit.build import BuildResult, build_firmware, build_host_library, build
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.cycles.counter import BlockCounter
 from toolkit.errors import InputError
+from toolkit.folders import alone, own_copy
 from toolkit.hostlib import HostEngine
 from toolkit.link.session import Session
 from toolkit.link.transport import open_port
@@ -44,7 +45,21 @@ class Prepared(Firmware):
 
 
 def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
-    """Generate and build: firmware for the target, and the same C for this machine."""
+    """Generate and build: firmware for the target, and the same C for this machine.
+
+    Other processes may do the same in the same folders: image and server are copies of one's own.
+    """
+    with alone(build_root / load_target("host").name), alone(build_root / target.name):
+        made = _prepare(model, target, build_root)
+        server = made.server and own_copy(made.server)
+        return replace(made, build=_own(made.build), server=server)
+
+
+def _own(built: BuildResult | None) -> BuildResult | None:
+    return built and replace(built, elf=own_copy(built.elf))
+
+
+def _prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
     host = load_target("host")
     host_dir = build_root / host.name
     manifest = generate(model, host, host_dir)
@@ -62,9 +77,10 @@ def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
 def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -> Firmware:
     """Generate and build an image whose layer traces hold times (toolkit/bench.py)."""
     build_dir = build_root / f"{target.name}-profile"
-    manifest = generate(model, target, build_dir)
-    built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
-    return Firmware(target, model, manifest, built, None)
+    with alone(build_dir):
+        manifest = generate(model, target, build_dir)
+        built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
+        return Firmware(target, model, manifest, _own(built), None)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from toolkit.codegen.step import step_header, step_source
 from toolkit.codegen.tables import weight_header, weight_tables
 from toolkit.codegen.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
+from toolkit.folders import alone
 from toolkit.placement import WAIT_ESTIMATE, section_of
 from toolkit.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
 from toolkit.targets import Target
@@ -44,7 +45,15 @@ _FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run for each 10 ms o
 
 
 def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
-    """Write build_dir/generated/ for a target and return (and write) its manifest."""
+    """Write build_dir/generated/ for a target and return (and write) its manifest.
+
+    Waits for another process that builds there. Raises InputError if it cannot be written.
+    """
+    with alone(build_dir):
+        return _generate(model, target, build_dir)
+
+
+def _generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     stage = stage_of(model)
     place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}
@@ -100,8 +109,8 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
         "stage": stage.name,
         "scheme": stage.scheme,
         "model_hash": stage.hash,
-        "source": stage.source,
-        "frac": stage.frac,
+        "source": dict(sorted(stage.source.items())),
+        "frac": dict(sorted(stage.frac.items())),
         "input_rate": stage.input_rate,
         "input_bytes": stage.input_bytes,
         "output_bytes": stage.output_bytes,
