@@ -76,8 +76,7 @@ def plan(model: QuantisedModel, batch: int = 1) -> Arena:
             past = (CONV2D_TAPS - 1) * node.input.size
             wanted.append((memory_name(node), "int16_t", past, True))
     wanted += [
-        (name, c_type(graph, name), batch * size, False)
-        for name, size in _inner_buffers(graph)
+        (name, c_type(graph, name), batch * size, False) for name, size in _inner_buffers(graph)
     ]
     # One step leaves a GRU's state where it is; several need every step's.
     narrowed = [

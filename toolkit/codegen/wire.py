@@ -10,7 +10,8 @@ from pathlib import Path
 from toolkit.codegen.tables import END_EXTERN_C, EXTERN_C
 from toolkit.link.wire import WIRE, Field, Message, Wire
 
-_HEAD = """\
+_HEAD = (
+    """\
 // SPDX-License-Identifier: BSD-3-Clause
 // Generated from toolkit/link/wire.toml by toolkit/codegen/wire.py: change it there.
 #ifndef DREDKIT_WIRE_H
@@ -19,7 +20,9 @@ _HEAD = """\
 #include <stdint.h>
 #include <string.h>
 
-""" + EXTERN_C
+"""
+    + EXTERN_C
+)
 
 _HELPERS = """\
 static inline void dk_wire_put_u8(uint8_t *to, uint8_t value) { to[0] = value; }
