@@ -40,6 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the on-device tests on this target (a name of `dredkit targets`) only",
     )
     group.addoption(
+        "--cc",
+        metavar="COMMAND",
+        action="append",
+        default=[],
+        help="also run the 64-bit kernels' tests on what this compiler for AArch64 makes; may be "
+        "given again. Versions of gcc and clang that are on the PATH are found by themselves",
+    )
+    group.addoption(
         "--port",
         metavar="URL",
         default=None,

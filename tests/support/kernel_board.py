@@ -148,8 +148,12 @@ CORES = {
 }
 
 
-def build(core: Core, folder: Path) -> Path:
-    """Compile the kernels for a core; skips where there is no compiler or emulator."""
+def build(core: Core, folder: Path, compiler: Sequence[str] = ()) -> Path:
+    """Compile the kernels for a core; skips where there is no compiler or emulator.
+
+    With `compiler`, a command, it makes the kernels' objects; start-up and linking are always the
+    family's own compiler's.
+    """
     family = core.family
     for tool in (family.compiler, core.emulator[0]):
         if shutil.which(tool) is None:
@@ -165,7 +169,7 @@ def build(core: Core, folder: Path) -> Path:
         f"#define DK_BOARD_TIMER_BASE {base:#x}u\n#define DK_BOARD_FILLED(SECTION)\n"
     )
     port = PORT / family.port
-    own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c", *room("nn")]
+    own = [*family.start, BOARD / "main.c", port / f"timer_{driver}.c"]
     include = [
         folder,
         *SERVER_INCLUDES,
@@ -173,10 +177,23 @@ def build(core: Core, folder: Path) -> Path:
         PORT / "baremetal",
     ]
     warnings = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-    command = [family.compiler, *core.options, *warnings, *(f"-I{path}" for path in include)]
-    command += [*(str(path) for path in own), "-o", str(image), *link]
+    options = [*core.options, *warnings, *(f"-I{path}" for path in include)]
+    kernels = room("nn")
+    if compiler:
+        own += [_object(source, folder, [*compiler, *options]) for source in kernels]
+    else:
+        own += kernels
+    command = [family.compiler, *options, *(str(path) for path in own), "-o", str(image), *link]
     subprocess.run(command, check=True)
     return image
+
+
+def _object(source: Path, folder: Path, command: list[str]) -> Path:
+    made = folder / f"{source.parent.name}-{source.stem}.o"
+    # As the image is linked; gcc for AArch64 may make position-independent code unless told.
+    more = ["-ffreestanding", "-fno-pie", "-c", str(source), "-o", str(made)]
+    subprocess.run([*command, *more], check=True)
+    return made
 
 
 @dataclass

@@ -35,6 +35,7 @@ from toolkit.codegen.network.tables import weight_header, weight_tables
 from toolkit.codegen.packing.pack import table_bytes
 from toolkit.codegen.voice.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
+from toolkit.common.folders import alone
 from toolkit.stages.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
 from toolkit.targets.placement import WAIT_ESTIMATE, section_of
 from toolkit.targets.target import Target
@@ -45,7 +46,15 @@ _FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run for each 10 ms o
 
 
 def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
-    """Write build_dir/generated/ for a target and return (and write) its manifest."""
+    """Write build_dir/generated/ for a target and return (and write) its manifest.
+
+    Waits for another process that builds there. Raises InputError if it cannot be written.
+    """
+    with alone(build_dir):
+        return _generate(model, target, build_dir)
+
+
+def _generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     stage = stage_of(model)
     place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}
@@ -106,8 +115,8 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
         "stage": stage.name,
         "scheme": stage.scheme,
         "model_hash": stage.hash,
-        "source": stage.source,
-        "frac": stage.frac,
+        "source": dict(sorted(stage.source.items())),
+        "frac": dict(sorted(stage.frac.items())),
         "input_rate": stage.input_rate,
         "input_bytes": stage.input_bytes,
         "output_bytes": stage.output_bytes,

@@ -3,12 +3,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import InputError, ToolError
+from toolkit.common.folders import alone, own_copy
 from toolkit.common.wire import WIRE
 from toolkit.device.boards.process import ProcessBoard
 from toolkit.device.boards.qemu import QemuBoard, check_serial
@@ -54,7 +55,21 @@ class Prepared(Firmware):
 
 
 def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
-    """Generate and build: firmware for the target, and the same C for this machine."""
+    """Generate and build: firmware for the target, and the same C for this machine.
+
+    Other processes may do the same in the same folders: image and server are copies of one's own.
+    """
+    with alone(build_root / load_target("host").name), alone(build_root / target.name):
+        made = _prepare(model, target, build_root)
+        server = made.server and own_copy(made.server)
+        return replace(made, build=_own(made.build), server=server)
+
+
+def _own(built: BuildResult | None) -> BuildResult | None:
+    return built and replace(built, elf=own_copy(built.elf))
+
+
+def _prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
     host = load_target("host")
     host_dir = build_root / host.name
     manifest = generate(model, host, host_dir)
@@ -73,10 +88,11 @@ def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
 def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -> Firmware:
     """Generate and build an image whose layer traces hold times (toolkit/measure/bench/bench.py)."""
     build_dir = build_root / f"{target.name}-profile"
-    manifest = generate(model, target, build_dir)
-    with _advice(model):
-        built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
-    return Firmware(target, model, manifest, built, None)
+    with alone(build_dir):
+        manifest = generate(model, target, build_dir)
+        with _advice(model):
+            built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
+        return Firmware(target, model, manifest, _own(built), None)
 
 
 def check_line(port: str | None, serial: str) -> None:

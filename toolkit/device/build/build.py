@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Compile a generated model: firmware for a board, the server and the library on a host."""
 
-import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -21,6 +19,7 @@ from toolkit.device.build.callgraph import worst_stack
 from toolkit.codegen.board import write_board
 from toolkit.codegen.wire import write_wire_header
 from toolkit.common.errors import InputError, ToolError
+from toolkit.common.folders import alone
 from toolkit.common.paths import ROOT
 from toolkit.targets.target import Target, load_target
 
@@ -67,7 +66,7 @@ def build_firmware(
     """
     if not target.is_board:
         raise InputError(f"{target.name} is no board: its server is built by build_host_server")
-    with _alone(build_dir):
+    with alone(build_dir):
         return _build_firmware(target, generated_dir, build_dir, app_dir, profile)
 
 
@@ -135,20 +134,11 @@ def _host(generated_dir: Path, build_dir: Path, goal: str, product: str, sanitiz
     target = load_target("host")
     folder = "cmake-asan" if sanitize else "cmake"
     result = build_dir / ("asan" if sanitize else ".") / product
-    with _alone(build_dir):
+    with alone(build_dir):
         result.unlink(missing_ok=True)
         built = _cmake(target, generated_dir, build_dir, folder, goal, sanitize=sanitize) / product
         copy_whole(built, result)
     return result
-
-
-@contextmanager
-def _alone(build_dir: Path) -> Iterator[None]:
-    """Wait until no other process builds in this directory."""
-    build_dir.mkdir(parents=True, exist_ok=True)
-    with (build_dir / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _cmake(

@@ -120,6 +120,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     [h2] "+&w"((s)->high[2]), [h3] "+&w"((s)->high[3])
 
 // The products of a macro, for as many vectors; operands of a statement are at most 30.
+// NOLINTBEGIN(bugprone-macro-parentheses): operands are no expression
 #define FOR_VECTORS(MACRO, OPERANDS) \
     if (vectors == 2) { \
         __asm volatile(MACRO(FOR_2) : OPERANDS : "cc", "memory"); \
@@ -128,6 +129,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     } else { \
         __asm volatile(MACRO(FOR_4) : OPERANDS : "cc", "memory"); \
     }
+// NOLINTEND(bugprone-macro-parentheses)
 
 // Both return where the rows' factors are. `vectors` is a constant of every call.
 static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t *in,

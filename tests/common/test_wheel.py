@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_models import small_model
-from toolkit.targets import target_names
+from tests.support.small_models import small_model
+from toolkit.targets.target import target_names
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_models import small_model
+from tests.support.small_models import small_model
 from toolkit.cli import COMMANDS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BLOCK = """
 import sys
 class Blocked:

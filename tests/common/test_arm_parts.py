@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
-from toolkit.paths import DATA
 
-from toolkit.targets import load_target, target_names
+from toolkit.common.paths import DATA
+from toolkit.targets.target import load_target, target_names
 
 PATTERNS = [
     re.compile(re.escape(line).replace(r"\*", "[^/]*").replace(r"\[cg\]", "[cg]"))
