@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,10 +13,8 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-import quantize
 from quantize.networks.lpcnet import PRESETS
 from quantize.pitch_inputs import pitch_inputs
 from quantize.train import lpcnet, pitch, pitch_score, rdovae, rdovae_score
@@ -27,42 +24,21 @@ from quantize.train.state import save_packed
 from quantize.train.tensors import write_tensors
 from quantize.vocoder import lpcnet_score
 from toolkit import kokoro, speechdata
-from toolkit.commands.options import Decorator
+from toolkit.commands.train_fargan import fargan_command
+from toolkit.commands.train_options import CHECKPOINTS, data_option
+from toolkit.commands.train_options import device_option as _device_option
+from toolkit.commands.train_options import minutes_option as _minutes_option
+from toolkit.commands.train_options import progress as _progress
+from toolkit.commands.train_options import state_option as _state_option
 from toolkit.console import emit_json, err, json_option
-
-DATA = Path("build/speech")
-CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
-
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=DATA,
-    show_default=True,
-    help="Folder that `dredkit train data` filled.",
-)
-_minutes_option = click.option(
-    "--minutes", type=float, default=math.inf, help="Stop (resumable) after this long."
-)
-_device_option = click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-
-
-def _progress() -> Progress:
-    return Progress("{task.description}", BarColumn(), TimeRemainingColumn(), console=err)
-
-
-def _state_option(network: str) -> Decorator:
-    return click.option(
-        "--state",
-        type=click.Path(path_type=Path),
-        default=Path("build/train") / network,
-        show_default=True,
-        help="Folder of the resumable training state.",
-    )
 
 
 @click.group()
 def command() -> None:
     """Prepare speech data, train and score the default models."""
+
+
+command.add_command(fargan_command)
 
 
 @command.command()
