@@ -182,7 +182,9 @@ class Fargan(nn.Module):
         """Return a GRU's new state. Only what its matrices see is rounded, not what it keeps."""
         if not self.rounded:
             return torch.as_tensor(cell(x, state))
-        inputs = functional.linear(x, cell.get_parameter("weight_ih"), cell.get_parameter("bias_ih"))
+        inputs = functional.linear(
+            x, cell.get_parameter("weight_ih"), cell.get_parameter("bias_ih")
+        )
         own = functional.linear(
             self.round(state), cell.get_parameter("weight_hh"), cell.get_parameter("bias_hh")
         )
@@ -214,7 +216,10 @@ class Fargan(nn.Module):
         }
         for k, cell in enumerate(self.gru):
             for name, part in (("input", "ih"), ("recurrent", "hh")):
-                weight, bias = cell.get_parameter(f"weight_{part}"), cell.get_parameter(f"bias_{part}")
+                weight, bias = (
+                    cell.get_parameter(f"weight_{part}"),
+                    cell.get_parameter(f"bias_{part}"),
+                )
                 found[f"sig_net_gru{k + 1}_{name}"] = Layer(weight, bias, len(bias), True)
             found[f"sig_net_gru{k + 1}_glu_gate"] = dense(self.gate[k])  # type: ignore[arg-type]
         return found

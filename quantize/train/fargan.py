@@ -21,7 +21,7 @@ from quantize.errors import InputError
 from quantize.networks.fargan import FRAME, Fargan, Sizes, sizes_from, step_periods
 from quantize.networks.lpcnet import block_mask
 from quantize.train.fake_quant import quantised
-from quantize.train.fargan_critics import Critics, judge, persuade
+from quantize.train.fargan_critics import Critics, Inner, judge, persuade
 from quantize.train.fargan_data import PAST, Batch, GapSampler
 from quantize.train.fargan_losses import join, spectral, wave
 from quantize.train.fargan_ops import can_speak, speak_steps
@@ -178,9 +178,9 @@ class Trainer:
             loss, distance, whole = losses_of(speak(model, batch), batch, settings)
             parts = {"spectral": distance.item()}
             if self.listening:
-                parts["judge"] = self._teach_critics(batch.target, whole.detach())
+                parts["judge"], inner = self._teach_critics(batch.target, whole.detach())
                 if self.step >= settings.critics_from + _CRITICS_ALONE:
-                    fooled, apart = persuade(self.critics, batch.target, whole)
+                    fooled, apart = persuade(self.critics, whole, inner, self.step)
                     parts |= {"fooled": fooled.item(), "matching": apart.item()}
                     loss = loss + settings.critics_weight * fooled
                     loss = loss + settings.matching_weight * apart
@@ -195,13 +195,13 @@ class Trainer:
             self.averages[name] = before + (value - before) / min(self.step, 300)
         return parts
 
-    def _teach_critics(self, real: Tensor, spoken: Tensor) -> float:
+    def _teach_critics(self, real: Tensor, spoken: Tensor) -> tuple[float, Inner]:
         self.critics_optimiser.zero_grad(set_to_none=True)
-        loss = judge(self.critics, real, spoken)
+        loss, inner = judge(self.critics, real, spoken, self.step)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.critics.parameters(), 5.0)
         self.critics_optimiser.step()
-        return loss.item()
+        return loss.item(), inner
 
     def _sparse_weights(self) -> dict[str, Tensor]:
         weights = self.model.int8_weights()

@@ -8,8 +8,6 @@ bfloat16, which makes critics of this size affordable on a CPU that has instruct
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
@@ -54,34 +52,41 @@ class Critic(nn.Module):
 
 
 class Critics(nn.Module):
-    """One critic a resolution."""
+    """One critic a resolution. Every other one listens in a step, which halves its cost."""
 
     def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
         self.each = nn.ModuleList(Critic(w, h, channels) for w, h in RESOLUTIONS)
 
-    def forward(self, signal: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-        """Return what each critic says of signals [batch, samples]."""
-        return [critic(signal) for critic in self.each]
+    def forward(self, signal: Tensor, step: int) -> list[tuple[Tensor, list[Tensor]]]:
+        """Return what the critics of a step say of signals [batch, samples]."""
+        return [critic(signal) for critic in self.each[step % 2 :: 2]]
 
 
-def judge(critics: Critics, real: Tensor, spoken: Tensor) -> Tensor:
-    """Return the critics' own loss: real speech should be 1, spoken 0."""
-    total = real.new_zeros(())
-    for (good, _), (bad, _) in zip(critics(real), critics(spoken), strict=True):
+Inner = list[list[Tensor]]  # by critic, by layer
+
+
+def judge(critics: Critics, real: Tensor, spoken: Tensor, step: int) -> tuple[Tensor, Inner]:
+    """Return the critics' own loss, and their inner values of real speech without gradients.
+
+    Real speech should be 1, spoken 0.
+    """
+    total, inner = real.new_zeros(()), []
+    said = zip(critics(real, step), critics(spoken, step), strict=True)
+    for (good, values), (bad, _) in said:
         total = total + (1 - good).square().mean() + bad.square().mean()
-    return total / len(critics.each)
+        inner.append([value.detach() for value in values])
+    return total / len(inner), inner
 
 
-def persuade(critics: Critics, real: Tensor, spoken: Tensor) -> tuple[Tensor, Tensor]:
+def persuade(critics: Critics, spoken: Tensor, wanted: Inner, step: int) -> tuple[Tensor, Tensor]:
     """Return how far spoken signals are from passing as real, and their inner values from real's.
 
-    Gradients reach `spoken`, not the critics.
+    `wanted` is what judge returned. Gradients reach `spoken`, not the critics.
     """
-    with torch.no_grad():
-        wanted = [inner for _, inner in critics(real)]
-    with _frozen(critics.parameters()):
-        said = critics(spoken)
+    critics.requires_grad_(False)
+    said = critics(spoken, step)
+    critics.requires_grad_(True)
     fooled, apart = spoken.new_zeros(()), spoken.new_zeros(())
     for (verdict, inner), want in zip(said, wanted, strict=True):
         fooled = fooled + (1 - verdict).square().mean()
@@ -91,22 +96,8 @@ def persuade(critics: Critics, real: Tensor, spoken: Tensor) -> tuple[Tensor, Te
     return fooled / len(said), apart / len(said)
 
 
-class _frozen:  # noqa: N801
-    """Keep gradients from parameters while a graph is built."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self.parameters = list(parameters)
-
-    def __enter__(self) -> None:
-        for parameter in self.parameters:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        for parameter in self.parameters:
-            parameter.requires_grad_(True)
-
-
 def _convolution(inputs: int, outputs: int, kernel: tuple[int, int], stride: int) -> nn.Module:
     padding = (kernel[0] // 2, kernel[1] // 2)
     layer = nn.Conv2d(inputs, outputs, kernel, (1, stride), padding)
-    return nn.utils.parametrizations.weight_norm(layer)
+    normed: nn.Module = nn.utils.parametrizations.weight_norm(layer)
+    return normed

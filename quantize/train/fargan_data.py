@@ -111,7 +111,7 @@ class GapSampler:
             told = recording.coded[rng.integers(len(recording.coded)), place].astype(np.float32)
         begin = first * FRAME - _LEAD - PAST
         part = recording.pcm[begin - 1 : begin + PAST + frames * FRAME].astype(np.float32) / 32768
-        signal = part[1:] - np.float32(_PREEMPHASIS) * part[:-1]
+        signal: F32 = np.asarray(part[1:] - np.float32(_PREEMPHASIS) * part[:-1], np.float32)
         if rng.random() < self.arrival.louder:
             gain = 10 ** (rng.uniform(-20, 6) / 20)
             gain = min(gain, _LOUDEST / max(float(np.abs(part).max()), 1e-3))
@@ -213,4 +213,5 @@ def _through(
     side = (level / 8 - 1)[..., None]
     memory = checkpoint.decoder.start(restored[1])
     output, _ = checkpoint.decoder(torch.cat([restored[0], side], 2), memory)
-    return output.view(count, PACKET, 4, FEATURES).flip(1, 2).reshape(-1, FEATURES)
+    in_time: Tensor = output.view(count, PACKET, 4, FEATURES).flip(1, 2).reshape(-1, FEATURES)
+    return in_time

@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+
+from quantize.errors import InputError
+from quantize.train.lpcnet_ops import pointer
+from quantize.train.native import library
 
 RESOLUTIONS = ((1024, 256), (512, 128), (256, 64), (128, 32), (64, 16))  # window, hop
 _LEAST_POWER = 1e-9
@@ -33,7 +40,9 @@ def magnitude(spectra: Tensor) -> Tensor:
     return (spectra.real.square() + spectra.imag.square() + _LEAST_POWER).sqrt()
 
 
-def frame_weights(frames: int, window: int, hop: int, begin: int, early: int, extra: float) -> Tensor:
+def frame_weights(
+    frames: int, window: int, hop: int, begin: int, early: int, extra: float
+) -> Tensor:
     """Return a weight a spectral frame, mean 1.
 
     Frames that only see samples before `begin` count nothing; those around the `early` samples
@@ -51,17 +60,44 @@ def spectral(got: Tensor, want: Tensor, begin: int, early: int = 320, extra: flo
     At each resolution: relative error of the root magnitude, spectral convergence, and error of
     the logarithm.
     """
+    one = _Distance.apply if got.device.type == "cpu" else distance
     total = got.new_zeros(())
     for window, hop in RESOLUTIONS:
-        mine, theirs = (magnitude(spectrum(x, window, hop)) for x in (got, want))
-        weight = frame_weights(mine.shape[2], window, hop, begin, early, extra).to(got.device)
-        root, root_want = mine.sqrt(), theirs.sqrt()
-        roots = ((root - root_want).abs() * weight).mean() / (root_want.mean() + _FLOOR)
-        apart = ((mine - theirs).square() * weight).sum().sqrt()
-        converged = apart / (theirs.square().sum().sqrt() + _FLOOR)
-        logs = ((torch.log(mine + _FLOOR) - torch.log(theirs + _FLOOR)).abs() * weight).mean()
-        total = total + roots + 0.3 * converged + 0.3 * logs
+        weight = frame_weights(1 + got.shape[1] // hop, window, hop, begin, early, extra)
+        total = total + one(got, want, weight.to(got.device), window, hop)
     return total / len(RESOLUTIONS)
+
+
+def distance(got: Tensor, want: Tensor, weight: Tensor, window: int, hop: int) -> Tensor:
+    """Return the spectral distance at one resolution, with a weight for each frame."""
+    mine, theirs = (magnitude(spectrum(x, window, hop)) for x in (got, want))
+    root, root_want = mine.sqrt(), theirs.sqrt()
+    roots = ((root - root_want).abs() * weight).mean() / (root_want.mean() + _FLOOR)
+    apart = ((mine - theirs).square() * weight).sum().sqrt()
+    converged = apart / (theirs.square().sum().sqrt() + _FLOOR)
+    logs = ((torch.log(mine + _FLOOR) - torch.log(theirs + _FLOOR)).abs() * weight).mean()
+    return roots + 0.3 * converged + 0.3 * logs
+
+
+class _Distance(Function):
+    """`distance` in C, twenty times faster; its gradient is made on the way."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, got: Tensor, want: Tensor, weight: Tensor, window: int, hop: int
+    ) -> Tensor:
+        signals = [x.detach().contiguous() for x in (got, want, weight)]
+        slope = torch.zeros_like(signals[0])
+        sizes = (*got.shape, window, hop)
+        found = library().spectral_distance(*sizes, *map(pointer, signals), pointer(slope))
+        if not math.isfinite(found):
+            raise InputError("the spectral distance is not a number: use a smaller --rate")
+        ctx.slope = slope
+        return torch.tensor(found, dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, scale: Tensor) -> Any:
+        return ctx.slope * scale, None, None, None, None
 
 
 def wave(got: Tensor, want: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch.nn.functional import linear, pad
 
 from quantize.errors import InputError
 from quantize.networks.fargan import HISTORY, PREDICTED, STEP, Fargan
-from quantize.train.lpcnet_ops import _pointer, _product
+from quantize.train.lpcnet_ops import pointer, product
 from quantize.train.native import ffi, library
 
 _SEEN, _NOW, _TAPS, _SHAPE = 176, PREDICTED + STEP, 16, 48  # as in native/fargan.c
@@ -118,16 +118,17 @@ class _Steps(Function):
             library().fargan_forward(
                 sizes,
                 _weights(kept),
-                _pointer(pre),
-                _pointer(gains),
-                _pointer(period, "int32_t *"),
-                _pointer(known),
+                pointer(pre),
+                pointer(gains),
+                pointer(period, "int32_t *"),
+                pointer(known),
                 _struct("fargan_values *", values),
             )
         )
         ctx.kept = sizes, kept, gains, period, values
         spoken = values["y"].view(steps, batch, _SHAPE)[:, :, :STEP] * gains[..., None]
-        return spoken.transpose(0, 1).reshape(batch, STEP * steps)
+        said: Tensor = spoken.transpose(0, 1).reshape(batch, STEP * steps)
+        return said
 
     @staticmethod
     def backward(ctx: Any, dspoken: Tensor) -> Any:
@@ -146,24 +147,24 @@ class _Steps(Function):
             library().fargan_backward(
                 sizes,
                 _weights(weights),
-                _pointer(gains),
-                _pointer(period, "int32_t *"),
-                _pointer(dspoken),
+                pointer(gains),
+                pointer(period, "int32_t *"),
+                pointer(dspoken),
                 _struct("fargan_values *", values),
                 _struct("fargan_slopes *", slopes),
             )
         )
         heard = values["heard"]
-        grads: list[Tensor] = [_product(slopes["first"], values["seen"])[0]]
-        grads += _product(slopes["first_gate"], values["x"])
-        grads += _product(slopes["taps"], values["a"])
+        grads: list[Tensor] = [product(slopes["first"], values["seen"])[0]]
+        grads += product(slopes["first_gate"], values["x"])
+        grads += product(slopes["taps"], values["a"])
         for k in range(3):
-            grads += _product(slopes["input"][k], values["in"][k])
-            grads += _product(slopes["recurrent"][k], heard[k][:-batch])
-            grads += _product(slopes["gate"][k], heard[k][batch:])
-        grads += _product(slopes["skip"], values["skip_in"])
-        grads += _product(slopes["skip_gate"], values["s"])
-        grads += _product(slopes["out"], values["z"])
+            grads += product(slopes["input"][k], values["in"][k])
+            grads += product(slopes["recurrent"][k], heard[k][:-batch])
+            grads += product(slopes["gate"][k], heard[k][batch:])
+        grads += product(slopes["skip"], values["skip_in"])
+        grads += product(slopes["skip_gate"], values["s"])
+        grads += product(slopes["out"], values["z"])
         dpre = slopes["first"].view(steps, batch, first)
         return dpre, slopes["gains"], None, None, None, None, *grads
 
@@ -184,9 +185,9 @@ def _struct(kind: str, fields: dict[str, Any]) -> Any:
     for name, value in fields.items():
         if isinstance(value, list):
             for k, tensor in enumerate(value):
-                getattr(made, name)[k] = _pointer(tensor)
+                getattr(made, name)[k] = pointer(tensor)
         else:
-            setattr(made, name, _pointer(value))
+            setattr(made, name, pointer(value))
     return made
 
 

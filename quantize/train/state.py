@@ -103,12 +103,14 @@ def _pack_network(
     """Return a network's tensors by their names in the file; put the rest into `plain`."""
     before, moments = _prefix(network), optimiser["state"]
     tensors = {f"{network}.{name}": weight for name, weight in weights.items()}
-    for index, name in enumerate(weights):
-        tensors[f"{before}mean.{name}"] = moments[index]["exp_avg"].bfloat16()
-        tensors[f"{before}square.{name}"] = moments[index]["exp_avg_sq"].bfloat16()
+    for index, (name, weight) in enumerate(weights.items()):
+        none = torch.zeros_like(weight)  # what a weight without a gradient so far has
+        moment = moments.get(index, {"exp_avg": none, "exp_avg_sq": none})
+        tensors[f"{before}mean.{name}"] = moment["exp_avg"].bfloat16()
+        tensors[f"{before}square.{name}"] = moment["exp_avg_sq"].bfloat16()
     plain[f"{before}names"] = list(weights)
     plain[f"{before}groups"] = optimiser["param_groups"]
-    plain[f"{before}adam_step"] = float(moments[0]["step"])
+    plain[f"{before}adam_step"] = float(next(iter(moments.values()))["step"])
     return tensors
 
 

@@ -12,14 +12,15 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from quantize.features import SAMPLE_RATE
-from toolkit.commands.train import CHECKPOINTS, data_option
+from toolkit.commands.train_options import CHECKPOINTS, data_option
 from toolkit.console import emit_json, err, json_option
-from toolkit.scoring import table
+from toolkit.scoring import fargan, table
 from toolkit.scoring.metrics import Metrics, require
 from toolkit.scoring.utterances import Utterance, held_out
 from toolkit.scoring.voices import VOICES, Weights, beside, read_weights, speak
 
 _TRAINED = ("float", "integer")
+_FARGAN = CHECKPOINTS / "fargan-edge.safetensors"
 
 
 def _default_weights() -> Path:
@@ -35,6 +36,14 @@ def _default_weights() -> Path:
     default=_default_weights,
     show_default="those that ship",
     help="LPCNet: a checkpoint, or the state of its training (.pt or packed).",
+)
+@click.option(
+    "--fargan",
+    "fargan_path",
+    type=click.Path(path_type=Path),
+    default=_FARGAN,
+    show_default="those that ship",
+    help="FARGAN: a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
     "--voice",
@@ -53,6 +62,7 @@ def _default_weights() -> Path:
 def command(
     data: Path,
     weights: Path,
+    fargan_path: Path,
     voices: tuple[str, ...],
     wav: Path | None,
     card: Path | None,
@@ -67,13 +77,17 @@ def command(
     torch.set_num_threads(1)
     chosen = [name for name in VOICES if not voices or name in voices]
     found = read_weights(weights) if set(chosen) & set(_TRAINED) else None
+    small = fargan.read_weights(fargan_path) if "fargan" in chosen else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(text))
-    rows = {name: _score(name, found, utterances, wav) for name in chosen}
+    rows = {
+        name: _score(name, small if name == "fargan" else found, utterances, wav) for name in chosen
+    }
     groups = {u.name: u.group for u in utterances}
     result: dict[str, Any] = {
-        "command": _as_typed(weights, voices),
+        "command": _as_typed(weights, fargan_path, voices),
         "weights": None if found is None else found.facts,
+        "fargan": None if small is None else small.facts,
         "utterances": [
             {
                 "name": u.name,
@@ -94,17 +108,22 @@ def command(
     emit_json(json_to, result)
 
 
-def _as_typed(weights: Path, voices: tuple[str, ...]) -> str:
+def _as_typed(weights: Path, fargan_path: Path, voices: tuple[str, ...]) -> str:
     words = ["dredkit", "score"]
     if weights != _default_weights():
         words += ["--weights", weights.name]
+    if fargan_path != _FARGAN:
+        words += ["--fargan", fargan_path.name]
     for voice in voices:
         words += ["--voice", voice]
     return " ".join(words)
 
 
 def _score(
-    voice: str, weights: Weights | None, utterances: list[Utterance], wav: Path | None
+    voice: str,
+    weights: Weights | fargan.FarganWeights | None,
+    utterances: list[Utterance],
+    wav: Path | None,
 ) -> dict[str, dict[str, float]]:
     metrics = Metrics()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())

@@ -38,32 +38,76 @@ _STEP = click.IntRange(0)
 @click.option(
     "--voice", type=_PATH, help="Where --state is empty begin with this checkpoint's weights."
 )
-@click.option("--rdovae", type=_PATH, default=CHECKPOINTS / "rdovae.safetensors",
-              show_default="the one that ships", help="Checkpoint that codes features.")  # fmt: skip
-@click.option("--draw", type=(str, float), multiple=True, metavar="SOURCE TIMES",
-              help="Draw a source's recordings so many times more often.")  # fmt: skip
+@click.option(
+    "--rdovae",
+    type=_PATH,
+    default=CHECKPOINTS / "rdovae.safetensors",
+    show_default="the one that ships",
+    help="Checkpoint that codes features.",
+)
+@click.option(
+    "--draw",
+    type=(str, float),
+    multiple=True,
+    metavar="SOURCE TIMES",
+    help="Draw a source's recordings so many times more often; may be repeated.",
+)
 @click.option("--steps", type=click.IntRange(1), default=200_000, show_default=True)
-@click.option("--batch", type=click.IntRange(1), default=32, show_default=True,
-              help="Stretches a step, before there are critics.")  # fmt: skip
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="Stretches a step, before there are critics.",
+)
 @click.option("--rate", default=1e-3, show_default=True, help="Learning rate at the start.")
-@click.option("--anneal", type=_STEP, default=0, show_default=True,
-              help="The last steps, over which the learning rates fall.")  # fmt: skip
-@click.option("--critics", type=_STEP, default=60_000, show_default=True,
-              help="Step from which critics learn, and soon are listened to.")  # fmt: skip
-@click.option("--persuaded-rate", default=1.5e-4, show_default=True,
-              help="Learning rate of the voice from then on.")  # fmt: skip
-@click.option("--density", type=click.FloatRange(0, 1, min_open=True), default=1.0,
-              show_default=True, help="Share of 8 x 4 blocks of weights to keep.")  # fmt: skip
-@click.option("--sparse", type=_STEP, nargs=2, default=(0, 0), show_default=True,
-              help="First and last step at which the weakest blocks are dropped.")  # fmt: skip
+@click.option(
+    "--anneal",
+    type=_STEP,
+    default=0,
+    show_default=True,
+    help="The last steps, over which the learning rates fall.",
+)
+@click.option(
+    "--critics",
+    type=_STEP,
+    default=60_000,
+    show_default=True,
+    help="Step from which critics learn, and soon are listened to.",
+)
+@click.option(
+    "--persuaded-rate",
+    default=1.5e-4,
+    show_default=True,
+    help="Learning rate of the voice from then on.",
+)
+@click.option(
+    "--density",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of 8 x 4 blocks of weights to keep.",
+)
+@click.option(
+    "--sparse",
+    type=_STEP,
+    nargs=2,
+    default=(0, 0),
+    show_default=True,
+    help="First and last step at which the weakest blocks are dropped.",
+)
 @click.option("--int8", type=_STEP, help="Step from which weights are rounded to int8.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @minutes_option
 @device_option
-@click.option("--pack", type=_PATH, help="Also keep the state packed in this file, small enough "
-              "to commit.")  # fmt: skip
-@click.option("--export", type=_PATH, help="Also write the weights, averaged over the last steps, "
-              "as a checkpoint to speak with.")  # fmt: skip
+@click.option(
+    "--pack", type=_PATH, help="Also keep the state packed in this file, small enough to commit."
+)
+@click.option(
+    "--export",
+    type=_PATH,
+    help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
+)
 @click.option("--evaluate", is_flag=True, help="Report the held-out spectral distance only.")
 @json_option
 def fargan_command(

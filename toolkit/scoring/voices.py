@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from quantize.errors import InputError
 from quantize.features import FRAME
 from quantize.fixed.features import FEATURE_FRAC
+from quantize.networks import fargan_voice
 from quantize.networks.lpcnet import Lpcnet, sizes_from
 from quantize.networks.lpcnet_batch import Variant, synthesise_many
 from quantize.networks.lpcnet_checkpoint import load_lpcnet
@@ -22,6 +23,7 @@ from quantize.train import lpcnet as training
 from quantize.train.state import load_packed, load_state
 from quantize.vocoder.lpcnet_quantise import SHARPNESS, TAIL, quantise_lpcnet
 from toolkit import vocoderlib
+from toolkit.scoring.fargan import FarganWeights
 from toolkit.scoring.utterances import Utterance
 from toolkit.speechdata import I16
 
@@ -30,6 +32,7 @@ VOICES = {
     "original": "the recordings themselves",
     "float": "LPCNet in floats",
     "integer": "LPCNet in integers, as on the device",
+    "fargan": "FARGAN in floats",
     "pulse": "pulses and noise, untrained, in integers",
 }
 LEAD = FRAME // 2  # a voice's frame begins this many samples before the frame that it was told
@@ -77,16 +80,23 @@ def _notes(path: Path) -> dict[str, str]:
 
 
 def speak(
-    voice: str, weights: Weights | None, utterances: Sequence[Utterance], note: Note
+    voice: str,
+    weights: Weights | FarganWeights | None,
+    utterances: Sequence[Utterance],
+    note: Note,
 ) -> list[I16]:
     """Have a voice speak each utterance from its features; as long as the original, unaligned.
 
-    `weights` are needed by "float" and "integer". Both draw with the same rule (SHARPNESS, TAIL).
+    `weights` are needed by "float", "integer" and "fargan". The first two draw with the same rule
+    (SHARPNESS, TAIL).
     """
     if voice == "original":
         return [u.pcm for u in utterances]
     if voice == "pulse":
         return _compiled("pulse", utterances, note)
+    if isinstance(weights, FarganWeights):
+        told = [u.features for u in utterances]
+        return fargan_voice.synthesise_many(weights.model, told, note=note)
     assert weights is not None
     if voice == "float":
         variant = replace(weights.variant, sharpness=SHARPNESS, tail=TAIL / 32768)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C loops of LPCNet's and FARGAN's training, compiled for this machine on first use and called by cffi."""
+"""The C loops of training, compiled for this machine on first use and called by cffi."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ double tree_loss(int count, int units, const float *x, const uint8_t *target, co
                  const float *b, const float *a, float *dx, float *dw, float *db, float *da);
 void teacher(int steps, int batch, int hop, const float *signal, const float *lpc,
              const int8_t *noise, uint8_t *index, uint8_t *target);
+double spectral_distance(int batch, int samples, int window, int hop, const float *got,
+                         const float *want, const float *weight, float *dgot);
 """
-
 
 
 def _shared(header: str) -> str:

@@ -151,8 +151,7 @@ static void look(const fargan_sizes *n, int t, const float *gains, const int32_t
         const float *history = v->signal + b * length + (size_t)STEP * t;
         const float scale = 1.0f / (gains[row] + LEAST_GAIN);
         for (int j = 0; j < PREDICTED; j++)
-            seen[NOW + j] =
-                rounded1(clip(history[place(period[row], j)] * scale), n->rounded);
+            seen[NOW + j] = rounded1(clip(history[place(period[row], j)] * scale), n->rounded);
         for (int j = 0; j < STEP; j++)
             seen[NOW + PREDICTED + j] =
                 rounded1(clip(history[HISTORY - STEP + j] * scale), n->rounded);
@@ -235,10 +234,10 @@ static int widest(const fargan_sizes *n)
 
 // Speak n->steps steps. pre [steps][batch][first] is what conditioning and noise add to the first
 // layer, its bias included; gains and periods are [steps][batch]; known [batch][40 given]. The
-// caller has put the past into v->signal and the first states into v->h and v->heard. Returns 0, or -1 without memory.
+// caller has put the past into v->signal and the first states into v->h and v->heard. Returns 0, or
+// -1 without memory.
 int fargan_forward(const fargan_sizes *n, const fargan_weights *w, const float *pre,
-                   const float *gains, const int32_t *period, const float *known,
-                   fargan_values *v)
+                   const float *gains, const int32_t *period, const float *known, fargan_values *v)
 {
     layers l;
     plan plans[LAYERS];
@@ -341,10 +340,10 @@ static void unhear(const float *d, const float *seen, float tap, float *dseen, f
 
 // Scratch of the way back, a row each of the batch.
 typedef struct {
-    float *signal;   // [256 + 40 steps] gradient of the history
-    float *carry[3]; // [units] of the states
-    float *seen;     // [84] of what this step sees, from its later layers
-    float *next;     // [176] of the first layer's inputs of the step after
+    float *signal;    // [256 + 40 steps] gradient of the history
+    float *carry[3];  // [units] of the states
+    float *seen;      // [84] of what this step sees, from its later layers
+    float *next;      // [176] of the first layer's inputs of the step after
     float *wide, *one, *two;
     float *block;
 } way_back;
@@ -480,8 +479,7 @@ int fargan_backward(const fargan_sizes *n, const fargan_weights *w, const float 
             memcpy(s.seen + b * NOW, s.next + b * SEEN, sizeof(float) * NOW);
             memset(d->taps + (at0 + b) * TAPS, 0, sizeof(float) * TAPS);
             unhear(s.wide + (size_t)b * stride + a_at + f, v->seen + (at0 + b) * SEEN,
-                   v->taps[(at0 + b) * TAPS + 3], s.seen + b * NOW,
-                   d->taps + (at0 + b) * TAPS + 3);
+                   v->taps[(at0 + b) * TAPS + 3], s.seen + b * NOW, d->taps + (at0 + b) * TAPS + 3);
         }
         back_from_gru(n, &l, 2, t, s.wide + u[0] + u[1], s.wide + u[0], u[1], stride, v, d, &s);
         back_from_gru(n, &l, 1, t, s.wide + u[0], s.wide, u[0], stride, v, d, &s);
