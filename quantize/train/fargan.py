@@ -157,7 +157,7 @@ class Trainer:
         """Return the learning rates of the coming step: the voice's and the critics'."""
         settings = self.settings
         left = settings.steps - self.step
-        fall = max(0.02, left / settings.anneal) if left < settings.anneal else 1.0
+        fall = max(0.02, left / settings.anneal) if 0 < settings.anneal > left else 1.0
         since = self.step - (settings.critics_from if self.listening else 0)
         warm = min(1.0, (since + 1) / settings.warm_up)
         rate = settings.persuaded_rate if self.listening else settings.rate
