@@ -397,9 +397,9 @@ static void back_from_samples(const fargan_sizes *n, const layers *l, int t, con
     multiply(&l->skip, d->skip + at0 * k, s->wide, batch);
 }
 
-// GRU k: from the gradient of its output, rows of `stride` in dout, to that of its inputs, added to
-// what `dx` (rows of `stride` too) has of the part that the layer before put out.
-static void back_from_gru(const fargan_sizes *n, const layers *l, int k, int t, float *dout,
+// GRU k: from the gradient of its output, rows of `stride` in dsaid, to that of its inputs, added
+// to what `dx` (rows of `stride` too) has of the part that the layer before put out.
+static void back_from_gru(const fargan_sizes *n, const layers *l, int k, int t, float *dsaid,
                           float *dx, int width, int stride, const fargan_values *v,
                           fargan_slopes *d, way_back *s)
 {
@@ -408,7 +408,7 @@ static void back_from_gru(const fargan_sizes *n, const layers *l, int k, int t, 
     const float *after = v->heard[k] + (at0 + batch) * u;
     float *gate = d->gate[k] + at0 * u;
     for (int b = 0; b < batch; b++)
-        ungate(dout + (size_t)b * stride, after + b * u, v->gate[k] + (at0 + b) * u, gate + b * u,
+        ungate(dsaid + (size_t)b * stride, after + b * u, v->gate[k] + (at0 + b) * u, gate + b * u,
                s->one + b * u, u);
     multiply(&l->gate[k], gate, s->two, batch);
     for (int i = 0; i < batch * u; i += LANES)
