@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from safetensors.torch import save
 from quantize.errors import InputError
 from quantize.files.write import write_whole
 
+Pairs = Sequence[tuple[str, str]]
+PAIRS: Pairs = (("model", "optimiser"),)  # a network's key in a state, and its optimiser's
 _MASKS = ("mask", "mask_b")  # tensors of zeros and ones: which weights are kept
 
 
@@ -39,32 +42,29 @@ def load_state(path: Path, kind: str) -> dict[str, Any]:
     return state
 
 
-def save_packed(path: Path, kind: str, state: dict[str, Any]) -> None:
+def save_packed(path: Path, kind: str, state: dict[str, Any], pairs: Pairs = PAIRS) -> None:
     """Write `state` of an Adam training small enough to keep in a repository.
 
     Weights stay float32; Adam's moments, in bfloat16, take a third of the file. Smoothed weights
-    are left out: they form again. Everything else must be tensors or plain values.
+    are left out: they form again. `pairs` names the state's networks, each with its optimiser;
+    one that the state lacks is passed over. Everything else must be tensors or plain values.
     """
-    tensors, plain = {}, {}
-    for name, weight in state["model"].items():
-        tensors[f"model.{name}"] = weight
-    moments = state["optimiser"]["state"]
-    for index, name in enumerate(state["model"]):
-        tensors[f"mean.{name}"] = moments[index]["exp_avg"].bfloat16()
-        tensors[f"square.{name}"] = moments[index]["exp_avg_sq"].bfloat16()
+    tensors: dict[str, torch.Tensor] = {}
+    plain: dict[str, Any] = {}
+    for network, optimiser in pairs:
+        if network in state:
+            tensors |= _pack_network(network, state[network], state[optimiser], plain)
+    left_out = {"smooth", *(name for pair in pairs for name in pair)}
     for key, value in state.items():
         if isinstance(value, torch.Tensor):
             tensors[key] = value.to(torch.uint8) if key in _MASKS else value
-        elif key not in ("model", "optimiser", "smooth"):
+        elif key not in left_out:
             plain[key] = value
-    groups = state["optimiser"]["param_groups"]
-    plain["names"] = list(state["model"])
-    plain["groups"], plain["adam_step"] = groups, float(moments[0]["step"])
     whole = {key: value.cpu().contiguous() for key, value in tensors.items()}
     write_whole(path, save(whole, {"kind": kind, "plain": json.dumps(plain)}))
 
 
-def load_packed(path: Path, kind: str) -> dict[str, Any]:
+def load_packed(path: Path, kind: str, pairs: Pairs = PAIRS) -> dict[str, Any]:
     """Return a packed state as `load_state` would; InputError if it is damaged or foreign."""
     try:
         with safe_open(path, "pt") as file:
@@ -77,19 +77,53 @@ def load_packed(path: Path, kind: str) -> dict[str, Any]:
     if header.get("kind") != kind or "plain" not in header:
         raise InputError(f"{path} is not a training state of {kind}: give another file")
     plain = json.loads(header["plain"])
-    names = plain.pop("names")
+    state: dict[str, Any] = {}
+    for network, optimiser in pairs:
+        if f"{_prefix(network)}names" in plain:
+            state[network], state[optimiser] = _unpack_network(network, tensors, plain)
+    state |= plain
+    state |= {name: tensors[name].float() for name in _MASKS if name in tensors}
+    return state
+
+
+def _prefix(network: str) -> str:
+    """Return what stands before a network's keys; the first one's file format has nothing."""
+    return "" if network == PAIRS[0][0] else f"{network}."
+
+
+def _pack_network(
+    network: str,
+    weights: Mapping[str, torch.Tensor],
+    optimiser: Mapping[str, Any],
+    plain: dict[str, Any],
+) -> dict[str, torch.Tensor]:
+    """Return a network's tensors by their names in the file; put the rest into `plain`."""
+    before, moments = _prefix(network), optimiser["state"]
+    tensors = {f"{network}.{name}": weight for name, weight in weights.items()}
+    for index, (name, weight) in enumerate(weights.items()):
+        none = torch.zeros_like(weight)  # what a weight without a gradient so far has
+        moment = moments.get(index, {"exp_avg": none, "exp_avg_sq": none})
+        tensors[f"{before}mean.{name}"] = moment["exp_avg"].bfloat16()
+        tensors[f"{before}square.{name}"] = moment["exp_avg_sq"].bfloat16()
+    plain[f"{before}names"] = list(weights)
+    plain[f"{before}groups"] = optimiser["param_groups"]
+    plain[f"{before}adam_step"] = float(next(iter(moments.values()))["step"])
+    return tensors
+
+
+def _unpack_network(
+    network: str, tensors: Mapping[str, torch.Tensor], plain: dict[str, Any]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Undo _pack_network: weights and the optimiser's state; takes its keys out of `plain`."""
+    before = _prefix(network)
+    names, step = plain.pop(f"{before}names"), plain.pop(f"{before}adam_step")
     moments = {
         index: {
-            "step": torch.tensor(plain["adam_step"]),
-            "exp_avg": tensors[f"mean.{name}"].float(),
-            "exp_avg_sq": tensors[f"square.{name}"].float(),
+            "step": torch.tensor(step),
+            "exp_avg": tensors[f"{before}mean.{name}"].float(),
+            "exp_avg_sq": tensors[f"{before}square.{name}"].float(),
         }
         for index, name in enumerate(names)
     }
-    state = {
-        **{k: v for k, v in plain.items() if k not in ("groups", "adam_step")},
-        "model": {name: tensors[f"model.{name}"] for name in names},
-        "optimiser": {"state": moments, "param_groups": plain["groups"]},
-    }
-    state |= {name: tensors[name].float() for name in _MASKS if name in tensors}
-    return state
+    weights = {name: tensors[f"{network}.{name}"] for name in names}
+    return weights, {"state": moments, "param_groups": plain.pop(f"{before}groups")}

@@ -11,6 +11,9 @@ import torch
 import quantize
 import toolkit
 from quantize.features import floats as features
+from quantize.networks.fargan import PRESETS as FARGAN_PRESETS
+from quantize.networks.fargan_checkpoint import read_fargan
+from quantize.networks.fargan_voice import synthesise_many
 from quantize.networks.lpcnet import PRESETS
 from quantize.train.lpcnet.loop import Settings, Trainer
 from quantize.train.rdovae.score import evaluate, load_checkpoint
@@ -50,9 +53,23 @@ def test_the_lpcnet_state_is_one_to_go_on_from() -> None:
     assert trainer.average < 3.5
 
 
+def test_the_small_fargan_follows_the_features_of_unheard_speech() -> None:
+    torch.set_num_threads(1)
+    clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
+    told = features.extract(soundfile.read(clip, dtype="int16")[0][:48000])
+    voice = read_fargan(CHECKPOINTS / "fargan-edge.safetensors", FARGAN_PRESETS["edge"])
+    (spoken,) = synthesise_many(voice, [told])
+    # Frame t of a voice is frame t of the features, half a frame later.
+    again = features.extract(spoken)[1:]
+    apart = again[:, :18] - (told[:-1, :18] + told[1:, :18])[: len(again)] / 2
+    loud = told[1:, 0] > np.median(told[:, 0])
+    assert 10 * np.sqrt(np.square(apart[loud]).mean()) < 3.5  # dB
+
+
 def test_every_checkpoint_has_a_card_that_names_data_and_licences() -> None:
-    for name in ("rdovae", "lpcnet-edge"):
+    for name in ("rdovae", "lpcnet-edge", "fargan-edge"):
         assert (CHECKPOINTS / f"{name}.md").is_file()
-    card = (CHECKPOINTS / "rdovae.md").read_text()
-    for words in ("Allison Smith", "June Wallack", "Carlo Flora", "Maxim Topal", "CC-BY-SA-3.0"):
-        assert words in card
+    for name in ("rdovae", "fargan-edge"):
+        card = (CHECKPOINTS / f"{name}.md").read_text()
+        who = ("Allison Smith", "June Wallack", "Carlo Flora", "Maxim Topal")
+        assert all(words in card for words in (*who, "CC-BY-SA-3.0")), name

@@ -17,14 +17,17 @@ from click.testing import CliRunner
 
 from quantize.errors import InputError
 from quantize.features import floats as features
+from quantize.networks import fargan as fargan_network
+from quantize.networks.fargan_checkpoint import save_fargan
 from quantize.networks.lpcnet import Lpcnet, Sizes
 from quantize.networks.lpcnet_batch import Variant
 from quantize.networks.lpcnet_checkpoint import save_lpcnet
+from quantize.train.fargan import loop as fargan_training
 from quantize.train.lpcnet.loop import KIND, Settings, Trainer
 from quantize.train.state import save_packed, save_state
 from toolkit.commands import score
 from toolkit.common.errors import ToolError
-from toolkit.verify.scoring import metrics, table, voices
+from toolkit.verify.scoring import fargan, metrics, table, voices
 from toolkit.verify.scoring.metrics import Metrics
 from toolkit.verify.scoring.utterances import Utterance
 from toolkit.verify.scoring.voices import VOICES, Weights, beside, fixed, read_weights, speak
@@ -80,6 +83,34 @@ def test_weights_are_a_checkpoint_or_a_state_packed_or_not(network: Lpcnet, tmp_
         read_weights(tmp_path / "bad.safetensors")
     with pytest.raises(InputError, match="no such file; train a voice or import one"):
         read_weights(tmp_path / "none.safetensors")
+
+
+def test_fargan_speaks_from_a_checkpoint_or_a_state(said: list[Utterance], tmp_path: Path) -> None:
+    sizes = fargan_network.Sizes(16, 16, (16, 16, 16), 16, 4, dense=16, conv=16)
+    trainer = fargan_training.Trainer(sizes, fargan_training.Settings())
+    for parameter in trainer.model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    trainer.optimiser.step()
+    trainer.step = 12
+    pairs = fargan_training.PAIRS
+    save_state(tmp_path / "state.pt", fargan_training.KIND, trainer.state())
+    save_packed(tmp_path / "packed.safetensors", fargan_training.KIND, trainer.state(), pairs)
+    save_fargan(tmp_path / "voice.safetensors", trainer.smoothed(), {"steps": "12"})
+    spoken = []
+    for name in ("state.pt", "packed.safetensors", "voice.safetensors"):
+        weights = fargan.read_weights(tmp_path / name)
+        assert weights.facts["steps"] == 12
+        spoken.append(speak("fargan", weights, said, quiet))
+    assert [len(pcm) for pcm in spoken[0]] == [len(u.pcm) for u in said]
+    for other in spoken[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(spoken[0], other, strict=True))
+    ours, theirs = beside("fargan", spoken[0][0], said[0].pcm)
+    assert len(ours) == len(theirs) == len(said[0].pcm) - 80
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    with pytest.raises(InputError, match="is damaged"):
+        fargan.read_weights(tmp_path / "bad.safetensors")
+    with pytest.raises(InputError, match="train a voice with `dredkit train fargan`"):
+        fargan.read_weights(tmp_path / "none.safetensors")
 
 
 @pytest.mark.parametrize("voice", ["original", "float", "integer", "pulse"])
@@ -224,6 +255,29 @@ def test_the_command_scores_voices_and_fills_the_card(
     original = rows["utterances"]["clip-1"]["plcmos"]
     assert f"| clip-1 | 0.1 | {original:.2f} | {wanted:.2f} |" in text.replace("0.2", "0.1")
     assert len(list((tmp_path / "wav").glob("clip-*-float.wav"))) == 2
+
+
+def test_the_card_names_the_weights_of_each_network(
+    fakes: list[np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    network: Lpcnet,
+    said: list[Utterance],
+    tmp_path: Path,
+) -> None:
+    sizes = fargan_network.Sizes(16, 16, (16, 16, 16), 16, 4, dense=16, conv=16)
+    save_fargan(tmp_path / "f.safetensors", fargan_network.Fargan(sizes), {"steps": "3456"})
+    arguments = ["--fargan", str(tmp_path / "f.safetensors"), "--voice", "fargan"]
+    result = run(monkeypatch, said, *arguments)
+    assert result["weights"] is None
+    assert result["fargan"]["steps"] == 3456
+    text = table.markdown(result)
+    assert text.startswith("Made by `dredkit score --fargan f.safetensors --voice fargan` from f.")
+    assert "3,456 steps" in text
+    save_lpcnet(tmp_path / "l.safetensors", network, {})
+    more = ["--voice", "float", "--weights", str(tmp_path / "l.safetensors")]
+    both = table.markdown(run(monkeypatch, said, *arguments, *more))
+    assert " from l.safetensors, SHA-256 " in both
+    assert " and f.safetensors, 3,456 steps, SHA-256 " in both
 
 
 def test_originals_alone_need_no_weights(

@@ -14,16 +14,17 @@ from rich.text import Text
 from quantize.features.floats import SAMPLE_RATE
 from toolkit.commands.shared.kinds import Folder, InputFile, Name
 from toolkit.commands.shared.taken import refuse_ignored
-from toolkit.commands.train import CHECKPOINTS, data_option
+from toolkit.commands.shared.train_options import CHECKPOINTS, data_option
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.outcome import Telling
 from toolkit.speech.audio import write_wav
-from toolkit.verify.scoring import table
+from toolkit.verify.scoring import fargan, table
 from toolkit.verify.scoring.metrics import Metrics, require
 from toolkit.verify.scoring.utterances import Utterance, held_out
 from toolkit.verify.scoring.voices import VOICES, Weights, beside, read_weights, speak
 
 _TRAINED = ("float", "integer")
+_FARGAN = CHECKPOINTS / "fargan-edge.safetensors"
 _SPOKEN = "--voice float or integer"
 
 
@@ -42,6 +43,14 @@ def _default_weights() -> Path:
     help="LPCNet: a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
+    "--fargan",
+    "fargan_path",
+    type=click.Path(path_type=Path),
+    default=_FARGAN,
+    show_default="those that ship",
+    help="FARGAN: a checkpoint, or the state of its training (.pt or packed).",
+)
+@click.option(
     "--voice",
     "voices",
     type=Name(list(VOICES)),
@@ -58,6 +67,7 @@ def _default_weights() -> Path:
 def command(
     data: Path,
     weights: Path,
+    fargan_path: Path,
     voices: tuple[str, ...],
     wav: Path | None,
     card: Path | None,
@@ -74,13 +84,17 @@ def command(
     require()
     torch.set_num_threads(1)
     found = read_weights(weights) if trained else None
+    small = fargan.read_weights(fargan_path) if "fargan" in chosen else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(Text(text)))
-    rows = {name: _score(name, found, utterances, wav) for name in chosen}
+    rows = {
+        name: _score(name, small if name == "fargan" else found, utterances, wav) for name in chosen
+    }
     groups = {u.name: u.group for u in utterances}
     result: dict[str, Any] = {
-        "command": _as_typed(weights, voices),
+        "command": _as_typed(weights, fargan_path, voices),
         "weights": None if found is None else found.facts,
+        "fargan": None if small is None else small.facts,
         "utterances": [
             {
                 "name": u.name,
@@ -101,17 +115,22 @@ def command(
     emit_json(json_to, result)
 
 
-def _as_typed(weights: Path, voices: tuple[str, ...]) -> str:
+def _as_typed(weights: Path, fargan_path: Path, voices: tuple[str, ...]) -> str:
     words = ["dredkit", "score"]
     if weights != _default_weights():
         words += ["--weights", weights.name]
+    if fargan_path != _FARGAN:
+        words += ["--fargan", fargan_path.name]
     for voice in voices:
         words += ["--voice", voice]
     return " ".join(words)
 
 
 def _score(
-    voice: str, weights: Weights | None, utterances: list[Utterance], wav: Path | None
+    voice: str,
+    weights: Weights | fargan.FarganWeights | None,
+    utterances: list[Utterance],
+    wav: Path | None,
 ) -> dict[str, dict[str, float]]:
     metrics = Metrics()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())

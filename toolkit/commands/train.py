@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +12,8 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-import quantize
 from quantize.errors import InputError
 from quantize.features.pitch_inputs import pitch_inputs
 from quantize.near import near
@@ -33,77 +28,25 @@ from quantize.train.rdovae import loop as rdovae
 from quantize.train.rdovae import score as rdovae_score
 from quantize.train.recordings import Sampler, load_features
 from quantize.train.state import save_packed
-from toolkit.commands.shared.kinds import STEPS_MAX, Folder, Name, OutputFile, Real
-from toolkit.commands.shared.options import Decorator
+from toolkit.commands.shared.kinds import STEPS_MAX, Name, OutputFile, Real
 from toolkit.commands.shared.taken import Forms, refuse_ignored
+from toolkit.commands.shared.train_options import (
+    BATCH_MAX,
+    CHECKPOINTS,
+    WORKERS_MAX,
+    data_option,
+    device_option,
+    minutes_option,
+    progress_bar,
+    state_option,
+    stop_at,
+)
 from toolkit.commands.shared.usage import SuggestingGroup
+from toolkit.commands.train_fargan import fargan_command
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.outcome import Telling
 from toolkit.speech import kokoro
 from toolkit.speech import recordings as speechdata
-
-BATCH_MAX = 65_536
-WORKERS_MAX = 256
-DATA = Path("build/speech")
-CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
-
-data_option = click.option(
-    "--data",
-    type=Folder(),
-    default=DATA,
-    show_default=True,
-    help="Folder that `dredkit train data` filled.",
-)
-_minutes_option = click.option(
-    "--minutes",
-    type=Real(0, 1e6, min_open=True),
-    default=None,
-    help="Stop (resumable) after this long; no limit if left out.",
-)
-
-
-def _device(ctx: click.Context, param: click.Parameter, name: str) -> str:
-    """Return the device's name; BadParameter for one that torch does not have here."""
-    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", name) is None:
-        raise click.BadParameter(f"'{name}': want cpu, cuda or cuda:N{near(name, ('cpu', 'cuda'))}")
-    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
-        raise click.BadParameter(f"'{name}': torch finds no such GPU on this machine")
-    return name
-
-
-def _until(minutes: float | None) -> float:
-    """Return the time.monotonic() to stop at."""
-    return math.inf if minutes is None else time.monotonic() + 60 * minutes
-
-
-def _steps_option(default: int) -> Decorator:
-    kind = click.IntRange(1, STEPS_MAX)
-    return click.option("--steps", type=kind, default=default, show_default=True)
-
-
-_device_option = click.option(
-    "--device", default="cpu", show_default=True, callback=_device, help="cpu or cuda."
-)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=err,
-    )
-
-
-def _state_option(network: str) -> Decorator:
-    return click.option(
-        "--state",
-        type=Folder(),
-        default=Path("build/train") / network,
-        show_default=True,
-        help="Folder of the resumable training state.",
-    )
-
 
 _TRAINING = "training (without --evaluate)"
 _RDOVAE: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "batch", "minutes", "device")}
@@ -122,6 +65,9 @@ _SPEAKING: Forms = {"recorded speech": (), f"--source {kokoro.NAME}": ("minutes_
 @click.group(cls=SuggestingGroup)
 def command() -> None:
     """Prepare speech data, train and score the default models."""
+
+
+command.add_command(fargan_command)
 
 
 @command.command(cls=Telling)
@@ -169,7 +115,7 @@ def _say(text: str) -> None:
 
 
 def _speak(data: Path, minutes: float) -> dict[str, float]:
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("starting", total=None)
 
         def step(done: float, total: float) -> None:
@@ -181,15 +127,15 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
 
 @command.command("rdovae", cls=Telling)
 @data_option
-@_state_option("rdovae")
+@state_option("rdovae")
 @click.option(
     "--steps", type=click.IntRange(1, STEPS_MAX), default=rdovae.Settings.steps, show_default=True
 )
 @click.option(
     "--batch", type=click.IntRange(1, BATCH_MAX), default=rdovae.Settings.batch, show_default=True
 )
-@_minutes_option
-@_device_option
+@minutes_option
+@device_option
 @click.option(
     "--checkpoint",
     type=OutputFile(),
@@ -218,9 +164,9 @@ def rdovae_command(
         return
     settings = rdovae.Settings(steps=steps, batch=batch)
     arrays = list(load_features(data, "train").values())
-    until = _until(minutes)
+    until = stop_at(minutes)
     last: dict[str, float] = {}
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("starting", total=steps)
 
         def note(step: int, parts: dict[str, float]) -> None:
@@ -237,12 +183,12 @@ def rdovae_command(
 
 @command.command("pitch", cls=Telling)
 @data_option
-@_state_option("pitch")
+@state_option("pitch")
 @click.option(
     "--steps", type=click.IntRange(1, STEPS_MAX), default=pitch.Settings.steps, show_default=True
 )
-@_minutes_option
-@_device_option
+@minutes_option
+@device_option
 @click.option(
     "--checkpoint",
     type=OutputFile(),
@@ -270,7 +216,7 @@ def pitch_command(
         return
     recordings = list(load_speech(data, "train").values())
     last: dict[str, float] = {}
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("starting", total=steps)
 
         def note(step: int, parts: dict[str, float]) -> None:
@@ -279,7 +225,7 @@ def pitch_command(
             progress.update(task, completed=step, description=text)
 
         settings = pitch.Settings(steps=steps)
-        until = _until(minutes)
+        until = stop_at(minutes)
         model, done = pitch.train(recordings, state, settings, device, until, note)
     pitch_score.save_checkpoint(checkpoint, model, {"steps": str(done)})
     err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
@@ -303,7 +249,7 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @command.command("lpcnet", cls=Telling)
 @data_option
 @click.option("--preset", type=Name(sorted(PRESETS)), default="edge", show_default=True)
-@_state_option("lpcnet")
+@state_option("lpcnet")
 @click.option(
     "--fresh",
     is_flag=True,
@@ -351,8 +297,8 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @click.option(
     "--regrow", is_flag=True, help="Where --state is empty let what was dropped grow again first."
 )
-@_minutes_option
-@_device_option
+@minutes_option
+@device_option
 @click.option(
     "--workers",
     type=click.IntRange(0, WORKERS_MAX),
@@ -430,14 +376,14 @@ def lpcnet_command(
         _report(trainer, held_out, preset, json_to, integers)
         return
     sampler = SpeechSampler(list(load_speech(data, "train").values()), settings.seed)
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("starting", total=steps)
 
         def note(trainer: lpcnet.Trainer, loss: float) -> None:
             text = f"step {trainer.step}  {trainer.average:.4f} nats"
             progress.update(task, completed=trainer.step, description=text)
 
-        until = _until(minutes)
+        until = stop_at(minutes)
         sizes = PRESETS[preset]
         trainer = lpcnet.train(
             sampler, state, sizes, settings, until, note, begin, device, workers, regrow

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.autograd import Function
 
 from quantize.errors import InputError
-from quantize.train.lpcnet.native import ffi, library
+from quantize.train.native import ffi, library
 
 _NULL = ffi.NULL
 
 
-def _pointer(tensor: Tensor | None, kind: str = "float *") -> Any:
+def pointer(tensor: Tensor | None, kind: str = "float *") -> Any:
     if tensor is None:
         return _NULL
     assert tensor.is_contiguous()
@@ -30,11 +30,11 @@ def _checked(status: int) -> None:
         raise InputError("not enough memory for the sample loop: use a smaller --batch")
 
 
-def _product(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+def product(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """Return left' @ right, summed over very many rows, and the column sums of left."""
     total, columns = torch.zeros(left.shape[1], right.shape[1]), torch.zeros(left.shape[1])
     sizes = (len(left), left.shape[1], right.shape[1])
-    operands = (_pointer(left), _pointer(right), _pointer(total), _pointer(columns))
+    operands = (pointer(left), pointer(right), pointer(total), pointer(columns))
     if library().product(*sizes, *operands):
         return left.t() @ right, left.sum(0)
     return total, columns
@@ -66,14 +66,14 @@ class _SampleGru(Function):
         sizes = (steps, batch, units, hop)
         status = library().gru_forward(
             *sizes,
-            _pointer(kept[0]),
-            _pointer(kept[1]),
-            _pointer(index, "uint8_t *"),
-            _pointer(kept[2]),
-            _pointer(u),
-            _pointer(bias),
-            _pointer(h),
-            _pointer(saved),
+            pointer(kept[0]),
+            pointer(kept[1]),
+            pointer(index, "uint8_t *"),
+            pointer(kept[2]),
+            pointer(u),
+            pointer(bias),
+            pointer(h),
+            pointer(saved),
         )
         _checked(status)
         ctx.sizes, ctx.index, ctx.h, ctx.saved, ctx.u = sizes, index, h, saved, u
@@ -91,18 +91,18 @@ class _SampleGru(Function):
         dh = dh.contiguous()
         status = library().gru_backward(
             *ctx.sizes,
-            _pointer(dh),
-            _pointer(ctx.index, "uint8_t *"),
-            _pointer(ctx.u),
-            _pointer(ctx.h),
-            _pointer(ctx.saved),
-            _pointer(drec),
-            _pointer(dcond),
-            _pointer(ddense),
-            _pointer(dtables),
+            pointer(dh),
+            pointer(ctx.index, "uint8_t *"),
+            pointer(ctx.u),
+            pointer(ctx.h),
+            pointer(ctx.saved),
+            pointer(drec),
+            pointer(dcond),
+            pointer(ddense),
+            pointer(dtables),
         )
         _checked(status)
-        du, dbias = _product(drec.view(-1, 3 * units), ctx.h[:-1].view(-1, units))
+        du, dbias = product(drec.view(-1, 3 * units), ctx.h[:-1].view(-1, units))
         return dcond, ddense, dtables, du, dbias, None, None
 
 
@@ -140,10 +140,10 @@ class _TreeLoss(Function):
         loss = library().tree_loss(
             len(flat),
             units,
-            _pointer(flat),
-            _pointer(target, "uint8_t *"),
-            *(_pointer(v) for v in values),
-            *(_pointer(g) for g in grads),
+            pointer(flat),
+            pointer(target, "uint8_t *"),
+            *(pointer(v) for v in values),
+            *(pointer(g) for g in grads),
         )
         ctx.grads, ctx.shape = grads, x.shape
         return torch.tensor(loss, dtype=torch.float32)
@@ -186,7 +186,7 @@ def teacher(
         ffi.cast("float *", arrays[0].ctypes.data),
         ffi.cast("float *", arrays[1].ctypes.data),
         ffi.cast("int8_t *", arrays[2].ctypes.data),
-        _pointer(index, "uint8_t *"),
-        _pointer(target, "uint8_t *"),
+        pointer(index, "uint8_t *"),
+        pointer(target, "uint8_t *"),
     )
     return index, target

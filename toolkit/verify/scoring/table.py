@@ -86,11 +86,13 @@ def write_card(path: Path, text: str) -> None:
 
 
 def _weights(result: Mapping[str, Any]) -> str:
-    facts = result["weights"]
-    if facts is None:
-        return "."
+    used = [facts for facts in (result["weights"], result.get("fargan")) if facts is not None]
+    return " from " + " and ".join(_fact(facts) for facts in used) + "." if used else "."
+
+
+def _fact(facts: Mapping[str, Any]) -> str:
     steps = f", {facts['steps']:,} steps" if "steps" in facts else ""
-    return f" from {facts['name']}{steps}, SHA-256 {facts['sha256'][:12]}."
+    return f"{facts['name']}{steps}, SHA-256 {facts['sha256'][:12]}"
 
 
 def _cells(row: Mapping[str, float]) -> list[str]:

@@ -16,6 +16,7 @@ from quantize.features.floats import FRAME
 from quantize.features.integers import FEATURE_FRAC
 from quantize.files.reading import file_bytes
 from quantize.files.tensor_file import read_tensor_file
+from quantize.networks import fargan_voice
 from quantize.networks.lpcnet import Lpcnet, sizes_from
 from quantize.networks.lpcnet_batch import Variant, synthesise_many
 from quantize.networks.lpcnet_checkpoint import load_lpcnet
@@ -24,6 +25,7 @@ from quantize.train.state import load_packed, load_state
 from quantize.vocoder.lpcnet.quantise import SHARPNESS, TAIL, quantise_lpcnet
 from toolkit.device.build import vocoderlib
 from toolkit.speech.recordings import I16
+from toolkit.verify.scoring.fargan import FarganWeights
 from toolkit.verify.scoring.utterances import Utterance
 
 # What each is, for the table.
@@ -31,6 +33,7 @@ VOICES = {
     "original": "the recordings themselves",
     "float": "LPCNet in floats",
     "integer": "LPCNet in integers, as on the device",
+    "fargan": "FARGAN in floats",
     "pulse": "pulses and noise, untrained, in integers",
 }
 LEAD = FRAME // 2  # a voice's frame begins this many samples before the frame that it was told
@@ -74,16 +77,23 @@ def _notes(path: Path) -> dict[str, str]:
 
 
 def speak(
-    voice: str, weights: Weights | None, utterances: Sequence[Utterance], note: Note
+    voice: str,
+    weights: Weights | FarganWeights | None,
+    utterances: Sequence[Utterance],
+    note: Note,
 ) -> list[I16]:
     """Have a voice speak each utterance from its features; as long as the original, unaligned.
 
-    `weights` are needed by "float" and "integer". Both draw with the same rule (SHARPNESS, TAIL).
+    `weights` are needed by "float", "integer" and "fargan". The first two draw with the same rule
+    (SHARPNESS, TAIL).
     """
     if voice == "original":
         return [u.pcm for u in utterances]
     if voice == "pulse":
         return _compiled("pulse", utterances, note)
+    if isinstance(weights, FarganWeights):
+        told = [u.features for u in utterances]
+        return fargan_voice.synthesise_many(weights.model, told, note=note)
     assert weights is not None
     if voice == "float":
         variant = replace(weights.variant, sharpness=SHARPNESS, tail=TAIL / 32768)

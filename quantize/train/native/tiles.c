@@ -20,8 +20,14 @@ int has_tiles(void)
     return known;
 }
 
+// A library may keep its own shapes in the tile registers and not look whether they are there.
+static _Thread_local int users;
+static _Thread_local uint8_t theirs[64];
+
 void use_tiles(void)
 {
+    if (users++ == 0)
+        _tile_storeconfig(theirs);
     struct {
         uint8_t palette, start, reserved[14];
         uint16_t bytes[16];
@@ -37,7 +43,8 @@ void use_tiles(void)
 
 void release_tiles(void)
 {
-    _tile_release();
+    if (--users == 0)
+        _tile_loadconfig(theirs);
 }
 
 // out = x * m for a batch of multiples of 16, rounded to bfloat16 and summed in float.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C loops of LPCNet training, compiled for this machine on first use and called by cffi."""
+"""The C loops of training, compiled for this machine on first use and called by cffi."""
 
 from __future__ import annotations
 
@@ -40,10 +40,20 @@ double tree_loss(int count, int units, const float *x, const uint8_t *target, co
                  const float *b, const float *a, float *dx, float *dw, float *db, float *da);
 void teacher(int steps, int batch, int hop, const float *signal, const float *lpc,
              const int8_t *noise, uint8_t *index, uint8_t *target);
+double spectral_distance(int batch, int samples, int window, int hop, const float *got,
+                         const float *want, const float *weight, float *dgot);
 """
+
+
+def _shared(header: str) -> str:
+    """Return what a header shares with Python: its lines that clang-format leaves alone."""
+    text = (_FOLDER / header).read_text(encoding="utf-8")
+    return text.split("// clang-format off")[1].split("\n", 1)[1].split("// clang-format on")[0]
+
 
 ffi = cffi.FFI()
 ffi.cdef(_DECLARATIONS)
+ffi.cdef(_shared("fargan.h"))
 
 
 def _processor() -> str:
@@ -76,7 +86,7 @@ def library() -> Any:
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
             except FileNotFoundError:
-                raise InputError(f"{compiler} is missing: LPCNet training compiles C") from None
+                raise InputError(f"{compiler} is missing: training compiles C") from None
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise InputError(f"{compiler} does not compile {_FOLDER.name}/*.c: {last}")

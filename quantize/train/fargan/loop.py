@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Training of FARGAN: spectral losses, then critics as well; made sparse and int8 at the end.
+
+Every stretch begins as a gap does and the voice goes on by itself, so what it hears of its own
+speech in training is what it hears in use. Resumable.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from quantize.errors import InputError
+from quantize.networks.fargan import FRAME, Fargan, Sizes, sizes_from, step_periods
+from quantize.networks.lpcnet import block_mask
+from quantize.train.fake_quant import quantised
+from quantize.train.fargan.critics import Critics, Inner, judge, persuade
+from quantize.train.fargan.data import PAST, Batch, GapSampler
+from quantize.train.fargan.losses import join, spectral, wave
+from quantize.train.fargan.ops import can_speak, speak_steps
+from quantize.train.state import load_packed, load_state, save_packed, save_state
+
+KIND = "fargan"
+PAIRS = (("model", "optimiser"), ("critics", "critics_optimiser"))
+_HEARD = PAST + FRAME  # samples of a stretch that are not spoken
+# Narrow or frame-rate layers: to prune them would save little.
+_DENSE = {"cond_net_fconv1", "cond_net_fdense2", "sig_net_sig_dense_out"}
+
+
+@dataclass
+class Settings:
+    """How to train. Steps are meant to add up over many runs."""
+
+    steps: int = 200_000
+    batch: int = 32  # stretches
+    frames: int = 17  # of a stretch, its first is known
+    rate: float = 1e-3  # Adam's, at the start
+    warm_up: int = 500
+    anneal: int = 0  # last steps, over which the rates fall to a fiftieth
+    critics_from: int = 60_000  # step from which critics learn; 300 later they are listened to
+    critics_rate: float = 2e-4
+    persuaded_rate: float = 1.5e-4  # the voice's rate once it listens to critics
+    critics_weight: float = 0.4
+    matching_weight: float = 0.5  # of the critics' inner values, against those of real speech
+    critics_batch: int = 16  # stretches while critics learn, and their frames
+    critics_frames: int = 23
+    early_weight: float = 1.0  # how much more the first 20 ms after real samples count
+    density: float = 1.0  # share of 8 x 4 blocks that are kept at the end
+    sparse_from: int = 0
+    sparse_to: int = 0
+    sparse_every: int = 100
+    int8_from: int = 10**9  # from here on weights are rounded to int8 and inputs to 1/127
+    smoothing: float = 0.999  # of the weights that are shipped: a mean over the last steps
+    seed: int = 1
+    save_every: float = 180.0  # seconds
+
+
+_CRITICS_ALONE = 300
+
+
+def speak(model: Fargan, batch: Batch) -> Tensor:
+    """Have a model speak a batch after its known frame: signal [batch, 160 * frames].
+
+    The first frame is what it would have said where real samples were put.
+    """
+    conditioning, period = model.condition(batch.features), step_periods(batch.features)
+    if can_speak(model, len(batch.past)):
+        return speak_steps(model, conditioning, period, batch.past, batch.noise, batch.known)
+    spoken, _ = model(conditioning, period, model.begin(batch.past), batch.noise, batch.known)
+    return torch.as_tensor(spoken)
+
+
+def losses_of(spoken: Tensor, batch: Batch, settings: Settings) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss of what was spoken, its spectral part, and the signal after real samples."""
+    target = batch.target
+    whole = torch.cat([target[:, :_HEARD], spoken[:, FRAME:]], 1)
+    distance = spectral(whole, target, begin=_HEARD, extra=settings.early_weight)
+    at_join = join(spoken[:, FRAME:], target[:, _HEARD:])
+    taught = wave(spoken[:, :FRAME], target[:, PAST:_HEARD])
+    return distance + 0.1 * at_join + 0.05 * taught, distance, whole
+
+
+class Trainer:
+    """A model, its critics, their optimisers and how far they are."""
+
+    def __init__(self, sizes: Sizes, settings: Settings, device: str = "cpu") -> None:
+        if device != "cpu" and not torch.cuda.is_available():
+            raise InputError(f"{device}: torch finds no GPU here; take --device cpu")
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.device = device
+        self.model = Fargan(sizes).to(device)
+        self.critics = Critics().to(device)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.8, 0.98))
+        self.critics_optimiser = torch.optim.Adam(self.critics.parameters(), betas=(0.8, 0.98))
+        self.step = 0
+        self.averages: dict[str, float] = {}  # of the losses, over the last few hundred steps
+        self.smooth: dict[str, Tensor] = {}  # weights averaged over steps, by name
+        self.masks: dict[str, Tensor] = {}  # which weights are kept, by layer
+
+    @property
+    def listening(self) -> bool:
+        """Do the critics learn in the coming step?"""
+        return self.step >= self.settings.critics_from
+
+    def shape(self) -> tuple[int, int]:
+        """Return how many stretches of how many frames the coming step takes."""
+        settings = self.settings
+        if self.listening:
+            return settings.critics_batch, settings.critics_frames
+        return settings.batch, settings.frames
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that resuming needs."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "smooth": self.smooth,
+            "step": self.step,
+            "averages": self.averages,
+            "sizes": asdict(self.model.sizes),
+            "settings": asdict(self.settings),
+        }
+        if self.critics_optimiser.state:
+            state["critics"] = self.critics.state_dict()
+            state["critics_optimiser"] = self.critics_optimiser.state_dict()
+        return state
+
+    def resume(self, path: Path) -> None:
+        """Take up a saved or packed state; InputError if it is damaged or of other sizes."""
+        packed = path.suffix == ".safetensors"
+        state = load_packed(path, KIND, PAIRS) if packed else load_state(path, KIND)
+        if sizes_from(state.get("sizes", {})) != self.model.sizes:
+            raise InputError(f"{path} is of other sizes: give the same --preset, or delete it")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            if "critics" in state:
+                self.critics.load_state_dict(state["critics"])
+                self.critics_optimiser.load_state_dict(state["critics_optimiser"])
+            # Packed states leave it out.
+            self.smooth = {k: v.to(self.device) for k, v in state.get("smooth", {}).items()}
+            self.step, self.averages = int(state["step"]), dict(state["averages"])
+        except (KeyError, RuntimeError, ValueError, TypeError):
+            raise InputError(f"{path} is of another network: delete it to start over") from None
+        if self.step > self.settings.sparse_from:
+            self.masks = {name: kept_blocks(w) for name, w in self._sparse_weights().items()}
+
+    def rate(self) -> tuple[float, float]:
+        """Return the learning rates of the coming step: the voice's and the critics'."""
+        settings = self.settings
+        left = settings.steps - self.step
+        fall = max(0.02, left / settings.anneal) if 0 < settings.anneal > left else 1.0
+        since = self.step - (settings.critics_from if self.listening else 0)
+        warm = min(1.0, (since + 1) / settings.warm_up)
+        rate = settings.persuaded_rate if self.listening else settings.rate
+        return rate * warm * fall, settings.critics_rate * fall
+
+    def advance(self, batch: Batch) -> dict[str, float]:
+        """Learn from one batch; returns the parts of its loss."""
+        settings, model = self.settings, self.model
+        batch = Batch(*(part.to(self.device) for part in batch))
+        rate, critics_rate = self.rate()
+        for optimiser, value in ((self.optimiser, rate), (self.critics_optimiser, critics_rate)):
+            for group in optimiser.param_groups:
+                group["lr"] = value
+        narrow = list(model.int8_weights().values())
+        model.rounded = self.step >= settings.int8_from
+        self.optimiser.zero_grad(set_to_none=True)
+        with quantised(narrow if model.rounded else []):
+            loss, distance, whole = losses_of(speak(model, batch), batch, settings)
+            parts = {"spectral": distance.item()}
+            if self.listening:
+                parts["judge"], inner = self._teach_critics(batch.target, whole.detach())
+                if self.step >= settings.critics_from + _CRITICS_ALONE:
+                    fooled, apart = persuade(self.critics, whole, inner, self.step)
+                    parts |= {"fooled": fooled.item(), "matching": apart.item()}
+                    loss = loss + settings.critics_weight * fooled
+                    loss = loss + settings.matching_weight * apart
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        self._prune()
+        self._smooth()
+        for name, value in parts.items():
+            before = self.averages.get(name, value)
+            self.averages[name] = before + (value - before) / min(self.step, 300)
+        return parts
+
+    def _teach_critics(self, real: Tensor, spoken: Tensor) -> tuple[float, Inner]:
+        self.critics_optimiser.zero_grad(set_to_none=True)
+        loss, inner = judge(self.critics, real, spoken, self.step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.critics.parameters(), 5.0)
+        self.critics_optimiser.step()
+        return loss.item(), inner
+
+    def _sparse_weights(self) -> dict[str, Tensor]:
+        weights = self.model.int8_weights()
+        return {name: weight for name, weight in weights.items() if name not in _DENSE}
+
+    def _prune(self) -> None:
+        settings = self.settings
+        weights = self._sparse_weights() if settings.density < 1 else {}
+        if settings.sparse_from < self.step <= settings.sparse_to:
+            span = max(1, settings.sparse_to - settings.sparse_from)
+            left = 1 - (self.step - settings.sparse_from) / span
+            kept = settings.density + (1 - settings.density) * left**3
+            if self.step % settings.sparse_every == 0 or self.step == settings.sparse_to:
+                self.masks = {name: block_mask(weight, kept) for name, weight in weights.items()}
+        with torch.no_grad():
+            for name, weight in weights.items():
+                if name in self.masks:
+                    weight.mul_(self.masks[name])
+
+    def _smooth(self) -> None:
+        with torch.no_grad():
+            for name, weight in self.model.state_dict().items():
+                if name in self.smooth:
+                    self.smooth[name].lerp_(weight, 1 - self.settings.smoothing)
+                else:
+                    self.smooth[name] = weight.clone()
+
+    def smoothed(self) -> Fargan:
+        """Return the model with its weights averaged over the last steps: less noisy than any."""
+        model = Fargan(self.model.sizes)
+        model.load_state_dict(self.smooth or self.model.state_dict())
+        with torch.no_grad():
+            for name, mask in self.masks.items():
+                model.int8_weights()[name].mul_(mask.cpu())
+        return model
+
+
+def kept_blocks(weight: Tensor) -> Tensor:
+    """Return a 0/1 mask of the 8 x 4 blocks of `weight` that are not all zero."""
+    blocks = weight.detach().reshape(len(weight) // 8, 8, -1, 4)
+    kept = blocks.abs().sum((1, 3)).gt(0).to(weight.dtype)
+    return kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
+
+
+def train(
+    sampler: GapSampler,
+    folder: Path,
+    sizes: Sizes,
+    settings: Settings,
+    until: float = math.inf,
+    note: Callable[[Trainer, dict[str, float]], None] = lambda trainer, parts: None,
+    begin: Path | None = None,
+    voice: dict[str, Tensor] | None = None,
+    pack: Path | None = None,
+    device: str = "cpu",
+) -> Trainer:
+    """Train, resuming from `folder`/state.pt if it is there, else from the state `begin` if given.
+
+    Where neither is there, `voice` are weights to start with in place of random ones. The state
+    is also written to `pack`, packed, each time that it is saved. Stops after settings.steps, or
+    once time.monotonic() passes `until`.
+    """
+    trainer = Trainer(sizes, settings, device)
+    path = folder / "state.pt"
+    if path.exists():
+        trainer.resume(path)
+    elif begin is not None:
+        trainer.resume(begin)
+    elif voice is not None:
+        trainer.model.load(voice)
+
+    def save() -> None:
+        save_state(path, KIND, trainer.state())
+        if pack is not None and trainer.step:
+            save_packed(pack, KIND, trainer.state(), PAIRS)
+
+    saved_at = time.monotonic()
+    while trainer.step < settings.steps and time.monotonic() < until:
+        parts = trainer.advance(sampler.batch(trainer.step, *trainer.shape()))
+        note(trainer, parts)
+        if time.monotonic() - saved_at > settings.save_every:
+            save()
+            saved_at = time.monotonic()
+    save()
+    return trainer
+
+
+def evaluate(model: Fargan, sampler: GapSampler, batches: int = 4, size: int = 32) -> float:
+    """Return the mean spectral distance on a sampler of held-out speech."""
+    settings, total = Settings(), 0.0
+    with torch.no_grad():
+        for step in range(batches):
+            batch = sampler.batch(step, size, settings.frames)
+            total += losses_of(speak(model, batch), batch, settings)[1].item()
+    return total / batches
