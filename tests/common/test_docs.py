@@ -14,7 +14,7 @@ DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
 ROOMS = "firmware|quantize|toolkit|targets|tests|scripts|docs|cmake"
 # Starts with a folder of the repository; no pattern and no word in capitals in place of a name.
 PATH = re.compile(rf"(?<![\w/.-])(?:{ROOMS})/[\w./-]*[\w/]")
-PLACEHOLDER = re.compile(r"[A-Z]{3,}|[*{}]")
+PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b|/X\b|[*{}]")
 QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w./-]*\w\.(?:c|h|py|toml|md|txt|cmake)")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#([\w-]+))?\)")
