@@ -88,7 +88,7 @@ def table() -> str:
         "",
         "`./run bench --all --write` writes this file and the files beside it. `./run bench --all`",
         "and `tests/measure/test_bench_figures.py` compare them. All figures are instructions that",
-        "QEMU counted. Each file has them by part and layer, with MACs, bytes read and the share of",
+        "QEMU counted. Each file has them by part and layer, with MACs, bytes read and share of",
         "the ISA's limit (`toolkit/data/isa_limits.toml`). The goals are in",
         "`toolkit/measure/bench/goals.py`.",
         "",
