@@ -4,6 +4,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ RECEIVER = (
     *voice_files("lpcnet"),
     *(LIBRARY / "codec" / name for name in ("receiver.c", "redundancy.c")),
 )
-CASES = {
+CASES: dict[str, tuple[Callable[[], EncoderModel | DecoderModel], tuple[Path, ...], str]] = {
     "sender": (stand_in, SENDER, "on_audio"),
     "receiver": (stand_in_receiver, RECEIVER, "on_payload"),
 }
