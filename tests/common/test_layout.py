@@ -33,6 +33,7 @@ MANY = {
     "quantize": "the mirror of firmware/dredkit and what is around it",
     "targets/figures": "one file a target and run",
     "tests": "folders that mirror the packages",
+    "tests/common": "what all commands share, and the rules of the repository itself",
     "tests/support": "all helpers of tests",
     "tests/device": "one file a part of the device side",
 }

@@ -450,9 +450,9 @@ def test_a_failing_apt_ends_it(machine: Machine) -> None:
     ("manager", "command", "others"),
     [
         ("dnf", "dnf install fedora-arm fedora-gcc fedora-newlib", ""),
-        ("brew", "brew install brew-gcc", "brew has no package of Debian's gcc-arm"),
+        ("brew", "brew install brew-gcc", "brew has no package for Debian's gcc-arm"),
         ("pacman", "pacman -S --needed arch-arm arch-gcc", ""),
-        ("", "", "by their Debian names: gcc gcc-arm"),
+        ("", "", "their Debian names are: gcc gcc-arm"),
     ],
 )
 def test_without_apt_the_command_of_that_system_is_told(
