@@ -100,7 +100,7 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
     except (ValueError, RecursionError):
         raise _Damage("its header is not JSON") from None
     if not isinstance(header, dict):
-        raise _Damage("its header is no table")
+        raise _Damage("its header is not a table")
     return header, start
 
 
@@ -115,7 +115,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _notes(found: Any) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise _Damage(f"{_NOTES} is no table of texts")
+        raise _Damage(f"{_NOTES} is not a table of texts")
     return found
 
 
@@ -127,7 +127,7 @@ def _span(name: str, entry: Any, where: str) -> _Span:
         raise _Damage(f"tensor {shown(name)}: its type is {shown(kind)}")
     if kind not in _DTYPES:
         raise InputError(
-            f"{where}: tensor {shown(name)} is of type {shown(kind)}, which is not read; "
+            f"{where}: tensor {shown(name)} has type {shown(kind)}, which is not supported; "
             "convert it to F32, F16 or BF16"
         )
     if not _whole(shape) or len(shape) > _MAX_AXES:
@@ -140,7 +140,7 @@ def _span(name: str, entry: Any, where: str) -> _Span:
     if place[1] - place[0] != size:
         raise _Damage(
             f"tensor {shown(name)}: {kind} {shape} takes {size} bytes, "
-            f"{shown(place[1] - place[0])} are said"
+            f"but its place has {shown(place[1] - place[0])}"
         )
     return _Span(kind, tuple(shape), place[0], place[1])
 
@@ -158,7 +158,7 @@ def _check_cover(spans: dict[str, _Span], size: int) -> None:
             raise _Damage(f"tensor {shown(name)} overlaps another, or leaves a gap")
         at = span.end
     if at != size:
-        raise _Damage(f"{size} bytes of tensors, {shown(at)} are said")
+        raise _Damage(f"{size} bytes of tensors, but its header names {shown(at)}")
 
 
 def _tensor(data: bytes, start: int, span: _Span) -> npt.NDArray[Any]:
