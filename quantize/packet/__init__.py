@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Opus packets and the extensions in their padding. This defines firmware/dredkit/packet."""
+"""Opus packets and the extensions in their padding (docs/FORMAT.md, section 1)."""

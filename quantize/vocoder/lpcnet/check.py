@@ -88,7 +88,7 @@ def _check_graph(model: LpcnetParts, embedding: int) -> None:
     if frac not in range(integer.PRE_FRAC - 8, integer.PRE_FRAC + 1):
         raise InputError(f"gates of the frame-rate network have {frac} fractional bits")
     if graph != condition_graph(embedding, hidden, model.units_a, model.units_b, frac):
-        raise InputError("its frame-rate network is another than this voice's")
+        raise InputError("its frame-rate network does not belong to this voice")
     if cells.X8_FRAC + model.frac < frac:
         raise InputError("gates of the frame-rate network are finer than those they add to")
 

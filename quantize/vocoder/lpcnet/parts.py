@@ -22,18 +22,18 @@ from quantize.vocoder.lpcnet.cells import BITS, X8_FRAC
 
 GRAPH: Final = "lpcnet_condition"
 PERIODS: Final = MAX_PERIOD - MIN_PERIOD + 1
-HEARD: Final = 3  # last sample, prediction, last excitation
+HEARD: Final = 3  # codes that the network hears: last sample, prediction, last excitation
 WEIGHT_FRACS: Final = range(4, 10)  # of the sample loop's int8 weights: largest 8 down to 1/4
 TREE_FRACS: Final = range(15)
 SCALE_FRACS: Final = range(13)
 TAIL_MAX: Final = 1 << 13  # a chance of a quarter
 MATRICES: Final = ("a", "b_input", "b")
-MAX_UNITS: Final = 1020  # 255 columns of blocks: an index is a byte, and so is a count
+MAX_UNITS: Final = 1020  # 255 columns of blocks, since an index and a count are bytes each
 
 
 @dataclass(frozen=True)
 class BlockMatrix:
-    """int8 `weights` [rows, cols] of which whole 8x4 `blocks` [rows / 8, cols / 4] are kept."""
+    """int8 `weights` [rows, cols]; `blocks` [rows / 8, cols / 4] marks the 8x4 blocks kept."""
 
     weights: npt.NDArray[np.int8]
     blocks: npt.NDArray[np.bool_]
@@ -45,11 +45,11 @@ class BlockMatrix:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes in flash as int8: kept weights and the index."""
+        """Bytes in flash: kept int8 weights and the index."""
         return self.macs + len(self.blocks) + int(self.blocks.sum())
 
     def bounds(self) -> Ints:
-        """Largest |sum| of each row [rows] over all x8."""
+        """Return the largest |sum| of each row [rows] over all x8."""
         return np.asarray(np.abs(self.weights.astype(np.int64)).sum(axis=1) << X8_FRAC)
 
 
@@ -101,9 +101,9 @@ class LpcnetParts:
 
 
 def condition_graph(embedding: int, width: int, a: int, b: int, gates_frac: int) -> Graph:
-    """The frame-rate network: features and pitch embedding in, both GRUs' gates out.
+    """Build the frame-rate network: from features and pitch embedding to both GRUs' gates.
 
-    The step on frame t + 1 gives the gates of frame t: each convolution takes three frames.
+    The step on frame t + 1 gives the gates of frame t. Each convolution takes three frames.
     """
     heard = Slice("features", 0, FEATURES + embedding)
     hidden = [Slice(name, 0, width) for name in ("conv1", "conv2", "dense1", "dense2")]
