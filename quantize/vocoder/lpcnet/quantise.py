@@ -31,7 +31,7 @@ from quantize.vocoder.lpcnet.parts import (
 Floats = npt.NDArray[np.float64]
 
 # These change how bits are drawn: logits are multiplied by SHARPNESS, and a bit never takes a value
-# with a chance below TAIL. A network that is still learning is less certain than speech is, and that
+# with a chance below TAIL. A network that is still learning is less certain than speech is, which
 # sounds like noise. Both were chosen by PLCMOS of the shipped voice on 10 of the utterances that
 # `dredkit score` uses.
 SHARPNESS: Final = 1.25
