@@ -81,7 +81,7 @@ def common_shift(span: Ints) -> Ints:
 
 
 def lag_features(span: Ints) -> Ints:
-    """Return step 6: [frames, 224] int16 Q15 for lags 256 down to 33, of e[n] [frames, 416]."""
+    """Compute step 6: [frames, 224] int16 Q15 for lags 256 down to 33, of e[n] [frames, 416]."""
     shift = common_shift(span)
     e = shifted(span, shift[:, None])
     now = e[:, MAX_PERIOD:]

@@ -79,13 +79,13 @@ DCT_FIRST: Final = _q(float(np.sqrt(1.0 / BANDS)) * _LOG10_2, 30)
 
 
 def emphasise(pcm: Ints, before: Ints) -> Ints:
-    """Return step 1: x[n] - 0.85 x[n-1] in Q15 int32 of [frames, n] int16; `before` [frames, 1]."""
+    """Compute step 1: x[n] - 0.85 x[n-1], Q15 int32, of [frames, n] int16; `before` [frames, 1]."""
     past = np.concatenate([before, pcm[:, :-1]], axis=1)
     return np.asarray((pcm << EMPHASIS_FRAC) - PREEMPHASIS * past)
 
 
 def spectrum(emphasised: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return step 2: the spectrum of [frames, 320] samples in Q15.
+    """Compute step 2: the spectrum of [frames, 320] samples in Q15.
 
     Real and imaginary parts are [frames, 161] int32, with a scale [frames]: a bin is its value
     / 2^scale / 320. The scale is chosen so that the samples fill 22 bits before the window.
@@ -100,7 +100,7 @@ def spectrum(emphasised: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 def band_logs(re: Ints, im: Ints, scale: Ints) -> Ints:
-    """Return step 3 and the logs of step 4: log2(0.01 + E) over the running floor, [., 18] Q24.
+    """Compute step 3 and the logs of step 4: log2(0.01 + E) over the running floor, [., 18] Q24.
 
     Powers are exact sums of |X|^2 / 256. With weights in 48ths, 0.01 is a whole number too.
     """
@@ -127,7 +127,7 @@ def band_logs(re: Ints, im: Ints, scale: Ints) -> Ints:
 
 
 def cepstrum(logs: Ints) -> Ints:
-    """Return the rest of step 4: orthonormal DCT-II in decades, c0 less 4; [., 18] Q20."""
+    """Compute the rest of step 4: orthonormal DCT-II in decades, c0 less 4; [., 18] Q20."""
     n = np.arange(BANDS)
     matrix = DCT_COSINES[((2 * n[:, None] + 1) * n[None]) % (4 * BANDS)]
     matrix[:, 0] = DCT_FIRST
@@ -158,7 +158,7 @@ def log_power(re: Ints, im: Ints, scale: Ints) -> Ints:
 
 
 def phase_features(re: Ints, im: Ints, scale: Ints) -> Ints:
-    """Return step 7: [frames, 88] int16 Q15 of consecutive spectra, with silence before them."""
+    """Compute step 7: [frames, 88] int16 Q15 of consecutive spectra, with silence before them."""
     re, im = re[:, :_IF_BINS], im[:, :_IF_BINS].copy()
     im[:, 0] = 0
     features = np.zeros((len(re), IF_FEATURES), np.int64)

@@ -92,7 +92,7 @@ def as_samples(pcm: NDArray[np.generic]) -> F64:
 
 
 def band_energies(emphasised: F64) -> F64:
-    """Return steps 2 and 3: energies [frames, 18] of a pre-emphasised signal of whole frames."""
+    """Compute steps 2 and 3: energies [frames, 18] of a pre-emphasised signal of whole frames."""
     frames = len(emphasised) // FRAME
     padded = np.concatenate([np.zeros(FRAME), emphasised])
     halves = padded.reshape(frames + 1, FRAME)
@@ -106,7 +106,7 @@ def band_energies(emphasised: F64) -> F64:
 
 
 def cepstrum(energies: F64) -> F64:
-    """Return step 4: the DCT of log energies over a running floor; both are [frames, 18]."""
+    """Compute step 4: the DCT of log energies over a running floor; both are [frames, 18]."""
     logs = np.log10(0.01 + energies)
     peak = np.full(len(logs), -2.0)
     follow = peak.copy()
@@ -121,7 +121,7 @@ def cepstrum(energies: F64) -> F64:
 
 
 def lpc_from_cepstrum(cepstra: NDArray[np.floating]) -> F64:
-    """Return step 5: coefficients [frames, 16]; the residual is y[n] + sum a_k y[n-k]."""
+    """Compute step 5: coefficients [frames, 16]; the residual is y[n] + sum a_k y[n-k]."""
     cepstra = np.array(cepstra, np.float64)
     cepstra[:, 0] += 4
     # Each band holds the sum over its triangle; dividing by the weight gives a density.
@@ -161,7 +161,7 @@ def _levinson(correlation: F64) -> F64:
 
 
 def residual(emphasised: F64, lpc: F64) -> F64:
-    """Return the residual of step 6: of the signal 80 samples before each frame, [frames * 160]."""
+    """Compute the residual of step 6, 80 samples before each frame of a signal: [frames * 160]."""
     frames = len(lpc)
     lead = FRAME // 2 + _LPC_ORDER
     padded = np.concatenate([np.zeros(lead), emphasised])
@@ -179,7 +179,7 @@ def residual(emphasised: F64, lpc: F64) -> F64:
 
 
 def _correlation(excitation: F64, period: NDArray[np.int64]) -> F64:
-    """Return step 9: each frame's correlation feature, of the low-passed residual at its period."""
+    """Compute step 9: each frame's correlation feature, from the low-passed residual and period."""
     frames = len(period)
     padded = np.concatenate([np.zeros(MAX_PERIOD), excitation])
     feature = np.empty(frames)
@@ -195,7 +195,7 @@ def _correlation(excitation: F64, period: NDArray[np.int64]) -> F64:
 
 
 def emphasise(pcm: NDArray[np.generic], delay: int) -> F64:
-    """Return step 1: the signal after `delay` zeros, cut to whole frames and pre-emphasised."""
+    """Compute step 1: the signal after `delay` zeros, cut to whole frames and pre-emphasised."""
     samples = as_samples(pcm)
     frames = len(samples) // FRAME
     if frames == 0:
