@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The arithmetic of all networks. Every kernel and interpreter must give these results bit by bit.
+"""The arithmetic of all networks. Every kernel and interpreter must give these results bit for bit.
 
 The scheme is TFLite's int16x8, which is public and which LiteRT and TFLite Micro implement:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The receiver as a model file, and as a run of ops that a device must reproduce bit by bit.
+"""The receiver as a model file, and as a run of ops that a device must reproduce bit for bit.
 
 One file holds all that a receiver needs: the RDO-VAE decoder's two networks, the entropy tables and
 a voice. quantize.codec.receiver says what the ops do. Here they are data, as a device gets them

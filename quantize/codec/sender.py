@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The sender: from PCM to DRED payloads in integers, 20 ms a step, bit by bit as on a device.
+"""The sender: from PCM to DRED payloads in integers, 20 ms a step, bit for bit as on a device.
 
 One file holds all that a sender needs: two quantised networks and the entropy tables. `run_encoder`
 is the normative run. Its parts are normative as well: quantize.dsp (resampler),
