@@ -74,7 +74,7 @@ static inline int32_t dk_upper_product(int32_t a, int32_t b)
 {
 #if defined(DK_ISA_SIMD32)
     int32_t y;
-    __asm("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+    __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
     return y;
 #else
     return (int32_t)(((int64_t)a * b + (1LL << 31)) >> 32);

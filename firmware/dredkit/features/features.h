@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "features/features_tables.h"
 #include "dsp/fft.h"
+#include "features/features_tables.h"
 
 #ifdef __cplusplus
 extern "C" {

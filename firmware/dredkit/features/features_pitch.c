@@ -3,7 +3,6 @@
 #include <stdalign.h>
 #include <stddef.h>
 
-#include "features/features.h"
 #include "dsp/correlate.h"
 #include "dsp/dot.h"
 #include "dsp/lpc.h"
@@ -11,6 +10,7 @@
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
+#include "features/features.h"
 
 #define RESIDUAL_FRAC 10
 #define DENSITY_FRAC 30

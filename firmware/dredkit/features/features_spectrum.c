@@ -2,11 +2,11 @@
 // Spectrum, band logarithms, cepstrum and phase advances: quantize/dsp/spectrum.py.
 #include <stddef.h>
 
-#include "features/features.h"
 #include "dsp/dot.h"
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
+#include "features/features.h"
 
 #define INPUT_BITS 22  // that the FFT takes
 #define WIDE_BITS 31   // of a pre-emphasised sample

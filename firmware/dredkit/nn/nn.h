@@ -14,8 +14,9 @@ extern "C" {
 // An affine map with int8 weights: y = requantise(W x + bias), y int16.
 // The quantiser has proved from the weights that, for any x in [-127, 127], no accumulator leaves
 // int32 and no result does before it is saturated; rows that are sparse come in whole groups of 8.
-// Every kernel takes these plain tables. Where toolkit/codegen/packing/pack.py packs for the kernel's
-// ISA, `weights` is the stream that the kernel's file describes, and bias and all after it NULL.
+// Every kernel takes these plain tables. Where toolkit/codegen/packing/pack.py packs for the
+// kernel's ISA, `weights` is the stream that the kernel's file describes, and bias and all after it
+// NULL.
 typedef struct {
     const int8_t *weights;      // dense: [rows][cols]; sparse: the kept 8x4 blocks, [block][8][4]
     const uint8_t *index;       // NULL: dense. Else per 8 rows: a count, then block columns (x4)

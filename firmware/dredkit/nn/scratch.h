@@ -7,18 +7,18 @@
 // tests/test_assembly.py sees to that.
 //
 //     DK_WORD(r0);
-//     __asm("..." : DK_WRITES(r0) : ... : "memory");
+//     __asm__("..." : DK_WRITES(r0) : ... : "memory");
 #ifndef DREDKIT_NN_SCRATCH_H
 #define DREDKIT_NN_SCRATCH_H
 
 #include <stdint.h>
 
 // A general register.
-#define DK_WORD(name) register uint32_t name __asm(#name)
+#define DK_WORD(name) register uint32_t name __asm__(#name)
 #define DK_WRITES(name) "=&r"(name)
 
 // A vector register; its user includes arm_neon.h.
-#define DK_VECTOR(name) register int8x16_t name __asm(#name)
+#define DK_VECTOR(name) register int8x16_t name __asm__(#name)
 #define DK_WRITES_VECTOR(name) "=&w"(name)
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "vocoder/synthesis.h"
 
-#include "features/features.h"
 #include "dsp/lpc.h"
+#include "features/features.h"
 #include "vocoder/predict.h"
 
 #define ONE (1 << DK_FEATURES_FRAC)

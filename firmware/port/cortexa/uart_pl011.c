@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // PrimeCell UART PL011 (Arm DDI 0183), without its FIFOs: each byte is an interrupt of its own.
+#include <assert.h>
+
 #include "board.h"
 #include "core.h"
 
@@ -19,7 +21,7 @@
 // Of clock / (16 * baud), in 1/64.
 #define DIVISOR ((DK_BOARD_UART_CLOCK_HZ * 4u + DK_BOARD_UART_BAUD / 2u) / DK_BOARD_UART_BAUD)
 
-_Static_assert(DIVISOR >= 64u, "the baud rate is at most a sixteenth of the clock");
+static_assert(DIVISOR >= 64u, "the baud rate is at most a sixteenth of the clock");
 
 void dk_uart_init(void)
 {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // CMSDK APB UART (Arm DDI 0479, Cortex-M System Design Kit): no FIFO, one byte each way.
+#include <assert.h>
+
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
@@ -17,7 +19,7 @@
 #define CTRL_RX_INTERRUPT (1u << 3)
 #define INT_RX (1u << 1)
 
-_Static_assert(DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD >= 16u, "BAUDDIV is at least 16");
+static_assert(DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD >= 16u, "BAUDDIV is at least 16");
 
 void dk_uart_init(void)
 {

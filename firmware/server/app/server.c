@@ -5,6 +5,7 @@
 // with a state that the host did not build.
 #include "dredkit/server.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "dredkit/engine.h"
@@ -15,23 +16,23 @@
 #define RX_FRAME (DK_WIRE_HEADER_BYTES + DK_SERVER_RX_PAYLOAD + DK_WIRE_TRAILER_BYTES)
 #define READ_AT_ONCE 64u
 
-_Static_assert(DK_SERVER_RX_PAYLOAD <= DK_WIRE_MAXIMUM_PAYLOAD, "a step does not fit a frame");
-_Static_assert(DK_WIRE_RESULT_BYTES + DK_ENGINE_OUTPUT_BYTES <= DK_WIRE_MAXIMUM_PAYLOAD,
-               "a result does not fit a frame");
-_Static_assert(sizeof((dk_wire_board){0}.build_id) == DK_PORT_BUILD_ID_BYTES, "build id");
-_Static_assert(sizeof((dk_wire_board){0}.model_hash) == DK_MODEL_HASH_BYTES, "model hash");
-_Static_assert(DK_SERVER_WINDOW >= 1 && DK_SERVER_WINDOW <= UINT8_MAX, "window");
-_Static_assert(DK_ERR_ARGUMENT == -(int)DK_WIRE_ERROR_ARGUMENT, "status.h and wire.toml");
-_Static_assert(DK_ERR_FRAME == -(int)DK_WIRE_ERROR_FRAME, "status.h and wire.toml");
-_Static_assert(DK_ERR_TYPE == -(int)DK_WIRE_ERROR_TYPE, "status.h and wire.toml");
-_Static_assert(DK_ERR_SESSION == -(int)DK_WIRE_ERROR_SESSION, "status.h and wire.toml");
-_Static_assert(DK_ERR_ORDER == -(int)DK_WIRE_ERROR_ORDER, "status.h and wire.toml");
-_Static_assert(DK_ERR_RANGE == -(int)DK_WIRE_ERROR_RANGE, "status.h and wire.toml");
-_Static_assert(DK_ERR_OVERRUN == -(int)DK_WIRE_ERROR_OVERRUN, "status.h and wire.toml");
-_Static_assert(DK_ERR_RATE == -(int)DK_WIRE_ERROR_RATE, "status.h and wire.toml");
-_Static_assert(DK_ERR_LENGTH == -(int)DK_WIRE_ERROR_LENGTH, "status.h and wire.toml");
-_Static_assert(DK_ERR_SHORT == -(int)DK_WIRE_ERROR_SHORT, "status.h and wire.toml");
-_Static_assert(DK_ERR_SYMBOL == -(int)DK_WIRE_ERROR_SYMBOL, "status.h and wire.toml");
+static_assert(DK_SERVER_RX_PAYLOAD <= DK_WIRE_MAXIMUM_PAYLOAD, "a step does not fit a frame");
+static_assert(DK_WIRE_RESULT_BYTES + DK_ENGINE_OUTPUT_BYTES <= DK_WIRE_MAXIMUM_PAYLOAD,
+              "a result does not fit a frame");
+static_assert(sizeof((dk_wire_board){0}.build_id) == DK_PORT_BUILD_ID_BYTES, "build id");
+static_assert(sizeof((dk_wire_board){0}.model_hash) == DK_MODEL_HASH_BYTES, "model hash");
+static_assert(DK_SERVER_WINDOW >= 1 && DK_SERVER_WINDOW <= UINT8_MAX, "window");
+static_assert(DK_ERR_ARGUMENT == -(int)DK_WIRE_ERROR_ARGUMENT, "status.h and wire.toml");
+static_assert(DK_ERR_FRAME == -(int)DK_WIRE_ERROR_FRAME, "status.h and wire.toml");
+static_assert(DK_ERR_TYPE == -(int)DK_WIRE_ERROR_TYPE, "status.h and wire.toml");
+static_assert(DK_ERR_SESSION == -(int)DK_WIRE_ERROR_SESSION, "status.h and wire.toml");
+static_assert(DK_ERR_ORDER == -(int)DK_WIRE_ERROR_ORDER, "status.h and wire.toml");
+static_assert(DK_ERR_RANGE == -(int)DK_WIRE_ERROR_RANGE, "status.h and wire.toml");
+static_assert(DK_ERR_OVERRUN == -(int)DK_WIRE_ERROR_OVERRUN, "status.h and wire.toml");
+static_assert(DK_ERR_RATE == -(int)DK_WIRE_ERROR_RATE, "status.h and wire.toml");
+static_assert(DK_ERR_LENGTH == -(int)DK_WIRE_ERROR_LENGTH, "status.h and wire.toml");
+static_assert(DK_ERR_SHORT == -(int)DK_WIRE_ERROR_SHORT, "status.h and wire.toml");
+static_assert(DK_ERR_SYMBOL == -(int)DK_WIRE_ERROR_SYMBOL, "status.h and wire.toml");
 
 typedef struct {
     uint32_t ticks;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Each kernel of firmware/dredkit/dsp on noise of every level and on the extremes that it takes: prints a
-// line for each, its name and a hash of all that it wrote. Runs on a host, and on emulated boards.
+// Each kernel of firmware/dredkit/dsp on noise of every level and on the extremes that it takes:
+// prints a line for each, its name and a hash of all that it wrote. Runs on a host, and on emulated
+// boards.
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>

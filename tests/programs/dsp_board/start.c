@@ -13,7 +13,7 @@ extern void _start(void);
 static void reset(void)
 {
     CPACR |= COPROCESSORS;
-    __asm volatile("dsb\n\tisb");
+    __asm__ volatile("dsb\n\tisb");
     _start();
 }
 

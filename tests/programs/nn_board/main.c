@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs the network kernels on what tests/support/kernel_board.py asks for: requests in a file of 32-bit
-// words, results in another. Blocks of bytes are preceded by their size and how far off a word's
-// start they are to lie; a size of NONE is a NULL. A request that is counted gives the timer's
-// ticks instead of the kernel's output. Runs by semihosting.
+// Runs the network kernels on what tests/support/kernel_board.py asks for: requests in a file of
+// 32-bit words, results in another. Blocks of bytes are preceded by their size and how far off a
+// word's start they are to lie; a size of NONE is a NULL. A request that is counted gives the
+// timer's ticks instead of the kernel's output. Runs by semihosting.
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -19,13 +19,13 @@ enum { MODE_RB = 1, MODE_WB = 5, STOPPED_BY_EXIT = 0x20026 };
 static uintptr_t host(uintptr_t operation, const void *arguments)
 {
 #if defined(__aarch64__)
-    register uintptr_t first __asm("x0") = operation;
-    register const void *second __asm("x1") = arguments;
-    __asm volatile("hlt #0xF000" : "+r"(first) : "r"(second) : "memory");
+    register uintptr_t first __asm__("x0") = operation;
+    register const void *second __asm__("x1") = arguments;
+    __asm__ volatile("hlt #0xF000" : "+r"(first) : "r"(second) : "memory");
 #else
-    register uintptr_t first __asm("r0") = operation;
-    register const void *second __asm("r1") = arguments;
-    __asm volatile("svc #0xAB" : "+r"(first) : "r"(second) : "lr", "memory");  // of Thumb
+    register uintptr_t first __asm__("r0") = operation;
+    register const void *second __asm__("r1") = arguments;
+    __asm__ volatile("svc #0xAB" : "+r"(first) : "r"(second) : "lr", "memory");  // of Thumb
 #endif
     return first;
 }

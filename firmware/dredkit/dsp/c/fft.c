@@ -19,13 +19,13 @@ static inline int32_t sum_of(int32_t a, int32_t x, int32_t b, int32_t y)
 #if defined(DK_ISA_SIMD32)
     // The half that rounds is the carry of the lower word's shift.
     uint32_t low, high;
-    __asm("smull %0, %1, %2, %3\n\t"
-          "smlal %0, %1, %4, %5\n\t"
-          "lsrs %0, %0, #30\n\t"
-          "adc %0, %0, %1, lsl #2"
-          : "=&r"(low), "=&r"(high)
-          : "r"(a), "r"(x), "r"(b), "r"(y)
-          : "cc");
+    __asm__("smull %0, %1, %2, %3\n\t"
+            "smlal %0, %1, %4, %5\n\t"
+            "lsrs %0, %0, #30\n\t"
+            "adc %0, %0, %1, lsl #2"
+            : "=&r"(low), "=&r"(high)
+            : "r"(a), "r"(x), "r"(b), "r"(y)
+            : "cc");
     return (int32_t)low;
 #else
     int64_t sum = 1 << (FRAC - 1);
@@ -40,15 +40,15 @@ typedef struct {
     int32_t cos;
     int32_t sin;
     int32_t minus_sin;
-} turn_t;
+} rotation;
 
-static inline turn_t turn(uint32_t k)
+static inline rotation turn(uint32_t k)
 {
     const dk_complex w = twiddle(k);
-    return (turn_t){w.re, w.im, -w.im};
+    return (rotation){w.re, w.im, -w.im};
 }
 
-static inline dk_complex rotate(dk_complex x, turn_t w)
+static inline dk_complex rotate(dk_complex x, rotation w)
 {
     return (dk_complex){sum_of(x.re, w.cos, x.im, w.minus_sin), sum_of(x.re, w.sin, x.im, w.cos)};
 }
@@ -114,7 +114,7 @@ static inline __attribute__((always_inline)) void stage2(dk_complex *z, uint32_t
         butterfly2(a, size, a[size]);  // the first twiddle is 1
     }
     for (uint32_t j = 1; j < size; j++) {
-        const turn_t w = turn(j * (DK_FFT_BINS / size));
+        const rotation w = turn(j * (DK_FFT_BINS / size));
         for (dk_complex *a = z + j; a < end; a += 2 * size) {
             butterfly2(a, size, rotate(a[size], w));
         }
@@ -140,7 +140,7 @@ static inline __attribute__((always_inline)) void stage4(dk_complex *z, uint32_t
     }
     for (uint32_t j = 1; j < size; j++) {
         const uint32_t k = j * (DK_FFT_BINS / 2 / size);
-        const turn_t w1 = turn(k), w2 = turn(2 * k), w3 = turn(3 * k);
+        const rotation w1 = turn(k), w2 = turn(2 * k), w3 = turn(3 * k);
         for (dk_complex *a = z + j; a < end; a += 4 * size) {
             butterfly4(a, size, rotate(a[size], w1), rotate(a[2 * size], w2),
                        rotate(a[3 * size], w3));

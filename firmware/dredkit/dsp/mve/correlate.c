@@ -46,7 +46,7 @@ static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0;
     int16x8_t a, b, c, d, e, f, g, x;
     // clang-format off
-    __asm(
+    __asm__(
         "vldrh.u16 %q[a], [%[past]], #16\n\t"
         "vldrh.u16 %q[b], [%[past]], #16\n\t"
         "vldrh.u16 %q[c], [%[past]], #16\n\t"

@@ -17,7 +17,7 @@
 typedef struct {
     int16x2_t even;  // samples 2 j and 2 j + 1 of the present
     int16x2_t odd;   // samples 2 j - 1 and 2 j
-} words_t;
+} word_pair;
 
 static inline int16x2_t pair(const int16_t *x)
 {
@@ -53,7 +53,7 @@ int32_t dk_energy16(const int16_t *x, size_t count)
 // Four words: `a` again holds the one at hand.
 #define FOUR_WORDS TWO_WORDS("a", "b", "c") TWO_WORDS("c", "b", "a")
 
-static __attribute__((noinline)) void four_lags(const words_t *now, const int16_t *past,
+static __attribute__((noinline)) void four_lags(const word_pair *now, const int16_t *past,
                                                 int32_t *dots)
 {
     static_assert(DK_CORRELATE_SAMPLES == 4 * 5 * 8, "that is how often it is written down");
@@ -65,7 +65,7 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
     DK_WORD(r6);
     DK_WORD(r8);
     // clang-format off
-    __asm volatile(
+    __asm__ volatile(
         "ldr %[a], [%[past]], #4\n"
         "1:\n\t"
         FOUR_WORDS
@@ -95,14 +95,14 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
 void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
                     int32_t dots[DK_CORRELATE_LAGS])
 {
-    words_t words[DK_CORRELATE_SAMPLES / 2 + 1];
+    word_pair words[DK_CORRELATE_SAMPLES / 2 + 1];
     uint32_t before = 0;
     for (size_t k = 0; k < DK_CORRELATE_SAMPLES; k += 2) {
         const uint32_t two = (uint32_t)pair(now + k);
-        words[k / 2] = (words_t){(int16x2_t)two, (int16x2_t)(before >> 16 | two << 16)};
+        words[k / 2] = (word_pair){(int16x2_t)two, (int16x2_t)(before >> 16 | two << 16)};
         before = two;
     }
-    words[DK_CORRELATE_SAMPLES / 2] = (words_t){0, (int16x2_t)(before >> 16)};
+    words[DK_CORRELATE_SAMPLES / 2] = (word_pair){0, (int16x2_t)(before >> 16)};
     for (size_t i = 0; i < DK_CORRELATE_LAGS; i += 4) {
         four_lags(words, past + i, dots + i);
     }

@@ -16,7 +16,7 @@ typedef struct {
     size_t x_apart;
     int16_t *y;
     ptrdiff_t y_apart;
-} vectors_t;
+} vector_set;
 
 static inline void put(const dk_matrix8 *matrix, size_t row, int32_t acc, int16_t *y)
 {
@@ -24,7 +24,7 @@ static inline void put(const dk_matrix8 *matrix, size_t row, int32_t acc, int16_
 }
 
 // `steps` is a constant of every call, so that sums are registers.
-static inline void dense(const dk_matrix8 *matrix, const vectors_t *v, const size_t steps)
+static inline void dense(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     const int8_t *w = matrix->weights;
     const int8_t *x = v->x;
@@ -42,7 +42,7 @@ static inline void dense(const dk_matrix8 *matrix, const vectors_t *v, const siz
     }
 }
 
-static inline void sparse(const dk_matrix8 *matrix, const vectors_t *v, const size_t steps)
+static inline void sparse(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     const int8_t *w = matrix->weights;
     const uint8_t *index = matrix->index;
@@ -68,7 +68,7 @@ static inline void sparse(const dk_matrix8 *matrix, const vectors_t *v, const si
     }
 }
 
-static inline void either(const dk_matrix8 *matrix, const vectors_t *v, const size_t steps)
+static inline void either(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     if (matrix->index == NULL) {
         dense(matrix, v, steps);
@@ -80,7 +80,7 @@ static inline void either(const dk_matrix8 *matrix, const vectors_t *v, const si
 void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
                       int16_t *y, ptrdiff_t y_apart)
 {
-    vectors_t v = {.x = x, .x_apart = x_apart, .y_apart = y_apart};
+    vector_set v = {.x = x, .x_apart = x_apart, .y_apart = y_apart};
     v.y = y;
     while (steps > 0) {
         size_t now = matrix->bias == NULL ? 1 : steps < MOST ? steps : MOST;

@@ -48,15 +48,15 @@ typedef struct {
     uint64_t rest;
     int8x16_t half;
     int8x16_t last;
-} inputs_t;
+} dense_inputs;
 
 // y[8 * groups] of dense rows; returns where the next rows' table starts.
-static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const inputs_t *in,
+static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const dense_inputs *in,
                                                           size_t groups, int16_t *y)
 {
     const int8_t *x;
     DK_BLOCKS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "5:\n\t"
         LOAD_BIASES
         "mov %[x], %[start]\n\t"
@@ -108,7 +108,7 @@ static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, 
     const int16_t *const end = y + ROWS * groups;
     uint64_t n, p, q;
     DK_BLOCKS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "5:\n\t"
         "ldrb %w[n], [%[index]], #1\n\t"
         LOAD_BIASES
@@ -128,7 +128,7 @@ static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
     const size_t cols = matrix->cols, whole = cols / CHUNK * CHUNK, groups = matrix->rows / ROWS;
     const size_t left = matrix->rows % ROWS;
-    inputs_t in = {.x = x, .end = x + whole, .rest = (cols - whole + COLS - 1) / COLS};
+    dense_inputs in = {.x = x, .end = x + whole, .rest = (cols - whole + COLS - 1) / COLS};
     // Not to read beyond x, the last ones are copied.
     int8_t rest[CHUNK] = {0};
     if (whole < cols) {

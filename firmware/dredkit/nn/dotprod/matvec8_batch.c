@@ -25,13 +25,13 @@ enum { ROWS = 8, COLS = 4, MOST = 4, MOST_COLS = 640, LANES = 16 };
 typedef struct {
     int32_t turns[MOST_COLS * MOST / COLS];
     size_t fours;
-} inputs_t;
+} input_turns;
 
 // Of eight rows, by vector.
 typedef struct {
     int32x4_t low[MOST];
     int32x4_t high[MOST];
-} sums_t;
+} row_sums;
 
 // An instruction a line:
 // clang-format off
@@ -55,7 +55,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
 {
     const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
     INPUTS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         "ldr q0, [%[a]], #16\n\t"
         "ldr q1, [%[b]], #16\n\t"
@@ -123,16 +123,16 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
 // NOLINTBEGIN(bugprone-macro-parentheses): operands are no expression
 #define FOR_VECTORS(MACRO, OPERANDS) \
     if (vectors == 2) { \
-        __asm volatile(MACRO(FOR_2) : OPERANDS : "cc", "memory"); \
+        __asm__ volatile(MACRO(FOR_2) : OPERANDS : "cc", "memory"); \
     } else if (vectors == 3) { \
-        __asm volatile(MACRO(FOR_3) : OPERANDS : "cc", "memory"); \
+        __asm__ volatile(MACRO(FOR_3) : OPERANDS : "cc", "memory"); \
     } else { \
-        __asm volatile(MACRO(FOR_4) : OPERANDS : "cc", "memory"); \
+        __asm__ volatile(MACRO(FOR_4) : OPERANDS : "cc", "memory"); \
     }
 // NOLINTEND(bugprone-macro-parentheses)
 
 // Both return where the rows' factors are. `vectors` is a constant of every call.
-static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t *in,
+static inline const int8_t *add_dense(row_sums *s, const int8_t *w, const input_turns *in,
                                       const size_t vectors)
 {
     const int32_t *x = in->turns;
@@ -153,7 +153,7 @@ static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t
     return w;
 }
 
-static inline const int8_t *add_pairs(sums_t *s, const int8_t *w, const inputs_t *in, size_t pairs,
+static inline const int8_t *add_pairs(row_sums *s, const int8_t *w, const input_turns *in, size_t pairs,
                                       const size_t vectors)
 {
     uint64_t p, q;
@@ -176,13 +176,13 @@ static inline int16x8_t requantised(int32x4_t low, int32x4_t high, int32x4x2_t f
     return vqmovn_high_s32(vqmovn_s32(low), high);
 }
 
-static inline void products(const dk_matrix8 *matrix, const inputs_t *in, int16_t *y,
+static inline void products(const dk_matrix8 *matrix, const input_turns *in, int16_t *y,
                             ptrdiff_t y_apart, const size_t vectors)
 {
     const int8_t *w = matrix->weights;
     for (size_t row = 0; row < matrix->rows; row += ROWS) {
         const int32x4x2_t biases = vld1q_s32_x2((const int32_t *)(const void *)w);
-        sums_t s;
+        row_sums s;
         for (size_t i = 0; i < MOST; i++) {
             s.low[i] = biases.val[0];
             s.high[i] = biases.val[1];
@@ -207,7 +207,8 @@ static inline void products(const dk_matrix8 *matrix, const inputs_t *in, int16_
     }
 }
 
-static void take_turns(inputs_t *in, const int8_t *x, size_t x_apart, size_t cols, size_t vectors)
+static void take_turns(input_turns *in, const int8_t *x, size_t x_apart, size_t cols,
+                       size_t vectors)
 {
     const size_t whole = cols / LANES, rest = cols % LANES;
     const int8_t *from[MOST];
@@ -234,7 +235,7 @@ static __attribute__((noinline)) void several(const dk_matrix8 *matrix, size_t v
                                               const int8_t *x, size_t x_apart, int16_t *y,
                                               ptrdiff_t y_apart)
 {
-    inputs_t in;
+    input_turns in;
     take_turns(&in, x, x_apart, matrix->cols, vectors);
     if (vectors == 2) {
         products(matrix, &in, y, y_apart, 2);

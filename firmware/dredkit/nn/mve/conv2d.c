@@ -14,7 +14,7 @@ enum { LANES = 4, AT_ONCE = 16 };
 
 typedef struct {
     int32x4_t of[AT_ONCE / LANES];
-} sums_t;
+} position_sums;
 
 // Three taps of one line at sixteen positions; x points at the one before the first. In assembly,
 // as gcc 12 spends as much on addresses as on the products.
@@ -30,11 +30,11 @@ typedef struct {
     "vldrh.s32 %q[x4], [%[x], #24 + " #from "]\n\t" \
     "vmla.s32 %q[s3], %q[x4], %[tap]\n\t"
 
-static inline const int16_t *add_line(const int16_t *w, const int16_t *x, sums_t *sums)
+static inline const int16_t *add_line(const int16_t *w, const int16_t *x, position_sums *sums)
 {
     int32x4_t x4;
     int32_t tap;
-    __asm volatile(
+    __asm__ volatile(
         ADD_TAP(0)
         ADD_TAP(2)
         ADD_TAP(4)
@@ -56,7 +56,7 @@ static void sixteen(const int16_t *w, int32_t bias, dk_row_requantiser by, const
                     size_t at, int16_t *y)
 {
     const int32x4_t start = vdupq_n_s32(bias);
-    sums_t sums = {{start, start, start, start}};
+    position_sums sums = {{start, start, start, start}};
     const int16_t *x0 = lines->times[0] + at - 1;
     const int16_t *x1 = lines->times[1] + at - 1;
     const int16_t *x2 = lines->times[2] + at - 1;

@@ -18,7 +18,7 @@ enum { LANES = 8, ROWS = 4, WHOLE = 4 * LANES };
 typedef struct {
     const int16_t *x;
     size_t whole, rest, bytes;
-} shape_t;
+} row_shape;
 
 // An instruction a line; only even registers can hold a sum:
 // clang-format off
@@ -34,7 +34,7 @@ typedef struct {
 
 // Sums of four rows from w on. In the second loop lanes beyond the rows are neither read nor
 // counted.
-static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
+static inline int32x4_t four_rows(const row_shape *shape, const int16_t *w)
 {
     const int16_t *w1, *w2, *w3, *x;
     int32x4_t sums, q0, q1;
@@ -43,7 +43,7 @@ static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
     DK_WORD(r4);
     DK_WORD(r6);
     DK_WORD(lr);
-    __asm volatile(
+    __asm__ volatile(
         "clrm {r0, r2, r4, r6}\n\t"
         "ldr %[x], [%[shape]]\n\t"
         "ldr lr, [%[shape], #12]\n\t"
@@ -90,7 +90,7 @@ static int16_t one_row(const dk_matrix16 *matrix, const int16_t *x, size_t row)
 void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
 {
     const size_t cols = matrix->cols, rows = matrix->rows;
-    const shape_t shape = {x, cols / WHOLE, cols % WHOLE, cols * sizeof *x};
+    const row_shape shape = {x, cols / WHOLE, cols % WHOLE, cols * sizeof *x};
     const int16_t *w = matrix->weights;
     const int32_t *bias = matrix->bias;
     const int16_t *multiplier = matrix->multiplier;

@@ -81,7 +81,7 @@ OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
     int16x8_t eight;
     int32x4_t q0, q1;
     SUMS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         CLEAR_SUMS
         "cbz %[n], 2f\n"
         "1:\n\t"
@@ -111,7 +111,7 @@ OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x,
     size_t times;
     int32x4_t eight, q0, q1;
     SUMS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         CLEAR_SUMS
         "ldrb %[n], [%[index]], #1\n\t"

@@ -20,7 +20,7 @@ typedef struct {
     int8_t turns[(MOST_COLS / LANES + 1) * MOST * LANES];
     size_t count;    // of turns
     size_t vectors;  // 2 or 4
-} inputs_t;
+} input_turns;
 
 // Pointers are not to constants where assembly writes. An instruction a line:
 // NOLINTBEGIN(readability-non-const-parameter)
@@ -87,7 +87,7 @@ static __attribute__((noinline)) void for_four(const int8_t *w, const int8_t *be
     const int8_t *x;
     size_t n;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         ROWS_IN_TURN(
             FOUR_VECTORS,
             PUT("r0", "0") PUT("r2", "16") PUT("r4", "32") PUT("r6", "48")
@@ -104,7 +104,7 @@ static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *beg
     const int8_t *x;
     size_t n;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         ROWS_IN_TURN(
             TWO_VECTORS,
             PUT("r0", "0") PUT("r2", "16") PUT("r4", "4") PUT("r6", "20")
@@ -129,7 +129,7 @@ static inline int16x8_t requantise(const int32_t sums[ROWS], const int32_t table
 }
 
 // Up to eight rows of all vectors; returns where the next rows' table starts.
-static const int8_t *eight_rows(const int8_t *w, const inputs_t *in, size_t rows, int16_t *y,
+static const int8_t *eight_rows(const int8_t *w, const input_turns *in, size_t rows, int16_t *y,
                                 ptrdiff_t y_apart)
 {
     const int32_t *table = (const int32_t *)(const void *)(w + ROWS * LANES * in->count);
@@ -146,7 +146,7 @@ static const int8_t *eight_rows(const int8_t *w, const inputs_t *in, size_t rows
     return (const int8_t *)(table + 2 * ROWS);
 }
 
-static void dense(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_t x_apart,
+static void dense(const dk_matrix8 *matrix, input_turns *in, const int8_t *x, size_t x_apart,
                   int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
@@ -167,7 +167,7 @@ static void dense(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_
 
 // Gather the inputs of a group of blocks, as words; returns where the next group's index starts.
 // `vectors` is a constant of every call, so that there is no loop over it.
-static inline const uint8_t *gather(inputs_t *in, const uint8_t *index, const int32_t *x,
+static inline const uint8_t *gather(input_turns *in, const uint8_t *index, const int32_t *x,
                                     size_t apart, const size_t vectors)
 {
     int32_t *to = (int32_t *)(void *)in->turns;
@@ -188,7 +188,7 @@ static inline const uint8_t *gather(inputs_t *in, const uint8_t *index, const in
     return index;
 }
 
-static void sparse(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_t x_apart,
+static void sparse(const dk_matrix8 *matrix, input_turns *in, const int8_t *x, size_t x_apart,
                    int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
@@ -210,7 +210,7 @@ static __attribute__((noinline)) void several(const dk_matrix8 *matrix, size_t v
                                               const int8_t *x, size_t x_apart, int16_t *y,
                                               ptrdiff_t y_apart)
 {
-    inputs_t in __attribute__((aligned(4)));
+    input_turns in __attribute__((aligned(4)));
     in.vectors = vectors;
     if (matrix->index == NULL) {
         dense(matrix, &in, x, x_apart, y, y_apart);

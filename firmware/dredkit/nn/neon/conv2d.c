@@ -20,13 +20,13 @@ typedef struct {
     int32x4_t b;
     int32x4_t c;
     int32x4_t d;
-} sums_t;
+} position_sums;
 
 // Which of the sixteen positions are at an end of the line, beyond which there are zeros.
 typedef struct {
     bool first;
     bool last;
-} ends_t;
+} line_ends;
 
 static inline int16x8_t one_before(const int16_t *x, bool at_end)
 {
@@ -39,7 +39,7 @@ static inline int16x8_t one_after(const int16_t *x, bool at_end)
 }
 
 // Three taps of one line; x points at the first position, taps are lanes 0 to 2 of w.
-static inline void add_line(sums_t *sums, int16x4_t w, const int16_t *x, ends_t ends)
+static inline void add_line(position_sums *sums, int16x4_t w, const int16_t *x, line_ends ends)
 {
     const int16x8_t l0 = one_before(x, ends.first), l1 = vld1q_s16(x), l2 = one_after(x, false);
     const int16_t *more = x + LANES;
@@ -66,9 +66,9 @@ static inline void put(int16_t *y, int32x4_t low, int32x4_t high, dk_requantiser
 
 // Sixteen positions of a row from `at` on.
 static inline void sixteen(const int16_t *w, int32x4_t bias, dk_requantiser by,
-                           const dk_lines *lines, size_t at, ends_t ends, int16_t *y)
+                           const dk_lines *lines, size_t at, line_ends ends, int16_t *y)
 {
-    sums_t sums = {bias, bias, bias, bias};
+    position_sums sums = {bias, bias, bias, bias};
     const int16_t *x0 = lines->times[0] + at;
     const int16_t *x1 = lines->times[1] + at;
     const int16_t *x2 = lines->times[2] + at;
@@ -89,7 +89,7 @@ static inline void sixteen(const int16_t *w, int32x4_t bias, dk_requantiser by,
 static void row_of(const int16_t *w, int32_t start, dk_requantiser by, const dk_lines *lines,
                    int16_t *y)
 {
-    const ends_t first = {true, false}, between = {false, false}, last = {false, true};
+    const line_ends first = {true, false}, between = {false, false}, last = {false, true};
     const int32x4_t bias = vdupq_n_s32(start);
     size_t at = AT_ONCE;
     sixteen(w, bias, by, lines, 0, first, y);

@@ -26,14 +26,14 @@ typedef struct {
 
 #if defined(__aarch64__)
 #define DK_NEXT(to, at) \
-    __asm("ldp %q[first], %q[second], [%[pointer]], #32" \
-          : [first] "=w"((to).val[0]), [second] "=w"((to).val[1]), [pointer] "+r"(at) \
-          : "m"(*(const dk_next_bytes *)(const void *)(at)))
+    __asm__("ldp %q[first], %q[second], [%[pointer]], #32" \
+            : [first] "=w"((to).val[0]), [second] "=w"((to).val[1]), [pointer] "+r"(at) \
+            : "m"(*(const dk_next_bytes *)(const void *)(at)))
 #else
 #define DK_NEXT(to, at) \
-    __asm("vld1.8 %h[next], [%[pointer]]!" \
-          : [next] "=w"(to), [pointer] "+r"(at) \
-          : "m"(*(const dk_next_bytes *)(const void *)(at)))
+    __asm__("vld1.8 %h[next], [%[pointer]]!" \
+            : [next] "=w"(to), [pointer] "+r"(at) \
+            : "m"(*(const dk_next_bytes *)(const void *)(at)))
 #endif
 
 static inline int8x16x2_t dk_next_s8(const int8_t **at)
@@ -66,13 +66,13 @@ static inline int8x16_t dk_four_bytes(const int8_t **x, size_t step, const dk_re
 {
     int8x16_t four;
 #if defined(__aarch64__)
-    __asm("ld1r {%[four].4s}, [%[x]], %[step]"
-          : [four] "=w"(four), [x] "+r"(*x)
-          : [step] "r"(step), "m"(*all));
+    __asm__("ld1r {%[four].4s}, [%[x]], %[step]"
+            : [four] "=w"(four), [x] "+r"(*x)
+            : [step] "r"(step), "m"(*all));
 #else
-    __asm("vld1.32 {%e[four][], %f[four][]}, [%[x]], %[step]"
-          : [four] "=w"(four), [x] "+r"(*x)
-          : [step] "r"(step), "m"(*all));
+    __asm__("vld1.32 {%e[four][], %f[four][]}, [%[x]], %[step]"
+            : [four] "=w"(four), [x] "+r"(*x)
+            : [step] "r"(step), "m"(*all));
 #endif
     return four;
 }

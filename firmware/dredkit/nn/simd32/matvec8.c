@@ -31,20 +31,20 @@ enum { ROWS = 4, COLS = 4, MOST_COLS = 1024 };
 typedef struct {
     int16x2_t odd;
     int16x2_t even;
-} pairs_t;
+} input_pairs;
 
-static inline pairs_t pairs_of(uint32_t x, uint32_t high_bytes)
+static inline input_pairs pairs_of(uint32_t x, uint32_t high_bytes)
 {
     const int16x2_t times_256 = (int16x2_t)(high_bytes & (x << 8));  // x0 and x2
     int16x2_t odd;
-    __asm("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(x));
-    return (pairs_t){odd, __ssub16(times_256, odd)};
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(x));
+    return (input_pairs){odd, __ssub16(times_256, odd)};
 }
 
-static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
+static void pair_up(const int8_t *x, size_t cols, input_pairs *pairs)
 {
     uint32_t four, high_bytes = 0xFF00FF00U;
-    __asm("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm__("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
 #pragma GCC unroll 4
     for (const int8_t *end = x + cols / COLS * COLS; x < end; x += COLS) {
         memcpy(&four, x, sizeof four);
@@ -112,11 +112,11 @@ static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
     DK_WRITES(r6), DK_WRITES(r8)
 
 // y[0 .. 3] of four dense rows; returns where the next rows' table starts.
-static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads, int16_t *y)
+static const int8_t *dense_rows(const int8_t *w, const input_pairs *x, size_t quads, int16_t *y)
 {
     int16x2_t odd, even;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         LOAD_BIASES
         "subs %[n], #4\n\t"
         "blt 2f\n"
@@ -164,12 +164,12 @@ static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads,
 
 // y[rows] of groups of blocks.
 static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t *index,
-                                                  const pairs_t *x, void *y, const void *end)
+                                                  const input_pairs *x, void *y, const void *end)
 {
     const uint8_t *first, *last;  // column of the group, and what follows the last one
     int16x2_t odd, even;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         "ldrb %[last], [%[index]], #1\n\t"
         "add %[last], %[index], %[last]\n\t"
@@ -187,7 +187,7 @@ static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t
 }
 // clang-format on
 
-static void dense(const dk_matrix8 *matrix, const pairs_t *x, int16_t *y)
+static void dense(const dk_matrix8 *matrix, const input_pairs *x, int16_t *y)
 {
     const int8_t *w = matrix->weights;
     const size_t quads = (matrix->cols + COLS - 1U) / COLS;
@@ -207,7 +207,7 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
         dk_matvec8_plain(matrix, x, y);
         return;
     }
-    pairs_t pairs[MOST_COLS / COLS];
+    input_pairs pairs[MOST_COLS / COLS];
     pair_up(x, matrix->cols, pairs);
     if (matrix->index == NULL) {
         dense(matrix, pairs, y);

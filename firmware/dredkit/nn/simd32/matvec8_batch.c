@@ -23,14 +23,14 @@ enum { ROWS = 4, COLS = 4, BLOCK_ROWS = 8, MOST_COLS = 640, MOST_QUADS = MOST_CO
 typedef struct {
     int16x2_t even[2];
     int16x2_t odd[2];
-} quad_t;
+} input_quad;
 
 // Pair up two vectors; what is beyond the last whole four is zero.
-static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *quads)
+static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad *quads)
 {
     const int8_t *x[2] = {x0, x1};
     uint32_t high_bytes = 0xFF00FF00U;
-    __asm("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm__("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
     for (size_t col = 0; col < cols; col += COLS, quads++) {
         for (size_t i = 0; i < 2; i++) {
             uint32_t four = 0;
@@ -40,7 +40,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
                 memcpy(&four, x[i] + col, cols - col);
             }
             const int16x2_t times_256 = (int16x2_t)(high_bytes & (four << 8));
-            __asm("sxtb16 %0, %1, ror #8" : "=r"(quads->odd[i]) : "r"(four));
+            __asm__("sxtb16 %0, %1, ror #8" : "=r"(quads->odd[i]) : "r"(four));
             quads->even[i] = __ssub16(times_256, quads->odd[i]);
         }
     }
@@ -97,10 +97,10 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
     "pkhbt %[q], r6, r8, lsl #16\n\t"
 
 // y[0 .. 3] of four rows for both vectors; returns where the next rows' table starts.
-static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const quad_t *x,
+static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const input_quad *x,
                                                          size_t quads, int16_t y[2][ROWS])
 {
-    const quad_t *const end = x + quads, *const whole = x + quads / 4 * 4;
+    const input_quad *const end = x + quads, *const whole = x + quads / 4 * 4;
     int16x2_t s, t, p, q;
     DK_WORD(r0);
     DK_WORD(r1);
@@ -110,7 +110,7 @@ static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const 
     DK_WORD(r5);
     DK_WORD(r6);
     DK_WORD(r8);
-    __asm volatile(
+    __asm__ volatile(
         LOAD_BIASES
         UNTIL("whole")
         "beq 2f\n"
@@ -147,7 +147,7 @@ static void put(int16_t found[2][ROWS], size_t count, int16_t *y, ptrdiff_t y_ap
     memcpy(y + y_apart, found[1], count * sizeof *y);
 }
 
-static void dense(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdiff_t y_apart)
+static void dense(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
     const size_t quads = (matrix->cols + COLS - 1U) / COLS;
@@ -160,11 +160,11 @@ static void dense(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdiff
 }
 
 // Inputs of a group of blocks are gathered first: its eight rows read them from one end to another.
-static void sparse(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdiff_t y_apart)
+static void sparse(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
     const uint8_t *index = matrix->index;
-    quad_t kept[MOST_QUADS];
+    input_quad kept[MOST_QUADS];
     int16_t found[2][ROWS];
     for (size_t row = 0; row < matrix->rows; row += BLOCK_ROWS) {
         const size_t blocks = *index++;
@@ -182,7 +182,7 @@ static void sparse(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdif
 static __attribute__((noinline)) void two_vectors(const dk_matrix8 *matrix, const int8_t *x,
                                                   size_t x_apart, int16_t *y, ptrdiff_t y_apart)
 {
-    quad_t quads[MOST_QUADS];
+    input_quad quads[MOST_QUADS];
     pair_up(x, x + x_apart, matrix->cols, quads);
     if (matrix->index == NULL) {
         dense(matrix, quads, y, y_apart);

@@ -16,7 +16,7 @@ enum { X8_ONE = 127, HALF = 1 << 14 };
 static inline uint32_t bytes(int32_t low, int32_t high)
 {
     uint32_t pair;
-    __asm("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
+    __asm__("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
     return pair & 0x00FF00FFU;
 }
 

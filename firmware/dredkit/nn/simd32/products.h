@@ -12,7 +12,7 @@
 static inline int32_t dk_rounded_product(int32_t q)
 {
     int32_t two;  // or zero
-    __asm("bic %0, %1, %2, asr #31" : "=r"(two) : "r"(2), "r"(q));
+    __asm__("bic %0, %1, %2, asr #31" : "=r"(two) : "r"(2), "r"(q));
     return q + two;
 }
 
@@ -22,7 +22,7 @@ static inline uint32_t dk_multiplied(uint32_t a, uint32_t b)
     const int32_t low = dk_rounded_product(__smlabb((int32_t)a, (int32_t)b, below_half));
     const int32_t high = dk_rounded_product(__smlatt((int32_t)a, (int32_t)b, below_half));
     uint32_t pair;
-    __asm("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
+    __asm__("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
     return pair;
 }
 

@@ -27,7 +27,7 @@ static inline dk_requantiser dk_requantiser_of(int16_t multiplier, uint8_t shift
 static inline int16_t dk_requantised(int32_t acc, dk_requantiser by)
 {
     int32_t y;
-    __asm("smmul %0, %1, %2" : "=r"(y) : "r"((int32_t)((uint32_t)acc << by.up)), "r"(by.factor));
+    __asm__("smmul %0, %1, %2" : "=r"(y) : "r"((int32_t)((uint32_t)acc << by.up)), "r"(by.factor));
     return (int16_t)__builtin_arm_ssat((y + by.half) >> by.down, 16);
 }
 

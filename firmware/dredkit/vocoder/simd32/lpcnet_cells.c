@@ -64,7 +64,7 @@ void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gate
     const int16_t *scale = dk_lpcnet_table_scale;
     const int8_t *const end = t0 + sizeof dk_lpcnet_tables[0][0];
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
         LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
@@ -88,7 +88,7 @@ void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
     DK_WORD(r8);
     DK_WORD(r9);
     DK_WORD(r12);
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         "ldmia %[from]!, {r2, r3, r4, r5, r6, r8, r9, r12}\n\t"
         "cmp %[from], %[end]\n\t"
@@ -114,7 +114,7 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
     uint32_t p, q;
     REGISTERS;
     DK_WORD(r9);
-    __asm volatile(
+    __asm__ volatile(
         "ldr r9, [%[w]], #4\n\t"
         "b 3f\n"
         "1:\n\t"
@@ -198,7 +198,7 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     DK_WORD(r3);
     DK_WORD(r4);
     DK_WORD(r5);
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         UPDATE_TWO UPDATE_TWO UPDATE_TWO UPDATE_TWO
         "ldr r5, %[end]\n\t"
@@ -232,7 +232,7 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     const int16_t *w0 = dk_lpcnet_tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
     for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // known: no loop is left
         REGISTERS;
-        __asm volatile(
+        __asm__ volatile(
             NODE_EIGHT
             : [s0] "+&r"(s0), [s1] "+&r"(s1), [w0] "+&r"(w0), [w1] "+&r"(w1), [state] "+&r"(state),
               SCRATCH
@@ -241,7 +241,7 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     }
     const int16_t *tanh = dk_lpcnet_tanh + DK_LPCNET_TANH_HALF;
     int32_t logit = 1 << (DK_LPCNET_LOGIT_SHIFT - 1);
-    __asm(
+    __asm__(
         "ssat %[s0], #11, %[s0], asr %[shift]\n\t"
         "ssat %[s1], #11, %[s1], asr %[shift]\n\t"
         "ldrsh %[s0], [%[tanh], %[s0], lsl #1]\n\t"

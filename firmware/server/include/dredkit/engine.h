@@ -43,8 +43,8 @@ extern const dk_engine dk_app_engine;
     }
 
 #ifdef DK_PROFILE
-// In an image made for `dredkit bench` a trace holds times, not values: see firmware/server/profile/trace.c.
-// `ticks` is when the step began.
+// In an image made for `dredkit bench` a trace holds times, not values: see
+// firmware/server/profile/trace.c. `ticks` is when the step began.
 void dk_trace_begin(uint32_t ticks);
 #endif
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames on a byte stream: COBS with 0x00 as delimiter, a header, a payload and a CRC-32. The
-// numbers come from toolkit/common/wire.toml through dredkit_wire.h. Nothing here allocates or waits,
-// and no input, however damaged, writes past the buffer that the caller gave.
+// numbers come from toolkit/common/wire.toml through dredkit_wire.h. Nothing here allocates or
+// waits, and no input, however damaged, writes past the buffer that the caller gave.
 #ifndef DREDKIT_LINK_H
 #define DREDKIT_LINK_H
 
