@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The portable product, for kernels that meet a matrix which is not packed for them.
+// The portable matrix product, which every kernel uses for a matrix that is not packed for it.
 #ifndef DREDKIT_NN_PLAIN_H
 #define DREDKIT_NN_PLAIN_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's products with SDOT: sixteen products an instruction.
+// The matrix products of LPCNet's sample loop with SDOT: sixteen products an instruction.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_ISA_DOTPROD)
