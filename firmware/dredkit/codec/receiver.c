@@ -13,7 +13,7 @@ enum {
     TABLED = 10,        // frames whose attenuation is in the table
     FURTHER = 2048,     // attenuation that each further frame adds, Q10
     QUIETEST = -15360,  // lowest c0, Q10
-    BEFORE = DK_DECODER_KNOWN_FRAMES + DK_DECODER_CONTEXT - 1  // frames given to a voice before `next`
+    BEFORE = DK_DECODER_KNOWN_FRAMES + DK_DECODER_CONTEXT - 1  // frames that a voice starts from
 };
 
 // Attenuation of c0 at 1, 2, ... frames outside the decoded frames, Q10.

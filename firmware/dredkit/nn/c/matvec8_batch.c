@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors. Plain tables are gone through once for four of them;
-// tables that are packed for an ISA without a kernel of its own here, once for each.
+// Portable int8 matrix times several int8 vectors. One pass over a plain table serves up to four
+// vectors; a packed table takes one pass for each vector.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_C)
@@ -10,7 +10,7 @@
 
 enum { BLOCK_ROWS = 8, BLOCK_COLS = 4, MOST = 4 };
 
-// What is to be multiplied, and where the results go.
+// The input vectors, and the places of the results.
 typedef struct {
     const int8_t *x;
     size_t x_apart;
@@ -23,7 +23,7 @@ static inline void put(const dk_matrix8 *matrix, size_t row, int32_t acc, int16_
     y[row] = dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
 }
 
-// `steps` is a constant of every call, so that sums are registers.
+// Every call passes a constant `steps`, so the sums stay in registers.
 static inline void dense(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     const int8_t *w = matrix->weights;

@@ -16,8 +16,8 @@ typedef struct {
     int32x4_t of[AT_ONCE / LANES];
 } position_sums;
 
-// Three taps of one line at sixteen positions; x points at the one before the first. In assembly,
-// as gcc 12 spends as much on addresses as on the products.
+// Add three taps of one line at sixteen positions; x points at the position before the first. It is
+// written in assembly because gcc 12 spends as much on addresses as on the products.
 // clang-format off
 #define ADD_TAP(from) \
     "ldrsh %[tap], [%[w]], #2\n\t" \
@@ -51,7 +51,7 @@ static inline void put(int16_t *y, int32x4_t sums, dk_row_requantiser by)
     vstrhq_s32(y, dk_requantise_row(sums, by));
 }
 
-// Sixteen positions from `at` on, none of them at an end of the line.
+// Compute sixteen positions from `at` on, none of them at an end of the line.
 static void sixteen(const int16_t *w, int32_t bias, dk_row_requantiser by, const dk_lines *lines,
                     size_t at, int16_t *y)
 {
@@ -95,7 +95,7 @@ static void row_of(const int16_t *w, int32_t bias, dk_row_requantiser by, const 
     for (size_t at = 1; at + AT_ONCE < width; at += AT_ONCE) {
         sixteen(w, bias, by, lines, at, y);
     }
-    sixteen(w, bias, by, lines, width - 1 - AT_ONCE, y);  // overlaps the last ones
+    sixteen(w, bias, by, lines, width - 1 - AT_ONCE, y);  // overlaps the positions before
     single(w, bias, by, lines, width - 1, y);
 }
 

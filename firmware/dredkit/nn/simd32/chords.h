@@ -7,7 +7,7 @@
 
 #include "nn/chords.h"
 
-// 3 x of the lower and of the upper half of a word.
+// Return 3 x of the lower half of a word; dk_triple_high does it for the upper half.
 static inline int32_t dk_triple_low(uint32_t pair)
 {
     int32_t x;
@@ -38,7 +38,7 @@ static inline uint32_t dk_on_chord(const dk_chord *chord, int32_t x)
 
 static inline uint32_t dk_tanh_scaled(const dk_chord *middle, int32_t x)
 {
-    int32_t step;  // flat beyond the table's ends
+    int32_t step;  // saturated: tanh is flat beyond the table's ends
     __asm__("ssat %0, #9, %1, asr #8" : "=r"(step) : "r"(x));
     return dk_on_chord(middle + step, x);
 }
@@ -48,11 +48,11 @@ static inline uint32_t dk_sigmoid_scaled(const dk_chord *middle, int32_t x)
     return dk_on_chord(middle + (x >> 9), x);
 }
 
-// The chords that begin at 0, for the functions below.
+// Return the chord that begins at 0, for the functions below.
 static inline const dk_chord *dk_tanh_middle(void)
 {
     const dk_chord *middle = dk_tanh_chords + DK_TANH_MIDDLE;
-    __asm__("" : "+r"(middle));  // a register: gcc would add the offset each time
+    __asm__("" : "+r"(middle));  // keep it in a register: gcc would add the offset each time
     return middle;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// 3 by 3 convolution over time and along a line, two products an instruction, four positions at
-// once.
+// 3 by 3 convolution over time and along a line with SIMD32: two products an instruction, four
+// positions at once.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -18,7 +18,7 @@ typedef struct {
     int32_t at0, at1, at2, at3;
 } position_sums;
 
-// Add the three taps of one line at four positions; x points at the one before the first.
+// Add the three taps of one line at four positions; x points at the position before the first.
 static inline void add_line(const int16_t *w, const int16_t *x, position_sums *sums)
 {
     const int16x2_t w01 = (int16x2_t)dk_pair(w), w12 = (int16x2_t)dk_pair(w + 1);
@@ -30,7 +30,7 @@ static inline void add_line(const int16_t *w, const int16_t *x, position_sums *s
     sums->at3 = __smlatb(x23, w01, __smlad(w12, x45, sums->at3));
 }
 
-// Four positions from `at` on, none of them at an end of the line.
+// Return the sums of four positions from `at` on, none of them at an end of the line.
 static inline position_sums four(const int16_t *w, int32_t bias, const dk_lines *lines, size_t at)
 {
     position_sums sums = {bias, bias, bias, bias};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The element-wise part of a gated recurrent unit, two units at once and in one pass.
+// The element-wise part of a gated recurrent unit with SIMD32, two units at once and in one pass.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -39,7 +39,7 @@ static inline uint32_t next_state(gate_pairs input, gate_pairs recurrent, uint32
 
 static inline gate_pairs gates_at(const int16_t *z, size_t count)
 {
-    __asm__("" : "+r"(count));  // three addresses from two registers: gcc would keep three
+    __asm__("" : "+r"(count));  // form three addresses from two registers: gcc would keep three
     return (gate_pairs){dk_pair(z), dk_pair(z + count), dk_pair(z + 2 * count)};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int16 matrix times int16 vector, two products an instruction and four rows at once, which share
-// each load of x. In assembly, as gcc 12 runs out of registers.
+// int16 matrix times int16 vector with SIMD32: two products an instruction and four rows at once,
+// which share each load of x. It is written in assembly because gcc 12 runs out of registers.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -29,7 +29,7 @@ typedef struct {
     ADD_PAIRS("w2", "s2") \
     ADD_PAIRS("w3", "s3")
 
-// Sums of four columns at a time, `quads` times; x and the rows move on.
+// Return the sums over four columns at a time, `quads` times. *x and the row pointers move on.
 static __attribute__((noinline)) row_sums products(row_pointers *w, const int16_t **x, size_t quads)
 {
     row_sums sums = {{0}};
@@ -49,7 +49,7 @@ static __attribute__((noinline)) row_sums products(row_pointers *w, const int16_
 }
 // clang-format on
 
-// Four rows, of which the last ones may be the same.
+// Return the sums of four rows. The last rows may be the same.
 static row_sums four_rows(row_pointers w, const int16_t *x, size_t cols)
 {
     row_sums sums = {{0}};

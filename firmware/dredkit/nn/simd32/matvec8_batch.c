@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors with the DSP instructions of Armv7E-M and Armv8-M: two
-// vectors in a pass over the weights, four rows at once. The packed tables, the proof and the
-// arithmetic are those of matvec8.c; a word of weights is loaded and unpacked for both vectors.
+// int8 matrix times several int8 vectors with the DSP instructions of Armv7E-M and Armv8-M: one
+// pass over the weights serves two vectors, four rows at once. The packed tables, the proof and the
+// arithmetic are the same as in matvec8.c. A word of weights is loaded and unpacked once for both
+// vectors.
 //
-// There are registers for eight sums and six more, so that inputs are loaded twice for four rows.
-// They are fast to reach, weights need not be.
+// There are registers for eight sums and six more values, so inputs are loaded twice for four rows.
+// Inputs are in fast memory; weights may not be.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -16,21 +17,21 @@
 #include "nn/nn.h"
 #include "nn/scratch.h"
 
-// Inputs wider than that are multiplied one by one.
+// Wider inputs are multiplied one vector at a time.
 enum { ROWS = 4, COLS = 4, BLOCK_ROWS = 8, MOST_COLS = 640, MOST_QUADS = MOST_COLS / COLS };
 
-// Four inputs of both vectors: their even pairs before their odd ones.
+// Four inputs of both vectors: their even pairs, then their odd pairs.
 typedef struct {
     int16x2_t even[2];
     int16x2_t odd[2];
 } input_quad;
 
-// Pair up two vectors; what is beyond the last whole four is zero.
+// Pair up the inputs of two vectors. Zeros fill up the last four.
 static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad *quads)
 {
     const int8_t *x[2] = {x0, x1};
     uint32_t high_bytes = 0xFF00FF00U;
-    __asm__("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm__("" : "+&r"(high_bytes));  // in a register, so that the AND includes the shift
     for (size_t col = 0; col < cols; col += COLS, quads++) {
         for (size_t i = 0; i < 2; i++) {
             uint32_t four = 0;
@@ -46,7 +47,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad 
     }
 }
 
-// An instruction a line:
+// The layout is one instruction a line.
 // clang-format off
 
 // Sums are in r0 .. r3 for the first vector, in r4, r5, r6 and r8 for the second.
@@ -57,7 +58,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad 
     "mov r6, r2\n\t" \
     "mov r8, r3\n\t"
 #define ADD(sum, weights, pair) "smlad " sum ", %[" weights "], %[" pair "], " sum "\n\t"
-// Two rows; `next` is where x is after them.
+// Add the products of two rows; `next` moves x on after them.
 #define ADD_TWO_ROWS(a0, b0, a1, b1, next) \
     "ldrd %[s], %[t], [%[w]], #8\n\t" \
     "ldrd %[p], %[q], [%[x], #8]\n\t" \
@@ -83,7 +84,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad 
     "smmulr " b ", " b ", %[" factor "]\n\t" \
     "ssat " a ", #16, " a "\n\t" \
     "ssat " b ", #16, " b "\n\t"
-// The results take the place of factors: those of the first vector in s and t.
+// The results replace the factors: the first vector's are in s and t, the second's in p and q.
 #define REQUANTISE \
     "ldrd %[s], %[t], [%[w]], #8\n\t" \
     "ldrd %[p], %[q], [%[w]], #8\n\t" \
@@ -96,7 +97,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad 
     "pkhbt %[p], r4, r5, lsl #16\n\t" \
     "pkhbt %[q], r6, r8, lsl #16\n\t"
 
-// y[0 .. 3] of four rows for both vectors; returns where the next rows' table starts.
+// Compute y[0 .. 3] of four rows for both vectors. Returns the start of the next rows' table.
 static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const input_quad *x,
                                                          size_t quads, int16_t y[2][ROWS])
 {
@@ -140,7 +141,7 @@ static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const 
 }
 // clang-format on
 
-// The first `count` of four rows' results to where they belong.
+// Copy the first `count` of four rows' results to their places.
 static void put(int16_t found[2][ROWS], size_t count, int16_t *y, ptrdiff_t y_apart)
 {
     memcpy(y, found[0], count * sizeof *y);
@@ -159,7 +160,7 @@ static void dense(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, ptr
     }
 }
 
-// Inputs of a group of blocks are gathered first: its eight rows read them from one end to another.
+// The inputs of a group of blocks are gathered first, so its eight rows read them in sequence.
 static void sparse(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
@@ -178,7 +179,8 @@ static void sparse(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, pt
     }
 }
 
-// Apart from what else is called, for the sake of its room on the stack.
+// Handles 2 vectors. Kept out of line so that its buffers do not enlarge the single-vector path's
+// stack frame.
 static __attribute__((noinline)) void two_vectors(const dk_matrix8 *matrix, const int8_t *x,
                                                   size_t x_apart, int16_t *y, ptrdiff_t y_apart)
 {
