@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The stages of fft.c with four points in the lanes of a vector. Input n of the 160 complex ones is
-// 16 m + 4 r + p. First 16 transforms over m lie side by side in the lanes; then those of one p are
-// joined, with the four p in the lanes; then the four p, with neighbouring bins in the lanes. No
-// value comes from others than in fft.c, so that each sum is rounded alike.
+// The stages of c/fft.c with four points in the lanes of a vector. Input n of the 160 complex
+// inputs is 16 m + 4 r + p. First, 16 transforms over m lie side by side in the lanes. Then the
+// transforms of the same p are joined, with the four p in the lanes. Then the four p are joined,
+// with neighbouring bins in the lanes. Every value depends on the same values as in c/fft.c, so
+// each sum is rounded in the same way.
 //
-// Who includes this has defined, of int32x4_t, with a sum meaning (a x + b y) / 2^30, nearest, half
-// up: sum_of(a, x, b, y); sum_alike, the same with numbers x and y; difference_of; split_re and
-// split_im, where near and far are even 2^30 + turned and even 2^30 - turned (im: turned - even
-// 2^30) over 2^31, turned is a x - b y (im: a x + b y); get_backwards and put_backwards of pairs.
+// Before including this header, define these operations on int32x4_t. A sum means
+// (a x + b y) / 2^30, nearest, half up:
+// - sum_of(a, x, b, y); sum_alike, the same with scalars x and y; difference_of, for a x - b y;
+// - split_re: near = (even 2^30 + turned) / 2^31, far = (even 2^30 - turned) / 2^31, where turned
+//   is a x - b y;
+// - split_im: near = (even 2^30 + turned) / 2^31, far = (turned - even 2^30) / 2^31, where turned
+//   is a x + b y;
+// - get_backwards and put_backwards, for four pairs in reverse order.
 #ifndef DREDKIT_DSP_FFT_LANES_H
 #define DREDKIT_DSP_FFT_LANES_H
 
@@ -40,7 +45,7 @@ static inline four_points subtract(four_points a, four_points b)
     return (four_points){vsubq_s32(a.re, b.re), vsubq_s32(a.im, b.im)};
 }
 
-// a - i b, and a + i b
+// Return a - i b; turn_left returns a + i b.
 static inline four_points turn_right(four_points a, four_points b)
 {
     return (four_points){vaddq_s32(a.re, b.im), vsubq_s32(a.im, b.re)};
@@ -51,7 +56,7 @@ static inline four_points turn_left(four_points a, four_points b)
     return (four_points){vsubq_s32(a.re, b.im), vaddq_s32(a.im, b.re)};
 }
 
-// Between the stages the real parts of 16 values lie before their imaginary parts.
+// Between the stages, the real parts of 16 values lie before their imaginary parts.
 #define SIXTEEN 16
 
 static inline four_points get(const int32_t *x)
@@ -79,7 +84,8 @@ static inline void put_bins(dk_complex *bins, four_points x)
     vst2q_s32(&bins->re, both);
 }
 
-// What makes up 5 bins, of the real or of the imaginary parts: bins 1 and 4 are even -+ i odd.
+// The real or the imaginary parts that 5 bins are made of: bins 1 and 4 are even1 -+ i odd1, bins 2
+// and 3 are even2 -+ i odd2.
 typedef struct {
     int32x4_t first;
     int32x4_t even1;
@@ -104,7 +110,7 @@ static inline fifth_parts fifths(int32x4_t x0, int32x4_t x1, int32x4_t x2, int32
     };
 }
 
-// Four transforms of 5 points, which lie 32 apart.
+// Four transforms of 5 points, which lie 32 complex values apart.
 static inline void transform5(const int32_t *x, four_points z[5])
 {
     const four_points x0 = get_pairs(x), x1 = get_pairs(x + 64), x2 = get_pairs(x + 128);
@@ -120,7 +126,7 @@ static inline void transform5(const int32_t *x, four_points z[5])
     z[4] = turn_left(even1, odd1);
 }
 
-// 16 transforms of 10 points: work[32 k + q] of x[2 (16 m + q)] and the sample behind each.
+// 16 transforms of 10 points: work[32 k + q] from x[2 (16 m + q)] and the sample after each.
 static inline void join10(const int32_t *x, int32_t *work)
 {
     for (int q = 0; q < SIXTEEN; q += 4) {
@@ -147,7 +153,7 @@ static inline void butterfly4(four_points x[4])
     x[3] = turn_left(even_dif, odd_dif);
 }
 
-// The four values, one for each p, of a bin of the 4 transforms of 40 points.
+// Return the place of a bin's four values, one for each p, of the 4 transforms of 40 points.
 static inline int32_t *place40(int32_t *out, int bin)
 {
     return out + 2 * SIXTEEN * (bin / 4) + 4 * (bin % 4);
@@ -170,7 +176,7 @@ static inline void join40(const int32_t *work, int32_t *out)
     }
 }
 
-// The whole one, in natural order.
+// The transform of 160 points, in natural order.
 static inline void join160(const int32_t *work, dk_complex *bins)
 {
     for (int k = 0; k < 40; k += 4, work += 2 * SIXTEEN) {
@@ -190,7 +196,8 @@ static inline void join160(const int32_t *work, dk_complex *bins)
     }
 }
 
-// Bins k .. k + 3 of the real signal and their mirror images, from those of the complex one.
+// Compute bins k .. k + 3 of the real signal and their mirror images from the same bins of the
+// complex signal.
 static inline void split(dk_complex *bins, int k)
 {
     const int mirror = DK_FFT_BINS - 3 - k;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Helium has no 64-bit lanes: a product is kept as its upper part H and the 31 bits below it, r, so
-// that a sum of two is 2^31 H + r with an r of 32 bits.
+// The vector FFT with integer Helium. Helium has no 64-bit lanes: a product is kept as its upper
+// part H and the 31 bits below it, r; the sum of two products is 2^31 H + r with an r of 32 bits.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_MVE)
 
 #if !defined(__clang__)
-// gcc would load operands long before their turn, and there are only eight vector registers.
+// gcc would load operands long before they are used, and there are only eight vector registers.
 #pragma GCC optimize("no-schedule-insns")
 #endif
 
@@ -31,7 +31,7 @@ static inline wide_lanes wide_sum(int32x4_t a, int32x4_t x, int32x4_t b, int32x4
                         vaddq_u32(lower, lower_bits(vmulq_s32(b, y)))};
 }
 
-// Here what is below the upper part has a sign.
+// Return a x - b y. Here the lower part is signed.
 static inline wide_lanes wide_difference(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
 {
     const uint32x4_t lower = lower_bits(vmulq_s32(a, x));
@@ -59,7 +59,7 @@ static inline int32x4_t sum_alike(int32x4_t a, int32_t x, int32x4_t b, int32_t y
     return vmlaq_n_s32(vreinterpretq_s32_u32(vrshrq_n_u32(lower, FRAC)), upper, 2);
 }
 
-// Bit 30 of each where even is odd: what even 2^30 leaves behind even / 2 of 2^31.
+// Set bit 30 in each lane where `even` is odd: the part of even 2^30 below even / 2 of 2^31.
 static inline uint32x4_t half_of_odd(int32x4_t even)
 {
     return vshrq_n_u32(vreinterpretq_u32_s32(vshlq_n_s32(even, 31)), 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums of 64 bits, two products an instruction, and rounding as they are made narrow: NEON.
+// The vector FFT with NEON: sums of 64 bits, two products an instruction; narrowing also rounds.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_NEON)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two products an instruction, eight outputs at once: Cortex-A with NEON.
+// Filters with NEON, two products an instruction and eight outputs at once: Cortex-A.
 #include "dsp/filter.h"
 
 #if defined(DK_ISA_NEON)
@@ -14,7 +14,7 @@
 
 enum { FOURS = 6 };  // vectors of samples that eight outputs take
 
-// Of eight outputs, two sums in each.
+// The sums of eight outputs, two in each vector.
 typedef struct {
     int64x2_t sum[4];
 } output_sums;
@@ -28,7 +28,7 @@ static inline int32x4_t filtered(int64x2_t low, int64x2_t high)
     return vmaxq_s32(vminq_s32(vcombine_s32(a, b), top), vmvnq_s32(top));
 }
 
-// Two taps: x begins where the first of them does, x1 a sample later.
+// Add two taps: x begins at the first tap's samples, x1 a sample later.
 static inline output_sums two_taps(output_sums s, const int32x4_t *x, const int32x4_t *x1,
                                    int32x2_t taps)
 {
@@ -43,7 +43,7 @@ static inline output_sums two_taps(output_sums s, const int32x4_t *x, const int3
     return s;
 }
 
-// Two taps and the two after them, which begin in the middle of a vector.
+// Add four taps. The samples of the last two begin in the middle of a vector.
 static inline output_sums four_taps(output_sums s, const int32x4_t *x, const int32x4_t *x1,
                                     const int32_t *taps)
 {
