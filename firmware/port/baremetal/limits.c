@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the board's TOML and the server must agree on.
+// Checks that the board's TOML fits the server.
 #include "dredkit/server.h"
 
 #include <assert.h>

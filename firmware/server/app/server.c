@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Every request may come twice, late, damaged or not at all. A step therefore runs only if it is
-// the next one of the open session; one that ran lately is answered again from memory, bit for bit,
-// and anything else is refused. A board that was reset has no session, so that it can never go on
-// with a state that the host did not build.
+// The serial server. Every request may arrive twice, late, damaged or not at all. So a step runs
+// only if it is the next one of the open session. A step that ran recently is answered again from
+// memory, bit for bit; any other step is refused. A board that was reset has no session, so it can
+// never continue with a state that the host did not build.
 #include "dredkit/server.h"
 
 #include <assert.h>
@@ -41,10 +41,10 @@ typedef struct {
 
 static struct {
     bool ready;
-    bool complained;   // about a damaged frame, and no sound one has come since
+    bool complained;   // a damaged frame was reported, and no sound one has arrived since
     uint32_t session;  // 0: none
     uint8_t flags;     // of the session
-    dk_status broken;  // why the engine cannot go on in this session, or DK_OK
+    dk_status broken;  // why the engine cannot continue this session, or DK_OK
     uint32_t next;     // index of the next step
     uint32_t steps;
     uint32_t frames_rejected;
@@ -278,7 +278,7 @@ static void take(uint8_t byte)
         }
     } else if (got < 0) {
         server.frames_rejected++;
-        // One complaint is enough: a stream of noise is not answered with a stream of errors.
+        // Report it once: a stream of noise must not be answered with a stream of errors.
         if (!server.complained) {
             server.complained = true;
             send_error(0, 0, DK_ERR_FRAME);

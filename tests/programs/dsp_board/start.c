@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Vectors and reset of an emulated board whose C library talks by semihosting.
+// Vectors and reset of an emulated board whose C library uses semihosting.
 #include <stdint.h>
 
 #ifndef STACK

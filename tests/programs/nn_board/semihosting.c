@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What main.c asks of a C library, for cores whose compiler's library is for Linux: files by Arm
-// semihosting (Arm's "Semihosting for AArch32 and AArch64"), which QEMU answers, and an end for
-// faults. The rest is in firmware/port/<family>.
+// The parts of a C library that main.c needs, for cores whose compiler's library is for Linux:
+// files by Arm semihosting (Arm's "Semihosting for AArch32 and AArch64"), which QEMU answers, and
+// an exit after faults. The rest is in firmware/port/<family>.
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 #include "drivers.h"
 
 enum { SYS_OPEN = 1, SYS_CLOSE, SYS_WRITEC, SYS_WRITE = 5, SYS_READ, SYS_EXIT_EXTENDED = 0x20 };
-// The host's files start at 1, ours beyond STDERR_FILENO.
+// The host's file numbers start at 1; the numbers given to main.c start after STDERR_FILENO.
 enum { OURS = STDERR_FILENO };
 enum { MODE_RB = 1, MODE_WB = 5, STOPPED_BY_EXIT = 0x20026 };
 

@@ -157,8 +157,8 @@ static inline const int8_t *add_dense(row_sums *s, const int8_t *w, const input_
     return w;
 }
 
-static inline const int8_t *add_pairs(row_sums *s, const int8_t *w, const input_turns *in, size_t pairs,
-                                      const size_t vectors)
+static inline const int8_t *add_pairs(row_sums *s, const int8_t *w, const input_turns *in,
+                                      size_t pairs, const size_t vectors)
 {
     uint64_t p, q;
     DK_VECTOR(v0);
