@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Decodes a DRED payload to features in chunks of 40 ms, newest first. quantize/codec/redundancy.py
 // defines it to the bit. Payloads are not trusted: any bytes are harmless.
-#ifndef DREDKIT_DECODER_REDUNDANCY_H
-#define DREDKIT_DECODER_REDUNDANCY_H
+#ifndef DREDKIT_REDUNDANCY_H
+#define DREDKIT_REDUNDANCY_H
 
 #include "dred/payload.h"
 #include "rdovae_dec.h"

@@ -26,6 +26,7 @@ typedef struct {
     int32_t pending;  // the byte held back, or -1
 } dk_range_encoder;
 
+// Start writing to `out`.
 void dk_range_encoder_init(dk_range_encoder *coder, uint8_t *out, size_t capacity);
 
 // Return the number of bits used so far, rounded up.

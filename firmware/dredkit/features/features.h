@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The features of DRED: 20 numbers for 10 ms of PCM. The caller runs the pitch network in the
 // middle. quantize/features/integers.py defines them to the bit. Every frame costs the same.
-#ifndef DREDKIT_DRED_FEATURES_H
-#define DREDKIT_DRED_FEATURES_H
+#ifndef DREDKIT_FEATURES_H
+#define DREDKIT_FEATURES_H
 
 #include <stdint.h>
 
@@ -56,16 +56,23 @@ void dk_features_finish(const dk_features *features, const int16_t *scores, unsi
 // The parts of both halves. 32-bit values have the formats of quantize/dsp and quantize/features.
 // In dk_features_spectral, x[1 ..] are the 160 samples before the frame and the frame itself; x[0]
 // is the sample before these.
+// Compute the IF features and the band logarithms, and store the cepstrum in the state.
 void dk_features_spectral(dk_features *features, const int16_t x[DK_FFT_POINTS + 1],
                           int16_t phases[DK_PHASES], int32_t logs[DK_CEPSTRUM]);
 // Compute the lags, scaled so that lag 0 is in [2^29, 2^30). Returns the exponent: the true lags
 // are lags[i] * 2^exponent.
 int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[17]);
+// Compute the filter of predictor and pre-emphasis that gives the residual, Q24.
 void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESIDUAL_TAPS]);
+// Compute the normalised cross-correlations of a span of excitation.
 void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS]);
+// Return the pitch in octaves above the lowest class, Q20.
 int32_t dk_features_pitch(const int16_t *scores, unsigned frac);
+// Return the period in samples of a pitch in octaves, Q20.
 uint32_t dk_features_period(int32_t octaves);
+// Return the correlation of a frame of low-passed residual with the past, Q15.
 int32_t dk_features_voicing(const int32_t *now, const int32_t *past);
+// Return the voicing feature, Q20, of a correlation, Q15.
 int32_t dk_features_voicing_curve(int32_t c);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 
+// Compute the same as dk_matvec8 for a matrix with plain tables.
 void dk_matvec8_plain(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tanh and sigmoid of two int16 at once, by a table of chords.
-#ifndef DREDKIT_DSP_CHORDS_H
-#define DREDKIT_DSP_CHORDS_H
+#ifndef DREDKIT_SIMD32_CHORDS_H
+#define DREDKIT_SIMD32_CHORDS_H
 
 #include <stdint.h>
 

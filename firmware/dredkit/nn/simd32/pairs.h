@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Loads and stores of two int16 as a word, at any address that is even.
-#ifndef DREDKIT_DSP_PAIRS_H
-#define DREDKIT_DSP_PAIRS_H
+#ifndef DREDKIT_SIMD32_PAIRS_H
+#define DREDKIT_SIMD32_PAIRS_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Element-wise products of two pairs of int16, equal to dk_mul_q15 of nn/fixed.h for Q15 factors a.
-#ifndef DREDKIT_DSP_PRODUCTS_H
-#define DREDKIT_DSP_PRODUCTS_H
+#ifndef DREDKIT_SIMD32_PRODUCTS_H
+#define DREDKIT_SIMD32_PRODUCTS_H
 
 #include <arm_acle.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
 // the 16 bits dropped first cannot carry, and the upper word of acc * (m * 2^16) does that first
 // shift. For a smaller s, acc is first shifted left until s is 17; the quantiser has proved that
 // there is room for it.
-#ifndef DREDKIT_DSP_REQUANTISE_H
-#define DREDKIT_DSP_REQUANTISE_H
+#ifndef DREDKIT_SIMD32_REQUANTISE_H
+#define DREDKIT_SIMD32_REQUANTISE_H
 
 #include <stdint.h>
 

@@ -31,15 +31,18 @@ typedef struct {
     bool full;     // the previous group was full, so there is no zero between them
 } dk_cobs_encoder;
 
+// Encode a sequence of bytes: begin, put as often as needed, end. dk_cobs_end sends the last group,
+// but not the delimiter.
 void dk_cobs_begin(dk_cobs_encoder *encoder, dk_sink sink);
 void dk_cobs_put(dk_cobs_encoder *encoder, const uint8_t *bytes, size_t count);
-void dk_cobs_end(dk_cobs_encoder *encoder);  // sends the last group, not the delimiter
+void dk_cobs_end(dk_cobs_encoder *encoder);
 
 typedef struct {
     uint8_t left;  // bytes that the current group still owes
     bool zero;     // the group ends in a zero if another one follows
 } dk_cobs_decoder;
 
+// Start a new sequence of encoded bytes.
 void dk_cobs_reset(dk_cobs_decoder *decoder);
 
 // Take one encoded byte, which is not the delimiter. Returns the decoded byte, or -1 if the encoded
@@ -65,6 +68,7 @@ typedef struct {
     dk_cobs_decoder cobs;
 } dk_frame_decoder;
 
+// Start decoding into `buffer`, which must stay valid.
 void dk_frame_decoder_init(dk_frame_decoder *decoder, uint8_t *buffer, size_t capacity);
 
 // Push one received byte. Returns 1 and fills `frame` if the byte completes a sound frame, 0 if
