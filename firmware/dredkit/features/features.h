@@ -66,7 +66,7 @@ int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[17
 void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESIDUAL_TAPS]);
 // Compute the normalised cross-correlations of a span of excitation.
 void dk_features_lags(const int32_t span[DK_SPAN], int16_t out[DK_PITCH_LAGS]);
-// Return the pitch in octaves above the lowest class, Q20.
+// Return the pitch in octaves above the pitch of a period of 256 samples, Q20.
 int32_t dk_features_pitch(const int16_t *scores, unsigned frac);
 // Return the period in samples of a pitch in octaves, Q20.
 uint32_t dk_features_period(int32_t octaves);
