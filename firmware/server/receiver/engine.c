@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The receiver behind the serial server: one op a step. An input is the op and how many chunks to
-// decode at most (a byte each), the gap and the payload's length (16 bits each), two reserved
-// bytes, and 640 bytes: samples to hear, or a payload with anything after it. An output is the
-// status, the payload's chunks, the chunks still wanted (int16 each), a reserved int16, and 320
-// int16: samples to play, or the features of the chunks decoded and zeros. An op that is refused is
-// no failed step: its status says why.
+// The receiver behind the serial server: one op a step. An input is the op and the most chunks to
+// decode (a byte each), the gap and the payload's length (16 bits each), two reserved bytes, and
+// 640 bytes: samples to hear, or a payload with anything after it. An output is the status, the
+// number of chunks in the payload, the number of chunks still wanted (int16 each), a reserved
+// int16, and 320 int16: samples to play, or the decoded chunks' features and zeros. A refused op is
+// not a failed step; its status says why.
 #include "dredkit/engine.h"
 
 #include <assert.h>

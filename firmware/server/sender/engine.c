@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sender behind the serial server. A step's input: 20 ms of samples, then q0, dQ, qmax, chunks
-// (a byte each), payload bytes (16 bits), voice (a byte), a reserved byte. Its output: the
-// payload's length (16 bits), the payload with zeros after it, then latents and initial state,
-// int16 each.
+// The sender behind the serial server. A step's input is 20 ms of samples, then q0, dQ, qmax and
+// the most chunks (a byte each), the payload's budget in bytes (16 bits), the voice decision (a
+// byte) and a reserved byte. Its output is the payload's length (16 bits), the payload with zeros
+// after it, then latents and initial state, int16 each.
 #include "dredkit/engine.h"
 
 #include <assert.h>
@@ -54,7 +54,7 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     }
     output[0] = (uint8_t)(length & 0xFF);
     output[1] = (uint8_t)(length >> 8);
-    // The coder leaves behind what it tried and did not keep, as where speech had just begun.
+    // Clear what the coder wrote and did not keep, for example where speech had just begun.
     uint8_t *payload = output + LENGTH_BYTES;
     memset(payload + length, 0, PAYLOAD_BYTES - (size_t)length);
     memcpy(payload + PAYLOAD_BYTES, dk_encoder_latents(&encoder), LATENT_BYTES);
