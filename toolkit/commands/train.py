@@ -33,7 +33,9 @@ from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
     BATCH_MAX,
     CHECKPOINTS,
+    TRAINING,
     WORKERS_MAX,
+    check_span,
     data_option,
     device_option,
     minutes_option,
@@ -48,12 +50,11 @@ from toolkit.common.outcome import Telling
 from toolkit.speech import kokoro
 from toolkit.speech import recordings as speechdata
 
-_TRAINING = "training (without --evaluate)"
-_RDOVAE: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "batch", "minutes", "device")}
-_PITCH: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "minutes", "device")}
+_RDOVAE: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "batch", "minutes", "device")}
+_PITCH: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device")}
 _LPCNET: Forms = {
     "--evaluate": (),
-    _TRAINING: (
+    TRAINING: (
         *("steps", "batch", "rate", "anneal", "sparse", "int8", "regrow", "minutes", "device"),
         *("workers", "pack", "export"),
     ),
@@ -157,7 +158,7 @@ def rdovae_command(
     json_to: str | None,
 ) -> None:
     """Train the RDO-VAE, resuming from --state, and write the checkpoint."""
-    refuse_ignored("--evaluate" if evaluate else _TRAINING, _RDOVAE)
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _RDOVAE)
     torch.set_num_threads(1)  # two threads beside another busy process run many times slower
     if evaluate:
         emit_json(json_to, _evaluate(checkpoint, data))
@@ -209,7 +210,7 @@ def pitch_command(
     json_to: str | None,
 ) -> None:
     """Train the pitch network, resuming from --state, and write the checkpoint."""
-    refuse_ignored("--evaluate" if evaluate else _TRAINING, _PITCH)
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _PITCH)
     torch.set_num_threads(1)
     if evaluate:
         emit_json(json_to, _evaluate_pitch(checkpoint, data))
@@ -343,11 +344,10 @@ def lpcnet_command(
     json_to: str | None,
 ) -> None:
     """Train LPCNet on one CPU core or a GPU, resuming from --state."""
-    refuse_ignored("--evaluate" if evaluate else _TRAINING, _LPCNET)
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _LPCNET)
     if fresh:
         refuse_ignored("--fresh", _REGROWING)
-    if sparse[0] > sparse[1]:
-        raise InputError(f"--sparse {sparse[0]} {sparse[1]}: the first step comes after the last")
+    check_span("--sparse", sparse)
     if batch % 8:
         raise InputError(f"--batch {batch}: want a multiple of 8")
     torch.set_num_threads(1)

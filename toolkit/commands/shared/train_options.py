@@ -12,6 +12,7 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import quantize
+from quantize.errors import InputError
 from quantize.near import near
 from toolkit.commands.shared.kinds import STEPS_MAX, Folder, Real
 from toolkit.commands.shared.options import Decorator
@@ -19,6 +20,9 @@ from toolkit.common.console import err
 
 BATCH_MAX = 65_536
 WORKERS_MAX = 256
+THREADS_MAX = 256
+TIMES_MAX = 1000  # how much more often a source is drawn
+TRAINING = "training (without --evaluate)"  # the form of a command that --evaluate is not
 DATA = Path("build/speech")
 CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
 
@@ -57,6 +61,12 @@ device_option = click.option(
 def stop_at(minutes: float | None) -> float:
     """Return the time.monotonic() to stop at."""
     return math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+
+def check_span(flag: str, steps: tuple[int, int]) -> None:
+    """Raise InputError where the first of two steps comes after the last."""
+    if steps[0] > steps[1]:
+        raise InputError(f"{flag} {steps[0]} {steps[1]}: the first step comes after the last")
 
 
 def steps_option(default: int) -> Decorator:
