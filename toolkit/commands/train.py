@@ -21,12 +21,12 @@ from quantize.networks.lpcnet import PRESETS
 from quantize.networks.tensors import write_tensors
 from quantize.train.lpcnet import loop as lpcnet
 from quantize.train.lpcnet import score as lpcnet_score
-from quantize.train.lpcnet.data import SpeechSampler, load_speech
+from quantize.train.lpcnet.data import SpeechSampler
 from quantize.train.pitch import loop as pitch
 from quantize.train.pitch import score as pitch_score
 from quantize.train.rdovae import loop as rdovae
 from quantize.train.rdovae import score as rdovae_score
-from quantize.train.recordings import Sampler, load_features
+from quantize.train.recordings import Sampler, load_features, load_speech
 from quantize.train.state import save_packed
 from toolkit.commands.shared.kinds import STEPS_MAX, Name, OutputFile, Real
 from toolkit.commands.shared.taken import Forms, refuse_ignored
