@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from quantize.networks.fargan import PRESETS
 from quantize.networks.fargan_checkpoint import read_fargan, save_fargan
 from quantize.train.fargan import loop as fargan
 from quantize.train.fargan.data import GapSampler, load_recordings
-from toolkit.commands.shared.kinds import STEPS_MAX, InputFile, Name, OutputFile, Real
+from quantize.train.trainer import newest_state
+from toolkit.commands.shared.kinds import STEPS_MAX, InputFile, Name, Real
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
     BATCH_MAX,
@@ -25,16 +25,20 @@ from toolkit.commands.shared.train_options import (
     check_span,
     data_option,
     device_option,
+    export_option,
+    fresh_option,
     minutes_option,
-    progress_bar,
+    pack_option,
+    shipped_state,
     state_option,
     steps_option,
+    steps_shown,
     stop_at,
+    tell_score,
 )
-from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.console import json_option
 from toolkit.common.outcome import Telling
 
-_LINE_EVERY = 60.0  # seconds between lines where there is no terminal to draw a bar on
 _STEP = click.IntRange(0, STEPS_MAX)
 _RATE = Real(0, 1, min_open=True)
 _FORMS: Forms = {
@@ -50,11 +54,7 @@ _FORMS: Forms = {
 @data_option
 @click.option("--preset", type=Name(sorted(PRESETS)), default="edge", show_default=True)
 @state_option("fargan")
-@click.option(
-    "--fresh",
-    is_flag=True,
-    help="Where --state is empty begin with random weights, not with the state that ships.",
-)
+@fresh_option
 @click.option(
     "--voice",
     type=InputFile(made=True),
@@ -135,16 +135,8 @@ _FORMS: Forms = {
 )
 @minutes_option
 @device_option
-@click.option(
-    "--pack",
-    type=OutputFile(),
-    help="Also keep the state packed in this file, small enough to commit.",
-)
-@click.option(
-    "--export",
-    type=OutputFile(),
-    help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
-)
+@pack_option
+@export_option
 @click.option("--evaluate", is_flag=True, help="Report the held-out spectral distance only.")
 @json_option
 def fargan_command(
@@ -194,44 +186,26 @@ def fargan_command(
         sparse_to=sparse[1],
         int8_from=fargan.Settings.int8_from if int8 is None else int8,
     )
-    shipped = CHECKPOINTS / f"fargan-{preset}.state.safetensors"
-    begin = shipped if shipped.is_file() and not fresh and voice is None else None
+    begin = None if fresh or voice is not None else shipped_state("fargan", preset)
     held_out = GapSampler(load_recordings(data, "test", rdovae), 2, sizes.noise)
     if evaluate:
-        trainer = fargan.Trainer(sizes, settings, device)
-        trained = state / "state.pt"
-        trainer.resume(begin if begin is not None and not trained.is_file() else trained)
-        _report(trainer, fargan.evaluate(trainer.smoothed(), held_out), json_to)
+        trainer = fargan.Trainer(sizes, settings)
+        trainer.resume(newest_state(state, begin))
+        _report(trainer, held_out, json_to)
         return
     recordings = load_recordings(data, "train", rdovae, dict(draw))
     sampler = GapSampler(recordings, settings.seed, sizes.noise)
     weights = None if voice is None else read_fargan(voice, sizes).export()
-    last = time.monotonic()
-    with progress_bar() as bar:
-        task = bar.add_task("starting", total=steps)
-
-        def note(trainer: fargan.Trainer, _: dict[str, float]) -> None:
-            nonlocal last
-            bar.update(task, completed=trainer.step, description=_described(trainer))
-            if not err.is_terminal and time.monotonic() - last > _LINE_EVERY:
-                last = time.monotonic()
-                err.print(time.strftime("%H:%M:%S"), _described(trainer), markup=False)
-
+    with steps_shown(steps) as note:
         until = stop_at(minutes)
         trainer = fargan.train(
             sampler, state, sizes, settings, until, note, begin, weights, pack, device
         )
     if export is not None:
         save_fargan(export, trainer.smoothed(), {"steps": str(trainer.step)})
-    _report(trainer, fargan.evaluate(trainer.smoothed(), held_out), json_to)
+    _report(trainer, held_out, json_to)
 
 
-def _described(trainer: fargan.Trainer) -> str:
-    parts = "  ".join(f"{name} {value:.4f}" for name, value in trainer.averages.items())
-    return f"step {trainer.step}  {parts}"
-
-
-def _report(trainer: fargan.Trainer, held_out: float, json_to: str | None) -> None:
-    err.print(f"{_described(trainer)}  held out {held_out:.4f}", markup=False)
-    found = {"sizes": asdict(trainer.model.sizes), "steps": trainer.step}
-    emit_json(json_to, {**found, "averages": trainer.averages, "held_out": held_out})
+def _report(trainer: fargan.Trainer, held_out: GapSampler, json_to: str | None) -> None:
+    facts = {"sizes": asdict(trainer.model.sizes), "averages": trainer.averages}
+    tell_score(trainer, fargan.evaluate(trainer.smoothed(), held_out), facts, json_to)
