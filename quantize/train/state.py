@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -47,7 +48,9 @@ def load_state(path: Path, kind: str) -> dict[str, Any]:
     """Return the state that `save_state` wrote; InputError if it is damaged or of another kind."""
     data = file_bytes(path, "train first, or give another folder", missing=_ABSENT)
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about what a damaged file asks for
+            warnings.simplefilter("ignore")
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a damaged file
         why = type(error).__name__
         raise InputError(f"{path} is no training state ({why}): delete it to start over") from None
@@ -104,8 +107,12 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, saved: Mapping[str, Any]
 
     Its settings stay as the code has them. Raises one of DAMAGE for moments that do not fit.
     """
+    if not isinstance(saved, dict):
+        raise TypeError("no optimiser's state")
     weights = [w for group in optimiser.param_groups for w in group["params"]]
     for index, moment in saved["state"].items():
+        if not isinstance(moment, dict):
+            raise TypeError("no moments")
         if any(moment[name].shape != weights[index].shape for name in _MOMENTS):
             raise ValueError("moments of another shape than their weight")
         if not math.isfinite(float(moment["step"])):

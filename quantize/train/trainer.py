@@ -83,7 +83,10 @@ class Trainer(ABC):
 
     def resume(self, path: Path) -> None:
         """Take up a saved or packed state; InputError if it is damaged or of another network."""
-        state = read_state(path, self.kind, self.pairs)
+        self.take_up(read_state(path, self.kind, self.pairs), path)
+
+    def take_up(self, state: dict[str, Any], path: Path) -> None:
+        """Take up the state that was read from `path`; raises InputError as `resume` does."""
         try:
             self.restore(state)
         except InputError as error:

@@ -25,7 +25,7 @@ from quantize.train.fargan.critics import Critics, Inner, judge, persuade
 from quantize.train.fargan.data import PAST, Batch, GapSampler
 from quantize.train.fargan.losses import join, spectral, wave
 from quantize.train.fargan.ops import can_speak, speak_steps
-from quantize.train.state import restore_optimiser
+from quantize.train.state import read_state, restore_optimiser
 
 KIND = "fargan"
 PAIRS = (("model", "optimiser"), ("critics", "critics_optimiser"))
@@ -132,7 +132,7 @@ class Trainer(trainer.Trainer):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned; packed states lack the averaged weights."""
-        if sizes_from(state.get("sizes", {})) != self.model.sizes:
+        if sizes_from(state.get("sizes")) != self.model.sizes:
             raise InputError("it is of other sizes: give the same --preset, or delete it")
         super().restore(state)
         if "critics" in state:
@@ -257,6 +257,18 @@ def train(
     return trainer.run(
         made, lambda: sampler.batch(made.step, *made.shape()), folder, until, note, pack
     )
+
+
+def resumed(path: Path) -> Trainer:
+    """Return FARGAN's training as a state has it, whatever its sizes; InputError if damaged."""
+    state = read_state(path, KIND, PAIRS)
+    try:
+        sizes = sizes_from(state.get("sizes"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    made = Trainer(sizes, Settings())
+    made.take_up(state, path)
+    return made
 
 
 def evaluate(model: Fargan, sampler: GapSampler, batches: int = 4, size: int = 32) -> float:

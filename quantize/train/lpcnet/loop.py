@@ -20,6 +20,7 @@ from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.lpcnet.data import Batch, SpeechSampler
 from quantize.train.lpcnet.ops import sample_gru, tree_loss
+from quantize.train.state import read_state
 
 KIND = "lpcnet"
 
@@ -114,7 +115,7 @@ class Trainer(trainer.Trainer):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned; packed states lack the averaged weights."""
-        if sizes_from(state.get("sizes", {})) != self.model.sizes:
+        if sizes_from(state.get("sizes")) != self.model.sizes:
             raise InputError("it is of other sizes: give the same --preset, or delete it")
         super().restore(state)
         masks = {"mask": self.mask, "mask_b": self.mask_b}
@@ -230,6 +231,18 @@ def train(
         made.regrow()
     drawn = batches(sampler, made.step, settings, workers)
     return trainer.run(made, lambda: next(drawn), folder, until, note, pack)
+
+
+def resumed(path: Path) -> Trainer:
+    """Return LPCNet's training as a state has it, whatever its sizes; InputError if damaged."""
+    state = read_state(path, KIND)
+    try:
+        sizes = sizes_from(state.get("sizes"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    made = Trainer(sizes, Settings())
+    made.take_up(state, path)
+    return made
 
 
 def evaluate(model: Lpcnet, sampler: SpeechSampler, batches: int = 8, size: int = 32) -> float:
