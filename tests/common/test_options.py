@@ -39,6 +39,7 @@ ENDINGS = {
     "dredkit simulate": ("--model", "absent.dkq"),
     "dredkit stream": ("--target", "toaster"),
     "dredkit train data": ("--source", "nobody"),
+    "dredkit train fargan": ("--data", "absent"),
     "dredkit train lpcnet": ("--data", "absent"),
     "dredkit train pitch": ("--data", "absent"),
     "dredkit train rdovae": ("--data", "absent"),
@@ -234,9 +235,16 @@ FORMS: list[tuple[str, tuple[str, ...], str, taken.Forms]] = [
         {"": ("steps", "batch", "rate", "anneal", "sparse", "int8", "regrow", "minutes", "pack",
               "export", "workers", "device")},
     ),
+    (
+        "dredkit train fargan",
+        ("--evaluate",),
+        "--evaluate",
+        {"": ("voice", "steps", "batch", "rate", "anneal", "critics", "persuaded_rate", "density",
+              "sparse", "int8", "minutes", "pack", "export", "device")},
+    ),
     ("dredkit train lpcnet", ("--fresh",), "--fresh", {"": ("regrow",)}),
     ("dredkit train data", (), "recorded speech", {"": ("minutes_per_voice",)}),
-    ("dredkit score", ("--voice", "pulse"), "these voices", {"": ("weights",)}),
+    ("dredkit score", ("--voice", "pulse"), "these voices", {"": ("weights", "fargan_path")}),
 ]  # fmt: skip
 IGNORED = [
     (path, words, form, name)

@@ -26,6 +26,8 @@ from toolkit.verify.scoring.voices import VOICES, Weights, beside, read_weights,
 _TRAINED = ("float", "integer")
 _FARGAN = CHECKPOINTS / "fargan-edge.safetensors"
 _SPOKEN = "--voice float or integer"
+_NEURAL = "--voice fargan"
+_OTHERS = "these voices"
 
 
 def _default_weights() -> Path:
@@ -45,9 +47,9 @@ def _default_weights() -> Path:
 @click.option(
     "--fargan",
     "fargan_path",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=_FARGAN,
-    show_default="those that ship",
+    show_default="the one that ships",
     help="FARGAN: a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
@@ -80,11 +82,13 @@ def command(
     """
     chosen = [name for name in VOICES if not voices or name in voices]
     trained = bool(set(chosen) & set(_TRAINED))
-    refuse_ignored(_SPOKEN if trained else "these voices", {_SPOKEN: ("weights",)})
+    neural = "fargan" in chosen
+    refuse_ignored(_SPOKEN if trained else _OTHERS, {_SPOKEN: ("weights",)})
+    refuse_ignored(_NEURAL if neural else _OTHERS, {_NEURAL: ("fargan_path",)})
     require()
     torch.set_num_threads(1)
     found = read_weights(weights) if trained else None
-    small = fargan.read_weights(fargan_path) if "fargan" in chosen else None
+    small = fargan.read_weights(fargan_path) if neural else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(Text(text)))
     rows = {
