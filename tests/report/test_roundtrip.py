@@ -70,7 +70,7 @@ def run(
         return verify(
             session,
             target=prepared.target,
-            model=stage,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,

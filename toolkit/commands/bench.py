@@ -30,9 +30,9 @@ from toolkit.measure.bench.measure import measure, measure_figure
 from toolkit.measure.bench.shipped import opus_folder
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources
+from toolkit.models.saved import load_quantised
 from toolkit.report.bench_plot import write_plot
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import load_quantised
 from toolkit.targets.target import load_target
 
 _FORMS: Forms = {

@@ -14,7 +14,8 @@ from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import CheckFailed
 from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
-from toolkit.models.quantise import CLIP, fixed_inputs
+from toolkit.models.quantise import CLIP
+from toolkit.stages.stage import stage_of
 
 
 @click.command("export", cls=Telling)
@@ -43,7 +44,7 @@ def command(model: Path, output: Path | None, check: bool, json_to: str | None) 
     steps, mismatch = 0, None
     if check:
         with err.status("comparing with LiteRT"):
-            inputs = fixed_inputs(quantised, CLIP)
+            inputs = stage_of(quantised).inputs(CLIP)
             steps, mismatch = len(inputs), cross_check(quantised, inputs)
     target = output or BUILD / f"{quantised.graph.name}.tflite"
     if mismatch is None:

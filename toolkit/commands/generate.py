@@ -15,8 +15,9 @@ from toolkit.commands.shared.taken import check_stage
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
+from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import load_quantised, stage_of
+from toolkit.stages.stage import stage_of
 from toolkit.targets.placement import WAIT_ESTIMATE
 from toolkit.targets.target import load_target
 

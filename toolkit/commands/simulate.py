@@ -25,8 +25,8 @@ from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
 from toolkit.models.importers.entropy import read_tables
 from toolkit.models.quantise import Sources, quantise_encoder
+from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import read_speech
-from toolkit.stages.stage import load_quantised
 
 UNIT_MS: Final = 2.5
 _SENDERS: Final = {10: "libopus 1.5"}  # of wire versions that are not read

@@ -31,10 +31,10 @@ from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
 from toolkit.device.pipeline import check_line, connected, prepare
 from toolkit.device.stream import stream
-from toolkit.models.quantise import fixed_inputs
+from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import write_wav
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import HASH_BYTES, Stage, load_quantised, stage_of
+from toolkit.stages.stage import HASH_BYTES, Stage, stage_of
 from toolkit.targets.target import load_target
 from toolkit.verify.compare import split_trace
 
@@ -125,7 +125,7 @@ def command(
         stage, inputs = receiver_stage(quantised, audio, sending, payloads, sender, lose)
     else:
         stage = stage_of(quantised, sending)
-        inputs = fixed_inputs(stage, audio)
+        inputs = stage.inputs(audio)
     with err.status(f"generating and building for {board.name}"):
         prepared = prepare(stage, board, BUILD)
     with (

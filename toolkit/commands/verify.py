@@ -15,9 +15,9 @@ from toolkit.common.places import verify_folder
 from toolkit.device.pipeline import check_line
 from toolkit.measure.budget import clock_of
 from toolkit.measure.cycles.estimate import check_countable
-from toolkit.models.quantise import Sources, fixed_inputs
+from toolkit.models.quantise import Sources
+from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import load_quantised
 from toolkit.targets.target import load_target
 
 
@@ -78,7 +78,7 @@ def command(
         made,
         board,
         audio=audio,
-        inputs=fixed_inputs(made, audio),
+        inputs=made.inputs(audio),
         clock_hz=clock_hz,
         port=port,
         serial=serial,

@@ -23,7 +23,7 @@ from toolkit.measure.budget import Budget, budget_of, by_kind, clock_of
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import Estimate, estimate
 from toolkit.stages.base import Playback
-from toolkit.stages.stage import HASH_BYTES, Model, Reference, Stage, stage_of
+from toolkit.stages.stage import HASH_BYTES, Reference, Stage
 from toolkit.targets.target import Target
 from toolkit.verify.checks import checks
 from toolkit.verify.compare import Comparison, compare, split_trace
@@ -190,7 +190,7 @@ def verify(
     session: Session,
     *,
     target: Target,
-    model: Model | Stage,
+    stage: Stage,
     manifest: dict[str, Any],
     build: BuildResult | None,
     engine: HostEngine,
@@ -201,12 +201,11 @@ def verify(
     counter: BlockCounter | None = None,
     progress: Progress = lambda: None,
 ) -> Verification:
-    """Verify one model on one board over one recording; see the module's text.
+    """Verify one stage on one board over one recording; see the module's text.
 
     `clock_hz` judges the cost by another clock than `clock_of` chooses; with the `counter` that the
     board was started with, cycles are estimated and judged in place of instructions.
     """
-    stage = stage_of(model)
     clock_of(target, clock_hz)  # refused before a long run, not after it
     board = session.expect(
         target=target.name,

@@ -9,11 +9,12 @@ from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from toolkit.common.errors import InputError
 from toolkit.measure.budget import STEP_SECONDS
+from toolkit.models.saved import load_quantised
 from toolkit.report.roundtrip import read_payloads
 from toolkit.speech.audio import read_speech
 from toolkit.stages.gaps import losses_at
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import DecoderStage, Int16s, load_quantised
+from toolkit.stages.stage import DecoderStage, Int16s
 
 
 def receiver_stage(

@@ -13,11 +13,12 @@ from toolkit.device.pipeline import connected, prepare
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder, quantise_stage
+from toolkit.models.saved import Model
 from toolkit.report import write_verification
 from toolkit.report.junit import write_junit
 from toolkit.report.table import table
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import Int16s, Model, Stage, stage_of
+from toolkit.stages.stage import Int16s, Stage, stage_of
 from toolkit.targets.target import Target
 from toolkit.verify.checks import checks
 from toolkit.verify.verify import Verification, verify
@@ -83,7 +84,7 @@ def verify_on_board(
         return verify(
             session,
             target=target,
-            model=made,
+            stage=made,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,

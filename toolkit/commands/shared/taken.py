@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from toolkit.common.errors import InputError
-from toolkit.stages.stage import Model
+from toolkit.models.saved import Model
 
 Forms = Mapping[str, Collection[str]]  # form, as it is typed -> names of parameters that it takes
 
