@@ -232,7 +232,7 @@ def test_a_comma_in_the_temporary_folder_is_written_twice(
     folder = tmp_path / "a,b"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr("toolkit.cycles.counter.step_marks", lambda image: {"enter": 16})
+    monkeypatch.setattr("toolkit.measure.cycles.counter.step_marks", lambda image: {"enter": 16})
     _, text = BlockCounter(tmp_path / "image").options
     plugin, out, enter = re.split("(?<!,),(?!,)", text)
     assert plugin.startswith(f"{tmp_path}/a,,b/dredkit-cycles-")
