@@ -175,7 +175,7 @@ input_rate_option: Decorator = click.option(
 )
 _DEFAULT = default_rate()
 _RATE_OPTIONS: tuple[tuple[str, int, int, str], ...] = (
-    ("--q0", 0, LEVEL_MAX, f"Level of the newest chunk, 0 to 15 (coarse); {_DEFAULT.q0} if left out."),
+    ("--q0", 0, LEVEL_MAX, f"Level of the newest chunk, 0 (fine) to 15; {_DEFAULT.q0} if unset."),
     ("--dq", 0, 7, f"How fast older chunks get coarser, 0 to 7; {_DEFAULT.dq} if left out."),
     ("--qmax", 1, LEVEL_MAX, "The coarsest level, q0 + 1 to 15; 15 if left out."),
     ("--max-bytes", 1, DEFAULT_BYTES, f"Most bytes of a payload; {DEFAULT_BYTES} if left out."),

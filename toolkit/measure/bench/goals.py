@@ -86,10 +86,11 @@ def table() -> str:
     lines = [
         "# Committed figures",
         "",
-        "`./run bench --all --write` writes this file and the figures beside it; `./run bench --all`",
-        "and `tests/measure/test_bench_figures.py` compare them. All figures are instructions counted",
-        "in QEMU, by part and layer, with MACs, bytes read and the share of the ISA's limit",
-        "(`toolkit/data/isa_limits.toml`). The goals are in `toolkit/measure/bench/goals.py`.",
+        "`./run bench --all --write` writes this file and the figures beside it;",
+        "`./run bench --all` and `tests/measure/test_bench_figures.py` compare them. All figures",
+        "are instructions counted in QEMU, by part and layer, with MACs, bytes read and the share",
+        "of the ISA's limit (`toolkit/data/isa_limits.toml`). The goals are in",
+        "`toolkit/measure/bench/goals.py`.",
         "",
         f"{len([g for g in found if g.met])} goals are met, {len(missed)} are not"
         + (": " + "; ".join(_missed(goal) for goal in missed) if missed else "")
