@@ -14,7 +14,7 @@ from quantize.networks.fargan_checkpoint import read_fargan, save_fargan
 from quantize.train.fargan import loop as fargan
 from quantize.train.fargan.data import GapSampler, load_recordings
 from quantize.train.trainer import newest_state
-from toolkit.commands.shared.kinds import STEPS_MAX, InputFile, Name, Real
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
     BATCH_MAX,
@@ -37,7 +37,7 @@ from toolkit.commands.shared.train_options import (
     tell_score,
 )
 from toolkit.common.console import json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import STEPS_MAX, InputFile, Name, Real
 
 _STEP = click.IntRange(0, STEPS_MAX)
 _RATE = Real(0, 1, min_open=True)

@@ -18,9 +18,9 @@ import quantize
 from quantize.errors import InputError
 from quantize.near import near
 from quantize.train.trainer import Trainer
-from toolkit.commands.shared.kinds import STEPS_MAX, Folder, OutputFile, Real
 from toolkit.commands.shared.options import Decorator
 from toolkit.common.console import emit_json, err
+from toolkit.common.option_types import STEPS_MAX, Folder, OutputFile, Real
 
 BATCH_MAX = 65_536
 WORKERS_MAX = 256
