@@ -5,8 +5,9 @@ from pathlib import Path
 
 from quantize.files.write import write_whole
 from toolkit.common.paths import ROOT
+from toolkit.targets.memory import FLASH_SECTIONS, RAM_SECTIONS, Memory
 from toolkit.targets.placement import placed_in, section_name
-from toolkit.targets.target import FLASH_SECTIONS, RAM_SECTIONS, Memory, Target
+from toolkit.targets.target import Target
 
 TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
 

@@ -7,7 +7,6 @@ drivers, the emulator and the budget's clock are all taken from it.
 
 import sys
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,13 @@ from toolkit.common.errors import InputError
 from toolkit.common.paths import ROOT
 from toolkit.common.toml_table import Table
 from toolkit.targets.isas import ISAS
-from toolkit.targets.placement import Placement, Wait, read_placement, read_wait
+from toolkit.targets.memory import (
+    Memory,
+    Placement,
+    check_memories,
+    read_memory,
+    read_placement,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,9 +35,6 @@ GIC_SYSTEMS = ("armv7a", "aarch64")
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
 # Of a core, in Hz: 1 MHz to 10 GHz. Below, somebody meant megahertz, or a limit rounds to nothing.
 CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
-MEMORY_KINDS = ("flash", "ram")
-FLASH_SECTIONS = ("vectors", "text", "rodata")
-RAM_SECTIONS = ("stack", "data", "bss")
 # By how many ticks taking one interrupt out of a span can be wrong: less than one by the two
 # readings inside of it, which both round down, and less than one and a little by its entry, which
 # is the mean of 1000 trials that were read in the same way (firmware/port/baremetal/port.c).
@@ -47,26 +49,6 @@ class Toolchain:
     package: str
     cpu_flags: tuple[str, ...]
     optimise: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A span of addresses and the sections that go there; `flash` is what the debugger writes.
-
-    `wait` is what a fetch takes beyond a cycle, None where nobody says.
-    """
-
-    name: str
-    origin: int
-    length: int
-    kind: str
-    sections: tuple[str, ...]
-    wait: Wait | None = None
-
-    @property
-    def end(self) -> int:
-        """The first address beyond."""
-        return self.origin + self.length
 
 
 @dataclass(frozen=True)
@@ -244,7 +226,7 @@ def read_target(path: Path) -> Target:
 def _target(path: Path, table: Table) -> Target:
     system = table.choice("system", SYSTEMS)
     on_board = system != "posix"
-    memories = tuple(_memory(entry) for entry in table.tables("memory")) if on_board else ()
+    memories = tuple(read_memory(entry) for entry in table.tables("memory")) if on_board else ()
     target = Target(
         name=path.stem,
         path=path,
@@ -269,7 +251,7 @@ def _target(path: Path, table: Table) -> Target:
     )
     table.done()
     if on_board:
-        _check_memories(table, target)
+        check_memories(table, target.memories, target.stack_bytes)
     return target
 
 
@@ -291,24 +273,6 @@ def _toolchain(table: Table) -> Toolchain:
         optimise=table.texts("optimise"),
     )
     table.done()
-    return value
-
-
-def _memory(table: Table) -> Memory:
-    kind = table.choice("kind", MEMORY_KINDS)
-    value = Memory(
-        name=table.text("name"),
-        origin=table.integer("origin", high=2**32 - 1),
-        length=table.integer("length", low=1, high=2**32),
-        kind=kind,
-        sections=table.texts("sections"),
-        wait=read_wait(table.table("wait")) if "wait" in table else None,
-    )
-    table.done()
-    for section in value.sections:
-        allowed = FLASH_SECTIONS if kind == "flash" else RAM_SECTIONS
-        if section not in allowed:
-            table.refuse("sections", f"'{section}' is not one of {', '.join(allowed)} ({kind})")
     return value
 
 
@@ -375,23 +339,3 @@ def _emulator(table: Table) -> Emulator:
     )
     table.done()
     return value
-
-
-def _check_memories(table: Table, target: Target) -> None:
-    ordered = sorted(target.memories, key=lambda memory: memory.origin)
-    names = [memory.name for memory in ordered]
-    if len(set(names)) != len(names):
-        table.refuse("memory", "two memories have the same name")
-    for memory in ordered:
-        if memory.end > 2**32:
-            table.refuse("memory", f"'{memory.name}' ends beyond 4 GB")
-    for low, high in pairwise(ordered):
-        if high.origin < low.end:
-            table.refuse("memory", f"'{low.name}' and '{high.name}' overlap")
-    for section in FLASH_SECTIONS + RAM_SECTIONS:
-        homes = sum(section in memory.sections for memory in target.memories)
-        if homes != 1:
-            table.refuse("memory", f"section '{section}' must be in exactly one, is in {homes}")
-    stack_room = target.memory_of("stack").length
-    if target.stack_bytes > stack_room or target.stack_bytes % 16:
-        table.refuse("stack_bytes", f"must be a multiple of 16 up to {stack_room}")
