@@ -21,6 +21,7 @@ from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import BANNER, Place, nowhere, weight_header, weight_tables
 from toolkit.codegen.packing.neon import walked
+from toolkit.codegen.packing.pack import PackedNetwork
 from toolkit.targets.sources import LIBRARY
 
 TABLES_FILE: Final = LIBRARY / "vocoder" / "lpcnet_tables.c"
@@ -50,16 +51,19 @@ LAYERS: Final = {
 }
 
 
-def lpcnet_files(model: LpcnetModel, isa: str = "c", place: Place = nowhere) -> dict[str, str]:
-    """Return every generated file of a voice: what firmware/dredkit/vocoder/lpcnet*.c is compiled with.
+def lpcnet_files(
+    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere
+) -> dict[str, str]:
+    """Return every generated file that firmware/dredkit/vocoder/lpcnet*.c is compiled with.
 
-    `isa` is the target's; only the frame-rate network's tables depend on it.
+    `condition` is the voice's frame-rate network, packed for the target's ISA. No other table
+    depends on the ISA.
     """
-    network = model.condition
+    network = condition.model
     name = network.graph.name
     return {
         f"{name}_weights.h": weight_header(network),
-        f"{name}_weights.c": weight_tables(network, isa, place),
+        f"{name}_weights.c": weight_tables(condition, place),
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
         "lpcnet_model.h": model_header(model),
@@ -92,7 +96,7 @@ def model_header(model: LpcnetModel) -> str:
 
 
 def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
-    """Return lpcnet_model.c: every table; `place` is that of weight_tables."""
+    """Return lpcnet_model.c with every table; `place` means what it means to weight_tables."""
     a, b = model.units_a, model.units_b
     matrices = {
         "a_gates": _rows(model.a, 0, 2 * a),

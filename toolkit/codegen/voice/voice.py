@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A receiver's voice for the generator: its C files, and its layers for the manifest."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from quantize.codec.receiver import STEP
@@ -10,6 +11,7 @@ from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.lpcnet.parts import HEARD, BlockMatrix
 from quantize.vocoder.voices import VoiceModel
 from toolkit.codegen.network.tables import Place, nowhere
+from toolkit.codegen.packing.pack import PackedNetwork
 from toolkit.codegen.voice.lpcnet import (
     lpcnet_files,
     stored_in_chunks,
@@ -30,9 +32,13 @@ _STORED: Final = {
 }
 
 
-def voice_files(voice: VoiceModel, isa: str, place: Place = nowhere) -> dict[str, str]:
-    """Return the generated C of a voice; pulses need none."""
-    return {} if isinstance(voice, str) else lpcnet_files(voice, isa, place)
+def voice_files(
+    voice: VoiceModel, packed: Mapping[str, PackedNetwork], place: Place = nowhere
+) -> dict[str, str]:
+    """Return the generated C of a voice, whose networks are in `packed`; pulses need none."""
+    if isinstance(voice, str):
+        return {}
+    return lpcnet_files(voice, packed[voice.condition.graph.name], place)
 
 
 def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
