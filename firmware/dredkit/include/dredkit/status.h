@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Written by toolkit/codegen/constants/status.py from toolkit/common/wire.toml: do not edit.
 // The one error type of the firmware: zero or a positive count is success, negative is an error.
 // A function that returns a count returns int32_t, and a negative dk_status where it fails. The
-// values go over the wire (toolkit/common/wire.toml): old ones keep their meaning.
+// values go over the wire: old ones keep their meaning.
 #ifndef DREDKIT_STATUS_H
 #define DREDKIT_STATUS_H
 
