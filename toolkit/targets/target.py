@@ -33,11 +33,13 @@ TARGETS = ROOT / "targets"
 SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")
 GIC_SYSTEMS = ("armv7a", "aarch64")
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
-# Of a core, in Hz: 1 MHz to 10 GHz. Below, somebody meant megahertz, or a limit rounds to nothing.
+# Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
+# round to nothing.
 CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
-# By how many ticks taking one interrupt out of a span can be wrong: less than one by the two
-# readings inside of it, which both round down, and less than one and a little by its entry, which
-# is the mean of 1000 trials that were read in the same way (firmware/port/baremetal/port.c).
+# Taking one interrupt out of a span can be wrong by this many ticks. Less than one tick comes from
+# the two readings inside the interrupt, which both round down. Little more than one tick comes from
+# its entry, which is the mean of 1000 trials that were read in the same way
+# (firmware/port/baremetal/port.c).
 TICKS_OFF_PER_INTERRUPT = 2.01
 
 
@@ -73,7 +75,7 @@ class Gic:
 
 @dataclass(frozen=True)
 class Product:
-    """What a chip with the board's core runs at, and which chip; `source` is its document."""
+    """The clock of a chip that has the board's core; `source` names the chip and its document."""
 
     clock_hz: int
     source: str
@@ -81,7 +83,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Timer:
-    """The free-running counter, and what a tick of it is on the real thing."""
+    """The free-running counter, and what one of its ticks means on the real board."""
 
     driver: str
     base: int
@@ -91,8 +93,10 @@ class Timer:
 
 @dataclass(frozen=True)
 class Flash:
-    """How an image gets onto the board: `gdb` through a debug server, or `process`. `probes` has
-    the words that a real probe's server wants for this chip."""
+    """How an image gets onto the board: `gdb` through a debug server, or `process`.
+
+    `probes` has the arguments that each debug probe's server needs for this chip.
+    """
 
     method: str
     server: str
@@ -101,7 +105,7 @@ class Flash:
 
 @dataclass(frozen=True)
 class Emulator:
-    """QEMU's machine, and what a tick of the timer is there under -icount."""
+    """QEMU's machine, and what a tick of its timer means under -icount."""
 
     program: str
     package: str
@@ -116,8 +120,8 @@ class Emulator:
 class Target:
     """A board.
 
-    `clock_hz` is its own clock, which the budget is judged by unless it is emulated and names a
-    `product`; `verified_on` is where it was run.
+    `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
+    the board is emulated and names a product. `verified_on` says where it was run.
     """
 
     name: str
@@ -143,7 +147,7 @@ class Target:
 
     @property
     def is_board(self) -> bool:
-        """Whether it is flashed with an image, rather than a process of this machine."""
+        """Whether it is flashed with an image; a process of this machine is not."""
         return self.system != "posix"
 
     @property
@@ -152,16 +156,17 @@ class Target:
         return self.emulator.unit if self.emulator else self.timer.hardware_unit
 
     def count(self, ticks: int) -> int:
-        """Convert a span of timer ticks to `unit`s: under -icount exact but for `count_error`,
-        since this rounding undoes the timer's own."""
+        """Convert a span of timer ticks to `unit`s.
+
+        Under -icount the result is exact up to `count_error`: this rounding undoes the timer's.
+        """
         return round(ticks / self._ticks_per_unit)
 
     def count_error(self, interrupts: int) -> int:
-        """The most by which `count` of a span can be off, in `unit`s, when so many interrupts were
-        taken out of it; it is the timer's rounding that adds up.
+        """Return the largest error of `count`, in `unit`s, for a span with `interrupts` taken out.
 
-        0 for any number where a unit is a whole number of ticks, and for a few interrupts where
-        a unit is many ticks.
+        The timer's rounding adds up. The error is 0 if a unit is a whole number of ticks, and for
+        a few interrupts if a unit is many ticks.
         """
         per_unit = self._ticks_per_unit
         if per_unit.is_integer():
@@ -176,26 +181,28 @@ class Target:
         return emulator.ticks_per_unit if emulator else self.timer.hardware_ticks_per_unit
 
     def on_hardware(self) -> "Target":
-        """The same board as the real thing: its timer counts cycles there, not instructions."""
+        """Return this target as a real board, whose timer counts cycles and not instructions."""
         return replace(self, emulator=None)
 
     def counting_cycles(self) -> "Target":
-        """The same board as the real thing, with the core's own counter for a timer: what a board
-        that says so (`cycles` in its hello) is judged by."""
+        """Return this target as a real board whose timer is the core's own cycle counter.
+
+        A board that says so (`cycles` in its hello) is judged by this target.
+        """
         timer = replace(self.timer, hardware_unit="cycles", hardware_ticks_per_unit=1.0)
         return replace(self.on_hardware(), timer=timer)
 
     def memory_of(self, section: str) -> Memory:
-        """The memory that a section goes to."""
+        """Return the memory that a section goes to."""
         return next(memory for memory in self.memories if section in memory.sections)
 
     def size_of(self, kind: str) -> int:
-        """Bytes of all memories of a kind."""
+        """Return the bytes of all memories of a kind."""
         return sum(memory.length for memory in self.memories if memory.kind == kind)
 
 
 def target_names() -> list[str]:
-    """The known targets, sorted."""
+    """Return the names of the known targets, sorted."""
     return sorted(path.stem for path in TARGETS.glob("*.toml"))
 
 
@@ -218,7 +225,7 @@ def read_target(path: Path) -> Target:
             values: dict[str, Any] = tomllib.load(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # of bytes, grammar, digits or depth
+    except (ValueError, RecursionError) as error:  # wrong bytes, grammar, digits or depth
         raise InputError(f"{path}: not TOML: {error}") from None
     return _target(path, Table(str(path), "", values))
 

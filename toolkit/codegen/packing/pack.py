@@ -12,7 +12,6 @@ packed once, and all of them read that `Packed`.
 """
 
 from dataclasses import dataclass
-
 from typing import Any, Final
 
 import numpy as np

@@ -22,7 +22,7 @@ from toolkit.codegen.voice.lpcnet import (
 )
 from toolkit.targets.isas import chain
 
-# How a matrix is stored for an ISA, and bytes of what is stored.
+# For each ISA: how a matrix is stored, and the bytes of one stored number.
 _STORED: Final = {
     "mve": (stored_in_chunks, 1),
     "simd32": (stored_with_offsets, 2),
@@ -42,10 +42,10 @@ def voice_files(
 
 
 def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
-    """Layers that run once a sample, `times` in the 20 ms that are spoken at once.
+    """Return the layers that run once a sample: `times` in the 20 ms that are spoken at once.
 
-    A run reads all of a matrix, but of the embeddings one row for each code that is heard, and of
-    the tree the nodes on the way down.
+    A run reads all of a matrix. Of the embeddings it reads one row for each code that is heard; of
+    the tree it reads the nodes on the way down.
     """
     if isinstance(voice, str):
         return []
@@ -91,7 +91,7 @@ def _layer(
 
 
 def _stored(matrix: BlockMatrix, isa: str) -> int:
-    """Bytes of a matrix as toolkit/codegen/voice/lpcnet.py writes it for an ISA."""
+    """Return the bytes of a matrix as toolkit/codegen/voice/lpcnet.py writes it for an ISA."""
     own = next(name for name in chain(isa) if name in _STORED)
     stored, width = _STORED[own]
     weights, index = stored(matrix)
