@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a board can be asked to run: one network fed with features, the sender, the receiver."""
+"""The stages that a board can run: one network fed with features, the sender, the receiver."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,9 +82,9 @@ class NetworkStage(Stage):
 
 
 class EncoderStage(Stage):
-    """The whole sender: PCM in, payloads out, as `sending` asks at every step.
+    """The whole sender: PCM in, payloads out, with the settings `sending` at every step.
 
-    Its name, which a board tells when it says hello, says what input it was built for.
+    Its name, which a board sends in its hello, includes the input rate that it was built for.
     """
 
     rest = "payload"
@@ -162,10 +162,11 @@ def stage_of(
     sender: EncoderModel | None = None,
     batch: int = 1,
 ) -> Stage:
-    """The stage that runs a model, a sender as `sending` asks; a stage is returned as it is.
+    """Return the stage that runs a model; a stage is returned unchanged.
 
-    A receiver's payloads are made by `sender`, also as `sending` asks, and decoded `batch` chunks
-    at once. Raises InputError if something is asked of a model that only another can do.
+    A sender runs with the settings `sending`. The payloads of a receiver come from `sender`, which
+    also runs with `sending`; the receiver decodes up to `batch` chunks at once. Raises InputError
+    for a setting that this kind of model does not have.
     """
     if isinstance(model, Stage):
         return model
