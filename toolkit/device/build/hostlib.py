@@ -9,6 +9,7 @@ from typing import Any
 import cffi
 
 from toolkit.common.errors import ToolError
+from toolkit.common.wire import WIRE
 
 # The part of firmware/server/include/dredkit/engine.h that crosses the border. cffi reads no constants
 # from a library that it opens, so the instance is declared without its const.
@@ -65,4 +66,4 @@ class HostEngine:
 
     def _check(self, status: int, what: str) -> None:
         if status != 0:
-            raise ToolError(f"host engine {self.stage}: {what} failed with status {status}")
+            raise ToolError(f"host engine {self.stage}: {what} failed: {WIRE.error_name(-status)}")
