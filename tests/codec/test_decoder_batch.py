@@ -23,6 +23,7 @@ from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads, passes
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
 from toolkit.codegen.packing.pack import table_bytes
+from toolkit.device.build.declarations import prototypes
 from toolkit.stages.receiver import DecoderStage
 from toolkit.stages.stage import stage_of
 from toolkit.targets.sources import LIBRARY, PORTABLE_FLAG, room
@@ -136,7 +137,6 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
         "small.h": step_header(model, plan(model, 4)),
         "small.c": step_source(model, 4),
         "shim.c": '#include "small.h"\nstatic dk_small self; static dk_small_scratch work;\n'
-        "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace);\n"
         "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace)\n"
         "{ dk_small_steps(&self, &work, steps, x, a, b, trace); }\n",
     }
@@ -148,7 +148,7 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
     library = tmp_path / "small.so"
     subprocess.run(["gcc", *flags, "-o", str(library), *map(str, sources)], check=True)
     ffi = cffi.FFI()
-    ffi.cdef("void run(size_t, const int16_t *, int16_t *, int16_t *, uint8_t *);")
+    ffi.cdef(prototypes(files["shim.c"]))
     native = ffi.dlopen(str(library))
     inputs = np.random.default_rng(2).integers(-32768, 32768, (13, 12))
     want = run_integer(model, inputs)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.fixtures.toy_board import LINK_SOURCES, SHIM, compile_c
 from toolkit.common.wire import WIRE
+from toolkit.device.build.declarations import prototypes
 from toolkit.device.link.frames import (
     Damaged,
     Frame,
@@ -45,7 +46,7 @@ frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 65535), data)
 
 
 class CLink:
-    """firmware/server/link, compiled for this machine, its undefined behaviour turned into traps."""
+    """firmware/server/link, compiled for this machine; undefined behaviour traps."""
 
     def __init__(self, folder: Path) -> None:
         library = compile_c(
@@ -60,16 +61,7 @@ class CLink:
             ],
         )
         self._ffi = cffi.FFI()
-        self._ffi.cdef(
-            """
-            uint32_t shim_crc32(uint32_t, const uint8_t *, size_t);
-            size_t shim_encode(uint8_t, uint16_t, const uint8_t *, uint16_t, uint16_t, uint8_t *);
-            size_t shim_cobs(const uint8_t *, size_t, uint8_t *);
-            void shim_open(size_t);
-            int32_t shim_push(uint8_t, uint8_t *, uint16_t *, uint16_t *, uint8_t *);
-            int32_t shim_guard_is_whole(void);
-            """
-        )
+        self._ffi.cdef(prototypes(SHIM.read_text()))
         self._c: Any = self._ffi.dlopen(str(library))
         self._out = self._ffi.new("uint8_t[65536]")
 

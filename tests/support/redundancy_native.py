@@ -15,6 +15,7 @@ from quantize.integer import Ints
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
+from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,11 +25,6 @@ WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror
 _SHIM = """
 #include <string.h>
 #include "codec/redundancy.h"
-void use(const uint8_t *bytes);
-int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
-int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
-size_t state_bytes(void);
-size_t scratch_bytes(void);
 static dk_dred_tables tables;
 static dk_redundancy redundancy;
 static dk_redundancy_scratch work;
@@ -47,13 +43,6 @@ int32_t decode(unsigned most, int16_t *features, uint8_t *trace)
 }
 size_t state_bytes(void) { return sizeof redundancy; }
 size_t scratch_bytes(void) { return sizeof work; }
-"""
-_CDEF = """
-void use(const uint8_t *bytes);
-int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
-int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
-size_t state_bytes(void);
-size_t scratch_bytes(void);
 """
 
 
@@ -90,7 +79,7 @@ class NativeRedundancy:
         flags += [*(f"-I{path}" for path in INCLUDES), "-o", str(library)]
         subprocess.run(["gcc", *WARNINGS, *flags, *map(str, sources)], check=True)
         self._ffi = cffi.FFI()
-        self._ffi.cdef(_CDEF)
+        self._ffi.cdef(prototypes(_SHIM))
         self._lib: Any = self._ffi.dlopen(str(library))
         self._networks = networks
         self.bytes = int(self._lib.state_bytes()), int(self._lib.scratch_bytes())

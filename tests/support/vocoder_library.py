@@ -9,6 +9,7 @@ import cffi
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.device.build.declarations import declarations, prototypes
 from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
 # What every voice needs besides its own file.
@@ -20,8 +21,13 @@ SHARED = (
 Array = npt.NDArray[Any]
 
 
-def build(folder: Path, sources: tuple[Path, ...], text: str, cdef: str) -> tuple[cffi.FFI, Any]:
-    """Compile firmware sources and a C text of the test's own; return cffi and the library."""
+def build(
+    folder: Path, sources: tuple[Path, ...], text: str, *headers: str
+) -> tuple[cffi.FFI, Any]:
+    """Compile firmware sources and a test's own C text; return cffi and the library.
+
+    cffi learns what `headers` declare and which functions the text defines.
+    """
     library = folder / "vocoder.so"
     own = folder / "own.c"
     own.write_text(text)
@@ -34,7 +40,8 @@ def build(folder: Path, sources: tuple[Path, ...], text: str, cdef: str) -> tupl
         check=True,
     )
     ffi = cffi.FFI()
-    ffi.cdef(cdef)
+    ffi.cdef(declarations(*headers))
+    ffi.cdef(prototypes(text))
     return ffi, ffi.dlopen(str(library))
 
 

@@ -16,30 +16,18 @@ from tests.support.vocoder_library import SHARED, build, garbage
 
 RNG = np.random.default_rng(4)
 OWN = """
-#include "vocoder/synthesis.h"
+#include "vocoder/predict.h"
 int predict(const int16_t *taps, const int16_t *past) { return dk_voice_predict(taps, past); }
 int emphasise(int16_t x, int16_t before) { return dk_voice_emphasised(x, before); }
 int deemphasise(int16_t x, int16_t before) { return dk_voice_deemphasised(x, before); }
 uint32_t draw(uint32_t *state) { return dk_xorshift32(state); }
-"""
-CDEF = """
-void dk_voice_clamp(const int16_t *in, int16_t *out);
-void dk_voice_logs(const int16_t *cepstrum, int32_t *logs);
-int32_t dk_voice_predictor(const int16_t *cepstrum, int16_t *taps);
-uint32_t dk_voice_period(int16_t pitch);
-int32_t dk_voice_voicing(int16_t correlation);
-void dk_voice_emphasise(const int16_t *pcm, int count, int16_t *signal);
-int predict(const int16_t *taps, const int16_t *past);
-int emphasise(int16_t x, int16_t before);
-int deemphasise(int16_t x, int16_t before);
-uint32_t draw(uint32_t *state);
 """
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Library:
     def __init__(self, folder: Path) -> None:
-        self.ffi, self.lib = build(folder, SHARED, OWN, CDEF)
+        self.ffi, self.lib = build(folder, SHARED, OWN, "vocoder/synthesis.h")
 
     def pointer(self, values: Any, kind: str = "int16") -> tuple[Any, Any]:
         array = np.ascontiguousarray(values, kind)

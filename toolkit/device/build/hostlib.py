@@ -9,22 +9,8 @@ from typing import Any
 import cffi
 
 from toolkit.common.errors import ToolError
-
-# The part of firmware/server/include/dredkit/engine.h that crosses the border. cffi reads no constants
-# from a library that it opens, so the instance is declared without its const.
-_CDEF = """
-typedef struct {
-    const char *stage;
-    const char *target;
-    uint8_t model_hash[16];
-    uint16_t input_bytes;
-    uint16_t output_bytes;
-    uint16_t trace_bytes;
-    int (*reset)(void);
-    int (*step)(const uint8_t *input, uint8_t *output, uint8_t *trace);
-} dk_engine;
-extern dk_engine dk_app_engine;
-"""
+from toolkit.device.build.declarations import declarations
+from toolkit.targets.sources import SERVER_INCLUDES
 
 
 class HostEngine:
@@ -32,7 +18,7 @@ class HostEngine:
 
     def __init__(self, library: Path) -> None:
         self._ffi = cffi.FFI()
-        self._ffi.cdef(_CDEF)
+        self._ffi.cdef(declarations("dredkit/engine.h", includes=SERVER_INCLUDES))
         try:
             # The loader hands out what it already has of the same path, be it an older build: each
             # engine therefore loads a copy of its own.

@@ -17,9 +17,8 @@ import numpy.typing as npt
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from toolkit.codegen.voice.lpcnet import lpcnet_files
 from toolkit.common.errors import InputError, ToolError
+from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
-from toolkit.common.paths import ROOT
-
 
 FRAME: Final = 160
 CONTEXT: Final = 4
@@ -44,13 +43,6 @@ void voice_frames(void *v, int count, const int16_t *ahead, const int16_t *known
         dk_{name}_frame(v, ahead + 20 * i, known ? known + 160 * i : NULL, pcm + 160 * i);
     }}
 }}
-"""
-_CDEF: Final = """
-void *voice_new(void);
-void voice_free(void *v);
-unsigned voice_bytes(void);
-void voice_begin(void *v, const int16_t *context, const int16_t *past);
-void voice_frames(void *v, int count, const int16_t *ahead, const int16_t *known, int16_t *pcm);
 """
 _QUICK: Final = ("-O3", "-march=native")
 CHECKED: Final = ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
@@ -90,7 +82,7 @@ class VoiceLibrary:
                 wrong = [line for line in done.stderr.splitlines() if "error" in line]
                 raise ToolError(f"the voice does not compile: {(wrong or ['no word why'])[0]}")
             self._ffi = cffi.FFI()
-            self._ffi.cdef(_CDEF)
+            self._ffi.cdef(prototypes(shim.read_text(encoding="utf-8")))
             self._library: Any = self._ffi.dlopen(str(library))
 
     @property
