@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measure the README's tables anew: `python -m scripts.measured`, a quarter of an hour.
+"""Measure the README's tables again: `python -m scripts.measured` takes a quarter of an hour.
 
 Each row is a run of `dredkit verify --cycles` on an emulated board. Rows with the weights of an
 Opus release read them from $DREDKIT_UPSTREAM, else from ../shared/opus-1.6.
@@ -65,7 +65,7 @@ sparse.
 
 
 def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, Any]:
-    """Return what `dredkit verify` found; ends the program where it failed."""
+    """Return what `dredkit verify` found; end the program if it failed."""
     command = [sys.executable, "-m", "toolkit.cli", "verify", "--target", target, "--cycles"]
     command += [*options, *(["--stage", stage] if stage == "decoder" else [])]
     if weights != "our own":
@@ -83,23 +83,23 @@ def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, An
 
 
 def clock(facts: dict[str, Any]) -> str:
-    """The clock that a row is judged by."""
+    """Return the clock that a row is judged by."""
     return f"{facts['budget']['clock_hz'] / 1e6:.0f} MHz"
 
 
 def memory(facts: dict[str, Any]) -> Iterator[str]:
-    """Flash, RAM and the stack that was seen in use."""
+    """Yield flash, RAM and the stack that was seen in use."""
     for key in ("flash", "ram", "stack_used"):
         yield f"{facts['memory'][key]:,}"
 
 
 def row(*cells: str) -> str:
-    """A line of a table."""
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |\n"
 
 
 def senders() -> tuple[str, int]:
-    """The sender's table, and the bytes of its state."""
+    """Return the sender's table and the bytes of its state."""
     table = row("target", "weights", "instructions a step, max", "cycles", "of the clock", "flash",
                 "RAM", "stack seen") + "|---" * 8 + "|\n"  # fmt: skip
     state = 0
@@ -117,7 +117,7 @@ def senders() -> tuple[str, int]:
 
 
 def receivers() -> str:
-    """The receiver's table."""
+    """Return the receiver's table."""
     table = row("target", "voice, weights", "chunk", "speak", "first speak", "speak, cycles",
                 "of the clock: speak", "dearest", "flash", "RAM", "stack seen")  # fmt: skip
     table += "|---" * 11 + "|\n"
@@ -139,7 +139,7 @@ def receivers() -> str:
 
 
 def main() -> int:
-    """Measure and write."""
+    """Measure and write the tables."""
     readme = ROOT / "README.md"
     table, state = senders()
     text = f"{TEXT}\n{table}{BETWEEN}\n{receivers()}{AFTER.format(state=state)}"

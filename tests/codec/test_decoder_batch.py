@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several chunks decoded at once give what they give one after the other, and read less."""
+"""Chunks decoded at once give the same features as one after the other, and read fewer weights."""
 
 import subprocess
 from pathlib import Path
@@ -39,7 +39,7 @@ def networks() -> DecoderNetworks:
 def test_the_firmware_equals_one_step_after_the_other(
     networks: DecoderNetworks, batch: int, tmp_path: Path
 ) -> None:
-    """Every layer of every chunk, with counts that the batch divides and that it does not."""
+    """Every layer of every chunk is equal, for counts that the batch size divides and others."""
     native = NativeRedundancy(networks, tmp_path, batch)
     redundancy = Redundancy(networks)
     for seed, chunks in enumerate((1, 3, 4, 7, 26)):
@@ -47,7 +47,7 @@ def test_the_firmware_equals_one_step_after_the_other(
         assert redundancy.begin(data) == native.begin(data) == chunks
         left = chunks
         while left > 0:
-            got = native.chunk(batch)  # which may be more than are left
+            got = native.chunk(batch)  # may be more than are left
             assert not isinstance(got, int)
             assert len(got) == 4 * min(batch, left)
             for found, layers in zip(got.reshape(-1, 4, 20), native.each, strict=True):
@@ -70,7 +70,7 @@ def test_only_scratch_grows(networks: DecoderNetworks) -> None:
 
 @pytest.mark.parametrize("isa", ["c", "simd32", "mve", "dotprod"])
 def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
-    """Of the recurrent products and those of int16 all steps' weights, of others a pass's."""
+    """Recurrent and int16 products read their weights at every step, the others once a pass."""
     step = networks.step
     for batch in (1, 2, 3, 4):
         wait = sum(
@@ -128,7 +128,7 @@ def test_what_cannot_run_at_once_is_refused(networks: DecoderNetworks) -> None:
 
 
 def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
-    """GRUs into int8 buffers, a convolution over four steps' time, two outputs."""
+    """The network has GRUs into int8 buffers, a convolution over four steps, two outputs."""
     model = small_model(seed=5)
     graph = model.graph
     files = {

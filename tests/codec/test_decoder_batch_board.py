@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A receiver's firmware on an emulated board, decoding one chunk after the other and several at
-once: the same speech, every layer that of the normative run, and fewer instructions a chunk."""
+"""A receiver on an emulated board decodes chunks one after the other and several at once.
+
+The speech is the same, every layer equals the reference, and several at once take fewer
+instructions a chunk.
+"""
 
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from toolkit.stages.stage import Int16s
 from toolkit.targets.target import load_target
 from toolkit.verify.verify import verify
 
-CHUNKS = 7  # which neither two nor four divides
+CHUNKS = 7  # neither two nor four divides it
 BOARD = "mps3-an547"
 
 
