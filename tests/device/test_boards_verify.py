@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Verification on emulated boards: the real firmware, flashed and spoken to over a serial line.
+"""Verification on emulated boards: the real firmware, flashed and reached over a serial line.
 
-With --target NAME only that board; with --target NAME --port URL a real one, flashed already with
-the shipped model.
+--target NAME runs only that board. --target NAME --port URL runs a real board that is already
+flashed with the shipped model.
 """
 
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def test_costs_repeat_exactly(board: Prepared, clip: Path) -> None:
         with connected(board, port=None, serial="socket") as session:
             runs.append(check(session, board, inputs, False))
     first, second = (np.array(run.budget.per_frame) for run in runs)
-    # Nothing arrives while a step is at work, unless the host lost patience and sent it again:
+    # Nothing arrives while a step runs, unless the host lost patience and sent the request again:
     # a frame is less than twice its input.
     resent = sum(int(run.link["resent"]) for run in runs)
     error = board.target.count_error(resent * 2 * inputs[0].nbytes)
@@ -102,7 +102,7 @@ def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Pa
     stored = sum(m.stored_bytes for m in model.matrices.values())
     dense = sum(m.rows * m.cols for m in model.matrices.values())
     assert verdict.build is not None
-    # Blocks that are zero do not reach the flash: dense tables alone would be larger than it all.
+    # Zero blocks do not reach the flash: dense tables alone would be larger than the whole image.
     assert stored < verdict.build.flash < dense
 
 
