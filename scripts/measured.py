@@ -54,13 +54,13 @@ redundancy decoded; to speak is 20 ms of speech, and the first time in a gap 10 
 before that:
 """
 AFTER = """
-Shares are of the cycles in 20 ms at the clock named, of speaking and of the dearest step. 400 and
-480 MHz are what chips with an M55 or M7 run at (`[product]` of their files in targets); the FPGA
-images that QEMU emulates run at 32 and 25 MHz, too slow for LPCNet. RAM is the whole image's,
-serial buffers, layer trace and the stack's reserve included; the sender itself is {state:,} bytes,
-scratch included. `./run bench --target TARGET` says where a step's time goes, and
-targets/figures/README.md which goals are met. Our own weights are dense, Opus' are 8x4 block
-sparse.
+The shares are the cycles of speaking and of the most expensive step, in percent of the cycles in
+20 ms at the named clock. 400 and 480 MHz are the clocks of chips with an M55 or M7 (`[product]` of
+their files in targets); the FPGA images that QEMU emulates run at 32 and 25 MHz, too slow for
+LPCNet. RAM is the whole image's, with serial buffers, layer trace and the stack's reserve; the
+sender itself is {state:,} bytes, with scratch. `./run bench --target TARGET` tells where a step's
+time goes, and targets/figures/README.md which goals are met. Our own weights are dense, Opus' are
+8x4 block sparse.
 """
 
 
@@ -119,7 +119,7 @@ def senders() -> tuple[str, int]:
 def receivers() -> str:
     """Return the receiver's table."""
     table = row("target", "voice, weights", "chunk", "speak", "first speak", "speak, cycles",
-                "of the clock: speak", "dearest", "flash", "RAM", "stack seen")  # fmt: skip
+                "of the clock: speak", "most expensive", "flash", "RAM", "stack seen")  # fmt: skip
     table += "|---" * 11 + "|\n"
     for target, voice, weights in RECEIVERS:
         options = ("--voice", "pulse") if voice == "pulse" else ()

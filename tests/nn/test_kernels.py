@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The portable C kernels against quantize/integer.py: random shapes, tails, extremes, all inputs.
 
-The library is built with the address and undefined-behaviour sanitizers' trapping mode, so that an
-overflow in a kernel ends the test instead of passing by luck.
+The library is built with the trapping undefined-behaviour sanitizer, so that an overflow in a
+kernel ends the test instead of passing by luck.
 """
 
 import subprocess

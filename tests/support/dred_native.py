@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""firmware/dredkit/dred as a library for the tests, and random tables that reach its corners."""
+"""firmware/dredkit/dred as a library for tests, and random tables that reach its corner cases."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Native:
         self.lib: Any = self.ffi.dlopen(str(library))
 
     def tables(self, tables: EntropyTables) -> Any:
-        """The tables as C memory; keep the result alive."""
+        """Return the tables as C memory; keep the result alive."""
         memory = self.ffi.new("dk_dred_tables *")
         self.ffi.buffer(memory)[:] = tables.to_bytes()
         return memory
@@ -64,7 +64,7 @@ class Native:
     def write(
         self, tables: Any, header: Header, state: Ints, chunks: Ints, budget: int = MAX_BYTES
     ) -> bytes | None:
-        """Write Q16 values, each chunk kept that fits; None if not even the state does."""
+        """Write Q16 values and keep each chunk that fits; return None if the state does not fit."""
         out = self.ffi.new("uint8_t[]", budget)
         writer = self.ffi.new("dk_dred_writer *")
         assert self.lib.dk_dred_writer_init(writer, tables, self.header(header), out, budget) == 0
@@ -79,9 +79,9 @@ class Native:
         return bytes(self.ffi.buffer(out, size))
 
     def parse(self, tables: Any, data: bytes, max_chunks: int = 26) -> Any:
-        """Return a negative error, or (Header, state [50], chunks [n][25])."""
+        """Parse a payload; return a negative error or (Header, state [50], chunks [n][25])."""
         payload = self.ffi.new("dk_dred_payload *")
-        # Memory of exactly this size, so that reading past it would be seen by a memory checker.
+        # The memory has exactly this size, so that a memory checker sees a read past its end.
         memory = self.ffi.new("uint8_t[]", data) if data else self.ffi.new("uint8_t[1]")
         count = self.lib.dk_dred_parse(tables, memory, len(data), max_chunks, payload)
         if count < 0:
@@ -93,7 +93,7 @@ class Native:
 
 
 def random_tables(seed: int) -> EntropyTables:
-    """Tables of every character: plausible ones, extremes, and elements that are not sent."""
+    """Return random tables: plausible values, extremes, and elements that are not sent."""
     rng = np.random.default_rng(seed)
 
     def table(size: int) -> Any:

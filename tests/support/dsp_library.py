@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 
 class DspLibrary:
-    """The C functions; arrays go in and come out as numpy."""
+    """The C functions, on numpy arrays."""
 
     def __init__(self, folder: Path) -> None:
         library = folder / "dsp.so"
@@ -38,12 +38,12 @@ class DspLibrary:
         self.lib: Any = self.ffi.dlopen(str(library))
 
     def pointer(self, array: Array) -> Any:
-        """A C pointer to the array's data."""
+        """Return a C pointer to the array's data."""
         kind = {"int16": "int16_t *", "int32": "int32_t *"}[array.dtype.name]
         return self.ffi.cast(kind, array.ctypes.data)
 
     def call(self, name: str, values: Array, size: int, *rest: Any, kind: str = "int32") -> Array:
-        """name(values, *rest, out) with an output of `size` integers."""
+        """Call name(values, *rest, out) and return `out`, an array of `size` integers."""
         out = np.zeros(size, kind)
         data = np.ascontiguousarray(values)
         # A void pointer also takes an output of structs: the FFT's bins are pairs of int32.
@@ -54,7 +54,7 @@ class DspLibrary:
     def analyse(
         self, pcm: Array, scores: Array, scores_frac: int, frac: int
     ) -> tuple[Array, Array, Array]:
-        """Phases [frames, 88], lags [frames, 224] and features [frames, 20] of a signal."""
+        """Return phases [frames, 88], lags [frames, 224] and features [frames, 20] of a signal."""
         state = self.ffi.new("dk_features *")
         self.lib.dk_features_init(state)
         frames = len(pcm) // 160
@@ -72,7 +72,10 @@ class DspLibrary:
         return phases, lags, out
 
     def resample(self, pcm: Array, rate: int) -> Array:
-        """The signal at 16 kHz, whole blocks of 10 ms; ValueError for a rate that C refuses."""
+        """Return the signal at 16 kHz, in whole blocks of 10 ms.
+
+        Raises ValueError for a rate that C refuses.
+        """
         state = self.ffi.new("dk_resampler *")
         if self.lib.dk_resampler_init(state, rate) != 0:
             raise ValueError(rate)

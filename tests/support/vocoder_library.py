@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C of firmware/dredkit/vocoder, built with trapping sanitizers, for cffi."""
+"""The C of firmware/dredkit/vocoder for cffi; undefined behaviour traps."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from toolkit.device.build.declarations import declarations, prototypes
 from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
-# What every voice needs besides its own file.
+# The sources that every voice needs besides its own file.
 SHARED = (
     LIBRARY / "vocoder" / "synthesis.c",
     *room("dsp"),
@@ -46,7 +46,7 @@ def build(
 
 
 def garbage(rng: np.random.Generator, frames: int) -> Array:
-    """Features [classes * frames, 20] int16 that no speech has: each kind in every place."""
+    """Return int16 features [kinds * frames, 20] that no speech has."""
     shape = (frames, 20)
     rails = np.array([-32768, 32767])
     n = np.arange(20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Verification end to end on the host target: it proves what holds, and names what does not."""
+"""Verification end to end on the host target: it passes a right model, and names each fault."""
 
 import subprocess
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def test_random_networks_are_bit_exact(seed: int, tmp_path: Path) -> None:
 
 
 def broken(prepared: Prepared, folder: Path, table: str, change: Callable[[int], int]) -> Prepared:
-    """The same model built from tables in which one number is wrong, under the same hash."""
+    """Build the same model from tables with one wrong number, under the same hash."""
     generate(prepared.model, prepared.target, folder)
     source = folder / GENERATED / f"{prepared.model.graph.name}_weights.c"
     head, body = source.read_text().split(f" {table}[", 1)

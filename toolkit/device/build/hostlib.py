@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The firmware's engine as a host library, called through cffi: the same C, no board."""
+"""The firmware's engine as a host library, called through cffi: the same C without a board."""
 
 import shutil
 import tempfile
@@ -20,8 +20,8 @@ class HostEngine:
         self._ffi = cffi.FFI()
         self._ffi.cdef(declarations("dredkit/engine.h", includes=SERVER_INCLUDES))
         try:
-            # The loader hands out what it already has of the same path, be it an older build: each
-            # engine therefore loads a copy of its own.
+            # For a path that is already loaded, the loader returns the loaded library, even if a
+            # newer build has replaced the file. Each engine therefore loads a copy of its own.
             with tempfile.TemporaryDirectory() as folder:
                 own = Path(shutil.copy(library, folder))
                 self._library: Any = self._ffi.dlopen(str(own))
@@ -39,7 +39,7 @@ class HostEngine:
         self._check(int(self._engine.reset()), "reset")
 
     def step(self, inputs: bytes) -> tuple[bytes, bytes]:
-        """Run one step; returns (outputs, layer trace), little-endian int16."""
+        """Run one step; return (outputs, layer trace), little-endian int16."""
         if len(inputs) != self.input_bytes:
             raise ToolError(
                 f"engine {self.stage} takes {self.input_bytes} bytes, not {len(inputs)}"
