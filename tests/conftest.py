@@ -70,6 +70,16 @@ def upstream() -> Path:
 
 
 @pytest.fixture(scope="session")
+def build_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which `prepare` builds, for all tests of this process.
+
+    Kernels are compiled once per target. Each test keeps its own copy of an image, server or
+    engine, so a later build does not change it.
+    """
+    return tmp_path_factory.mktemp("builds")
+
+
+@pytest.fixture(scope="session")
 def clip() -> Path:
     """Return the WAV file of recorded speech that ships with dredkit."""
     return ROOT / "toolkit" / "data" / "clip.wav"

@@ -78,14 +78,14 @@ def test_every_payload_arrives(sent: Sent, tables: EntropyTables) -> None:
 
 
 def test_the_padding_holds_what_the_firmware_sends(
-    sent: Sent, pcm: np.ndarray, model: EncoderModel, tmp_path: Path
+    sent: Sent, pcm: np.ndarray, model: EncoderModel, tmp_path: Path, build_root: Path
 ) -> None:
     """The sender's C gets the same rate and the same voice decision at every step."""
     soundfile.write(tmp_path / "speech.wav", pcm, 16000)
     asked = Sending(rate=sent.rate or default_rate(), vad=True)
     steps = EncoderStage(model, asked).inputs(tmp_path / "speech.wav")
     assert 0 < steps[:, VOICE_WORD].sum() < PACKETS
-    prepared = prepare(model, load_target("host"), tmp_path / "build")
+    prepared = prepare(model, load_target("host"), build_root)
     with connected(prepared, port=None, serial="socket") as session:
         found = verify(
             session,

@@ -31,7 +31,7 @@ def ops(batch: int) -> list[Op]:
     return [*good, take, *chunk_ops(CHUNKS, batch), *[Speak()] * 5, *good]
 
 
-def test_a_board_decodes_several_chunks_at_once(target_name: str | None, tmp_path: Path) -> None:
+def test_a_board_decodes_several_chunks_at_once(target_name: str | None, build_root: Path) -> None:
     if target_name not in (None, BOARD):
         pytest.skip(f"--target {target_name} asked for")
     model = DecoderModel(random_networks(), "pulse")
@@ -39,7 +39,7 @@ def test_a_board_decodes_several_chunks_at_once(target_name: str | None, tmp_pat
     a_chunk: list[float] = []
     for batch in (1, 2, 4):
         stage = DecoderStage(model, batch=batch)
-        prepared = prepare(stage, load_target(BOARD), tmp_path)
+        prepared = prepare(stage, load_target(BOARD), build_root)
         with connected(prepared, port=None, serial="socket") as session:
             found = verify(
                 session,

@@ -70,8 +70,8 @@ def run(
         )
 
 
-def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, tmp_path: Path) -> None:
-    found = run(shipped, "host", clip, tmp_path, 230, True)
+def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, build_root: Path) -> None:
+    found = run(shipped, "host", clip, build_root, 230, True)
     assert found.mismatches == 0, str(found.comparisons)
     lengths = found.outputs["payload_length"][:, 0]
     assert lengths[0] == 0  # nothing to send yet
@@ -84,35 +84,35 @@ def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("target", ["mps3-an547", "netduinoplus2"])
 def test_shipped_model_on_boards(
-    shipped: EncoderModel, clip: Path, tmp_path: Path, target: str, target_name: str | None
+    shipped: EncoderModel, clip: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
-    found = run(shipped, target, clip, tmp_path, 60, False)
+    found = run(shipped, target, clip, build_root, 60, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert found.ok, str(found.budget)
 
 
 @pytest.mark.parametrize("target", ["mps2-an500", "virt-a53", "virt-a7", "virt-a76"])
 def test_other_cores_agree(
-    shipped: EncoderModel, clip: Path, tmp_path: Path, target: str, target_name: str | None
+    shipped: EncoderModel, clip: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
-    found = run(shipped, target, clip, tmp_path, 20, False)
+    found = run(shipped, target, clip, build_root, 20, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert found.outputs["payload_length"][-1, 0] > 8
     assert found.build is not None
     assert 0 < found.stack_used <= found.build.stack_worst
 
 
-def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, tmp_path: Path) -> None:
-    found = run(libopus, "mps3-an547", clip, tmp_path, 6, True)
+def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
+    found = run(libopus, "mps3-an547", clip, build_root, 6, True)
     assert found.mismatches == 0, str(found.comparisons)
 
 
-def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, tmp_path: Path) -> None:
-    found = run(libopus, "netduinoplus2", clip, tmp_path, 60, False)
+def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
+    found = run(libopus, "netduinoplus2", clip, build_root, 60, False)
     assert found.ok, str(found.comparisons)
     assert found.build is not None
     assert found.build.flash <= FLASH_LIMIT
@@ -134,9 +134,9 @@ def pausing(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(build_root: Path) -> Path:
     """Return the folder that all host libraries share, so that kernels are compiled once."""
-    return tmp_path_factory.mktemp("build") / "host"
+    return build_root / "host"
 
 
 def assert_as_asked(found: Verification, tables: EntropyTables) -> None:
@@ -173,12 +173,12 @@ def test_every_input_rate_in_host_c(
 
 @pytest.mark.parametrize("target", ["mps3-an547", "netduinoplus2"])
 def test_48_khz_with_a_rate_and_silence_on_boards(
-    shipped: EncoderModel, pausing: Path, tmp_path: Path, target: str, target_name: str | None
+    shipped: EncoderModel, pausing: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
     stage = EncoderStage(shipped, Sending(48000, COARSE, vad=True))
-    found = run(stage, target, pausing, tmp_path, 45, False)
+    found = run(stage, target, pausing, build_root, 45, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert 0 < found.stack_used <= STACK_LIMIT
     assert_as_asked(found, shipped.tables)
@@ -206,9 +206,9 @@ def test_rates_sound_alike(shipped: EncoderModel, clip: Path) -> None:
 
 
 def test_a_board_for_another_input_rate_is_refused_by_name(
-    shipped: EncoderModel, pausing: Path, folder: Path
+    shipped: EncoderModel, pausing: Path, build_root: Path
 ) -> None:
-    prepared = prepare(shipped, load_target("host"), folder.parent)
+    prepared = prepare(shipped, load_target("host"), build_root)
     other = replace(prepared, model=EncoderStage(shipped, Sending(48000)))
     with (
         connected(prepared, port=None, serial="socket") as session,

@@ -53,11 +53,11 @@ def board(
     request: pytest.FixtureRequest,
     shipped: QuantisedModel,
     target_name: str | None,
-    tmp_path_factory: pytest.TempPathFactory,
+    build_root: Path,
 ) -> Prepared:
     if target_name not in (None, request.param):
         pytest.skip(f"--target {target_name} asked for")
-    return prepare(shipped, load_target(request.param), tmp_path_factory.mktemp("build"))
+    return prepare(shipped, load_target(request.param), build_root)
 
 
 @pytest.mark.parametrize("serial", ["socket", "pty"])
@@ -92,9 +92,9 @@ def test_costs_repeat_exactly(board: Prepared, clip: Path) -> None:
     assert np.abs(first - second).max() <= error
 
 
-def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Path) -> None:
+def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, build_root: Path) -> None:
     model, _ = quantise_file(upstream / "weights" / "rdovae_enc.bin", clip)
-    prepared = prepare(model, board.target, tmp_path)
+    prepared = prepare(model, board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
         verdict = check(session, prepared, fixed_inputs(model, clip), False)
     assert verdict.mismatches == 0
@@ -107,9 +107,9 @@ def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_random_networks(board: Prepared, seed: int, tmp_path: Path) -> None:
+def test_random_networks(board: Prepared, seed: int, build_root: Path) -> None:
     model = random_model(seed)
-    prepared = prepare(model, board.target, tmp_path)
+    prepared = prepare(model, board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
         verdict = check(session, prepared, random_inputs(model, 25, seed), True)
     assert verdict.mismatches == 0, str(verdict.comparisons)

@@ -67,7 +67,9 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     compiler = f"{target.toolchain.prefix}gcc"
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    folder = tmp_path_factory.mktemp(target.name)
+    # The stages of a target share a folder, so that kernels are compiled once.
+    folder = tmp_path_factory.getbasetemp() / f"c-sources-{target.name}"
+    folder.mkdir(exist_ok=True)
     generate(stand_in_stage(stage), target, folder)
     if target.is_board:
         build_firmware(target, folder / GENERATED, folder)

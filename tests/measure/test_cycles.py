@@ -53,10 +53,12 @@ def test_every_emulated_board_has_a_model_of_its_core() -> None:
 
 
 @pytest.mark.parametrize("name", RATIOS)
-def test_blocks_add_up_to_the_timers_instructions(name: str, tmp_path: Path) -> None:
+def test_blocks_add_up_to_the_timers_instructions(
+    name: str, build_root: Path, tmp_path: Path
+) -> None:
     target = load_target(name)
     model = random_model(SEED)
-    prepared = prepare(model, target, tmp_path)
+    prepared = prepare(model, target, build_root)
     assert prepared.build is not None
     image = prepared.build.elf
     counter = BlockCounter(image)
@@ -104,11 +106,11 @@ def a_receiver() -> tuple[Stage, np.ndarray]:
 
 @pytest.mark.parametrize("made", [a_network, a_receiver])
 def test_bench_tells_the_cycles_of_layers_beside_their_instructions(
-    made: Callable[[], tuple[Stage, np.ndarray]], tmp_path: Path
+    made: Callable[[], tuple[Stage, np.ndarray]], build_root: Path
 ) -> None:
     target = load_target("netduinoplus2")
     stage, inputs = made()
-    prepared = prepare_to_measure(stage, target, tmp_path)
+    prepared = prepare_to_measure(stage, target, build_root)
     assert prepared.build is not None
     counter = BlockCounter(prepared.build.elf)
     with connected(prepared, port=None, serial="socket", counter=counter) as session:

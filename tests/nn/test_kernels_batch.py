@@ -9,16 +9,15 @@ import pytest
 from quantize.nn.quantizer import quantise_narrow
 from quantize.nn.weights import Weights
 from tests.nn.test_kernels_boards import odd_matrices, shapes
-from tests.support.kernel_board import CORES, KernelBoard, build
+from tests.support.kernel_board import CORES, KernelBoard, built
 from tests.support.kernel_cases import random_input, random_matrix
 
 GAP = int(np.array([0xA5A5], np.uint16).view(np.int16)[0])  # between rows of outputs
 
 
 @pytest.fixture(scope="module", params=CORES)
-def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KernelBoard:
-    core = CORES[request.param]
-    return KernelBoard(core, build(core, tmp_path_factory.mktemp(request.param)))
+def board(request: pytest.FixtureRequest) -> KernelBoard:
+    return KernelBoard(CORES[request.param], built(request.param))
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])

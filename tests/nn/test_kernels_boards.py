@@ -10,7 +10,7 @@ from quantize import integer
 from quantize.nn.model import QuantisedMatrix
 from quantize.nn.quantizer import quantise_narrow, quantise_wide
 from quantize.nn.weights import Weights
-from tests.support.kernel_board import CORES, KernelBoard, build, equal
+from tests.support.kernel_board import CORES, KernelBoard, built, equal
 from tests.support.kernel_cases import random_input, random_matrix
 from toolkit.codegen.constants import chords as chord_tables
 from toolkit.codegen.packing.pack import plain_tables, tables
@@ -19,9 +19,8 @@ CASES = 120
 
 
 @pytest.fixture(scope="module", params=CORES)
-def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KernelBoard:
-    core = CORES[request.param]
-    return KernelBoard(core, build(core, tmp_path_factory.mktemp(request.param)))
+def board(request: pytest.FixtureRequest) -> KernelBoard:
+    return KernelBoard(CORES[request.param], built(request.param))
 
 
 def shapes(kind: str) -> list[tuple[int, int, int]]:

@@ -86,15 +86,16 @@ def sender() -> EncoderModel:
 
 
 @pytest.fixture(scope="module")
-def trip(sender: EncoderModel, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Trip:
-    folder = tmp_path_factory.mktemp("trip")
-    audio = folder / "speech.wav"
+def trip(
+    sender: EncoderModel, clip: Path, build_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Trip:
+    audio = tmp_path_factory.mktemp("trip") / "speech.wav"
     write_wav(audio, read_speech(clip)[16000 : 16000 + 320 * PACKETS])
     stage = EncoderStage(sender)
-    sent = run(stage, "host", audio, stage.inputs(audio), folder)
+    sent = run(stage, "host", audio, stage.inputs(audio), build_root)
     assert sent.mismatches == 0
     receiver, _ = quantise_decoder(Sources(SHIPPED), sender, sent_by(sent))
-    return Trip(audio, sent, receiver, folder)
+    return Trip(audio, sent, receiver, build_root)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The network kernels of an ISA on an emulated core; semihosting carries requests and results."""
 
+import atexit
+import functools
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +155,14 @@ CORES = {
     "cortex-a72": aarch64("cortex-a72", "neon", "-funroll-loops"),
     "cortex-a76": aarch64("cortex-a76", "dotprod"),
 }
+
+
+@functools.cache
+def built(name: str) -> Path:
+    """Compile the kernels for a core of CORES, once per process."""
+    folder = tempfile.mkdtemp(prefix="dredkit-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(CORES[name], Path(folder))
 
 
 def build(core: Core, folder: Path, compiler: Sequence[str] = ()) -> Path:

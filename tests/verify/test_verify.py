@@ -46,8 +46,8 @@ def shipped(clip: Path) -> QuantisedModel:
 
 
 @pytest.fixture(scope="module")
-def on_host(shipped: QuantisedModel, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return prepare(shipped, load_target("host"), tmp_path_factory.mktemp("build"))
+def on_host(shipped: QuantisedModel, build_root: Path) -> Prepared:
+    return prepare(shipped, load_target("host"), build_root)
 
 
 def test_shipped_model_is_bit_exact_on_speech(on_host: Prepared, clip: Path) -> None:
@@ -76,9 +76,9 @@ def test_sanitizers_are_silent_on_speech(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_networks_are_bit_exact(seed: int, tmp_path: Path) -> None:
+def test_random_networks_are_bit_exact(seed: int, build_root: Path) -> None:
     model = random_model(seed)
-    prepared = prepare(model, load_target("host"), tmp_path)
+    prepared = prepare(model, load_target("host"), build_root)
     verdict = run(prepared, random_inputs(model, 60), trace=True)
     assert verdict.mismatches == 0
 
@@ -129,8 +129,8 @@ def test_over_budget_is_a_failed_check(on_host: Prepared, clip: Path) -> None:
     assert not verdict.ok
 
 
-def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, tmp_path: Path) -> None:
-    other = prepare(random_model(1), load_target("host"), tmp_path)
+def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, build_root: Path) -> None:
+    other = prepare(random_model(1), load_target("host"), build_root)
     assert other.server is not None
     with ProcessBoard(other.server) as board:
         session = Session(open_port(board.serial_url))
