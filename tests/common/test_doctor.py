@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The doctor tells what is here, what is not, and the command that fixes it."""
+"""The doctor tells what is here, what is missing, and the command that installs it."""
 
 import ast
 import json
@@ -31,7 +31,7 @@ def program(folder: Path, name: str, prints: str) -> None:
 
 @pytest.fixture
 def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder in PATH."""
+    """Make `tmp_path` the only folder in PATH, and return it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -55,7 +55,7 @@ def test_every_package_has_its_names_elsewhere() -> None:
 
 
 def sets_of_lock() -> dict[str, str]:
-    """The text of each set in requirements.lock."""
+    """Return the text of each set in requirements.lock."""
     parts = re.split(r"^# \[(\w+)\]\n", (ROOT / "requirements.lock").read_text(), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -85,7 +85,7 @@ def test_no_package_is_locked_in_two_sets() -> None:
     assert {"torch", "sympy", "networkx", "mpmath", "fsspec"} <= names["train"]
 
 
-# Where the name of a package is not the name to import.
+# Packages whose name is not the name to import.
 IMPORTED_AS = {
     "ai-edge-litert": "ai_edge_litert",
     "opuslib-next": "opuslib_next",
@@ -103,7 +103,7 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
                     imported |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     imported.add(node.module.partition(".")[0])
-    # tomli is the standard tomllib for Python 3.10; triton comes with the torch of a GPU.
+    # tomli replaces the standard tomllib on Python 3.10; triton comes with torch for a GPU.
     known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
     foreign = imported - sys.stdlib_module_names - known
     listed = [entry.name for entry in read_tools() if entry.kind.startswith("pip")]

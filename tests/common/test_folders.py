@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Processes that share a build folder, and folders that refuse."""
+"""Processes that share a build folder, and folders that cannot be written."""
 
 import fcntl
 import subprocess
@@ -41,7 +41,7 @@ def child(folder: Path) -> subprocess.Popen[str]:
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether some use of `alone` holds a folder."""
+    """Tell whether some use of `alone` holds a folder."""
     with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,7 +78,7 @@ def test_uses_nest_and_end_with_the_outermost(tmp_path: Path) -> None:
 def test_both_folders_are_held_until_all_is_built(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the generated C to the loaded library and the copied image."""
+    """The build holds the folder from the generated C to the loaded library and copied image."""
     seen = []
 
     def watched(name: str) -> None:
@@ -131,7 +131,7 @@ def test_a_folder_that_refuses_is_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_commands_end_in_one_line_without_a_build_folder(words: list[str], tmp_path: Path) -> None:
-    """/proc takes no folder, not even root's."""
+    """/proc takes no new folder, not even from root."""
     model = tmp_path / "model.dkq"
     small_model().save(model)
     words = [str(model) if word == "MODEL" else word for word in words]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toolkit.common.paths import ROOT
 
-# Each may import itself, quantize, and what stands after it.
+# Each folder may import itself, quantize, and the folders after it.
 ORDER = (
     *("commands", "report", "call", "verify", "measure", "device", "codegen", "stages", "models"),
     *("speech", "targets", "common"),
@@ -64,7 +64,7 @@ def room_of(name: str, order: tuple[str, ...]) -> str | None:
 
 
 def upward(package: str, order: tuple[str, ...]) -> list[str]:
-    """Return the imports that go from a folder to one that stands before it."""
+    """Return the imports that go from a folder to one before it in `order`."""
     wrong = set()
     for path, name in imports(package):
         own = path.parts[1]

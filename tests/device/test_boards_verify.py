@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Verification on emulated boards: the real firmware, flashed and spoken to over a serial line.
+"""Verification on emulated boards: the real firmware, flashed and reached over a serial line.
 
-With --target NAME only that board; with --target NAME --port URL a real one, flashed already with
-the shipped model.
+--target NAME runs only that board. --target NAME --port URL runs a real board that is already
+flashed with the shipped model.
 """
 
 from collections.abc import Iterator
@@ -54,11 +54,11 @@ def board(
     request: pytest.FixtureRequest,
     shipped: QuantisedModel,
     target_name: str | None,
-    tmp_path_factory: pytest.TempPathFactory,
+    build_root: Path,
 ) -> Prepared:
     if target_name not in (None, request.param):
         pytest.skip(f"--target {target_name} asked for")
-    return prepare(stage_of(shipped), load_target(request.param), tmp_path_factory.mktemp("build"))
+    return prepare(stage_of(shipped), load_target(request.param), build_root)
 
 
 @pytest.mark.parametrize("serial", ["socket", "pty"])
@@ -86,16 +86,16 @@ def test_costs_repeat_exactly(board: Prepared, clip: Path) -> None:
         with connected(board, port=None, serial="socket") as session:
             runs.append(check(session, board, inputs, False))
     first, second = (np.array(run.budget.per_frame) for run in runs)
-    # Nothing arrives while a step is at work, unless the host lost patience and sent it again:
+    # Nothing arrives while a step runs, unless the host lost patience and sent the request again:
     # a frame is less than twice its input.
     resent = sum(int(run.link["resent"]) for run in runs)
     error = board.target.count_error(resent * 2 * inputs[0].nbytes)
     assert np.abs(first - second).max() <= error
 
 
-def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Path) -> None:
+def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, build_root: Path) -> None:
     model, _ = quantise_file(upstream / "weights" / "rdovae_enc.bin", clip)
-    prepared = prepare(stage_of(model), board.target, tmp_path)
+    prepared = prepare(stage_of(model), board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
         verdict = check(session, prepared, prepared.stage.inputs(clip), False)
     assert verdict.mismatches == 0
@@ -103,14 +103,14 @@ def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Pa
     stored = sum(m.stored_bytes for m in model.matrices.values())
     dense = sum(m.rows * m.cols for m in model.matrices.values())
     assert verdict.build is not None
-    # Blocks that are zero do not reach the flash: dense tables alone would be larger than it all.
+    # Zero blocks do not reach the flash: dense tables alone would be larger than the whole image.
     assert stored < verdict.build.flash < dense
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_random_networks(board: Prepared, seed: int, tmp_path: Path) -> None:
+def test_random_networks(board: Prepared, seed: int, build_root: Path) -> None:
     model = random_model(seed)
-    prepared = prepare(stage_of(model), board.target, tmp_path)
+    prepared = prepare(stage_of(model), board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
         verdict = check(session, prepared, random_inputs(model, 25, seed), True)
     assert verdict.mismatches == 0, str(verdict.comparisons)

@@ -36,7 +36,7 @@ EDGES = np.array([-32768, -32767, -16384, -255, -2, -1, 0, 1, 2, 3, 255, 16384, 
 
 
 def in_litert(build: Callable[..., Value], *inputs: tuple[Ints, int]) -> Ints:
-    """Run operators in LiteRT: `build(exporter, *values)` appends them; inputs with their frac."""
+    """Run in LiteRT the operators that `build(exporter, *values)` appends; inputs have a frac."""
     exporter = StepExporter(small_model())
     values = [exporter.activation(f"input{i}", len(x), frac) for i, (x, frac) in enumerate(inputs)]
     out = build(exporter, *values)
@@ -92,7 +92,7 @@ def test_add16(frac: int) -> None:
 
 
 def one_layer(matrix: QuantisedMatrix, x: Ints) -> Mismatch | None:
-    """Cross-check a model of one linear layer on rows x, of int16 weights."""
+    """Cross-check a model of one linear layer with int16 weights on rows x."""
     parts = Slice("x", 0, matrix.cols), Slice("y", 0, matrix.rows)
     graph = Graph(
         "one",

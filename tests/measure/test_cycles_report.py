@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A verification that judges estimated cycles says so wherever it is told of."""
+"""A verification that judges estimated cycles says so in every report."""
 
 from dataclasses import replace
 from io import StringIO

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files that are no weights: each reader says what the file is, what was expected, what to do."""
+"""Files that are not weights: each reader says what the file is, what it expected, what to do."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("stage", ["encoder", "decoder", "rdovae_enc"])
 def test_quantising_says_what_a_file_is(tmp_path: Path, name: str, stage: str) -> None:
-    """Before it asks for entropy tables, which another network has no use for."""
+    """The file is refused before the command asks for entropy tables, which not all need."""
     content, kind = FOREIGN[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -112,7 +112,7 @@ def test_our_own_files_are_known() -> None:
 
 
 def retyped(data: bytes, kind: str, only: str = "") -> bytes:
-    """A checkpoint whose F32 tensors are cast to BF16 or F16, or are called `kind`."""
+    """Return a checkpoint whose F32 tensors are cast to BF16 or F16, or labelled `kind`."""
     end = 8 + int.from_bytes(data[:8], "little")
     header, tensors = json.loads(data[8:end]), data[end:]
     notes, body, at = header.pop("__metadata__", {}), b"", 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Graphs: what is refused, what survives JSON, and the encoder's topology."""
+"""Graphs: which ones are refused, what survives JSON, and the encoder's topology."""
 
 from dataclasses import replace
 from typing import Any
@@ -165,7 +165,7 @@ def test_other_json_is_refused(data: Any) -> None:
 
 
 def paths(data: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The place of every value in JSON data."""
+    """Yield the place of every value in JSON data."""
     items = data.items() if isinstance(data, dict) else enumerate(data)
     found = []
     for key, value in items:
@@ -203,7 +203,7 @@ def test_incomplete_json_is_refused(path: tuple[Any, ...]) -> None:
 
 
 def test_encoder_is_upstreams() -> None:
-    """Widths seen by each layer, from DRED-SPEC section 6."""
+    """The input widths of each layer are those of docs/FORMAT.md, section 6."""
     graph = rdovae_encoder()
     shapes = {m.name: (m.rows, m.cols) for m in graph.matrices()}
     assert shapes["enc_dense1"] == (64, 40)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page says what was found, needs nothing but itself, and is made again from its files."""
+"""The page tells the findings, needs no other file, and can be made again from its files."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def page_of(verification: Verification, folder: Path) -> str:
 
 
 class Elements(HTMLParser):
-    """Collects the elements of a page with their attributes, and the text that is shown."""
+    """Collects a page's elements with their attributes, and the text that it shows."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks, JUnit and the terminal say the same, and what was not shown does not pass."""
+"""Checks, JUnit and the terminal agree, and a claim that was not proved does not pass."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A record comes back as it was, or is refused in one line."""
+"""A record reads back as it was written, or is refused in one line."""
 
 import hashlib
 import json
@@ -63,7 +63,7 @@ def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
 
 
 def swap_run(folder: Path, arrays: dict[str, Any]) -> None:
-    """Another run.npz with the right hash."""
+    """Write another run.npz with the right hash."""
     with np.load(folder / "run.npz") as file:
         kept = {name: file[name] for name in file.files}
     kept.update(arrays)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables lie where a target's file says, in RAM after start-up too, and what is read is told."""
+"""Tables lie where a target's file says, also in RAM after start-up; their reads are reported."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PLACED = """
 tables = ["{pattern}"]
 memory = "{memory}"
 """
-# A board of each way to start, the RAM that it has, and flash that is not rodata's.
+# A board for each kind of start-up, and one of its memories other than rodata's.
 ROOMS = [("netduinoplus2", "sram"), ("mps2-an500", "psram"), ("virt-a53", "ram")]
 
 

@@ -40,7 +40,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    """Four seconds of the shipped clip."""
+    """Return four seconds of the shipped clip."""
     clip = Path(__file__).parents[2] / "toolkit" / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0][: 160 * 400]
     return pcm, features.extract(pcm, delay=0)
@@ -142,7 +142,7 @@ def test_a_label_names_the_lag_that_the_input_shows(recording: Recording) -> Non
     at = torch.gather(batch.xcorr, 2, index[..., None])[..., 0]
     sure = batch.weight > 0.6
     assert sure.sum() > 100
-    # Wrong labels would find about the mean of all lags there.
+    # At wrong labels the value would be about the mean of all lags.
     assert at[sure].mean() > batch.xcorr[sure].mean() + 0.3
 
 
@@ -218,7 +218,7 @@ def test_the_shipped_network_hears_the_clip(clip: Path) -> None:
 
 
 def test_upstream_weights_fit_the_torch_network(upstream: Path) -> None:
-    """For comparison only: what ships was trained without them."""
+    """Upstream's weights serve comparison only: the shipped weights were trained without them."""
     model = PitchNet()
     layers = load_model(upstream / "weights" / "pitchdnn.bin", pitch()).layers
     weights = {}

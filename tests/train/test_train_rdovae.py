@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""RDO-VAE training in small: it learns, resumes exactly, and refuses foreign files by name."""
+"""A small RDO-VAE training: it learns, resumes exactly, and refuses foreign files by name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ TINY = Settings(steps=6, batch=2, frames=100, save_every=1e9)
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    """Six seconds of features that move as speech does: slow, correlated, partly voiced."""
+    """Return six seconds of features that move like speech: slow, correlated, partly voiced."""
     rng = np.random.default_rng(0)
     walk = np.cumsum(rng.normal(0, 0.15, (600, 20)), 0)
     features = np.asarray(walk - walk.mean(0), np.float32)
@@ -69,7 +69,7 @@ def test_resuming_equals_never_stopping(speech: np.ndarray, tmp_path: Path) -> N
         if trainer.step == 4:
             raise Stop
 
-    part = replace(TINY, save_every=0.0)  # saves after every step: step 4 is lost, 3 are kept
+    part = replace(TINY, save_every=0.0)  # saves after every step: 3 are kept, step 4 is lost
     with pytest.raises(Stop):
         train([speech], tmp_path / "part", part, note=stop)
     resumed = train([speech], tmp_path / "part", part, note=lambda t: seen.append(t.step))
@@ -116,7 +116,7 @@ def test_fitted_tables_code_their_symbols_well() -> None:
     p0, r = rate.fit(torch.cat([symbols, torch.zeros_like(symbols)], 1))
     assert p0[0] / 256 == pytest.approx(0.7, abs=0.01)
     assert r[0] / 256 == pytest.approx(0.4, abs=0.02)
-    assert (p0[1].item(), r[1].item()) == (255, 0)  # never anything but zero: the wire skips it
+    assert (p0[1].item(), r[1].item()) == (255, 0)  # always zero, so the payload skips it
 
 
 def test_int8_rows_are_int8_and_pairs_fit_129() -> None:

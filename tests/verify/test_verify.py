@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Verification end to end on the host target: it proves what holds, and names what does not."""
+"""Verification end to end on the host target: it passes a right model, and names each fault."""
 
 import subprocess
 from collections.abc import Callable
@@ -47,8 +47,8 @@ def shipped(clip: Path) -> QuantisedModel:
 
 
 @pytest.fixture(scope="module")
-def on_host(shipped: QuantisedModel, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return prepare(stage_of(shipped), load_target("host"), tmp_path_factory.mktemp("build"))
+def on_host(shipped: QuantisedModel, build_root: Path) -> Prepared:
+    return prepare(stage_of(shipped), load_target("host"), build_root)
 
 
 def test_shipped_model_is_bit_exact_on_speech(on_host: Prepared, clip: Path) -> None:
@@ -77,15 +77,15 @@ def test_sanitizers_are_silent_on_speech(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_networks_are_bit_exact(seed: int, tmp_path: Path) -> None:
+def test_random_networks_are_bit_exact(seed: int, build_root: Path) -> None:
     model = random_model(seed)
-    prepared = prepare(stage_of(model), load_target("host"), tmp_path)
+    prepared = prepare(stage_of(model), load_target("host"), build_root)
     verdict = run(prepared, random_inputs(model, 60), trace=True)
     assert verdict.mismatches == 0
 
 
 def broken(prepared: Prepared, folder: Path, table: str, change: Callable[[int], int]) -> Prepared:
-    """The same model built from tables in which one number is wrong, under the same hash."""
+    """Build the same model from tables with one wrong number, under the same hash."""
     generate(prepared.stage, prepared.target, folder)
     source = folder / GENERATED / f"{prepared.stage.name}_weights.c"
     head, body = source.read_text().split(f" {table}[", 1)
@@ -130,8 +130,8 @@ def test_over_budget_is_a_failed_check(on_host: Prepared, clip: Path) -> None:
     assert not verdict.ok
 
 
-def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, tmp_path: Path) -> None:
-    other = prepare(stage_of(random_model(1)), load_target("host"), tmp_path)
+def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, build_root: Path) -> None:
+    other = prepare(stage_of(random_model(1)), load_target("host"), build_root)
     assert other.server is not None
     with ProcessBoard(other.server) as board:
         session = Session(open_port(board.serial_url))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The quantised LPCNet as a file, and what is refused; the exact tables of the sample loop."""
+"""The quantised LPCNet as a file, refused files, and the exact tables of the sample loop."""
 
 from dataclasses import replace
 from pathlib import Path
