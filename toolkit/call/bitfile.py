@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from quantize.files.reading import file_bytes
 from quantize.files.write import write_whole
 from toolkit.common.errors import InputError
 
 # 120 ms of frames at their largest, each with its length, and as much again for padding.
 PACKET_MAX: Final = 2 * 48 * 1277
+RECORDS_MAX: Final = 2_000_000  # 11 hours of 20 ms: a file of zeros holds 128 million a gigabyte
 _HEAD: Final = struct.Struct(">II")
 
 
@@ -39,12 +41,10 @@ def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[
     """Read all packets.
 
     A file that ends inside a packet gives the packets before it, if there are any and `warn` takes
-    the line that says so. Raises InputError for a file that is unreadable, empty, foreign or cut.
+    the line that says so. Raises InputError for a file that is unreadable, no regular file, empty,
+    foreign, cut, or of more than RECORDS_MAX packets.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    data = file_bytes(path, "give a packet file of opus_demo (.bit)")
     records: list[Record] = []
     at = 0
     while at + _HEAD.size <= len(data):
@@ -54,6 +54,8 @@ def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[
             raise InputError(f"{path}: packet {len(records)} of {size} bytes: not a .bit file")
         if start + size > len(data):
             break
+        if len(records) == RECORDS_MAX:
+            raise InputError(f"{path}: more than {RECORDS_MAX} packets: not a .bit file, or cut it")
         records.append(Record(data[start : start + size], final_range))
         at = start + size
     if at < len(data):
