@@ -211,6 +211,18 @@ def test_a_bare_machine_is_made_ready_and_the_words_are_handed_on(machine: Machi
     assert (machine.venv / "base.lock").read_text() == "click==1\n"
 
 
+def test_without_apt_a_command_may_have_another_name(machine: Machine) -> None:
+    tools = machine.checkout / "toolkit" / "data" / "tools.txt"
+    tools.write_text(TOOLS.replace("apt gcc cc 1.0", "apt gcc none-cc,other-cc,cc 1.0"))
+    machine.lack("apt-get")
+    machine.program("dnf", "#!/bin/sh\n")
+    assert machine.run("doctor").returncode == 0
+    machine.lack("cc")
+    result = machine.run("verify")
+    assert result.returncode == 2
+    assert "dnf install fedora-gcc" in result.stderr
+
+
 ENV = """#!/bin/sh
 echo "env $*" >>"$CALLS"
 shift
