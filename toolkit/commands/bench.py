@@ -126,7 +126,7 @@ def command(
     if cycles:
         check_countable(board, port)
     check_line(port, serial)
-    loaded = None if model is None else load_quantised(model)
+    loaded = None if model is None else load_quantised(model, stage)
     check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)
     remove_old(latest_path(BUILD, board.name, made.name))

@@ -11,10 +11,11 @@ from quantize.litert.export import cross_check, export
 from quantize.nn.model import QuantisedModel
 from toolkit.commands.shared.kinds import InputFile, OutputFile
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.errors import CheckFailed
+from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
 from toolkit.models.quantise import CLIP, fixed_inputs
+from toolkit.stages.stage import load_quantised
 
 
 @click.command("export", cls=Telling)
@@ -22,7 +23,7 @@ from toolkit.models.quantise import CLIP, fixed_inputs
     "--model",
     type=InputFile(made=True),
     default=BUILD / "rdovae_enc.dkq",
-    help="A quantised model (.dkq); the one `dredkit quantize` wrote if left out.",
+    help="A quantised network (.dkq); that of `dredkit quantize --stage rdovae_enc` if left out.",
 )
 @click.option(
     "--output",
@@ -38,7 +39,9 @@ from toolkit.models.quantise import CLIP, fixed_inputs
 @json_option
 def command(model: Path, output: Path | None, check: bool, json_to: str | None) -> None:
     """Export one step of a quantised model as .tflite, for other interpreters."""
-    quantised = QuantisedModel.load(model)
+    quantised = load_quantised(model, "rdovae_enc")
+    if not isinstance(quantised, QuantisedModel):
+        raise InputError(f"{model}: one network is exported: `dredkit quantize --stage rdovae_enc`")
     content = export(quantised)
     steps, mismatch = 0, None
     if check:

@@ -67,10 +67,8 @@ def command(
         check_countable(board, port)
     if model is None:
         check_stage(stage)
-    if cycles:
-        check_countable(board, port)
     check_line(port, serial)
-    loaded = None if model is None else load_quantised(model)
+    loaded = None if model is None else load_quantised(model, stage)
     if loaded is not None:
         check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, sending, loaded, batch)

@@ -19,7 +19,7 @@ from toolkit.device.boards import patience
 from toolkit.device.build.elf import load_sections
 from toolkit.targets.target import Target
 
-# Debian's gdb for every processor, Arm's own, and the one of systems whose gdb knows all processors.
+# Debian's gdb for every processor, Arm's own, and that of systems with one gdb for all processors.
 GDBS = ("gdb-multiarch", "arm-none-eabi-gdb", "gdb")
 ARCHITECTURES = {"cortexm": "arm", "armv7a": "arm", "aarch64": "aarch64"}
 
