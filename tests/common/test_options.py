@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
@@ -413,3 +414,27 @@ def test_a_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[
         main(["train"])
     assert ended.value.code == 2
     assert "rdovae" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        (["stream", "--target", "host", "--role", "decoder"], " --stage decoder"),
+        (["stream", "--target", "host"], ""),
+        (["generate", "--target", "host", "--stage", "decoder"], " --stage decoder"),
+        (["generate", "--target", "host", "--stage", "rdovae_enc"], " --stage rdovae_enc"),
+        (["verify", "--target", "host", "--stage", "decoder"], " --stage decoder"),
+        (["bench", "--target", "netduinoplus2", "--stage", "decoder"], " --stage decoder"),
+        (["export"], " --stage rdovae_enc"),
+    ],
+)
+def test_a_missing_model_names_the_command_that_makes_it(
+    tmp_path: Path, words: list[str], cure: str
+) -> None:
+    model = tmp_path / "none.dkq"
+    for text in (None, "a text\n"):
+        if text is not None:
+            model.write_text(text)
+        done = CliRunner().invoke(group, [*words, "--model", str(model)])
+        assert isinstance(done.exception, InputError)
+        assert str(done.exception).endswith(f"; run `dredkit quantize{cure}` first")

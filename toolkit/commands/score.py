@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from quantize.features.floats import SAMPLE_RATE
+from quantize.files.write import remove_old
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.commands.shared.train_options import CHECKPOINTS, data_option
@@ -91,6 +93,9 @@ def command(
     small = fargan.read_weights(fargan_path) if neural else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(Text(text)))
+    if wav is not None:
+        for utterance, name in product(utterances, chosen):
+            remove_old(_wav_file(wav, utterance, name))
     rows = {
         name: _score(name, small if name == "fargan" else found, utterances, wav) for name in chosen
     }
@@ -130,6 +135,10 @@ def _as_typed(weights: Path, fargan_path: Path, voices: tuple[str, ...]) -> str:
     return " ".join(words)
 
 
+def _wav_file(folder: Path, utterance: Utterance, voice: str) -> Path:
+    return folder / f"{utterance.name}-{voice}.wav"
+
+
 def _score(
     voice: str,
     weights: Weights | fargan.FarganWeights | None,
@@ -151,6 +160,6 @@ def _score(
         for utterance, pcm in zip(utterances, spoken, strict=True):
             rows[utterance.name] = metrics.score(*beside(voice, pcm, utterance.pcm))
             if wav is not None:
-                write_wav(wav / f"{utterance.name}-{voice}.wav", pcm, SAMPLE_RATE)
+                write_wav(_wav_file(wav, utterance, voice), pcm, SAMPLE_RATE)
             progress.advance(judging)
     return rows

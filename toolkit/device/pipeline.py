@@ -86,7 +86,7 @@ def _prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
 
 
 def prepare_to_measure(stage: Stage, target: Target, build_root: Path) -> Firmware:
-    """Generate and build an image whose layer traces hold times (toolkit/measure/bench/bench.py)."""
+    """Generate and build an image for `dredkit bench`, whose layer traces hold times."""
     build_dir = build_root / f"{target.name}-profile"
     with alone(build_dir):
         manifest = generate(stage, target, build_dir)
