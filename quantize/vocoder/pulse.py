@@ -186,7 +186,7 @@ class Pulse:
         self._resume(features, level)
 
     def _align(self, residual: Ints, period: int) -> None:
-        """Find the peak of the low-passed residual in the last period, and its distance."""
+        """Find the low-passed residual's peak in the last period, and how long ago it was."""
         padded = np.concatenate([np.zeros(TAPS - 1, np.int64), residual])
         low = np.right_shift(
             np.lib.stride_tricks.sliding_window_view(padded, TAPS) @ PULSES[LOWEST_PULSE, 0],
