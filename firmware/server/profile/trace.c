@@ -3,6 +3,10 @@
 // step's start to the layer's end instead of its values. The layout does not change, and every
 // layer has room for at least two values. If a network's first layer has room for four, the ticks
 // to its start follow.
+#ifndef DK_PROFILE
+#define DK_PROFILE  // so that linters, which do not define it, see the right declarations
+#endif
+
 #include <string.h>
 
 #include "dredkit/engine.h"
