@@ -131,9 +131,9 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
         ("targets --json /dev/full", f"/dev/full: {os.strerror(errno.ENOSPC)}"),
         ("--help >/dev/full", os.strerror(errno.ENOSPC)),
         ("targets --json - >&-", "standard output: it is closed"),
-        ("targets --json /", "cannot write /: "),
+        ("targets --json /", "/ is a folder; a file is wanted"),
         ("quantize --stage decoder --voice tests --output /dev/null", "tests: "),
-        ("quantize --weights tests", "tests: "),
+        ("quantize --weights tests", "tests is a folder; a file is wanted"),
     ],
 )
 def test_where_words_cannot_go(line: str, says: str) -> None:
