@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measure the README's tables again: `python -m scripts.measured` takes a quarter of an hour.
+"""Measure the README's tables anew: `python -m scripts.measured`, a quarter of an hour.
 
 Each row is a run of `dredkit verify --cycles` on an emulated board. Rows with the weights of an
 Opus release read them from $DREDKIT_UPSTREAM, else from ../shared/opus-1.6.
@@ -54,18 +54,18 @@ redundancy decoded; to speak is 20 ms of speech, and the first time in a gap 10 
 before that:
 """
 AFTER = """
-The shares are the cycles of speaking and of the most expensive step, in percent of the cycles in
-20 ms at the named clock. 400 and 480 MHz are the clocks of chips with an M55 or M7 (`[product]` of
-their files in targets); the FPGA images that QEMU emulates run at 32 and 25 MHz, too slow for
-LPCNet. RAM is the whole image's, with serial buffers, layer trace and the stack's reserve; the
-sender itself is {state:,} bytes, with scratch. `./run bench --target TARGET` tells where a step's
-time goes, and targets/figures/README.md which goals are met. Our own weights are dense, Opus' are
-8x4 block sparse.
+Shares are of the cycles in 20 ms at the clock named, of speaking and of the dearest step. 400 and
+480 MHz are what chips with an M55 or M7 run at (`[product]` of their files in targets); the FPGA
+images that QEMU emulates run at 32 and 25 MHz, too slow for LPCNet. RAM is the whole image's,
+serial buffers, layer trace and the stack's reserve included; the sender itself is {state:,} bytes,
+scratch included. `./run bench --target TARGET` says where a step's time goes, and
+targets/figures/README.md which goals are met. Our own weights are dense, Opus' are 8x4 block
+sparse.
 """
 
 
 def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, Any]:
-    """Return what `dredkit verify` found; end the program if it failed."""
+    """Return what `dredkit verify` found; ends the program where it failed."""
     command = [sys.executable, "-m", "toolkit.cli", "verify", "--target", target, "--cycles"]
     command += [*options, *(["--stage", stage] if stage == "decoder" else [])]
     if weights != "our own":
@@ -83,23 +83,23 @@ def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, An
 
 
 def clock(facts: dict[str, Any]) -> str:
-    """Return the clock that a row is judged by."""
+    """The clock that a row is judged by."""
     return f"{facts['budget']['clock_hz'] / 1e6:.0f} MHz"
 
 
 def memory(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield flash, RAM and the stack that was seen in use."""
+    """Flash, RAM and the stack that was seen in use."""
     for key in ("flash", "ram", "stack_used"):
         yield f"{facts['memory'][key]:,}"
 
 
 def row(*cells: str) -> str:
-    """Return a line of a table."""
+    """A line of a table."""
     return f"| {' | '.join(cells)} |\n"
 
 
 def senders() -> tuple[str, int]:
-    """Return the sender's table and the bytes of its state."""
+    """The sender's table, and the bytes of its state."""
     table = row("target", "weights", "instructions a step, max", "cycles", "of the clock", "flash",
                 "RAM", "stack seen") + "|---" * 8 + "|\n"  # fmt: skip
     state = 0
@@ -117,9 +117,9 @@ def senders() -> tuple[str, int]:
 
 
 def receivers() -> str:
-    """Return the receiver's table."""
+    """The receiver's table."""
     table = row("target", "voice, weights", "chunk", "speak", "first speak", "speak, cycles",
-                "of the clock: speak", "most expensive", "flash", "RAM", "stack seen")  # fmt: skip
+                "of the clock: speak", "dearest", "flash", "RAM", "stack seen")  # fmt: skip
     table += "|---" * 11 + "|\n"
     for target, voice, weights in RECEIVERS:
         options = ("--voice", "pulse") if voice == "pulse" else ()
@@ -139,7 +139,7 @@ def receivers() -> str:
 
 
 def main() -> int:
-    """Measure and write the tables."""
+    """Measure and write."""
     readme = ROOT / "README.md"
     table, state = senders()
     text = f"{TEXT}\n{table}{BETWEEN}\n{receivers()}{AFTER.format(state=state)}"
