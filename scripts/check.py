@@ -15,6 +15,7 @@ from scripts import prose
 from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.build import write_board_files
+from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.sources import SERVER_INCLUDES
 from toolkit.targets.target import GIC_SYSTEMS, Target, load_target
 
@@ -151,8 +152,8 @@ def board_flags(board: Target) -> list[str]:
 def include_flags(target: Target) -> list[str]:
     """Generate the target's code and return where all headers are."""
     folder = folder_of(target.name)
-    generate(stand_in(), target, folder)
-    generate(stand_in_receiver(), target, folder / RECEIVER)
+    generate(EncoderStage(stand_in()), target, folder)
+    generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER)
     board = write_board_files(target, folder)
     generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
     own = [f"-I{path.relative_to(ROOT)}" for path in SERVER_INCLUDES]

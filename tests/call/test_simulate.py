@@ -83,14 +83,15 @@ def test_the_padding_holds_what_the_firmware_sends(
     """The sender's C gets the same rate and the same voice decision at every step."""
     soundfile.write(tmp_path / "speech.wav", pcm, 16000)
     asked = Sending(rate=sent.rate or default_rate(), vad=True)
-    steps = EncoderStage(model, asked).inputs(tmp_path / "speech.wav")
+    stage = EncoderStage(model, asked)
+    steps = stage.inputs(tmp_path / "speech.wav")
     assert 0 < steps[:, VOICE_WORD].sum() < PACKETS
-    prepared = prepare(model, load_target("host"), build_root)
+    prepared = prepare(stage, load_target("host"), build_root)
     with connected(prepared, port=None, serial="socket") as session:
         found = verify(
             session,
             target=prepared.target,
-            model=model,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,

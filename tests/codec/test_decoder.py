@@ -40,8 +40,8 @@ from quantize.integer import Ints
 from tests.support.decoder_models import NotingVoice, random_networks, random_payload
 from tests.support.dred_native import ERRORS
 from tests.support.lpcnet_models import random_voice
+from toolkit.models.saved import load_quantised
 from toolkit.stages.gaps import CODEC_DELAY, default_losses, losses_at, script
-from toolkit.stages.stage import load_quantised
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_a_board_decodes_several_chunks_at_once(target_name: str | None, build_r
             found = verify(
                 session,
                 target=prepared.target,
-                model=stage,
+                stage=stage,
                 manifest=prepared.manifest,
                 build=prepared.build,
                 engine=prepared.engine,

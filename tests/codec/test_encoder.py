@@ -22,10 +22,11 @@ from toolkit.device.build.elf import symbols
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.pipeline import connected, prepare
 from toolkit.models.importers import SHIPPED
-from toolkit.models.quantise import Sources, fixed_inputs, quantise_encoder
+from toolkit.models.quantise import Sources, quantise_encoder
+from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import read_speech, write_wav
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import EncoderStage, load_quantised
+from toolkit.stages.stage import EncoderStage
 from toolkit.targets.target import load_target
 from toolkit.verify.verify import Verification, compare_host, verify
 
@@ -48,30 +49,30 @@ def libopus(upstream: Path) -> EncoderModel:
 
 
 def run(
-    model: EncoderModel | EncoderStage,
+    stage: EncoderStage,
     target: str,
     clip: Path,
     folder: Path,
     steps: int,
     trace: bool,
 ) -> Verification:
-    prepared = prepare(model, load_target(target), folder)
+    prepared = prepare(stage, load_target(target), folder)
     with connected(prepared, port=None, serial="socket") as session:
         return verify(
             session,
             target=prepared.target,
-            model=model,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
             audio=clip,
-            inputs=fixed_inputs(model, clip)[:steps],
+            inputs=stage.inputs(clip)[:steps],
             trace=trace,
         )
 
 
 def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, build_root: Path) -> None:
-    found = run(shipped, "host", clip, build_root, 230, True)
+    found = run(EncoderStage(shipped), "host", clip, build_root, 230, True)
     assert found.mismatches == 0, str(found.comparisons)
     lengths = found.outputs["payload_length"][:, 0]
     assert lengths[0] == 0  # nothing to send yet
@@ -88,7 +89,7 @@ def test_shipped_model_on_boards(
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
-    found = run(shipped, target, clip, build_root, 60, False)
+    found = run(EncoderStage(shipped), target, clip, build_root, 60, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert found.ok, str(found.budget)
 
@@ -99,7 +100,7 @@ def test_other_cores_agree(
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
-    found = run(shipped, target, clip, build_root, 20, False)
+    found = run(EncoderStage(shipped), target, clip, build_root, 20, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert found.outputs["payload_length"][-1, 0] > 8
     assert found.build is not None
@@ -107,12 +108,12 @@ def test_other_cores_agree(
 
 
 def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
-    found = run(libopus, "mps3-an547", clip, build_root, 6, True)
+    found = run(EncoderStage(libopus), "mps3-an547", clip, build_root, 6, True)
     assert found.mismatches == 0, str(found.comparisons)
 
 
 def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
-    found = run(libopus, "netduinoplus2", clip, build_root, 60, False)
+    found = run(EncoderStage(libopus), "netduinoplus2", clip, build_root, 60, False)
     assert found.ok, str(found.comparisons)
     assert found.build is not None
     assert found.build.flash <= FLASH_LIMIT
@@ -208,8 +209,8 @@ def test_rates_sound_alike(shipped: EncoderModel, clip: Path) -> None:
 def test_a_board_for_another_input_rate_is_refused_by_name(
     shipped: EncoderModel, pausing: Path, build_root: Path
 ) -> None:
-    prepared = prepare(shipped, load_target("host"), build_root)
-    other = replace(prepared, model=EncoderStage(shipped, Sending(48000)))
+    prepared = prepare(EncoderStage(shipped), load_target("host"), build_root)
+    other = replace(prepared, stage=EncoderStage(shipped, Sending(48000)))
     with (
         connected(prepared, port=None, serial="socket") as session,
         pytest.raises(BoardError, match=r"\(encoder\).*expected.*\(encoder-48k\)"),
@@ -217,12 +218,12 @@ def test_a_board_for_another_input_rate_is_refused_by_name(
         verify(
             session,
             target=other.target,
-            model=other.model,
+            stage=other.stage,
             manifest=other.manifest,
             build=None,
             engine=other.engine,
             audio=pausing,
-            inputs=fixed_inputs(other.model, pausing),
+            inputs=other.stage.inputs(pausing),
         )
 
 

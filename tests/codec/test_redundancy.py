@@ -23,7 +23,8 @@ from tests.support.dred_native import Native
 from tests.support.redundancy_native import NativeRedundancy
 from toolkit.models.importers import SHIPPED, load_model
 from toolkit.models.importers.entropy import read_tables
-from toolkit.models.quantise import CLIP, fixed_inputs, quantise_file
+from toolkit.models.quantise import CLIP, quantise_file
+from toolkit.stages.stage import stage_of
 
 HEADER = Header(q0=6, dq=5, qmax=15, offset=10)
 SEEDS = st.integers(0, 2**31)
@@ -40,7 +41,7 @@ def tables() -> EntropyTables:
 def encoded() -> tuple[Ints, Ints]:
     """Return the shipped encoder's latents and states over the shipped clip, int32 Q16."""
     model = quantise_file(SHIPPED, CLIP)[0]
-    run = run_integer(model, fixed_inputs(model, CLIP)[:120].astype(np.int64))
+    run = run_integer(model, stage_of(model).inputs(CLIP)[:120].astype(np.int64))
     latents = run["enc_zdense"] << (VALUE_FRAC - model.frac["latents"])
     return latents, run["gdense2"] << (VALUE_FRAC - model.frac["initial_state"])
 

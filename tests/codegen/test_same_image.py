@@ -12,14 +12,8 @@ from quantize.codec.sender import EncoderModel
 from quantize.nn.model import QuantisedModel
 from tests.support.stand_ins import NAMES, stand_in_stage
 from toolkit.codegen.generate import GENERATED, generate
-from toolkit.stages.stage import (
-    DecoderStage,
-    EncoderStage,
-    NetworkStage,
-    Stage,
-    load_quantised,
-    stage_of,
-)
+from toolkit.models.saved import load_quantised
+from toolkit.stages.stage import DecoderStage, EncoderStage, NetworkStage, Stage, stage_of
 from toolkit.targets.target import load_target
 
 # One target for each instruction set.

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from toolkit.commands.doctor import command
 from toolkit.common import doctor
-from toolkit.common.doctor import Tool, examine, mends, read_tools
+from toolkit.common.doctor import Tool, examine, fixes, read_tools
 from toolkit.common.errors import ToolError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +113,7 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
 def test_a_missing_command(path_folder: Path) -> None:
     finding = examine(tool("apt", "cmake", "cmake", "3.25"))
     assert (finding.status, finding.version) == ("missing", None)
-    assert finding.mend == "apt-get install -y --no-install-recommends cmake"
+    assert finding.fix == "apt-get install -y --no-install-recommends cmake"
 
 
 @pytest.mark.parametrize(
@@ -148,23 +148,23 @@ def test_files_and_their_alternatives(tmp_path: Path) -> None:
     assert examine(tool("apt", "headers", probe)).status == "ok"
 
 
-def test_a_missing_python_package_is_mended_with_the_locked_version(
+def test_a_missing_python_package_is_fixed_with_the_locked_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "_package_version", lambda name: None)
     locked = re.search(r"^click==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
     assert locked
-    mend = examine(tool("pip", "click")).mend
-    assert mend == f".venv/bin/python -m pip install --no-deps 'click=={locked[1]}'"
+    fix = examine(tool("pip", "click")).fix
+    assert fix == f".venv/bin/python -m pip install --no-deps 'click=={locked[1]}'"
 
 
-def test_a_missing_set_is_mended_by_run_and_does_not_count(
+def test_a_missing_set_is_fixed_by_run_and_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "_package_version", lambda name: None)
     finding = examine(tool("pip:train", "torch"))
-    assert (finding.status, finding.mend) == ("missing", "./run setup train")
-    assert mends([finding]) == []
+    assert (finding.status, finding.fix) == ("missing", "./run setup train")
+    assert fixes([finding]) == []
 
 
 def test_the_compiler_that_run_unpacked_counts(
@@ -178,14 +178,14 @@ def test_the_compiler_that_run_unpacked_counts(
     assert examine(newlib).status == "ok"
 
 
-def test_one_apt_command_mends_all_and_what_is_optional_does_not_count(path_folder: Path) -> None:
+def test_one_apt_command_fixes_all_and_what_is_optional_does_not_count(path_folder: Path) -> None:
     missing = [
         tool("apt", "one", "one"),
         tool("dev", "lint", "lint"),
         tool("apt", "two", "two"),
         tool("opt", "three", "three"),
     ]
-    assert mends(map(examine, missing)) == [
+    assert fixes(map(examine, missing)) == [
         "apt-get install -y --no-install-recommends one two",
     ]
 

@@ -14,6 +14,7 @@ from toolkit.common.errors import InputError
 from toolkit.common.folders import LOCK, alone, own_copy
 from toolkit.common.paths import ROOT
 from toolkit.device import pipeline
+from toolkit.stages.stage import stage_of
 from toolkit.targets.target import load_target
 
 CHILD = """
@@ -92,7 +93,7 @@ def test_both_folders_are_held_until_all_is_built(
     steps = ["generate", "build_host_library", "HostEngine", "own_copy"]
     for name in (*steps, "build_firmware", "build_host_server"):
         watched(name)
-    prepared = pipeline.prepare(small_model(), load_target(target), tmp_path)
+    prepared = pipeline.prepare(stage_of(small_model()), load_target(target), tmp_path)
     assert len(seen) >= 5
     assert set(seen) == {(True, True)}
     assert not is_taken(tmp_path / "host")
@@ -104,7 +105,7 @@ def test_both_folders_are_held_until_all_is_built(
 
 def test_another_build_does_not_change_an_image_at_hand(tmp_path: Path) -> None:
     board = load_target("netduinoplus2")
-    prepared = pipeline.prepare(small_model(), board, tmp_path)
+    prepared = pipeline.prepare(stage_of(small_model()), board, tmp_path)
     assert prepared.build is not None
     before = prepared.build.elf.read_bytes()
     (tmp_path / board.name / "firmware.elf").write_bytes(b"another one")

@@ -22,8 +22,8 @@ from quantize.nn.model import QuantisedModel
 from toolkit.cli import COMMANDS, group, main
 from toolkit.commands import generate, stream, verify
 from toolkit.commands.shared import taken
-from toolkit.commands.shared.kinds import Destination, Folder, InputFile, OutputFile, Real
 from toolkit.common.errors import InputError
+from toolkit.common.option_types import Destination, Folder, InputFile, OutputFile, Real
 from toolkit.common.paths import ROOT
 from toolkit.common.toml_table import Table
 from toolkit.models.quantise import CLIP

@@ -38,7 +38,7 @@ def random_weights(graph: Graph, seed: int) -> dict[str, Weights]:
 
 
 def on_host(model: QuantisedModel, inputs: dict[str, Ints], folder: Path) -> HostEngine:
-    generate(model, load_target("host"), folder)
+    generate(stage_of(model), load_target("host"), folder)
     sources = [*(folder / GENERATED).glob("*.c"), *room("nn")]
     includes = [*SERVER_INCLUDES, folder / GENERATED]
     library = folder / "pitch.so"

@@ -28,7 +28,8 @@ from tests.support.small_models import gated_graph, small_graph, small_model
 from toolkit.cli import group
 from toolkit.models.importers import SHIPPED
 from toolkit.models.importers.dnnw import read_blob
-from toolkit.models.quantise import CLIP, fixed_inputs, quantise_file
+from toolkit.models.quantise import CLIP, quantise_file
+from toolkit.stages.stage import stage_of
 
 EVERY = np.arange(-32768, 32768)
 EDGES = np.array([-32768, -32767, -16384, -255, -2, -1, 0, 1, 2, 3, 255, 16384, 32766, 32767])
@@ -194,7 +195,7 @@ def shipped() -> QuantisedModel:
 
 
 def test_shipped_checkpoint_on_the_shipped_clip(shipped: QuantisedModel) -> None:
-    inputs = fixed_inputs(shipped, CLIP)
+    inputs = stage_of(shipped).inputs(CLIP)
     assert len(inputs) >= 150
     assert cross_check(shipped, inputs) is None
 

@@ -117,7 +117,7 @@ def test_a_file_without_figures_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--target", "host"], "host is no board"),
+        (["--target", "host"], "host is not a board"),
         (["--steps", "1"], "give --target NAME, or --all"),
         (
             ["--target", "virt-a53", "--write"],

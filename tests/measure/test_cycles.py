@@ -58,15 +58,15 @@ def test_blocks_add_up_to_the_timers_instructions(
 ) -> None:
     target = load_target(name)
     model = random_model(SEED)
-    prepared = prepare(model, target, build_root)
+    prepared = prepare(stage_of(model), target, build_root)
     assert prepared.build is not None
     image = prepared.build.elf
     counter = BlockCounter(image)
-    with connected(prepared, port=None, serial="socket", counter=counter) as session:
+    with connected(prepared, port=None, serial="socket", plugin=counter) as session:
         verdict = verify(
             session,
             target=target,
-            model=model,
+            stage=prepared.stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -113,7 +113,7 @@ def test_bench_tells_the_cycles_of_layers_beside_their_instructions(
     prepared = prepare_to_measure(stage, target, build_root)
     assert prepared.build is not None
     counter = BlockCounter(prepared.build.elf)
-    with connected(prepared, port=None, serial="socket", counter=counter) as session:
+    with connected(prepared, port=None, serial="socket", plugin=counter) as session:
         found = bench(
             session,
             target=target,
@@ -174,7 +174,7 @@ def test_a_board_that_counts_cycles_itself_is_judged_by_them(
     found = verify(
         session,
         target=load_target("netduinoplus2"),
-        model=stage,
+        stage=stage,
         manifest={},
         build=None,
         engine=engine,
@@ -234,7 +234,7 @@ def test_a_comma_in_the_temporary_folder_is_written_twice(
     folder = tmp_path / "a,b"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr("toolkit.cycles.counter.step_marks", lambda image: {"enter": 16})
+    monkeypatch.setattr("toolkit.measure.cycles.counter.step_marks", lambda image: {"enter": 16})
     _, text = BlockCounter(tmp_path / "image").options
     plugin, out, enter = re.split("(?<!,),(?!,)", text)
     assert plugin.startswith(f"{tmp_path}/a,,b/dredkit-cycles-")

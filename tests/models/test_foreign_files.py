@@ -19,8 +19,8 @@ from toolkit.models.importers.entropy import read_tables
 from toolkit.models.importers.kinds import kind_of
 from toolkit.models.importers.release import read_release
 from toolkit.models.quantise import Sources, quantise_stage
+from toolkit.models.saved import load_quantised
 from toolkit.models.voice import voice_model
-from toolkit.stages.stage import load_quantised
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -21,7 +21,7 @@ from quantize.vocoder.lpcnet.model import LpcnetModel
 from tests.support.decoder_models import random_networks, tables
 from tests.support.lpcnet_models import random_voice
 from tests.support.small_models import gated_graph, small_model
-from toolkit.stages.stage import load_quantised
+from toolkit.models.saved import load_quantised
 
 MIB = 1 << 20
 VALUES: tuple[Any, ...] = (

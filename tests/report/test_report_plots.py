@@ -72,7 +72,7 @@ def test_a_heat_map_has_the_first_element_on_top_and_zero_in_the_middle() -> Non
     assert shades[1, 3] == round(63 + 63 * 0.5)  # a quarter of full scale is half a shade
 
 
-def test_long_runs_are_drawn_no_wider_and_keep_their_dearest_frame() -> None:
+def test_long_runs_are_drawn_no_wider_and_keep_their_costliest_frame() -> None:
     costs = [10] * 20_000
     costs[12_345] = 99
     bars = cost_bars(costs, 50, top=100, width=100)

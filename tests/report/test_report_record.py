@@ -112,7 +112,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "costs": (edit(lambda x: x["budget"]["per_frame"].pop()), "budget does not add up"),
     "sum": (edit(lambda x: x.update(mismatches=1)), "mismatches does not add up"),
-    "flipped": (flip, "run.npz: damaged, or of another run than verify.json"),
+    "flipped": (flip, "run.npz: damaged, or from another run than verify.json"),
     "no array": (lambda f: swap_run(f, {"pcm": None}), "run.npz: damaged"),
     "floats": (lambda f: swap_run(f, {"inputs": np.zeros((STEPS, 12))}), "inputs does not fit"),
     "short": (

@@ -70,7 +70,7 @@ def run(
         return verify(
             session,
             target=prepared.target,
-            model=stage,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -239,7 +239,7 @@ def test_stream_keeps_payloads_and_plays_them(
     played, rate = soundfile.read(tmp_path / "heard.wav", dtype="int16")
     assert (len(played), rate) == (320 * PACKETS, 16000)
     for wrong, says in (
-        (("--role", "decoder", "--model", models[0]), "is no model for it"),
+        (("--role", "decoder", "--model", models[0]), "holds no model for it"),
         (("--role", "decoder", "--model", models[1], "--lose", "2-1"), "'--lose': 2-1: want two"),
         (("--role", "decoder", "--model", models[1], "--lose", "9-10"), "no packet begins there"),
         (("--role", "decoder", "--model", models[1], "--payloads", output), "holds no payloads"),

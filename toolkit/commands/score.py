@@ -12,11 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from quantize.features.floats import SAMPLE_RATE
-from toolkit.commands.shared.kinds import Folder, InputFile, Name
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.commands.shared.train_options import CHECKPOINTS, data_option
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import Folder, InputFile, Name
 from toolkit.speech.audio import write_wav
 from toolkit.verify.scoring import fargan, table
 from toolkit.verify.scoring.metrics import Metrics, require

@@ -28,7 +28,7 @@ from quantize.train.rdovae import loop as rdovae
 from quantize.train.rdovae import score as rdovae_score
 from quantize.train.recordings import Sampler, load_features
 from quantize.train.state import save_packed
-from toolkit.commands.shared.kinds import STEPS_MAX, Name, OutputFile, Real
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
     BATCH_MAX,
@@ -44,7 +44,7 @@ from toolkit.commands.shared.train_options import (
 from toolkit.commands.shared.usage import SuggestingGroup
 from toolkit.commands.train_fargan import fargan_command
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import STEPS_MAX, Name, OutputFile, Real
 from toolkit.speech import kokoro
 from toolkit.speech import recordings as speechdata
 

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import quantize
 from quantize.near import near
-from toolkit.commands.shared.kinds import STEPS_MAX, Folder, Real
 from toolkit.commands.shared.options import Decorator
 from toolkit.common.console import err
+from toolkit.common.option_types import STEPS_MAX, Folder, Real
 
 BATCH_MAX = 65_536
 WORKERS_MAX = 256

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What was aimed at, and the table that says of the committed figures which goals they meet.
+"""The project's goals, and the table that compares the committed figures with them.
 
-Goals are those of the project's design: instructions a multiply-accumulate of a product of 384 by
-384 for each ISA, and instructions for a second of audio with the weights of Opus 1.6.
+The goals are the design's: for each ISA, instructions a multiply-accumulate in a product of 384 by
+384, and instructions for a second of audio with the weights of Opus 1.6.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,11 +22,11 @@ KERNEL_GOALS: Final = {
     ("aarch64", "neon", DENSE): 0.33,
     ("aarch64", "dotprod", DENSE): 0.14,
 }
-SPARSE_GOAL: Final = 1.25  # times what the dense product takes, a MAC that is kept
-# By core: millions of instructions a second of the whole sender, and for a second decoded.
+SPARSE_GOAL: Final = 1.25  # times the dense product's instructions, for each MAC that is kept
+# By core, millions of instructions: for a second of the whole sender, and to decode a second.
 SENDER_GOALS: Final = {"cortex-m4": 45.0, "cortex-m55": 16.0, "cortex-a76": 12.0}
 DECODE_GOALS: Final = {"cortex-m4": 9.0, "cortex-a76": 1.3}
-# By ISA: why its sparse products miss that, and what was tried.
+# By ISA: why its sparse products miss SPARSE_GOAL, and what was tried.
 TRIED: Final = {
     "neon": "what eight rows cost besides their products (bias, requantising, the loop's ends) is "
     "spread over fewer MACs. Tried: two blocks a turn, first blocks that add to nothing, loads "
@@ -42,7 +42,7 @@ _CHUNKS_A_SECOND: Final = 25
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure of a target and what it should be at most, if anything was said."""
+    """A target's figure, and the most that it should be if there is a goal."""
 
     target: str
     what: str
@@ -51,12 +51,12 @@ class Goal:
 
     @property
     def met(self) -> bool | None:
-        """Whether it is met; None without a goal."""
+        """Whether the figure meets the goal; None without a goal."""
         return None if self.goal is None else self.found <= self.goal
 
 
 def goals_of(figure: Figure, facts: Mapping[str, Any]) -> Iterator[Goal]:
-    """The goals that a file of figures has something to say about."""
+    """Return the goals that apply to a file of figures."""
     parts = {part["name"]: part["mean"] for part in facts["parts"]}
     target = load_target(figure.target)
     core = target.core
@@ -77,7 +77,7 @@ def goals_of(figure: Figure, facts: Mapping[str, Any]) -> Iterator[Goal]:
 
 
 def table() -> str:
-    """The committed figures against the goals, as Markdown."""
+    """Return the committed figures beside the goals, as Markdown."""
     found = [goal for f in figures() if f.path.is_file() for goal in goals_of(f, f.read())]
     products = (DENSE, *SPARSE, WIDE)
     kernels = [goal for goal in found if goal.what in products]
@@ -86,10 +86,11 @@ def table() -> str:
     lines = [
         "# Committed figures",
         "",
-        "Written by `./run bench --all --write`, as the files beside it; `./run bench --all` and",
-        "`tests/measure/test_bench_figures.py` compare them. All are instructions counted in QEMU; each",
-        "file has them by part and layer, with MACs, bytes read and the share of the ISA's limit",
-        "(`toolkit/data/isa_limits.toml`). Goals are in `toolkit/measure/bench/goals.py`.",
+        "`./run bench --all --write` writes this file and the figures beside it;",
+        "`./run bench --all` and `tests/measure/test_bench_figures.py` compare them. All figures",
+        "are instructions counted in QEMU, by part and layer, with MACs, bytes read and the share",
+        "of the ISA's limit (`toolkit/data/isa_limits.toml`). The goals are in",
+        "`toolkit/measure/bench/goals.py`.",
         "",
         f"{len([g for g in found if g.met])} goals are met, {len(missed)} are not"
         + (": " + "; ".join(_missed(goal) for goal in missed) if missed else "")
