@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from quantize.dred.tables import EntropyTables
 from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, Framing, extract, insert, strip
 from quantize.packet.opus_packet import Packet
 from toolkit.call import codec
-from toolkit.call.bitfile import Record, read_bitfile, write_bitfile
+from toolkit.call.bitfile import RECORDS_MAX, Record, read_bitfile, write_bitfile
 from toolkit.call.receiver import Received, Redundancy, lose, read_stream, survival
 from toolkit.call.sender import Sent, send
 from toolkit.commands.simulate import command
@@ -184,8 +185,27 @@ def test_broken_bitfiles_are_refused(tmp_path: Path, data: bytes, words: str) ->
     (tmp_path / "x.bit").write_bytes(data)
     with pytest.raises(InputError, match=words):
         read_bitfile(tmp_path / "x.bit")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="no such file"):
         read_bitfile(tmp_path / "absent.bit")
+
+
+def test_only_regular_bitfiles_are_read(tmp_path: Path) -> None:
+    """A pipe would be waited for, /dev/zero never ends, and zeros are packets without bytes."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match="not a file"):
+            read_bitfile(path)
+    (tmp_path / "zeros.bit").write_bytes(bytes(8 * (RECORDS_MAX + 1)))
+    with pytest.raises(InputError, match=f"more than {RECORDS_MAX} packets"):
+        read_bitfile(tmp_path / "zeros.bit")
+
+
+def test_the_command_counts_what_it_wrote_to_a_device(tmp_path: Path) -> None:
+    """Its result does not come from reading the file back: a pipe or /dev/null keeps nothing."""
+    told = tmp_path / "told.json"
+    words = ["--output", "/dev/null", "--json", str(told)]
+    assert CliRunner().invoke(command, words, catch_exceptions=False).exit_code == 0
+    assert json.loads(told.read_text())["with_dred"] > 0
 
 
 def test_a_cut_bitfile_gives_its_whole_packets(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads, passes
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
-from toolkit.codegen.packing.pack import table_bytes
+from toolkit.codegen.packing.pack import pack, pack_network
 from toolkit.device.build.declarations import prototypes
 from toolkit.stages.receiver import DecoderStage
 from toolkit.stages.stage import stage_of
@@ -71,33 +71,34 @@ def test_only_scratch_grows(networks: DecoderNetworks) -> None:
 @pytest.mark.parametrize("isa", ["c", "simd32", "mve", "dotprod"])
 def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
     """Recurrent and int16 products read their weights at every step, the others once a pass."""
-    step = networks.step
+    step = pack_network(networks.step, isa)
     for batch in (1, 2, 3, 4):
         wait = sum(
-            table_bytes(m, isa)
+            m.bytes
             for name, m in step.matrices.items()
-            if m.is_wide or name.endswith("_recurrent")
+            if m.matrix.is_wide or name.endswith("_recurrent")
         )
         rest = sum(
-            table_bytes(m, isa) * passes(m, isa, batch)
+            m.bytes * passes(m, batch)
             for name, m in step.matrices.items()
-            if not m.is_wide and not name.endswith("_recurrent")
+            if not m.matrix.is_wide and not name.endswith("_recurrent")
         )
-        assert sum(layer.bytes for layer in layer_reads(step, isa, batch)) == batch * wait + rest
-    once = passes(step.matrices["dec_output"], "c", 4)
-    assert (once, passes(step.matrices["dec_output"], "c", 5)) == (1, 2)
-    assert passes(step.matrices["dec_dense1"], "c", 4) == 4
+        assert sum(layer.bytes for layer in layer_reads(step, batch)) == batch * wait + rest
+    matrices = networks.step.matrices
+    output, gru = matrices["dec_output"], matrices["dec_gru5_input"]
+    assert [passes(pack(output, "c"), steps) for steps in (4, 5)] == [1, 2]
+    assert passes(pack(matrices["dec_dense1"], "c"), 4) == 4
     of_four = {"c": 1, "neon": 1, "dotprod": 1, "simd32": 2, "mve": 1}
-    assert {i: passes(step.matrices["dec_gru5_input"], i, 4) for i in of_four} == of_four
+    assert {i: passes(pack(gru, i), 4) for i in of_four} == of_four
     of_three = {"c": 1, "neon": 1, "dotprod": 1, "simd32": 2, "mve": 2}
-    assert {i: passes(step.matrices["dec_gru5_input"], i, 3) for i in of_three} == of_three
+    assert {i: passes(pack(gru, i), 3) for i in of_three} == of_three
 
 
 def test_the_manifest_tells_what_a_batch_saves(networks: DecoderNetworks) -> None:
     model = DecoderModel(networks, "pulse")
     host = load_target("host")
     one, four = (describe(DecoderStage(model, batch=batch), host) for batch in (1, 4))
-    whole = sum(table_bytes(m, "c") for m in networks.step.matrices.values())
+    whole = sum(m.bytes for m in pack_network(networks.step, "c").matrices.values())
     reads = four["weight_reads"]
     assert one["weight_reads"]["bytes_per_second"] == CHUNKS_A_SECOND * whole
     assert reads["bytes_per_second_one_by_one"] == CHUNKS_A_SECOND * whole
@@ -133,7 +134,7 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
     graph = model.graph
     files = {
         "small_weights.h": weight_header(model),
-        "small_weights.c": weight_tables(model),
+        "small_weights.c": weight_tables(pack_network(model, "c")),
         "small.h": step_header(model, plan(model, 4)),
         "small.c": step_source(model, 4),
         "shim.c": '#include "small.h"\nstatic dk_small self; static dk_small_scratch work;\n'

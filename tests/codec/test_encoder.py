@@ -32,7 +32,8 @@ from toolkit.verify.verify import Verification, compare_host, verify
 
 FLASH_LIMIT = 340 * 1024
 STATE_LIMIT = 24 * 1024
-STACK_LIMIT = 8 * 1024
+STACK_LIMIT = 8 * 1024  # of the sender and the server around it
+INTERRUPT = 512  # what the receive interrupt may add, at whatever moment it comes
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,8 @@ def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, build_roo
     assert found.ok, str(found.comparisons)
     assert found.build is not None
     assert found.build.flash <= FLASH_LIMIT
-    assert 0 < found.stack_used <= STACK_LIMIT
+    assert found.build is not None
+    assert 0 < found.stack_used <= found.build.stack_worst <= STACK_LIMIT + INTERRUPT
     state = next(s for s in symbols(found.build.elf) if s.name == "encoder")
     assert 0 < state.size <= STATE_LIMIT
 
@@ -181,7 +183,8 @@ def test_48_khz_with_a_rate_and_silence_on_boards(
     stage = EncoderStage(shipped, Sending(48000, COARSE, vad=True))
     found = run(stage, target, pausing, build_root, 45, False)
     assert found.mismatches == 0, str(found.comparisons)
-    assert 0 < found.stack_used <= STACK_LIMIT
+    assert found.build is not None
+    assert 0 < found.stack_used <= found.build.stack_worst <= STACK_LIMIT + INTERRUPT
     assert_as_asked(found, shipped.tables)
 
 

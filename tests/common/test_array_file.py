@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.common.array_file import read_arrays
+from quantize.files.array_file import read_arrays
 from toolkit.common.errors import InputError
 from toolkit.report.roundtrip import read_payloads
 

@@ -212,3 +212,15 @@ def test_command_fails_on_a_missing_tool_and_still_writes_json(
     assert states["cmake"] == "missing"
     assert states["numpy"] == "ok"
     assert os.environ["PATH"] == str(path_folder)
+
+
+def test_a_command_by_another_systems_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fedora's gdb is all that Debian's gdb-multiarch is; with apt, Debian's name is wanted."""
+    gdb = next(tool for tool in read_tools() if tool.name == "gdb-multiarch")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.examine(gdb).status == "missing"
+    (tmp_path / "gdb").write_text("#!/bin/sh\necho GNU gdb 14.2\n")
+    (tmp_path / "gdb").chmod(0o755)
+    assert (doctor.examine(gdb).status, doctor.examine(gdb).version) == ("ok", "14.2")
+    (tmp_path / "apt-get").symlink_to("gdb")
+    assert doctor.examine(gdb).status == "missing"

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.support.small_models import small_model
-from toolkit.common.errors import InputError
+from toolkit.commands import flash
+from toolkit.common.errors import BoardError, InputError
 from toolkit.common.folders import LOCK, alone, own_copy
 from toolkit.common.paths import ROOT
 from toolkit.device import pipeline
@@ -110,6 +112,33 @@ def test_another_build_does_not_change_an_image_at_hand(tmp_path: Path) -> None:
     before = prepared.build.elf.read_bytes()
     (tmp_path / board.name / "firmware.elf").write_bytes(b"another one")
     assert prepared.build.elf.read_bytes() == before
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_flash_copies_the_image_while_nobody_builds(
+    locked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image that was built here lies beside a lock; any other is taken as it is."""
+    seen: list[Any] = []
+
+    def copied(file: Path) -> Path:
+        seen.append(is_taken(tmp_path) if locked else (tmp_path / LOCK).exists())
+        return own_copy(file)
+
+    def flashed(board: Any, server: str, image: Path) -> None:
+        seen.append(image.parent != tmp_path)
+        raise BoardError("no probe")
+
+    monkeypatch.setattr(flash, "own_copy", copied)
+    monkeypatch.setattr(flash, "flash_probe", flashed)
+    image = tmp_path / "firmware.elf"
+    image.write_bytes(b"an image")
+    if locked:
+        (tmp_path / LOCK).touch()
+    words = ["--target", "netduinoplus2", "--server", "openocd", "--image", str(image)]
+    done = CliRunner().invoke(flash.command, words)
+    assert isinstance(done.exception, BoardError)
+    assert seen == [locked, True]
 
 
 def test_a_folder_that_refuses_is_one_line(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
@@ -39,6 +40,7 @@ ENDINGS = {
     "dredkit simulate": ("--model", "absent.dkq"),
     "dredkit stream": ("--target", "toaster"),
     "dredkit train data": ("--source", "nobody"),
+    "dredkit train fargan": ("--data", "absent"),
     "dredkit train lpcnet": ("--data", "absent"),
     "dredkit train pitch": ("--data", "absent"),
     "dredkit train rdovae": ("--data", "absent"),
@@ -234,9 +236,16 @@ FORMS: list[tuple[str, tuple[str, ...], str, taken.Forms]] = [
         {"": ("steps", "batch", "rate", "anneal", "sparse", "int8", "regrow", "minutes", "pack",
               "export", "workers", "device")},
     ),
+    (
+        "dredkit train fargan",
+        ("--evaluate",),
+        "--evaluate",
+        {"": ("voice", "steps", "batch", "rate", "anneal", "critics", "persuaded_rate", "density",
+              "sparse", "int8", "minutes", "pack", "export", "device")},
+    ),
     ("dredkit train lpcnet", ("--fresh",), "--fresh", {"": ("regrow",)}),
     ("dredkit train data", (), "recorded speech", {"": ("minutes_per_voice",)}),
-    ("dredkit score", ("--voice", "pulse"), "these voices", {"": ("weights",)}),
+    ("dredkit score", ("--voice", "pulse"), "these voices", {"": ("weights", "fargan_path")}),
 ]  # fmt: skip
 IGNORED = [
     (path, words, form, name)
@@ -405,3 +414,27 @@ def test_a_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[
         main(["train"])
     assert ended.value.code == 2
     assert "rdovae" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        (["stream", "--target", "host", "--role", "decoder"], " --stage decoder"),
+        (["stream", "--target", "host"], ""),
+        (["generate", "--target", "host", "--stage", "decoder"], " --stage decoder"),
+        (["generate", "--target", "host", "--stage", "rdovae_enc"], " --stage rdovae_enc"),
+        (["verify", "--target", "host", "--stage", "decoder"], " --stage decoder"),
+        (["bench", "--target", "netduinoplus2", "--stage", "decoder"], " --stage decoder"),
+        (["export"], " --stage rdovae_enc"),
+    ],
+)
+def test_a_missing_model_names_the_command_that_makes_it(
+    tmp_path: Path, words: list[str], cure: str
+) -> None:
+    model = tmp_path / "none.dkq"
+    for text in (None, "a text\n"):
+        if text is not None:
+            model.write_text(text)
+        done = CliRunner().invoke(group, [*words, "--model", str(model)])
+        assert isinstance(done.exception, InputError)
+        assert str(done.exception).endswith(f"; run `dredkit quantize{cure}` first")

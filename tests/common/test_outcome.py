@@ -256,3 +256,8 @@ def test_figures_that_were_told_stay_when_the_run_is_ended_later(tmp_path: Path)
 
     CliRunner().invoke(command, ["--json", str(path)])
     assert json.loads(path.read_text()) == {"compared": "equal"}
+
+
+def test_a_command_without_options_is_read_too() -> None:
+    assert places.read_words([]) == {}
+    assert places.read_words(["--json", "-", "--target"]) == {"json_to": "-"}

@@ -198,7 +198,8 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-BASE = ["venv --clear", "pip -r base.lock", "pip --no-build-isolation --editable"]
+EDITABLE = "--no-build-isolation --config-settings editable_mode=compat --editable"
+BASE = ["venv --clear", "pip -r base.lock", f"pip {EDITABLE}"]
 
 
 def test_a_bare_machine_is_made_ready_and_the_words_are_handed_on(machine: Machine) -> None:
@@ -208,6 +209,34 @@ def test_a_bare_machine_is_made_ready_and_the_words_are_handed_on(machine: Machi
     assert "run: ready after" in result.stderr
     assert machine.calls == BASE
     assert (machine.venv / "base.lock").read_text() == "click==1\n"
+
+
+def test_without_apt_a_command_may_have_another_name(machine: Machine) -> None:
+    tools = machine.checkout / "toolkit" / "data" / "tools.txt"
+    tools.write_text(TOOLS.replace("apt gcc cc 1.0", "apt gcc none-cc,other-cc,cc 1.0"))
+    machine.lack("apt-get")
+    machine.program("dnf", "#!/bin/sh\n")
+    assert machine.run("doctor").returncode == 0
+    machine.lack("cc")
+    result = machine.run("verify")
+    assert result.returncode == 2
+    assert "dnf install fedora-gcc" in result.stderr
+
+
+ENV = """#!/bin/sh
+echo "env $*" >>"$CALLS"
+shift
+exec "$@"
+"""
+
+
+def test_dredkit_is_started_with_ctrl_c_held_back_where_env_can(machine: Machine) -> None:
+    machine.program("env", ENV)
+    machine.program("true", "#!/bin/sh\n")
+    assert machine.run("targets", "a b").stdout == "<targets><a b>"
+    assert machine.calls[-1] == "env --block-signal=INT bin/dredkit targets a b"
+    machine.program("env", "#!/bin/sh\nexit 125\n")  # as BusyBox's, or macOS's
+    assert machine.run("targets", "a b").stdout == "<targets><a b>"
 
 
 def test_the_terminal_is_told_little_and_the_log_all(machine: Machine) -> None:
@@ -450,9 +479,9 @@ def test_a_failing_apt_ends_it(machine: Machine) -> None:
     ("manager", "command", "others"),
     [
         ("dnf", "dnf install fedora-arm fedora-gcc fedora-newlib", ""),
-        ("brew", "brew install brew-gcc", "brew has no package of Debian's gcc-arm"),
+        ("brew", "brew install brew-gcc", "brew has no package for Debian's gcc-arm"),
         ("pacman", "pacman -S --needed arch-arm arch-gcc", ""),
-        ("", "", "by their Debian names: gcc gcc-arm"),
+        ("", "", "their Debian names are: gcc gcc-arm"),
     ],
 )
 def test_without_apt_the_command_of_that_system_is_told(

@@ -232,6 +232,21 @@ def test_missing_programs_name_their_package(monkeypatch: pytest.MonkeyPatch) ->
             QemuBoard(load_target("mps3-an547"))
 
 
+def test_a_gdb_by_another_name_that_knows_the_core_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fedora and macOS have no gdb-multiarch. Debian's gdb knows its own processor alone."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, knows in (("gdb", "*arm|*aarch64"), ("arm-none-eabi-gdb", "*arm")):
+        (tmp_path / name).write_text(f"#!/bin/sh\ncase $4 in {knows}) ;; *) exit 1 ;; esac\n")
+        (tmp_path / name).chmod(0o755)
+    assert gdb.find_gdb("arm") == str(tmp_path / "arm-none-eabi-gdb")
+    assert gdb.find_gdb("aarch64") == str(tmp_path / "gdb")
+    (tmp_path / "gdb").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(ToolError, match=r"^gdb-multiarch is missing"):
+        gdb.find_gdb("aarch64")
+
+
 def test_a_board_without_emulator_says_so() -> None:
     with pytest.raises(InputError, match="host has no emulator"):
         QemuBoard(load_target("host"))

@@ -19,7 +19,7 @@ from tests.support.fixtures.toy_board import (
     OUTPUT_BYTES,
     ROOT,
     SANITIZERS,
-    SERVER,
+    SERVER_SOURCE,
     TOY,
     TRACE_BYTES,
     Board,
@@ -378,10 +378,10 @@ def test_sizes_at_their_edges_compile(tmp_path: Path) -> None:
         )
         flags = ["-c", "-O2", f"-iquote{folder}"]
         if fits:
-            compile_c(folder / "server.o", [SERVER], flags)
+            compile_c(folder / "server.o", [SERVER_SOURCE], flags)
         else:
             with pytest.raises(AssertionError, match="does not fit a frame"):
-                compile_c(folder / "server.o", [SERVER], flags)
+                compile_c(folder / "server.o", [SERVER_SOURCE], flags)
 
 
 def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
     target = tmp_path / "fuzz"
     compile_c(
         target,
-        [ROOT / "tests" / "fuzz" / "fuzz_server.c", *LINK_SOURCES, SERVER, TOY / "engine.c"],
+        [ROOT / "tests" / "fuzz" / "fuzz_server.c", *LINK_SOURCES, SERVER_SOURCE, TOY / "engine.c"],
         ["-O1", "-fsanitize=fuzzer", *SANITIZERS, "-DTOY_NEVER_HANGS"],
         cc=clang,
     )

@@ -88,7 +88,7 @@ def test_bad_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
     ],
 )
 def test_in_and_outputs_are_buffers(change: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"in- or output (nowhere|x) is no buffer"):
+    with pytest.raises(InputError, match=r"input or output (nowhere|x) is not a buffer"):
         graph_of(FIRST, LAST, **change)
 
 
@@ -111,12 +111,15 @@ def test_bad_q15_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
     ("change", "message"),
     [
         ({"formats": {"y": Format.X8}}, "output y is int16, not X8"),
-        ({"formats": {"h": Format.FIXED}}, "h is no in- or output to be FIXED"),
-        ({"formats": {"nowhere": Format.Q15}}, "nowhere is no in- or output"),
-        ({"fracs": {"h": 10}}, "h with 10 fractional bits is no FIXED"),
+        ({"formats": {"h": Format.FIXED}}, "h is not an input or output to be FIXED"),
+        ({"formats": {"nowhere": Format.Q15}}, "nowhere is not an input or output"),
+        ({"fracs": {"h": 10}}, "h with 10 fractional bits is not a FIXED"),
         ({"fracs": {"y": 16}}, "y with 16 fractional bits"),
         ({"fracs": {"nowhere": 1}}, "nowhere with 1 fractional bits"),
-        ({"fracs": {"x": 1}, "formats": {"x": Format.Q15}}, "x with 1 fractional bits is no FIXED"),
+        (
+            {"fracs": {"x": 1}, "formats": {"x": Format.Q15}},
+            "x with 1 fractional bits is not a FIXED",
+        ),
     ],
 )
 def test_formats_fit_their_buffers(change: dict[str, Any], message: str) -> None:

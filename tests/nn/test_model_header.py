@@ -184,7 +184,7 @@ def test_what_no_node_can_fill_is_named(place: tuple[Any, ...], value: Any, mess
         (("frac", "latents"), 3.0, "fractional bits of latents is 3.0, not an integer"),
         (("acc_bound", "out"), 2**31, "acc_bound of out is 2147483648, outside 0 to 2147483647"),
         (("source", "name"), 7, "source's name is 7, not a text"),
-        (("scheme",), ["a8w8"], "scheme a list of 1 is none of a8w8"),
+        (("scheme",), ["a8w8"], "scheme a list of 1 is not one of a8w8"),
     ],
 )
 def test_other_places_are_named(place: tuple[Any, ...], value: Any, message: str) -> None:

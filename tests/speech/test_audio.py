@@ -249,3 +249,16 @@ def test_only_int16_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be int16"):
         write_wav(tmp_path / "a.wav", tone(16000))  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_header_that_seeks_before_the_file_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The callbacks of soundfile would print a traceback, and the command go on."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(8000), 8000, format="AIFF", subtype="PCM_16")
+    data = bytearray(path.read_bytes()[:400])
+    data[35:39] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    refusal(path)
+    assert "Traceback" not in capfd.readouterr().err

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from quantize.train.lpcnet.data import load_speech
+from quantize.train.recordings import load_speech
 from toolkit.commands import train
 from toolkit.common.errors import ToolError
 from toolkit.speech import kokoro

@@ -15,6 +15,7 @@ from quantize.integer import Ints
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
+from toolkit.codegen.packing.pack import pack_network
 from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
@@ -60,7 +61,7 @@ class NativeRedundancy:
             steps = batch if model is networks.step else 1
             files |= {
                 f"{name}_weights.h": weight_header(model),
-                f"{name}_weights.c": weight_tables(model),
+                f"{name}_weights.c": weight_tables(pack_network(model, "c")),
                 f"{name}.h": step_header(model, plan(model, steps)),
                 f"{name}.c": step_source(model, steps),
             }

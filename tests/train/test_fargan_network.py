@@ -193,7 +193,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged"):
         read_fargan(path)
     write_tensors(path, {"x": torch.zeros(1)}, {})
-    with pytest.raises(InputError, match="carries no sizes of a FARGAN"):
+    with pytest.raises(InputError, match="carries no FARGAN sizes"):
         read_fargan(path)
     save_fargan(path, make(), {})
     tensors = read_tensors(path)

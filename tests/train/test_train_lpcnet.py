@@ -198,7 +198,7 @@ def test_a_packed_state_goes_on_almost_as_if_nothing_happened(
     for name, value in whole.model.state_dict().items():
         assert torch.allclose(value, resumed.model.state_dict()[name], atol=2e-3), name
     packed.write_bytes(packed.read_bytes()[:1000])
-    with pytest.raises(InputError, match="no training state, or is damaged"):
+    with pytest.raises(InputError, match="not a training state, or damaged"):
         train(sampler, tmp_path / "third", SMALL, SHORT, begin=packed)
 
 

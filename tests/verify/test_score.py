@@ -314,3 +314,23 @@ def test_the_float_voice_draws_by_the_rule_of_the_integer_one(
     speak("float", Weights(network, Variant(lookahead=2), {}), said, quiet)
     rule = {"sharpness": voices.SHARPNESS, "tail": voices.TAIL / 32768}
     assert heard == [replace(Variant(lookahead=2), **rule)]
+
+
+def test_no_old_recording_outlives_a_failed_run(
+    monkeypatch: pytest.MonkeyPatch, said: list[Utterance], tmp_path: Path
+) -> None:
+    """Those of other voices, and the user's own files, stay."""
+    monkeypatch.setattr(score, "require", lambda: None)
+    monkeypatch.setattr(score, "held_out", lambda data, note: said)
+
+    def failing(*arguments: Any) -> None:
+        raise InputError("no voice today")
+
+    monkeypatch.setattr(score, "_score", failing)
+    old, other, own = (tmp_path / f"{name}.wav" for name in ("clip-0-pulse", "clip-0-float", "my"))
+    for file in (old, other, own):
+        file.touch()
+    words = ["--voice", "pulse", "--wav", str(tmp_path)]
+    done = CliRunner().invoke(score.command, words)
+    assert str(done.exception) == "no voice today"
+    assert sorted(tmp_path.iterdir()) == [other, own]

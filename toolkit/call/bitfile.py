@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from quantize.files.reading import file_bytes
 from quantize.files.write import write_whole
 from toolkit.common.errors import InputError
 
 # 120 ms of frames at their largest, each with its length, and as much again for padding.
 PACKET_MAX: Final = 2 * 48 * 1277
+RECORDS_MAX: Final = 2_000_000  # 11 hours of 20 ms: a file of zeros holds 128 million a gigabyte
 _HEAD: Final = struct.Struct(">II")
 
 
@@ -40,12 +42,10 @@ def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[
 
     If the file ends inside a packet, return the packets before it and pass a line about the cut to
     `warn`. Without `warn` or without such packets, a cut file raises InputError, as does a file
-    that is unreadable, empty or not a .bit file.
+    that is unreadable, not a regular file, empty, not a .bit file, or longer than RECORDS_MAX
+    packets.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    data = file_bytes(path, "give a packet file of opus_demo (.bit)")
     records: list[Record] = []
     at = 0
     while at + _HEAD.size <= len(data):
@@ -55,6 +55,8 @@ def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[
             raise InputError(f"{path}: packet {len(records)} of {size} bytes: not a .bit file")
         if start + size > len(data):
             break
+        if len(records) == RECORDS_MAX:
+            raise InputError(f"{path}: more than {RECORDS_MAX} packets: not a .bit file, or cut it")
         records.append(Record(data[start : start + size], final_range))
         at = start + size
     if at < len(data):

@@ -124,7 +124,7 @@ def command(
         raise InputError(f"--plot {plot}: the drawing is an .svg file")
     earlier = None if baseline is None else read_figures(baseline)
     check_line(port, serial)
-    loaded = None if model is None else load_quantised(model)
+    loaded = None if model is None else load_quantised(model, stage)
     check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)
     remove_old(latest_path(BUILD, board.name, made.name))

@@ -11,10 +11,11 @@ from quantize.litert.export import cross_check, export
 from quantize.nn.model import QuantisedModel
 from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.errors import CheckFailed
+from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.option_types import InputFile, OutputFile
 from toolkit.common.paths import BUILD
 from toolkit.models.quantise import CLIP
+from toolkit.models.saved import load_quantised
 from toolkit.stages.stage import stage_of
 
 
@@ -23,7 +24,7 @@ from toolkit.stages.stage import stage_of
     "--model",
     type=InputFile(made=True),
     default=BUILD / "rdovae_enc.dkq",
-    help="A quantised model (.dkq); build/rdovae_enc.dkq if left out.",
+    help="A quantised network (.dkq); build/rdovae_enc.dkq if left out.",
 )
 @click.option(
     "--output",
@@ -39,7 +40,9 @@ from toolkit.stages.stage import stage_of
 @json_option
 def command(model: Path, output: Path | None, check: bool, json_to: str | None) -> None:
     """Export one step of a quantised model as .tflite, for other interpreters."""
-    quantised = QuantisedModel.load(model)
+    quantised = load_quantised(model, "rdovae_enc")
+    if not isinstance(quantised, QuantisedModel):
+        raise InputError(f"{model}: one network is exported: `dredkit quantize --stage rdovae_enc`")
     content = export(quantised)
     steps, mismatch = 0, None
     if check:

@@ -46,7 +46,7 @@ def command(
     board = load_target(target)
     if model is None:
         check_stage(stage)
-    quantised = load_quantised(model or BUILD / f"{stage}.dkq")
+    quantised = load_quantised(model or BUILD / f"{stage}.dkq", stage)
     if model is not None:
         check_stage(stage, quantised, model)
     made = stage_of(quantised, Sending(input_rate), batch=batch)

@@ -120,7 +120,10 @@ def command(
         refuse_ignored("--read with --tables", _ENTROPY)
     framings = _framings(extension_id, extension_prefix)
     encoder = _load(model) if model else None
-    if source is None:
+    cuts: list[str] = []
+    if source is not None:
+        records = read_bitfile(source, cuts.append)
+    else:
         source = output
         with err.status("encoding"):
             encoder = encoder or quantise_encoder(Sources(weights, pitch, tables))[0]
@@ -132,11 +135,11 @@ def command(
                 duration=duration,
                 framing=framings[0],
             )
-        write_bitfile(output, sent.records)
-        err.print(f"written     {output}, {len(sent.records)} packets")
+        records = sent.records
+        write_bitfile(output, records)
+        err.print(f"written     {output}, {len(records)} packets")
     entropy = encoder.tables if encoder else _tables(tables or weights)
-    cuts: list[str] = []
-    packets = read_stream(read_bitfile(source, cuts.append), entropy, framings)
+    packets = read_stream(records, entropy, framings)
     for cut in cuts:
         err.print(cut, markup=False, soft_wrap=True)
     outcome = survival(packets, lose(len(packets), loss, seed))

@@ -122,7 +122,7 @@ def command(
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
     check_line(port, serial)
-    quantised = load_quantised(model or _MODELS[role])
+    quantised = load_quantised(model or _MODELS[role], role)
     if isinstance(quantised, DecoderModel) != (role == "decoder"):
         raise InputError(f"--role {role}: {model or _MODELS[role]} holds no model for it")
     if kind_of(quantised) == "rdovae_enc":

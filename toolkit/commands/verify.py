@@ -73,7 +73,7 @@ def command(
     if model is None:
         check_stage(stage)
     check_line(port, serial)
-    loaded = None if model is None else load_quantised(model)
+    loaded = None if model is None else load_quantised(model, stage)
     if loaded is not None:
         check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, sending, loaded, batch)

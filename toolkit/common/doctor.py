@@ -27,7 +27,7 @@ class Tool:
 
     kind: str  # as tools.txt says: apt, arm, a64, sim, dev, opt, pip, pip:SET
     name: str
-    probe: str  # command, or patterns of files after commas; "-" for a Python package
+    probe: str  # commands or patterns of files, as tools.txt says; "-" for a Python package
     minimum: str  # version, "-" for any
     purpose: str
 
@@ -63,7 +63,11 @@ def examine(tool: Tool) -> Finding:
         places = [(root, file) for root in roots for file in tool.probe.split(",")]
         version = "" if any(_exists(root, file) for root, file in places) else None
     else:
-        version = _command_version(tool.probe)
+        command, *elsewhere = tool.probe.split(",")
+        version = _command_version(command)
+        if version is None and shutil.which("apt-get") is None:
+            versions = map(_command_version, elsewhere)
+            version = next((found for found in versions if found is not None), None)
     if version is None:
         return Finding(tool, None, "missing", _fix(tool))
     if version and tool.minimum != "-" and _order(version) < _order(tool.minimum):

@@ -33,6 +33,9 @@ def ending_at_once() -> Iterator[None]:
     ends.
     """
     before = _install(_end)
+    if before:
+        # ./run starts Python with SIGINT blocked: one that arrived meanwhile is delivered here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
     try:
         yield
     finally:

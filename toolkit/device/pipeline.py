@@ -57,7 +57,7 @@ class Prepared(Firmware):
 def prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
     """Generate and build: firmware for the target, and the same C for this machine.
 
-    Other processes may do the same in the same folders: image and server are copies of one's own.
+    Other processes may build in the same folders, so image and server are copies of our own.
     """
     with alone(build_root / load_target("host").name), alone(build_root / target.name):
         made = _prepare(stage, target, build_root)
@@ -86,7 +86,7 @@ def _prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
 
 
 def prepare_to_measure(stage: Stage, target: Target, build_root: Path) -> Firmware:
-    """Generate and build an image whose layer traces hold times (toolkit/measure/bench/bench.py)."""
+    """Generate and build an image for `dredkit bench`, whose layer traces hold times."""
     build_dir = build_root / f"{target.name}-profile"
     with alone(build_dir):
         manifest = generate(stage, target, build_dir)
@@ -124,11 +124,11 @@ def _advice(stage: Stage) -> Iterator[None]:
 def connected(
     prepared: Firmware, *, port: str | None, serial: str, plugin: EmulatorPlugin | None = None
 ) -> Iterator[Session]:
-    """A session with the target's board.
+    """Yield a session with the target's board.
 
-    With `port` (any pyserial URL), a board that is flashed already; otherwise an emulated one is
-    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty", and a `plugin`
-    in the emulator, if there is one.
+    `port` (any pyserial URL) leads to a board that is flashed already. Without it an emulated board
+    is started blank, flashed and reset, with its UART on a `serial` "socket" or "pty". `plugin` is
+    loaded into the emulator.
     """
     target = prepared.target
     with ExitStack() as stack:

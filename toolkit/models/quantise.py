@@ -111,9 +111,10 @@ def quantise_decoder(
 ) -> tuple[DecoderModel, list[LayerReport]]:
     """Quantise the whole receiver of what `sender` sends.
 
-    The decoder's layers come from `sources.decoder`, else from the weights' own file; entropy
-    tables are the sender's; `toolkit.models.voice` says what `sources.voice` may be. `sent` saves running
-    the sender over the calibration recording: what quantize.codec.sender.coded_values gives for it.
+    The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
+    tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be. `sent` is
+    what quantize.codec.sender.coded_values returns for the calibration recording; with it the
+    sender need not run over the recording again.
     """
     if sent is None:
         pcm = read_speech(sources.calibration)

@@ -17,12 +17,17 @@ Model = QuantisedModel | EncoderModel | DecoderModel
 _HEADER_BYTES = 4096  # the first bytes, where a sender's or receiver's file names its format
 
 
-def load_quantised(path: Path) -> Model:
-    """Read a quantised network, sender or receiver; InputError if the file holds none of them."""
-    data = read_file(path)
+def load_quantised(path: Path, stage: str = "encoder") -> Model:
+    """Read a quantised network, sender or receiver; InputError if the file holds none of them.
+
+    The error advises to quantise a model of `stage`.
+    """
+    words = "" if stage == "encoder" else f" --stage {stage}"
+    cure = f"run `dredkit quantize{words}` first"
+    data = read_file(path, cure=cure)
     kind = kind_of(data)
     if kind not in (MODEL, UNKNOWN):
-        raise InputError(f"{path}: is {kind}, not a quantised model; run `dredkit quantize` first")
+        raise InputError(f"{path}: is {kind}, not a quantised model; {cure}")
     head = data[:_HEADER_BYTES]
     if encoder.FORMAT.encode() in head:
         return EncoderModel.load(path)

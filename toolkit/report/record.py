@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.codec.receiver import STEP
+from quantize.files.array_file import read_arrays
 from quantize.files.write import write_whole
-from toolkit.common.array_file import read_arrays
 from toolkit.common.errors import InputError
 from toolkit.common.places import FACTS, RUN
 from toolkit.measure.bench.figures import known_figures

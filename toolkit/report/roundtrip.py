@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quantize.files.array_file import read_arrays
 from quantize.files.reading import file_bytes
 from quantize.integer import Ints
-from toolkit.common.array_file import read_arrays
 from toolkit.common.errors import InputError
 from toolkit.report.page import verdict
 from toolkit.speech.audio import read_speech

@@ -9,6 +9,7 @@ from typing import Any
 import cffi
 
 from toolkit.common.errors import ToolError
+from toolkit.common.wire import WIRE
 from toolkit.device.build.declarations import declarations
 from toolkit.targets.sources import SERVER_INCLUDES
 
@@ -51,4 +52,4 @@ class HostEngine:
 
     def _check(self, status: int, what: str) -> None:
         if status != 0:
-            raise ToolError(f"host engine {self.stage}: {what} failed with status {status}")
+            raise ToolError(f"host engine {self.stage}: {what} failed: {WIRE.error_name(-status)}")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.vocoder.lpcnet.model import LpcnetModel
+from toolkit.codegen.packing.pack import pack_network
 from toolkit.codegen.voice.lpcnet import lpcnet_files
 from toolkit.common.errors import InputError, ToolError
 from toolkit.device.build.declarations import prototypes
@@ -55,7 +56,7 @@ def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
     """
     name = "pulse" if voice == "pulse" else "lpcnet"
     if isinstance(voice, LpcnetModel):
-        for file, text in lpcnet_files(voice, isa).items():
+        for file, text in lpcnet_files(voice, pack_network(voice.condition, isa)).items():
             (generated / file).write_text(text, encoding="utf-8")
     return [*voice_files(name), *room("nn", "dsp", "features"), *sorted(generated.glob("*.c"))]
 

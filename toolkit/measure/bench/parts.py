@@ -12,6 +12,7 @@ import numpy.typing as npt
 from quantize.codec.sender import FRAMES_PER_STEP
 from quantize.nn.batch import MOST_STEPS
 from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads
+from toolkit.codegen.packing.pack import pack_network
 from toolkit.measure.budget import STEP_SECONDS
 from toolkit.measure.isa_limits import Limit
 from toolkit.measure.spans import Floats
@@ -215,7 +216,8 @@ def _reads(stage: Stage, isa: str, name: str, steps: int, once: Work) -> dict[st
     Each memory has the same share as in a single step.
     """
     (network,) = (n for n in stage.networks if any(node.name == name for node in n.graph.nodes))
-    total = next(reads.bytes for reads in layer_reads(network, isa, steps) if reads.name == name)
+    found = layer_reads(pack_network(network, isa), steps)
+    total = next(reads.bytes for reads in found if reads.name == name)
     return {memory: count * total // once.read_bytes for memory, count in once.reads.items()}
 
 
