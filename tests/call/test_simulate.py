@@ -225,7 +225,7 @@ def test_a_single_network_is_refused(tmp_path: Path, model: EncoderModel) -> Non
     model.rdovae.save(tmp_path / "network.dkq")
     done = CliRunner().invoke(command, ["--model", str(tmp_path / "network.dkq")])
     assert isinstance(done.exception, InputError)
-    assert "whole encoder" in str(done.exception)
+    assert "whole sender" in str(done.exception)
 
 
 def test_reading_wants_entropy_tables(tmp_path: Path, upstream: Path) -> None:

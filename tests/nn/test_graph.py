@@ -203,7 +203,7 @@ def test_incomplete_json_is_refused(path: tuple[Any, ...]) -> None:
 
 
 def test_encoder_is_upstreams() -> None:
-    """The input widths of each layer are those of docs/FORMAT.md, section 6."""
+    """The layers have the input widths of docs/FORMAT.md, section 6."""
     graph = rdovae_encoder()
     shapes = {m.name: (m.rows, m.cols) for m in graph.matrices()}
     assert shapes["enc_dense1"] == (64, 40)

@@ -10,7 +10,7 @@ from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 
 def random_model(seed: int) -> QuantisedModel:
-    """Return a network with odd sizes, tails, sparse layers with empty groups, large weights."""
+    """Return a network with odd sizes, tails, empty groups of blocks, and weights that saturate."""
     rng = np.random.default_rng(seed)
     n_in, first, gru, conv = (
         int(rng.integers(*span)) for span in ((1, 23), (1, 39), (1, 13), (1, 19))

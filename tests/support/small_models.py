@@ -41,7 +41,7 @@ def small_graph() -> Graph:
 
 
 def gated_graph() -> Graph:
-    """Return a graph like a decoder's: gated units, three taps, a wide convolution, formats."""
+    """Return a graph like a decoder's: gates, 3 taps, a wide convolution, Q15 and a set format."""
     tanh = Activation.TANH
     return Graph(
         name="gated",

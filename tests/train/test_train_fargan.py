@@ -346,7 +346,7 @@ def test_half_of_the_blocks_stay(sampler: GapSampler) -> None:
 
 @pytest.fixture(scope="module")
 def data(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder like that of `dredkit train data`, with the clip as its only speech."""
+    """Return a folder as `dredkit train data` makes it, with the clip as its only speech."""
     folder = tmp_path_factory.mktemp("speech")
     (folder / "clip").mkdir()
     for part in ("train", "test"):
