@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// FARGAN's steps of 40 samples over a batch, forward and backward. Rows of values are [step][batch].
+// FARGAN's steps of 40 samples over a batch, forward and backward. Rows of values are
+// [step][batch].
 #ifndef DREDKIT_TRAIN_FARGAN_H
 #define DREDKIT_TRAIN_FARGAN_H
 
 #include <stdint.h>
 
-// clang-format off: this block is read by cffi too
+// cffi reads this block, too.
+// clang-format off
 // Multiples of 16: first, units, skip; of 8: batch.
 typedef struct {
     int batch, steps;
@@ -23,7 +25,7 @@ typedef struct {
     const float *skip, *skip_bias, *skip_gate, *skip_gate_bias, *out, *out_bias;
 } fargan_weights;
 
-// What the forward pass keeps: inputs of every layer, and its values.
+// What the forward pass keeps: the inputs of every layer, and its values.
 typedef struct {
     float *seen;                  // [176] inputs of the first layer
     float *x, *x_gate, *a, *taps; // [first] each, [16]
@@ -36,7 +38,7 @@ typedef struct {
     float *signal;                // [batch][256 + 40 steps], the first 256 given
 } fargan_values;
 
-// Gradients of what each layer's matrix gave, rows as above; scratch apart from the gains'.
+// Gradients of the sums that each layer's matrix gave, rows as above; all but `gains` is scratch.
 typedef struct {
     float *first, *first_gate, *taps, *input[3], *recurrent[3], *gate[3], *skip, *skip_gate, *out;
     float *gains;                 // [steps][batch]
