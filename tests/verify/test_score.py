@@ -283,7 +283,7 @@ def test_the_card_names_the_weights_of_each_network(
 def test_originals_alone_need_no_weights(
     fakes: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, said: list[Utterance]
 ) -> None:
-    result = run(monkeypatch, said[:1], "--voice", "original", "--weights", "none.safetensors")
+    result = run(monkeypatch, said[:1], "--voice", "original")
     assert result["weights"] is None
     assert "prompts" not in result["voices"]["original"]["mean"]
     assert "prompts" not in table.markdown(result)
