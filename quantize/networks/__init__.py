@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Float networks in torch, one file a network: for training and as the yardstick of integers."""
+"""Float networks in torch, one file a network: to train, and to compare integer networks with."""

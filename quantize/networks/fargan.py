@@ -63,10 +63,10 @@ PRESETS = {
 
 
 class Memory(NamedTuple):
-    """What a step leaves to the next one."""
+    """What a step passes on to the next one."""
 
     history: Tensor  # [batch, 256] signal, newest last
-    inputs: Tensor  # [batch, step_inputs] of the last step, scaled
+    inputs: Tensor  # [batch, step_inputs], the scaled inputs of the last step
     gru: tuple[Tensor, Tensor, Tensor]  # states [batch, units]
 
 
@@ -76,7 +76,7 @@ class Fargan(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
-        self.rounded = False  # whether inputs of int8 layers are rounded as the device does
+        self.rounded = False  # whether inputs of int8 layers are rounded, as on the device
         first, units, width = sizes.first, sizes.gru, sizes.conditioning
         self.period = nn.Embedding(PERIODS, sizes.embedding)
         self.dense1 = nn.Linear(FEATURES + sizes.embedding, sizes.dense)
@@ -198,7 +198,7 @@ class Fargan(nn.Module):
         return self.round(x * torch.sigmoid(gate(x)))
 
     def round(self, x: Tensor) -> Tensor:
-        """Round to steps of 1/127 where the device does; gradients pass as if it did not."""
+        """Round to steps of 1/127 where the device does; gradients pass unchanged."""
         return x + (torch.round(127 * x) / 127 - x).detach() if self.rounded else x
 
     def layers(self) -> dict[str, Layer]:
@@ -226,7 +226,7 @@ class Fargan(nn.Module):
         return found
 
     def int8_weights(self) -> dict[str, Tensor]:
-        """Return the weights that become int8, by layer: those with inputs within [-1, 1]."""
+        """Return by layer the weights that become int8: their layers have inputs within [-1, 1]."""
         wide = {"cond_net_fdense1", "sig_net_cond_gain_dense", "sig_net_gain_dense_out"}
         return {name: layer.weight for name, layer in self.layers().items() if name not in wide}
 
@@ -252,9 +252,9 @@ def periods(pitch: Tensor) -> Tensor:
 
 
 def repeat_places(period: Tensor) -> Tensor:
-    """Return where in the history the last period goes on, [..., 44] of periods [...].
+    """Return the places in the history that repeat the last period, [..., 44] of periods [...].
 
-    It begins 2 samples before the period does and starts again at the history's end.
+    They begin 2 samples before the period and start again at the history's end.
     """
     place = HISTORY - AROUND - period[..., None] + torch.arange(PREDICTED, device=period.device)
     for _ in range(2):  # a period of 32 repeats within 44 samples

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speaking with the float FARGAN: what training is judged by."""
+"""Speech from the float FARGAN, by which its training is judged."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def synthesise_many(
 ) -> list[NDArray[np.int16]]:
     """Speak each of `utterances`, features [frames, 20], from silence: frames * 160 samples each.
 
-    Utterance i draws its noise from seed + i. `note` hears after each frame of 10 ms how many of
-    how many are done.
+    Utterance i draws its noise from seed + i. After each frame of 10 ms `note` gets the
+    number of frames done and the number of all.
     """
     longest = max(len(u) for u in utterances)
     told = torch.from_numpy(np.stack([_padded(u, longest) for u in utterances]))

@@ -4,7 +4,7 @@
 The sample-rate half predicts the mu-law excitation of a linear predictor from the last sample,
 the prediction and the last excitation. Its 8 output bits are drawn one after another along a tree
 of sigmoids. The three embeddings are kept as what they add to the gates of GRU A, so a sample
-costs look-ups where a matrix product would stand.
+costs look-ups in place of a matrix product.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speaking many utterances at once with the float LPCNet: one loop over time, a row each."""
+"""Speech from the float LPCNet, many utterances at once: one loop over time, a row for each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TAPS = BEFORE + AFTER  # frames beside its own that the conditioning of a frame
 class Variant:
     """How a network may differ from ours without differing in structure.
 
-    Imported networks do; those that we train have the defaults.
+    Imported networks may; the networks that we train have the defaults.
     """
 
     lookahead: int = AFTER  # feature frames that the conditioning of a frame looks ahead
@@ -46,8 +46,8 @@ def synthesise_many(
 ) -> list[NDArray[np.int16]]:
     """Speak each of `utterances`, features [frames, 20]; frames * 160 samples each.
 
-    Utterance i is what lpcnet_voice.synthesise speaks with seed + i, but for the rounding of
-    float sums. `note` hears after each frame of 10 ms how many of how many are done.
+    Utterance i is what lpcnet_voice.synthesise speaks with seed + i, apart from the rounding
+    of float sums. After each frame of 10 ms `note` gets the number of frames done and of all.
     """
     variant = variant or Variant()
     order = sorted(range(len(utterances)), key=lambda i: -len(utterances[i]))
@@ -99,7 +99,7 @@ def from_codes(codes: I64) -> F64:
 
 
 def tree_of(probabilities: F32) -> F32:
-    """Return [rows, 256] the chance of a 1 at each node of the tree from that of each code.
+    """Return [rows, 256]: the chance of a 1 at each node of the tree, from the chance of each code.
 
     Drawing 8 bits along this tree draws a code with its probability, exactly. Row 0 is unused.
     """
@@ -134,7 +134,7 @@ class Network:
         self.code = np.full(rows, CODES // 2)
 
     def begin_frame(self, cond_a: F32, cond_b: F32) -> None:
-        """Take the frame's share of the gates; rows beyond its length have ended."""
+        """Take what a frame's conditioning adds to the gates; rows beyond its length have ended."""
         live = len(cond_a)
         self.cond_a, self.cond_b = cond_a, cond_b
         self.a, self.b, self.code = self.a[:live], self.b[:live], self.code[:live]
@@ -159,7 +159,7 @@ class Network:
         self.b = _gru(gates, self.b @ self.b_weight + self.b_bias, self.b)
 
     def chances(self) -> F32:
-        """Return [rows, 256] the chance of a 1 at each node of the tree; node 0 means nothing."""
+        """Return [rows, 256]: the chance of a 1 at each node of the tree; node 0 means nothing."""
         halves = (self.b @ self.tree_weight).reshape(-1, 2, CODES)
         logits = (self.tree_scale * np.tanh(halves + self.tree_bias)).sum(1)
         if not self.softmax:

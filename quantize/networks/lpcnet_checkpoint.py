@@ -38,7 +38,7 @@ def load_lpcnet(path: Path) -> tuple[Lpcnet, Variant]:
 
 
 def read_variant(path: Path) -> Variant:
-    """How the network of a checkpoint differs from ours; InputError if that cannot be read."""
+    """Return how the network of a checkpoint differs from ours; InputError if it does not say."""
     note = read_tensor_file(path).notes.get(_VARIANT, "{}")
     wrong = InputError(f"{path} does not say which LPCNet it holds: import it again")
     try:
@@ -50,7 +50,7 @@ def read_variant(path: Path) -> Variant:
         raise wrong
     variant = Variant(**told)
     numbers = variant.gamma, variant.sharpness
-    fits = all(0 < n < 100 for n in numbers) and 0 <= variant.tail < 1  # NaN is none of these
+    fits = all(0 < n < 100 for n in numbers) and 0 <= variant.tail < 1  # NaN fits nowhere
     if not fits or variant.lookahead not in range(BEFORE + AFTER + 1):
         raise wrong
     return variant

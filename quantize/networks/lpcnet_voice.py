@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speaking with the float LPCNet, sample by sample: the yardstick of the integer voice."""
+"""Speech from the float LPCNet, sample by sample: the integer voice is compared with it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from quantize.nn.topologies import IF_FEATURES, LAGS, PITCH_CLASSES
 _HIDDEN = 64
 _CHANNELS = 4
 _TAPS = 3  # of a convolution, over time and over lag
-_TILE = 32  # lags that one matrix product works out together
+_TILE = 32  # lags that one matrix product computes
 _REACH = 2  # classes on both sides of the best one that the pitch is the mean of
 
 
@@ -36,7 +36,7 @@ class Memory:
 
 
 def snap(x: Tensor) -> Tensor:
-    """Round to 1/127, as int8 products will see `x`; gradients pass as if nothing had happened."""
+    """Round to 1/127, as int8 products will see `x`; gradients pass unchanged."""
     return x + (torch.round(127 * x) / 127 - x).detach()
 
 
@@ -45,8 +45,9 @@ def conv2d(x: Tensor, past: Tensor, linear: nn.Linear) -> Tensor:
 
     Takes [batch, frames, lags * inputs], channels innermost, and the two frames before; returns
     [batch, frames, lags * outputs]. Columns of `linear` are ordered channel, time (oldest
-    first), lag, as in the checkpoint. Written as products of tiles of 32 lags, the three times side
-    by side at the end with fewer channels: torch's own convolution takes three times as long.
+    first), lag, as in the checkpoint. It is written as products of tiles of 32 lags, with
+    the three times side by side where channels are fewer: torch's own convolution takes three times
+    as long.
     """
     outputs, inputs = linear.out_features, linear.in_features // _TAPS**2
     batch, frames, width = x.shape
@@ -69,7 +70,7 @@ def conv2d(x: Tensor, past: Tensor, linear: nn.Linear) -> Tensor:
 
 
 class PitchNet(nn.Module):
-    """The network; `int8` says whether to round activations as the integer network does."""
+    """The network; `int8` says whether it rounds activations as the integer network does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +126,7 @@ class PitchNet(nn.Module):
 def pitch_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the pitch feature [frames] that logits [frames, 180] mean: log2(256 / period) - 1.5.
 
-    The mean class around the best one, each class weighed by the exponential of its logit.
+    It is the mean of the classes around the best one, weighted by the exponential of their logits.
     """
     logits = np.asarray(logits, np.float64)
     best = logits.argmax(axis=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Weights as int8 will see them, during a training step: learned around, not stumbled over."""
+"""Weights rounded as int8 will hold them, during a training step."""
 
 from __future__ import annotations
 

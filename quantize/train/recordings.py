@@ -54,7 +54,7 @@ def load_speech(folder: Path, part: str) -> dict[str, tuple[I16, F32]]:
 
 
 class Sampler:
-    """Draws random stretches of features, varied a little; the draw depends on the step alone."""
+    """Draws random stretches of features and varies them; the draw depends on the step alone."""
 
     def __init__(self, arrays: list[F32], frames: int, seed: int) -> None:
         self.arrays = [a for a in arrays if len(a) >= frames]
@@ -66,7 +66,7 @@ class Sampler:
         self.share = room / room.sum()
 
     def batch(self, step: int, size: int) -> F32:
-        """Return [size, frames, 20]: the same for the same step, run after run."""
+        """Return [size, frames, 20]: the same for the same step in every run."""
         rng = np.random.default_rng((self.seed, step))
         out = np.empty((size, self.frames, FEATURES), np.float32)
         for row, which in enumerate(rng.choice(len(self.arrays), size, p=self.share)):

@@ -79,7 +79,7 @@ def test_weights_are_a_checkpoint_or_a_state_packed_or_not(network: Lpcnet, tmp_
         for name, tensor in weights.model.export().items():
             assert torch.allclose(tensor, network.export()[name], atol=1e-6), name
     (tmp_path / "bad.safetensors").write_bytes(b"no")
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match="or damaged"):
         read_weights(tmp_path / "bad.safetensors")
     with pytest.raises(InputError, match="no such file; train a voice or import one"):
         read_weights(tmp_path / "none.safetensors")
@@ -107,7 +107,7 @@ def test_fargan_speaks_from_a_checkpoint_or_a_state(said: list[Utterance], tmp_p
     ours, theirs = beside("fargan", spoken[0][0], said[0].pcm)
     assert len(ours) == len(theirs) == len(said[0].pcm) - 80
     (tmp_path / "bad.safetensors").write_bytes(b"no")
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match="or damaged"):
         fargan.read_weights(tmp_path / "bad.safetensors")
     with pytest.raises(InputError, match="train a voice with `dredkit train fargan`"):
         fargan.read_weights(tmp_path / "none.safetensors")
@@ -283,7 +283,7 @@ def test_the_card_names_the_weights_of_each_network(
 def test_originals_alone_need_no_weights(
     fakes: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, said: list[Utterance]
 ) -> None:
-    result = run(monkeypatch, said[:1], "--voice", "original", "--weights", "none.safetensors")
+    result = run(monkeypatch, said[:1], "--voice", "original")
     assert result["weights"] is None
     assert "prompts" not in result["voices"]["original"]["mean"]
     assert "prompts" not in table.markdown(result)

@@ -43,7 +43,7 @@ def _default_weights() -> Path:
     "--weights",
     type=InputFile(made=True),
     default=_default_weights,
-    show_default="those that ship",
+    show_default="the one that ships",
     help="LPCNet: a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
@@ -61,7 +61,7 @@ def _default_weights() -> Path:
     multiple=True,
     help="Only this voice; may be repeated.",
 )
-@click.option("--wav", type=Folder(), help="Also write what they say, here.")
+@click.option("--wav", type=Folder(), help="Also write what each voice says into this folder.")
 @click.option(
     "--card",
     type=InputFile(),
@@ -77,7 +77,7 @@ def command(
     card: Path | None,
     json_to: str | None,
 ) -> None:
-    """Have each voice speak held-out speech from its features, and score what is heard.
+    """Have each voice speak held-out speech from its features, and score the result.
 
     30 utterances of 3 to 8 s, the same on every machine: 20 of speakers that no network here was
     trained on, 10 prompts kept from training. Needs ffmpeg and, once, 220 MB from a Debian mirror.

@@ -92,7 +92,7 @@ command.add_command(fargan_command)
 def data(data: Path, names: tuple[str, ...], minutes_per_voice: float, json_to: str | None) -> None:
     """Fetch recorded speech from Debian packages and compute its features.
 
-    With --source kokoro, synthetic speech of some fifty voices: a second takes about a second.
+    With --source kokoro, make synthetic speech of some fifty voices; a second takes about a second.
     """
     known = {source.name: source for source in speechdata.sources()}
     choices = [*known, kokoro.NAME]
@@ -158,7 +158,7 @@ def rdovae_command(
 ) -> None:
     """Train the RDO-VAE, resuming from --state, and write the checkpoint."""
     refuse_ignored("--evaluate" if evaluate else TRAINING, _RDOVAE)
-    torch.set_num_threads(1)  # two threads beside another busy process run many times slower
+    torch.set_num_threads(1)  # two threads run many times slower beside another busy process
     if evaluate:
         emit_json(json_to, _evaluate(checkpoint, data))
         return
@@ -206,7 +206,7 @@ def pitch_command(
 
 
 def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
-    """Score a pitch network on every held-out recording, as int8 on the first ten seconds."""
+    """Score a pitch network on every held-out recording, in int8 on its first ten seconds."""
     model = pitch_score.load_checkpoint(path)
     found, table = {}, Table("recording", *pitch_score.COLUMNS.values())
     for name, recording in load_speech(data, "test").items():
@@ -262,7 +262,7 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     help="Step from which weights are rounded to int8.",
 )
 @click.option(
-    "--regrow", is_flag=True, help="Where --state is empty let what was dropped grow again first."
+    "--regrow", is_flag=True, help="Where --state is empty let dropped weights grow again first."
 )
 @minutes_option
 @device_option

@@ -146,7 +146,7 @@ def prepare(source: Source, cache: Path, note: Callable[[str], None]) -> dict[st
     folder = cache / source.name
     folder.mkdir(parents=True, exist_ok=True)
     wanted = parts(source.use)
-    if not all((folder / f"{part}.pcm.npy").is_file() for part in wanted):
+    if not stored(folder, wanted):
         root = fetch(source, cache)
         paths = sorted(p for p in root.glob(source.files) if not _skipped(source, p, root))
         if not paths:
@@ -176,6 +176,12 @@ def store(folder: Path, test: list[I16], train: list[I16], note: Callable[[str],
             for i, c in enumerate(train)
         ]
         _store(folder, part_name("train", speed), made)
+
+
+def stored(folder: Path, wanted: list[str]) -> bool:
+    """Return whether all arrays of some parts are on disk."""
+    names = (f"{part}.{kind}.npy" for part in wanted for kind in ("pcm", "features"))
+    return all((folder / name).is_file() for name in names)
 
 
 def lengths(folder: Path, wanted: list[str]) -> dict[str, float]:

@@ -52,7 +52,7 @@ class Critic(nn.Module):
 
 
 class Critics(nn.Module):
-    """One critic a resolution. Every other one listens in a step, which halves its cost."""
+    """One critic a resolution. Only every other critic judges in a step, which halves its cost."""
 
     def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
@@ -80,9 +80,9 @@ def judge(critics: Critics, real: Tensor, spoken: Tensor, step: int) -> tuple[Te
 
 
 def persuade(critics: Critics, spoken: Tensor, wanted: Inner, step: int) -> tuple[Tensor, Tensor]:
-    """Return how far spoken signals are from passing as real, and their inner values from real's.
+    """Return how far spoken signals are from passing as real, and how far their inner values are.
 
-    `wanted` is what judge returned. Gradients reach `spoken`, not the critics.
+    `wanted` is what `judge` returned for real speech. Gradients reach `spoken`, not the critics.
     """
     critics.requires_grad_(False)
     said = critics(spoken, step)

@@ -34,12 +34,12 @@ from quantize.train.recordings import load_speech
 F32 = NDArray[np.float32]
 F16 = NDArray[np.float16]
 
-PACKET_FRAMES = 4 * PACKET  # that one payload covers
-PAST = FRAME  # real samples before the first frame: all that a voice is given
-VARIANTS = 2  # of coded features of each recording
+PACKET_FRAMES = 4 * PACKET  # frames that one payload covers
+PAST = FRAME  # real samples before the first frame; a voice gets no more
+VARIANTS = 2  # versions of coded features of each recording
 _PREEMPHASIS = 0.85
 _LEAD = FRAME // 2  # a frame's samples lie around the middle of its analysis window
-_GAIN_TO_C0 = 2 * np.sqrt(18.0)  # c0 for a factor of ten in amplitude
+_GAIN_TO_C0 = 2 * np.sqrt(18.0)  # what a factor of ten in amplitude adds to c0
 _LOUDEST = 0.98
 _PIECE = 20 * PACKET_FRAMES  # frames that are encoded in one go
 
@@ -47,7 +47,7 @@ _PIECE = 20 * PACKET_FRAMES  # frames that are encoded in one go
 class Batch(NamedTuple):
     """Input and answer of a training step."""
 
-    features: Tensor  # [batch, frames + 2, 20], of the frame before the known one to one ahead
+    features: Tensor  # [batch, frames + 2, 20], from one frame before the known one to one ahead
     past: Tensor  # [batch, 160] signal before the known frame, as it was heard
     known: Tensor  # [batch, 160] signal of the known frame, as it was heard
     target: Tensor  # [batch, 160 + 160 * frames] clean signal, past and known frame included
@@ -60,7 +60,7 @@ class Recording(NamedTuple):
     pcm: NDArray[np.int16]
     features: F32  # [frames, 20]
     coded: F16 | None  # [VARIANTS, frames, 20]
-    weight: float = 1.0  # how much more often than by its length it is drawn
+    weight: float = 1.0  # how many times as often as by its length it is drawn
 
 
 class Arrival(NamedTuple):
@@ -141,7 +141,7 @@ def _start(length: int, frames: int, rng: np.random.Generator) -> int:
 
 
 def _run_out(told: F32, signal: F32, missing: int) -> None:
-    """Repeat the last features for `missing` frames, ever quieter, as a receiver does."""
+    """Repeat the last features for `missing` frames, each quieter, as a receiver does."""
     last = len(told) - missing - 1
     gains = np.ones(len(signal) // FRAME, np.float32)  # of frames from the past one on
     for k in range(1, missing + 1):
@@ -192,7 +192,7 @@ def _coded(path: Path, checkpoint: Checkpoint, features: F32) -> F16:
 
 
 def code(checkpoint: Checkpoint, features: F32, seed: int = 5) -> F16:
-    """Return features [frames, 20] as payloads of a second bring them, [VARIANTS, frames, 20].
+    """Return features [frames, 20] as payloads of one second carry them, [VARIANTS, frames, 20].
 
     Each payload has a level and a slope of its own. Frames beyond the last whole payload stay
     clean.
@@ -215,7 +215,7 @@ def code(checkpoint: Checkpoint, features: F32, seed: int = 5) -> F16:
 def _through(
     checkpoint: Checkpoint, latents: Tensor, states: Tensor, draw: torch.Generator
 ) -> Tensor:
-    """Quantise and decode packets, latents [n, 25, 25] and states [n, 50]: [100 n, 20] in time."""
+    """Quantise and decode packets, latents [n, 25, 25] and states [n, 50]; return [100 n, 20]."""
     count = len(latents)
     first = torch.randint(len(checkpoint.tables["latent_scale"]), (count,), generator=draw)
     slope = torch.randint(-4, len(SLOPES), (count,), generator=draw).clamp(min=0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Training of FARGAN: spectral losses, then critics as well; made sparse and int8 at the end.
 
-Every stretch begins as a gap does and the voice goes on by itself, so what it hears of its own
-speech in training is what it hears in use. Resumable.
+Every stretch begins as a gap does and then the voice goes on by itself: in training as in use, it
+hears its own speech. A training can be resumed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from quantize.train.state import read_state, restore_optimiser
 KIND = "fargan"
 PAIRS = (("model", "optimiser"), ("critics", "critics_optimiser"))
 _HEARD = PAST + FRAME  # samples of a stretch that are not spoken
-# Narrow or frame-rate layers: to prune them would save little.
+# Narrow or frame-rate layers: pruning them would save little.
 _DENSE = {"cond_net_fconv1", "cond_net_fdense2", "sig_net_sig_dense_out"}
 
 
@@ -45,12 +45,14 @@ class Settings(trainer.Schedule):
     rate: float = 1e-3  # Adam's, at the start
     warm_up: int = 500
     anneal: int = 0  # last steps, over which the rates fall to a fiftieth
-    critics_from: int = 60_000  # step from which critics learn; 300 later they are listened to
+    critics_from: int = (
+        60_000  # step from which critics learn; the voice learns from them 300 later
+    )
     critics_rate: float = 2e-4
-    persuaded_rate: float = 1.5e-4  # the voice's rate once it listens to critics
+    persuaded_rate: float = 1.5e-4  # the voice's rate from critics_from on
     critics_weight: float = 0.4
     matching_weight: float = 0.5  # of the critics' inner values, against those of real speech
-    critics_batch: int = 16  # stretches while critics learn, and their frames
+    critics_batch: int = 16  # stretches of a step while critics learn, and their frames
     critics_frames: int = 23
     early_weight: float = 1.0  # how much more the first 20 ms after real samples count
     density: float = 1.0  # share of 8 x 4 blocks that are kept at the end
@@ -69,7 +71,7 @@ _CRITICS_ALONE = 300
 def speak(model: Fargan, batch: Batch) -> Tensor:
     """Have a model speak a batch after its known frame: signal [batch, 160 * frames].
 
-    The first frame is what it would have said where real samples were put.
+    The first frame is what the model would have said in place of the real samples.
     """
     conditioning, period = model.condition(batch.features), step_periods(batch.features)
     if can_speak(model, len(batch.past)):
@@ -108,7 +110,7 @@ class Trainer(trainer.Trainer):
 
     @property
     def listening(self) -> bool:
-        """Do the critics learn in the coming step?"""
+        """Whether the critics learn in the coming step."""
         return self.step >= self.settings.critics_from
 
     def shape(self) -> tuple[int, int]:
@@ -218,7 +220,7 @@ class Trainer(trainer.Trainer):
                     weight.mul_(self.masks[name])
 
     def smoothed(self) -> Fargan:
-        """Return the model with its weights averaged over the last steps: less noisy than any."""
+        """Return the model with its weights averaged over the last steps, which have less noise."""
         model = Fargan(self.model.sizes)
         model.load_state_dict(self.smooth or self.model.state_dict())
         with torch.no_grad():

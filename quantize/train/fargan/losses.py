@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far speech is from what it should be: spectra at five resolutions, and the wave at a join."""
+"""The distance of speech from its target: spectra at five resolutions, and the wave at a join."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def magnitude(spectra: Tensor) -> Tensor:
 def frame_weights(
     frames: int, window: int, hop: int, begin: int, early: int, extra: float
 ) -> Tensor:
-    """Return a weight a spectral frame, mean 1.
+    """Return one weight for each spectral frame; their mean is 1.
 
-    Frames that only see samples before `begin` count nothing; those around the `early` samples
-    from there on count 1 + extra times as much as later ones.
+    Frames that only see samples before `begin` have weight 0. Frames around the `early` samples
+    from there on count 1 + extra times as much as later frames.
     """
     centre = torch.arange(frames) * hop
     weight = (centre + window // 2 > begin).float()
@@ -80,7 +80,7 @@ def distance(got: Tensor, want: Tensor, weight: Tensor, window: int, hop: int) -
 
 
 class _Distance(Function):
-    """`distance` in C, twenty times faster; its gradient is made on the way."""
+    """`distance` in C, twenty times faster; C computes the gradient at the same time."""
 
     @staticmethod
     def forward(

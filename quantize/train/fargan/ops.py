@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """FARGAN's steps as one torch function with gradients: many times faster than torch's own.
 
-A step is twenty small operations, each of which waits for the one before; torch spends most of
-its time between them. Here C runs all steps of a batch, forward and backward, and torch does
-what has no order in time: conditioning, gains, and the gradients of the weights.
+A step is twenty small operations, and each waits for the one before; torch spends most of its time
+between them. Here C runs all steps of a batch, forward and backward. Torch computes what has no
+order in time: conditioning, gains, and the gradients of the weights.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from quantize.train.native import ffi, library
 
 _SEEN, _NOW, _TAPS, _SHAPE = 176, PREDICTED + STEP, 16, 48  # as in native/fargan.c
 _HEARD = 2 * STEP
-# In the order of fargan_weights; those of a GRU come three times, layer by layer.
+# In the order of fargan_weights; the names of a GRU come three times, layer by layer.
 _BEFORE = ("first", "first_gate", "first_gate_bias", "taps", "taps_bias")
 _GRU = ("input", "input_bias", "recurrent", "recurrent_bias", "gate", "gate_bias")
 _AFTER = ("skip", "skip_bias", "skip_gate", "skip_gate_bias", "out", "out_bias")
 
 
 def can_speak(model: Fargan, batch: int) -> bool:
-    """Say whether the C loops take a model of these sizes and a batch of this many rows."""
+    """Return whether the C loops take a model of these sizes and a batch of this many rows."""
     sizes = model.sizes
     widths = (sizes.first, sizes.skip, *sizes.gru)
     on_cpu = model.out.weight.device.type == "cpu"
@@ -47,7 +47,7 @@ def speak_steps(
 ) -> Tensor:
     """Return what model(conditioning, period, model.begin(past), noise, known) speaks.
 
-    Raises InputError where `can_speak` would say no.
+    Raises InputError where `can_speak` returns False.
     """
     if not can_speak(model, len(past)):
         raise InputError(f"{len(past)} rows: the C loops want a multiple of 8, on a CPU")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet's loss on a GPU: the same function as on the CPU, its loop over samples made to fit there.
+"""LPCNet's loss on a GPU: the same function as on the CPU, with a loop over samples for GPUs.
 
-A sample's step is a small product that must wait for the one before: launched one by one, steps
-are all overhead. Networks whose recurrent weights fit a core's registers run in one launch, a
-core for 16 sequences (Triton); larger ones run in cuDNN.
+A sample's step is a small product that must wait for the one before; launched one by one, steps
+are all overhead. Networks whose recurrent weights fit a core's registers run in one launch, with
+one core for 16 sequences (Triton). Larger networks run in cuDNN.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from quantize.networks.lpcnet import CODES, FRAME, Lpcnet
 
 ROWS = 16  # sequences a core, the least that its matrix unit takes
 MOST_UNITS = 128  # three matrices of this size, in 16 bits, fit a core's registers
-_GRADIENT_SCALE = 1024.0  # brings gradients to where 16-bit floats have their digits
+_GRADIENT_SCALE = 1024.0  # brings gradients into the range of 16-bit floats
 
 
 def loss_of(model: Lpcnet, features: Tensor, heard: Tensor, target: Tensor) -> Tensor:
-    """Return the cross-entropy of a batch in nats a sample; tensors as those of a Batch."""
+    """Return the cross-entropy of a batch in nats a sample; the tensors are those of a Batch."""
     conditioning = model.condition(features).transpose(0, 1).repeat_interleave(FRAME, 0)
     codes = [_rows(model.embedding[k], heard[:, :, k].long()) for k in range(3)]
     to_a = torch.cat([*model.embedding_to_a.transpose(1, 2), model.cond_to_a.weight], 1)
@@ -56,7 +56,7 @@ def gru(inputs: Tensor, weight: Tensor, bias: Tensor, recurrent: torch.nn.Linear
 
 
 def _cudnn(inputs: Tensor, weight: Tensor, bias: Tensor, recurrent: torch.nn.Linear) -> Tensor:
-    """A GRU of any size, in 16-bit floats: with these cuDNN is a fifth faster."""
+    """Run a GRU of any size in 16-bit floats, which make cuDNN a fifth faster."""
 
     def reset_first(x: Tensor) -> Tensor:
         z, r, h = x.chunk(3)
@@ -71,14 +71,16 @@ def _cudnn(inputs: Tensor, weight: Tensor, bias: Tensor, recurrent: torch.nn.Lin
     ]
     narrow, *weights = (_cast(x, torch.float16, 1 / _GRADIENT_SCALE) for x in wide)
     begin = narrow.new_zeros(1, inputs.shape[1], recurrent.in_features)
-    with warnings.catch_warnings():  # that it gathers the weights at every call: a few 100 KB
+    with (
+        warnings.catch_warnings()
+    ):  # cuDNN warns that it gathers the weights, a few 100 KB, at every call
         warnings.simplefilter("ignore", UserWarning)
         found: Tensor = torch.gru(narrow, begin, weights, True, 1, 0.0, True, False, False)[0]
     return _cast(found, torch.float32, _GRADIENT_SCALE)
 
 
 def tree_loss(x: Tensor, w: Tensor, b: Tensor, a: Tensor, target: Tensor) -> Tensor:
-    """See lpcnet_ops.tree_loss."""
+    """Return the loss of quantize.train.lpcnet.ops.tree_loss."""
     rows = x.reshape(-1, x.shape[-1])
     halves = torch.tanh(functional.linear(rows, w.reshape(-1, w.shape[-1]), b.reshape(-1)))
     logits = (halves.view(-1, CODES, 2) * a).sum(2)
@@ -114,7 +116,7 @@ class _Cast(Function):
 
 
 class _Rows(Function):
-    """Rows of a table [codes, n] by code; gradients of so few rows are summed by a product."""
+    """Rows of a table [codes, n] by code; a product sums the gradients of so few rows."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, codes: Tensor) -> Tensor:
@@ -151,7 +153,7 @@ class _Gru(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         states, saved, weight = ctx.saved_tensors
         steps, batch, units = saved.shape[0], saved.shape[1], weight.shape[1]
-        # Gradients of the gates z, r, h as the inputs feel them, then of h as the state does.
+        # Gradients of the gates z, r, h with respect to the inputs, then of h to the state.
         found = grad.new_empty(steps, batch, 4 * units)
         _backward[(batch // ROWS,)](
             grad.contiguous(), weight, states, saved, found, batch,
@@ -195,7 +197,7 @@ def _forward(  # type: ignore[no-untyped-def]
     states += row * UNITS + unit
     saved += row * (4 * UNITS) + unit
     h = tl.zeros((ROWS, UNITS), tl.float32)
-    # What the next step needs is asked for a step ahead: memory answers while this one computes.
+    # The next step's inputs are loaded a step ahead: memory answers while this step computes.
     in_z = tl.load(gates)
     in_r = tl.load(gates + UNITS)
     in_h = tl.load(gates + 2 * UNITS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Prepared speech as batches for LPCNet: what it hears, what it should say."""
+"""Prepared speech as batches for LPCNet: what it hears and what it should say."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SpeechSampler:
         self.share = lengths / lengths.sum()
 
     def batch(self, step: int, size: int, frames: int, noise: float = 3.0) -> Batch:
-        """Return `size` stretches; `noise` is the most mu-law steps (rms) added to the signal."""
+        """Return `size` stretches; up to `noise` mu-law steps (rms) are added to the signal."""
         rng = np.random.default_rng((self.seed, step))
         length = frames * FRAME
         features = np.empty((size, frames + BEFORE + AFTER, 20), np.float32)

@@ -35,7 +35,7 @@ class Settings(trainer.Schedule):
     rate: float = 2e-3  # Adam's, at the start
     decay: float = 5e-5  # rate / (1 + decay * step)
     warm_up: int = 100
-    anneal: int = 0  # last steps, over which the rate falls to zero besides
+    anneal: int = 0  # last steps, over which the rate also falls to zero
     sparse_from: int = 8_000  # steps between which the weakest blocks of weights are dropped
     sparse_to: int = 22_000
     sparse_every: int = 100
@@ -165,7 +165,7 @@ class Trainer(trainer.Trainer):
         return f"{self.average:.4f} nats"
 
     def smoothed(self) -> Lpcnet:
-        """Return the model with its weights averaged over the last steps: less noisy than any."""
+        """Return the model with its weights averaged over the last steps, which have less noise."""
         model = Lpcnet(self.model.sizes)
         model.load_state_dict(self.smooth or self.model.state_dict())
         with torch.no_grad():
@@ -188,7 +188,7 @@ class Trainer(trainer.Trainer):
 
 
 class _Steps(Dataset[Batch]):
-    """The batches of steps, from `first` on: what workers make ahead of a GPU."""
+    """The batches of steps from `first` on, which workers make ahead of a GPU."""
 
     def __init__(self, sampler: SpeechSampler, first: int, settings: Settings) -> None:
         self.sampler, self.first, self.settings = sampler, first, settings

@@ -18,6 +18,7 @@ _NULL = ffi.NULL
 
 
 def pointer(tensor: Tensor | None, kind: str = "float *") -> Any:
+    """Return the C pointer to a contiguous tensor's values, NULL for None."""
     if tensor is None:
         return _NULL
     assert tensor.is_contiguous()
@@ -117,10 +118,10 @@ def sample_gru(
 ) -> Tensor:
     """Run a GRU (gates z, r, h) over `steps` samples and return its states [steps, batch, units].
 
-    Its input gates are the sum of cond [frames, batch, 3 units], held for steps / frames samples
-    each, of dense [steps, batch, 3 units] if given, and of the rows of tables [3, 256, 3 units]
-    that index, uint8 [steps, batch, 3], names. u is [3 units, units], bias [3 units]: the
-    recurrent half. The state starts at zero.
+    Its input gates are the sum of cond [frames, batch, 3 units], each held for steps / frames
+    samples, of dense [steps, batch, 3 units] if given, and of the rows of tables [3, 256, 3 units]
+    that index, uint8 [steps, batch, 3], names. The recurrent half is u [3 units, units] and bias
+    [3 units]. The state starts at zero.
     """
     out: Tensor = _SampleGru.apply(  # type: ignore[no-untyped-call]
         cond, dense, tables, u, bias, index, steps
@@ -169,7 +170,7 @@ def teacher(
     lpc: NDArray[np.float32],
     noise: NDArray[np.int8],
 ) -> tuple[Tensor, Tensor]:
-    """Return what the network hears and must say when fed a real signal.
+    """Return what the network hears, and must say, when it gets a real signal.
 
     signal [batch, 16 + steps] is pre-emphasised, in int16 scale; lpc [batch, frames, 16]; noise
     [batch, steps] in mu-law steps. Returns index uint8 [steps, batch, 3] (last sample,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What integers cost LPCNet: the cross-entropy of true speech, in floats and as on the device."""
+"""The cost of integers to LPCNet: cross-entropy of true speech, in floats and as on the device."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def draw(recordings: Sequence[Recording], rows: int, frames: int, seed: int = 2)
 
 
 def float_nats(network: Lpcnet, speech: Stretches) -> float:
-    """Cross-entropy in nats a sample of the float network; rows are multiples of 8."""
+    """Return the float network's cross-entropy in nats a sample; rows are a multiple of 8."""
     rows, frames = len(speech.pcm), speech.frames
     samples = speech.pcm.astype(np.float32)
     signal = samples[:, 1:] - np.float32(PREEMPHASIS / 2**EMPHASIS_FRAC) * samples[:, :-1]
@@ -73,7 +73,7 @@ def float_nats(network: Lpcnet, speech: Stretches) -> float:
 
 
 def integer_nats(model: LpcnetModel, speech: Stretches) -> float:
-    """The same of the integer voice, run over the samples as known ones."""
+    """Return the integer voice's cross-entropy in nats a sample, with all samples known to it."""
     rows = len(speech.pcm)
     features = integer.to_fixed(speech.features, FEATURE_FRAC)
     pcm = speech.pcm.astype(np.int64)
@@ -97,7 +97,7 @@ class Losses:
 
     @property
     def cost_percent(self) -> float:
-        """What integers add, in per cent of the float network's."""
+        """What integers add, in per cent of the float network's cross-entropy."""
         return 100 * (self.integers / self.floats - 1)
 
 

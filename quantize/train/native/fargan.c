@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// FARGAN's steps over a batch: all layers of a step in one go, since each step needs what the last
-// one said.
+// FARGAN's steps over a batch. All layers of a step run together, because each step needs the
+// samples of the step before.
 
 #include "fargan.h"
 
@@ -52,7 +52,7 @@ static void drop_first(const plan *p, int count)
         drop(p[i].m);
 }
 
-// Arrange all matrices, for the way back transposed. Returns 0, or -1 without memory.
+// Arranges all matrices, transposed for the backward pass. Returns 0, or -1 without memory.
 static int arrange_all(plan *p, int transposed, int batch)
 {
     for (int i = 0; i < LAYERS; i++) {
@@ -89,7 +89,7 @@ static inline float clip(float x)
     return x < -1.0f ? -1.0f : x > 1.0f ? 1.0f : x;
 }
 
-// Where in the history value j of the repeated period lies.
+// Returns where in the history value j of the repeated period lies.
 static inline int place(int period, int j)
 {
     int p = HISTORY - AROUND - period + j;
@@ -98,7 +98,7 @@ static inline int place(int period, int j)
     return p < 0 ? 0 : p;
 }
 
-// x * sigmoid(gate + bias), the gate's own value kept in place of what its matrix gave.
+// Computes x * sigmoid(gate + bias); the sigmoid replaces the sum that the gate's matrix gave.
 static void gated(const float *x, float *gate, const float *bias, float *to, int width, int on)
 {
     for (int i = 0; i < width; i += LANES) {
@@ -108,7 +108,7 @@ static void gated(const float *x, float *gate, const float *bias, float *to, int
     }
 }
 
-// The samples that a layer hears: the prediction times its tap, then the last ones.
+// Writes the samples that a layer hears: the prediction times its tap, then the last samples.
 static void hear(const float *seen, float tap, float *to, int on)
 {
     const float *predicted = seen + NOW + AROUND;
@@ -136,7 +136,7 @@ static void recur(const float *in, const float *rec, const float *in_bias, const
     }
 }
 
-// What step t sees of each row's past, and of what the step before saw.
+// Collects what step t sees of each row's past, and what the step before saw.
 static void look(const fargan_sizes *n, int t, const float *gains, const int32_t *period,
                  fargan_values *v)
 {
@@ -176,7 +176,7 @@ static void first_layer(const fargan_sizes *n, const fargan_weights *w, const la
         *(vf *)(taps + b * TAPS) = vsigmoid(at(taps + b * TAPS) + at(w->taps_bias));
 }
 
-// GRU k of a step. Its input begins with x, rows of `stride`, `width` values each.
+// Runs GRU k of a step. Its input begins with x, rows of `stride`, `width` values each.
 static void recurrent_layer(const fargan_sizes *n, const fargan_weights *w, const layers *l, int k,
                             size_t at0, const float *x, int width, int stride, float *scratch,
                             fargan_values *v)
@@ -289,7 +289,8 @@ int fargan_forward(const fargan_sizes *n, const fargan_weights *w, const float *
     return 0;
 }
 
-// From dz of z = x * sigmoid(.) to the gradient of the gate's sum and, added to dx, that of x.
+// From dz of z = x * sigmoid(.), computes the gradient of the gate's sum, and adds the gradient of
+// x to dx.
 static void ungate(const float *dz, const float *x, const float *gate, float *dgate, float *dx,
                    int width)
 {
@@ -325,7 +326,7 @@ static void unrecur(const float *dh, const float *keep, const float *before, flo
     }
 }
 
-// What a layer's input gradient says of prediction, last samples and tap: added to dseen [84].
+// Adds to dseen [84] what a layer's input gradient means for prediction, last samples and tap.
 static void unhear(const float *d, const float *seen, float tap, float *dseen, float *dtap)
 {
     const float *predicted = seen + NOW + AROUND;
@@ -338,7 +339,7 @@ static void unhear(const float *d, const float *seen, float tap, float *dseen, f
     *dtap = sum * tap * (1.0f - tap);
 }
 
-// Scratch of the way back, a row each of the batch.
+// Scratch of the backward pass, with one row for each row of the batch.
 typedef struct {
     float *signal;    // [256 + 40 steps] gradient of the history
     float *carry[3];  // [units] of the states
@@ -369,7 +370,7 @@ static int prepare(const fargan_sizes *n, way_back *s)
     return 0;
 }
 
-// From the gradient of what was said to that of the skip layer's inputs, in s->wide.
+// From the gradient of the samples, computes the gradient of the skip layer's inputs into s->wide.
 static void back_from_samples(const fargan_sizes *n, const layers *l, int t, const float *gains,
                               const float *dspoken, const fargan_values *v, fargan_slopes *d,
                               way_back *s)
@@ -397,8 +398,8 @@ static void back_from_samples(const fargan_sizes *n, const layers *l, int t, con
     multiply(&l->skip, d->skip + at0 * k, s->wide, batch);
 }
 
-// GRU k: from the gradient of its output, rows of `stride` in dsaid, to that of its inputs, added
-// to what `dx` (rows of `stride` too) has of the part that the layer before put out.
+// From the gradient of GRU k's output, rows of `stride` in dsaid, computes the gradient of its
+// inputs. Adds the part that belongs to the layer before to `dx`, which has rows of `stride` too.
 static void back_from_gru(const fargan_sizes *n, const layers *l, int k, int t, float *dsaid,
                           float *dx, int width, int stride, const fargan_values *v,
                           fargan_slopes *d, way_back *s)
@@ -431,7 +432,7 @@ static void back_from_gru(const fargan_sizes *n, const layers *l, int k, int t, 
     }
 }
 
-// From what was seen of the past to its gradient and the gains'.
+// Takes the gradient of what a step saw, and adds to the gradients of the past and of the gains.
 static void back_to_past(const fargan_sizes *n, int t, const float *gains, const int32_t *period,
                          const fargan_values *v, fargan_slopes *d, way_back *s)
 {
@@ -453,8 +454,8 @@ static void back_to_past(const fargan_sizes *n, int t, const float *gains, const
     }
 }
 
-// From dspoken [batch][40 steps], the gradient of what each step said, to those in d. Returns 0,
-// or -1 without memory.
+// From dspoken [batch][40 steps], the gradient of the samples of each step, computes the gradients
+// in d. Returns 0, or -1 without memory.
 int fargan_backward(const fargan_sizes *n, const fargan_weights *w, const float *gains,
                     const int32_t *period, const float *dspoken, const fargan_values *v,
                     fargan_slopes *d)

@@ -24,7 +24,7 @@ typedef struct {
     const float *skip, *skip_bias, *skip_gate, *skip_gate_bias, *out, *out_bias;
 } fargan_weights;
 
-// What the forward pass keeps: inputs of every layer, and its values.
+// What the forward pass keeps: the inputs of every layer, and its values.
 typedef struct {
     float *seen;                      // [176] inputs of the first layer
     float *x, *x_gate, *a, *taps;     // [first] each, [16]
@@ -37,7 +37,7 @@ typedef struct {
     float *signal;                    // [batch][256 + 40 steps], the first 256 given
 } fargan_values;
 
-// Gradients of what each layer's matrix gave, rows as above; scratch apart from the gains'.
+// Gradients of the sums that each layer's matrix gave, rows as above; all but `gains` is scratch.
 typedef struct {
     float *first, *first_gate, *taps, *input[3], *recurrent[3], *gate[3], *skip, *skip_gate, *out;
     float *gains;  // [steps][batch]

@@ -65,8 +65,8 @@ int gru_forward(int steps, int batch, int units, int hop, const float *cond, con
 }
 
 // Backward pass: from dh [steps][batch][units] to the gradient of the recurrent gates
-// drec [steps][batch][3 units] (their products with h and 1 give those of U and b), added to dcond
-// and dtables, written to ddense. Returns 0, or -1 without memory.
+// drec [steps][batch][3 units], whose products with h and 1 give the gradients of U and b. Adds to
+// dcond and dtables, writes ddense. Returns 0, or -1 without memory.
 int gru_backward(int steps, int batch, int units, int hop, const float *dh, const uint8_t *index,
                  const float *u, const float *h, const float *saved, float *drec, float *dcond,
                  float *ddense, float *dtables)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How far spectra are from those wanted, and the gradient; 16 signals at a time, one a lane.
+// The distance of spectra from the spectra wanted, and its gradient; 16 signals at a time, one a
+// lane.
 
 #include <math.h>
 #include <stdlib.h>
@@ -113,7 +114,8 @@ typedef struct {
     double roots, roots_wanted, apart, power, logs;
 } sums;
 
-// Spectra of one frame of 16 signals and of those wanted, kept as [bin][3]; added to the sums.
+// Computes the spectra of one frame of 16 signals and of the 16 signals wanted. Keeps them as
+// [bin][3] and adds to the sums.
 static void analyse(const tables *t, const vf *got, const vf *want, int begin, int samples,
                     float weight, vf *re, vf *im, vf *keep, sums *to)
 {
@@ -150,7 +152,7 @@ static void analyse(const tables *t, const vf *got, const vf *want, int begin, i
     to->logs += weight * sum(logs);
 }
 
-// Gradient of a bin's real and imaginary part, from those of the three sums.
+// Computes the gradient of a bin's real and imaginary part from the gradients of the three sums.
 static inline void slope(const vf *keep, float root, float apart, float logs, vf *x, vf *y)
 {
     const vf mine = vsqrt(keep[0] * keep[0] + keep[1] * keep[1] + LEAST_POWER);
@@ -162,7 +164,7 @@ static inline void slope(const vf *keep, float root, float apart, float logs, vf
     *y = d / mine * keep[1];
 }
 
-// Adds the gradient of two frames (or one) to that of the signal.
+// Adds the gradient of two frames (or one) to the signal's gradient.
 static void back(const tables *t, const vf *const keep[2], const float weight[2],
                  const int begin[2], int frames, const float factor[3], int samples, vf *re, vf *im,
                  vf *dgot)
@@ -170,8 +172,8 @@ static void back(const tables *t, const vf *const keep[2], const float weight[2]
     const int n = t->n;
     memset(re, 0, sizeof(vf) * n);
     memset(im, 0, sizeof(vf) * n);
-    // A real signal's spectrum is its own mirror image: two fit into one transform back, which
-    // is a transform with real and imaginary parts exchanged.
+    // A real signal's spectrum is its own mirror image, so one inverse transform serves two frames.
+    // It is a transform with real and imaginary parts exchanged.
     for (int f = 0; f < frames; f++)
         for (int k = 0; k <= n / 2; k++) {
             vf x, y;
@@ -200,7 +202,7 @@ static void back(const tables *t, const vf *const keep[2], const float weight[2]
         }
 }
 
-// Signals [rows][samples] as [samples][16]; rows that are not there are zero.
+// Transposes signals [rows][samples] to [samples][16]; rows beyond `rows` are zero.
 static void lanes(const float *x, int rows, int samples, vf *to)
 {
     for (int i = 0; i < samples; i++)
@@ -235,7 +237,7 @@ static int make_scratch(scratch *s, int samples, int n, size_t kept)
     return 0;
 }
 
-// The spectral distance of signals [batch][samples] at one resolution (see fargan_losses.py), with
+// The spectral distance of signals [batch][samples] at one resolution (see fargan/losses.py), with
 // a weight for each of the 1 + samples / hop frames; its gradient is added to dgot. The window is
 // a power of two. Returns the distance, or NaN without memory.
 double spectral_distance(int batch, int samples, int window, int hop, const float *got,

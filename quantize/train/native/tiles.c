@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Linux hands out the tile registers on request only.
+// Linux gives a process the tile registers only on request.
 int has_tiles(void)
 {
     static int known = -1;
@@ -20,7 +20,7 @@ int has_tiles(void)
     return known;
 }
 
-// A library may keep its own shapes in the tile registers and not look whether they are there.
+// A library may keep its own shapes in the tile registers and not check that they are still there.
 static _Thread_local int users;
 static _Thread_local uint8_t theirs[64];
 
@@ -174,8 +174,7 @@ void multiply_tiles(const matrix *m, const float *x, float *out, int batch)
 #endif
 
 // Adds left' * right over rows, [left_width][right_width], and the column sums of left. Returns 0,
-// or -1 where this machine has no faster way than a library's matrix product (nothing is added
-// then).
+// or -1, with nothing added, where this machine has no faster way than a library's matrix product.
 int product(size_t rows, int left_width, int right_width, const float *left, const float *right,
             float *sum, float *columns)
 {

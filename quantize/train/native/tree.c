@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tree of sigmoids that says an 8-bit code bit by bit.
+// The tree of sigmoids that gives an 8-bit code bit by bit.
 
 #include <math.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speech for the pitch network: disturbed on the way in, labelled by the tracker on clean audio."""
+"""Speech for the pitch network: it hears disturbed audio, the tracker labels the clean audio."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SURE = 0.01  # weight that even a voiceless frame has
 
 
 class Stretch(NamedTuple):
-    """Inputs and answer of some frames, packed: many are kept in memory."""
+    """Inputs and answer of some frames, in few bytes because many are kept in memory."""
 
     if_features: NDArray[np.int8]  # [frames, 88], units of 1/127 as the integer network has them
     xcorr: NDArray[np.float16]  # [frames, 224]
@@ -99,12 +99,12 @@ class Stretches:
 
 
 def _source_frames(frames: int, speed: float) -> int:
-    """How many recorded frames a stretch at a speed takes, its run-in included."""
+    """Return how many recorded frames a stretch at a speed takes, its run-in included."""
     return int(np.ceil((RUN_IN + frames) * speed)) + 2
 
 
 def disturb(samples: NDArray[np.float64], rng: np.random.Generator) -> I16:
-    """Return samples (int16 scale) with another gain, tilt, low end and noise, drawn by chance."""
+    """Return samples (int16 scale) with a gain, tilt, low end and noise drawn from `rng`."""
     filtered, tilted, quiet, noisy = rng.random(4) < (0.15, 0.4, 0.5, 0.6)
     cut, zero, pole, gain = rng.uniform((80, -0.3, -0.3, -25), (350, 0.3, 0.3, 6))
     snr, colour = rng.uniform((0, -0.5), (40, 0.95))

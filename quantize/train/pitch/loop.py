@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Training of the pitch network: to say at once what the tracker sees with hindsight."""
+"""Training of the pitch network: it learns to say at once what the tracker finds with hindsight."""
 
 from __future__ import annotations
 

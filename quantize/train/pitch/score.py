@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a trained pitch network is worth: its pitch against the tracker's, float and integer."""
+"""The score of a trained pitch network, float and integer: its pitch against the tracker's."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def logits_of(model: PitchNet, inputs: PitchInputs) -> F32:
 
 
 def integer_logits(model: PitchNet, inputs: PitchInputs, peak: float) -> NDArray[np.float64]:
-    """Return what the quantised network says; `peak` is the largest float logit expected."""
+    """Return the logits of the quantised network; `peak` is the largest float logit expected."""
     graph = pitch()
     held = export_layers(model.layers())
     layers = {
@@ -75,8 +75,8 @@ def integer_logits(model: PitchNet, inputs: PitchInputs, peak: float) -> NDArray
 def compare(got: NDArray[np.floating], recording: Recording) -> dict[str, float]:
     """Score a pitch feature [frames] against the tracker's in the voiced frames of a recording.
 
-    Shares of frames within 50 cents, off by more than 20 % (`gross`) and off by one octave give
-    or take 20 %; and the mean correlation feature at this pitch and at the tracker's.
+    Returns the shares of frames within 50 cents, off by more than 20 % (`gross`) and off by one
+    octave give or take 20 %, and the mean correlation feature at this pitch and at the tracker's.
     """
     pcm, features = recording
     voiced = features[:, CORRELATION] > VOICED
@@ -96,10 +96,10 @@ def compare(got: NDArray[np.floating], recording: Recording) -> dict[str, float]
 def evaluate(
     model: PitchNet, recording: Recording, inputs: PitchInputs, integer_frames: int = 0
 ) -> dict[str, float]:
-    """Score a network on one recording; the integer network on the first `integer_frames`.
+    """Score a network on one recording, and the integer network on its first `integer_frames`.
 
-    Of the latter, `integer_same` is the share of voiced frames that it hears within 50 cents of
-    where the float network does, `integer_within_50_cents` as against the tracker.
+    `integer_same` is the share of voiced frames in which the integer network is within 50 cents of
+    the float network, `integer_within_50_cents` in which it is within 50 cents of the tracker.
     """
     logits = logits_of(model, inputs)
     result = compare(pitch_of(logits), recording)

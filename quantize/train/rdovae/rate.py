@@ -79,14 +79,14 @@ def to_bytes(value: Tensor) -> Tensor:
 
 
 def fit(symbols: Tensor) -> tuple[Tensor, Tensor]:
-    """Return p0 and r, uint8 [dimensions], that code integer `symbols` [count, dimensions] best.
+    """Return p0 and r, uint8 [dimensions], that best code integer `symbols` [count, dimensions].
 
     A dimension that is always zero gets r = 0: the wire skips it.
     """
     magnitude = symbols.abs().double()
     count = len(symbols)
     coded = (magnitude > 0).sum(0)
-    # Laplace's rule keeps a symbol that was not seen here affordable elsewhere.
+    # Laplace's rule keeps the cost of a symbol that was not seen here finite.
     p0 = ((count - coded + 1) / (count + 2)).clamp(1 / 256, 254 / 256)
     mean = magnitude.sum(0) / coded.clamp(min=1)
     r = (1 - 1 / mean.clamp(min=1.01)).clamp(4 / 256, 250 / 256)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a trained RDO-VAE is worth: its byte tables, and its rate and distortion by level."""
+"""The score of a trained RDO-VAE: its byte tables, and its rate and distortion by level."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Checkpoint:
         return torch.floor(0.5 + squeeze(values, row)) * coded
 
     def restore(self, vector: str, symbols: Tensor, level: int) -> Tensor:
-        """Return what a receiver takes the symbols for."""
+        """Return the values that a receiver restores from symbols."""
         scale = self.table(vector).scale[level]
         return symbols / torch.where(scale == 0, torch.ones_like(scale) / 256, scale)
 
@@ -58,7 +58,7 @@ class Checkpoint:
 
 
 def freeze(model: Rdovae, sampler: Sampler, batches: int = 12) -> Checkpoint:
-    """Return the checkpoint of a model, its entropy tables fitted to what the encoder says."""
+    """Return the checkpoint of a model, its entropy tables fitted to what the encoder sends."""
     device = next(model.parameters()).device
     values: dict[str, list[Tensor]] = {name: [] for name in VECTORS}
     with torch.no_grad():
@@ -108,7 +108,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def evaluate(checkpoint: Checkpoint, features: F32) -> list[dict[str, float]]:
     """Score held-out features [frames, 20], coded in packets of one second, at every level.
 
-    Per level: bits_per_s of the latents alone, state_bits a packet, the log-spectral distance
+    Each level has bits_per_s of the latents alone, state_bits a packet, the log-spectral distance
     `db` and the share of voiced frames whose pitch is off by more than 20 % (`pitch_errors`).
     """
     length = len(features) // (4 * PACKET) * 4 * PACKET

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -23,12 +23,21 @@ from toolkit.common.errors import CheckFailed, DredkitError, exit_code, system_l
 from toolkit.common.places import Params, Places, judges, places_of, read_words
 
 
+# The options that ask for help. click keeps its first answer for each command, so a command that a
+# test runs without the group must say the same as the group does.
+HELP_NAMES: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
+
+
 class Telling(click.Command):
     """A command whose --json records every ending.
 
     The result files of a command that judges or measures (toolkit/common/places.py) are removed
     before it begins, and record every ending too.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options["context_settings"] = HELP_NAMES | (options.get("context_settings") or {})
+        super().__init__(*args, **options)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None,

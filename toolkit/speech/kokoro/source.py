@@ -94,11 +94,13 @@ def prepare(
     held = CATALOGUE["test"]
     done = folder / "clips.json"
     made_of = json.dumps({voice: [p.name for p in paths] for voice, paths in files.items()})
-    if not done.is_file() or done.read_text() != made_of:
+    wanted = speechdata.parts("train")
+    fresh = done.is_file() and done.read_text() == made_of
+    if not fresh or not speechdata.stored(folder, wanted):
         done.unlink(missing_ok=True)
         clips = {voice: [_clip(path) for path in paths] for voice, paths in files.items()}
         test = [c for voice in files if voice in held for c in clips[voice]]
         train = [c for voice in files if voice not in held for c in clips[voice]]
         speechdata.store(folder, test, train, lambda text: note(f"{NAME}: {text}"))
         write_whole(done, made_of.encode())
-    return speechdata.lengths(folder, speechdata.parts("train"))
+    return speechdata.lengths(folder, wanted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""PLCMOS v2, DNSMOS and STOI of speech, by packages that only this needs (extra `score`)."""
+"""PLCMOS v2, DNSMOS and STOI of speech; their packages are the extra `score`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Metrics:
         return {"plcmos": plcmos, **self._dnsmos(voice), "stoi": stoi}
 
     def _dnsmos(self, voice: F32) -> dict[str, float]:
-        """Mean over windows of 9.01 s, a second apart; shorter speech is repeated."""
+        """Return means over windows of 9.01 s, a second apart; shorter speech is repeated."""
         window = int(_DNSMOS_SECONDS * SAMPLE_RATE)
         whole = np.tile(voice, 2 ** max(0, int(np.ceil(np.log2(window / len(voice))))))
         hops = int(len(whole) // SAMPLE_RATE - _DNSMOS_SECONDS) + 1
@@ -78,7 +78,7 @@ class Metrics:
 
 
 def require() -> None:
-    """Raise ToolError, with the command that mends it, where a package is missing."""
+    """Raise ToolError, with the command that installs them, where packages are missing."""
     absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if absent:
         raise ToolError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What scoring found, as a table on the terminal and as Markdown for a model's card."""
+"""The scores as a table on the terminal and as Markdown for a model's card."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def means(rows: Mapping[str, Mapping[str, float]], groups: Mapping[str, str]) ->
 
 
 def terminal(result: Mapping[str, Any]) -> Table:
-    """The means, a line a voice and group."""
+    """Return the means, one line for each voice and group."""
     table = Table("voice", "speech", *(TITLES[m] for m in METRICS))
     for group in GROUPS:
         for voice, found in result["voices"].items():
@@ -46,7 +46,7 @@ def terminal(result: Mapping[str, Any]) -> Table:
 
 
 def markdown(result: Mapping[str, Any]) -> str:
-    """The means, and each utterance's PLCMOS: sources differ, so compare along a line."""
+    """Return the means and each utterance's PLCMOS; sources differ, so compare along a line."""
     groups = {u["name"]: u["group"] for u in result["utterances"]}
     lines = [f"Made by `{result['command']}`" + _weights(result), ""]
     for group in GROUPS:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The utterances that voices are scored on: the same ones on every machine, never trained on.
 
-Two groups. "unseen": speakers of data/score_sources.toml, held out whole. "prompts": of each source
-that networks are trained on, prompts that training leaves out.
+There are two groups. "unseen" are speakers of data/score_sources.toml, held out whole. "prompts"
+are the prompts that training leaves out of each source that networks are trained on.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class Utterance:
 
     name: str  # source and number
     group: str
-    files: tuple[str, ...]  # that were joined
+    files: tuple[str, ...]  # names of the files that were joined
     pcm: I16  # 16 kHz, whole frames of 160 samples
     features: NDArray[np.float32]  # [frames, 20], no delay
 
 
 def held_out(cache: Path, note: Callable[[str], None]) -> list[Utterance]:
-    """Fetch, choose and join the 30 utterances; `note` hears of each source.
+    """Fetch, choose and join the 30 utterances; `note` gets a text for each source.
 
-    Raises ToolError where a package cannot be had, or has changed.
+    Raises ToolError where a package cannot be fetched, or has changed.
     """
     found = []
     for source, count in _unseen():

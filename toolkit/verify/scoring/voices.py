@@ -25,7 +25,7 @@ from toolkit.verify.scoring.fargan import FarganWeights
 from toolkit.verify.scoring.source import source
 from toolkit.verify.scoring.utterances import Utterance
 
-# What each is, for the table.
+# Each voice's line in the table.
 VOICES = {
     "original": "the recordings themselves",
     "float": "LPCNet in floats",
@@ -33,9 +33,9 @@ VOICES = {
     "fargan": "FARGAN in floats",
     "pulse": "pulses and noise, untrained, in integers",
 }
-LEAD = FRAME // 2  # a voice's frame begins this many samples before the frame that it was told
+LEAD = FRAME // 2  # a voice's frame begins this many samples before the frame of its features
 
-Note = Callable[[int, int], None]  # how many of how many are done
+Note = Callable[[int, int], None]  # gets how many are done, and how many there are
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def speak(
     utterances: Sequence[Utterance],
     note: Note,
 ) -> list[I16]:
-    """Have a voice speak each utterance from its features; as long as the original, unaligned.
+    """Have a voice speak each utterance from its features, as long as the original, not aligned.
 
     `weights` are needed by "float", "integer" and "fargan". The first two draw with the same rule
     (SHARPNESS, TAIL).
@@ -101,7 +101,7 @@ def _compiled(voice: vocoderlib.Voice, utterances: Sequence[Utterance], note: No
 
 
 def fixed(features: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return features as a voice on the device is told them: int16, Q10."""
+    """Return features as a voice on the device gets them: int16, Q10."""
     steps = np.rint(features.astype(np.float64) * 2**FEATURE_FRAC)
     return np.clip(steps, -32768, 32767).astype(np.int16)
 
