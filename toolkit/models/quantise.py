@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The first steps of the way as functions: audio -> step inputs, weights -> quantised model."""
+"""The first steps of the way: quantise weights, calibrated on audio, into a model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,17 +51,17 @@ class Sources:
 
 
 def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerReport]]:
-    """Quantise what a stage needs; with it, how each layer fares against float."""
+    """Quantise the networks of a stage; return the model and each layer's error against float."""
     if stage == "encoder":
         return quantise_encoder(sources)
     if stage == "decoder":
-        _check_decoder(sources)  # now, since quantising the sender takes a while
+        _check_decoder(sources)  # first, since quantising the sender takes a while
         return quantise_decoder(sources, quantise_encoder(sources)[0])
     return quantise_file(sources.weights, sources.calibration)
 
 
 def _check_decoder(sources: Sources) -> None:
-    """Raise InputError if what a receiver is made from is not there."""
+    """Raise InputError if a file that a receiver is made from is missing or does not fit."""
     for graph in (rdovae_decoder_init(), rdovae_decoder()):
         load_model(sources.decoder or sources.weights, graph)
     voice_model(sources.voice)
@@ -75,12 +75,13 @@ def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, lis
 
 
 def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]:
-    """Quantise the whole sender, each network calibrated on what the integers before it give.
+    """Quantise the whole sender, each network calibrated on the integer outputs before it.
 
     The pitch network comes from `sources.pitch`, else from the weights' own file if it has one,
-    else it is the shipped one; entropy tables from `sources.tables`, else from the weights' file.
+    else it is the shipped network. Entropy tables come from `sources.tables`, else from the
+    weights' file.
     """
-    load_model(sources.weights, rdovae_encoder())  # says first what else the file may be
+    load_model(sources.weights, rdovae_encoder())  # its error says what else the file may be
     tables = read_tables(sources.tables or sources.weights)
     if tables is None:
         raise InputError(
@@ -110,11 +111,12 @@ def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]
 def quantise_decoder(
     sources: Sources, sender: EncoderModel, sent: dict[str, Ints] | None = None
 ) -> tuple[DecoderModel, list[LayerReport]]:
-    """Quantise the whole receiver of what `sender` sends.
+    """Quantise the whole receiver for the payloads of `sender`.
 
-    The decoder's layers come from `sources.decoder`, else from the weights' own file; entropy
-    tables are the sender's; `toolkit.models.voice` says what `sources.voice` may be. `sent` saves running
-    the sender over the calibration recording: what quantize.codec.sender.coded_values gives for it.
+    The decoder's layers come from `sources.decoder`, else from the weights' own file. Entropy
+    tables are the sender's. `toolkit.models.voice` says what `sources.voice` may be. `sent` is the
+    result of quantize.codec.sender.coded_values for the calibration recording; with it, the sender
+    need not run over that recording.
     """
     if sent is None:
         pcm = read_speech(sources.calibration)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Opus 'DNNw' weight blobs (DRED-SPEC.md section 8), read as untrusted input.
+"""Opus 'DNNw' weight blobs (docs/FORMAT.md section 7), read as untrusted input.
 
 A blob is a row of records: a 64-byte header (magic, version, type, size, block size, name) and a
 payload padded to 64 bytes. Little-endian, as written on the machines that libopus is released from.
