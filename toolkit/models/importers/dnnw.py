@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Opus 'DNNw' weight blobs (docs/FORMAT.md section 7), read as untrusted input.
 
-A blob is a sequence of records: a 64-byte header (magic, version, type, size, block size, name) and a
-payload padded to 64 bytes. It is little-endian, like the machines that libopus is released from.
+A blob is a list of records: a 64-byte header (magic, version, type, size, block size, name) and a
+payload padded to 64 bytes. All is little-endian, as on the machines that libopus is released from.
 """
 
 import struct
