@@ -19,7 +19,9 @@ def pages(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple
     """Yield (the words of a command, its page) for a command and all below it."""
     name = " ".join(("dredkit", *words))
     context = click.Context(command, info_name=name, terminal_width=WIDTH, color=False)
-    context.help_option_names = ["--help"] if words else ["-h", "--help"]
+    # As every command takes from the group. click keeps the first answer for each command, so any
+    # other would depend on what this process asked for before.
+    context.help_option_names = ["-h", "--help"]
     yield name, command.get_help(context)
     if isinstance(command, click.Group):
         for word in command.list_commands(context):

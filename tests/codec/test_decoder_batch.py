@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several chunks decoded at once give what they give one after the other, and read less."""
+"""Chunks decoded at once give the same features as one after the other, and read fewer weights."""
 
 import subprocess
 from pathlib import Path
@@ -23,6 +23,7 @@ from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads, passes
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
 from toolkit.codegen.packing.pack import pack, pack_network
+from toolkit.device.build.declarations import prototypes
 from toolkit.stages.receiver import DecoderStage
 from toolkit.stages.stage import stage_of
 from toolkit.targets.sources import LIBRARY, PORTABLE_FLAG, room
@@ -38,7 +39,7 @@ def networks() -> DecoderNetworks:
 def test_the_firmware_equals_one_step_after_the_other(
     networks: DecoderNetworks, batch: int, tmp_path: Path
 ) -> None:
-    """Every layer of every chunk, with counts that the batch divides and that it does not."""
+    """Every layer of every chunk is equal, for counts that the batch size divides and others."""
     native = NativeRedundancy(networks, tmp_path, batch)
     redundancy = Redundancy(networks)
     for seed, chunks in enumerate((1, 3, 4, 7, 26)):
@@ -46,7 +47,7 @@ def test_the_firmware_equals_one_step_after_the_other(
         assert redundancy.begin(data) == native.begin(data) == chunks
         left = chunks
         while left > 0:
-            got = native.chunk(batch)  # which may be more than are left
+            got = native.chunk(batch)  # may be more than are left
             assert not isinstance(got, int)
             assert len(got) == 4 * min(batch, left)
             for found, layers in zip(got.reshape(-1, 4, 20), native.each, strict=True):
@@ -69,7 +70,7 @@ def test_only_scratch_grows(networks: DecoderNetworks) -> None:
 
 @pytest.mark.parametrize("isa", ["c", "simd32", "mve", "dotprod"])
 def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
-    """Of the recurrent products and those of int16 all steps' weights, of others a pass's."""
+    """Recurrent and int16 products read their weights at every step, the others once a pass."""
     step = pack_network(networks.step, isa)
     for batch in (1, 2, 3, 4):
         wait = sum(
@@ -128,7 +129,7 @@ def test_what_cannot_run_at_once_is_refused(networks: DecoderNetworks) -> None:
 
 
 def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
-    """GRUs into int8 buffers, a convolution over four steps' time, two outputs."""
+    """The network has GRUs into int8 buffers, a convolution over four steps, two outputs."""
     model = small_model(seed=5)
     graph = model.graph
     files = {
@@ -137,7 +138,6 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
         "small.h": step_header(model, plan(model, 4)),
         "small.c": step_source(model, 4),
         "shim.c": '#include "small.h"\nstatic dk_small self; static dk_small_scratch work;\n'
-        "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace);\n"
         "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace)\n"
         "{ dk_small_steps(&self, &work, steps, x, a, b, trace); }\n",
     }
@@ -149,7 +149,7 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
     library = tmp_path / "small.so"
     subprocess.run(["gcc", *flags, "-o", str(library), *map(str, sources)], check=True)
     ffi = cffi.FFI()
-    ffi.cdef("void run(size_t, const int16_t *, int16_t *, int16_t *, uint8_t *);")
+    ffi.cdef(prototypes(files["shim.c"]))
     native = ffi.dlopen(str(library))
     inputs = np.random.default_rng(2).integers(-32768, 32768, (13, 12))
     want = run_integer(model, inputs)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ctrl-C, SIGTERM and SIGHUP at any moment: one line, 128 + signal, nothing left behind.
 
-No test sends a signal by the clock: the program signals itself at a known place.
+No test sends a signal at a certain time: the program signals itself at a known place.
 """
 
 import os
@@ -19,7 +19,7 @@ SIGNALS = [
     (signal.SIGTERM, "terminated"),
     (signal.SIGHUP, "the terminal was closed"),
 ]
-# What a module does in which the signal arrives; it catches everything, as some packages do.
+# A module in which the signal arrives; it catches everything, as some packages do.
 MODULE = """
 import os, signal
 try:
@@ -29,7 +29,7 @@ except BaseException:
     pass
 raise SystemExit("survived")
 """
-# A command that is interrupted at its work, in a folder that must not stay.
+# A command that is interrupted while it works, in a folder that must not remain.
 AT_WORK = """
 import os, sys, tempfile
 import toolkit.cli, toolkit.commands.targets as targets
@@ -140,3 +140,27 @@ def test_compilers_end_with_us(tmp_path: Path) -> None:
     done = python("-c", COMPILING.format(go=go))
     assert done.returncode == 128 + signal.SIGTERM
     assert done.stdout == ""
+
+
+@pytest.mark.skipif(
+    subprocess.run(
+        ["env", "--block-signal=INT", "true"], stderr=subprocess.DEVNULL, check=False
+    ).returncode
+    != 0,
+    reason="this env cannot block signals",
+)
+def test_ctrl_c_waits_for_the_start_of_python() -> None:
+    """As ./run starts it; without that, Python answers with a traceback."""
+    early = "import os, signal; os.kill(os.getpid(), signal.SIGINT); from toolkit.cli import main"
+    words = ["env", "--block-signal=INT", sys.executable, "-c", early]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (130, "dredkit: interrupted\n")
+    # What dredkit starts is not blocked.
+    late = (
+        "import subprocess, toolkit.cli; from toolkit.common.interrupts import ending_at_once\n"
+        "with ending_at_once(): subprocess.run(['sh', '-c', 'kill -INT $$; echo survived'])"
+    )
+    done = subprocess.run(
+        [*words[:-1], late], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Scoring: voices speak the shipped clip; metrics are faked, and real where they are installed."""
+"""Scoring: voices speak the shipped clip; metrics are faked, or real if they are installed."""
 
 import importlib.util
 import json
@@ -37,7 +37,7 @@ SMALL = Sizes(conditioning=16, gru_a=32, gru_b=16, pitch=4, embedding=8)
 
 @pytest.fixture(scope="module")
 def said(clip: Path) -> list[Utterance]:
-    """Two short stretches of the shipped clip."""
+    """Return two short stretches of the shipped clip."""
     pcm = soundfile.read(clip, dtype="int16")[0]
     parts = [pcm[16000:19200], pcm[32000:34400]]
     groups = ("unseen", "prompts")
@@ -54,7 +54,7 @@ def network() -> Lpcnet:
 
 
 def quiet(done: int, of: int) -> None:
-    """Hears of progress."""
+    """Check a note of progress."""
     assert done <= of
 
 
@@ -141,7 +141,7 @@ def test_what_a_device_is_told_is_int16() -> None:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[np.ndarray]:
-    """Stands in for the three packages; returns what DNSMOS' network was given."""
+    """Replace the three packages by fakes; return the inputs of DNSMOS' network."""
     given: list[np.ndarray] = []
 
     class Session:
@@ -314,3 +314,23 @@ def test_the_float_voice_draws_by_the_rule_of_the_integer_one(
     speak("float", Weights(network, Variant(lookahead=2), {}), said, quiet)
     rule = {"sharpness": voices.SHARPNESS, "tail": voices.TAIL / 32768}
     assert heard == [replace(Variant(lookahead=2), **rule)]
+
+
+def test_no_old_recording_outlives_a_failed_run(
+    monkeypatch: pytest.MonkeyPatch, said: list[Utterance], tmp_path: Path
+) -> None:
+    """Those of other voices, and the user's own files, stay."""
+    monkeypatch.setattr(score, "require", lambda: None)
+    monkeypatch.setattr(score, "held_out", lambda data, note: said)
+
+    def failing(*arguments: Any) -> None:
+        raise InputError("no voice today")
+
+    monkeypatch.setattr(score, "_score", failing)
+    old, other, own = (tmp_path / f"{name}.wav" for name in ("clip-0-pulse", "clip-0-float", "my"))
+    for file in (old, other, own):
+        file.touch()
+    words = ["--voice", "pulse", "--wav", str(tmp_path)]
+    done = CliRunner().invoke(score.command, words)
+    assert str(done.exception) == "no voice today"
+    assert sorted(tmp_path.iterdir()) == [other, own]

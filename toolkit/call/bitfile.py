@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""opus_demo's packet file (.bit): per packet its length and the coder's final range, then bytes.
+"""opus_demo's packet file (.bit): for each packet its length, the coder's final range, its bytes.
 
-Both numbers are 32 bits, most significant byte first. A length of 0 stands for a lost packet, and
-a final range of 0 for one that is not known, so that opus_demo does not compare it.
+Both numbers have 32 bits, most significant byte first. Length 0 means a lost packet. Final range 0
+means that it is not known: opus_demo then does not compare it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from quantize.files.reading import file_bytes
 from quantize.files.write import write_whole
 from toolkit.common.errors import InputError
 
 # 120 ms of frames at their largest, each with its length, and as much again for padding.
 PACKET_MAX: Final = 2 * 48 * 1277
+RECORDS_MAX: Final = 2_000_000  # 11 hours of 20 ms: a file of zeros holds 128 million a gigabyte
 _HEAD: Final = struct.Struct(">II")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One packet; empty when lost."""
+    """One packet; empty if it was lost."""
 
     packet: bytes
     final_range: int = 0
@@ -38,13 +40,12 @@ def write_bitfile(path: Path, records: Iterable[Record]) -> None:
 def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[Record]:
     """Read all packets.
 
-    A file that ends inside a packet gives the packets before it, if there are any and `warn` takes
-    the line that says so. Raises InputError for a file that is unreadable, empty, foreign or cut.
+    If the file ends inside a packet, return the packets before it and pass a line about the cut to
+    `warn`. Without `warn` or without such packets, a cut file raises InputError, as does a file
+    that is unreadable, not a regular file, empty, not a .bit file, or longer than RECORDS_MAX
+    packets.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    data = file_bytes(path, "give a packet file of opus_demo (.bit)")
     records: list[Record] = []
     at = 0
     while at + _HEAD.size <= len(data):
@@ -54,6 +55,8 @@ def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[
             raise InputError(f"{path}: packet {len(records)} of {size} bytes: not a .bit file")
         if start + size > len(data):
             break
+        if len(records) == RECORDS_MAX:
+            raise InputError(f"{path}: more than {RECORDS_MAX} packets: not a .bit file, or cut it")
         records.append(Record(data[start : start + size], final_range))
         at = start + size
     if at < len(data):

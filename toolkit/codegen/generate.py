@@ -36,7 +36,7 @@ from toolkit.codegen.packing.pack import Packed, PackedNetwork, pack_network
 from toolkit.codegen.voice.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
 from toolkit.common.folders import alone
-from toolkit.stages.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
+from toolkit.stages.stage import DecoderStage, EncoderStage, NetworkStage, Stage
 from toolkit.targets.placement import WAIT_ESTIMATE, section_of
 from toolkit.targets.target import Target
 
@@ -45,17 +45,16 @@ GENERATED = "generated"
 _FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run once for each 10 ms of a step
 
 
-def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
+def generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     """Write build_dir/generated/ for a target and return (and write) its manifest.
 
     Waits for another process that builds there. Raises InputError if it cannot be written.
     """
     with alone(build_dir):
-        return _generate(model, target, build_dir)
+        return _generate(stage, target, build_dir)
 
 
-def _generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
-    stage = stage_of(model)
+def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     packed = _pack(stage, target.isa)
     place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit flash`: an image onto a board, written, compared and started."""
+"""`dredkit flash`: write an image to a board, compare it and start the board."""
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from toolkit.commands.shared.kinds import InputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import BoardError, InputError
-from toolkit.common.outcome import Telling
+from toolkit.common.folders import LOCK, alone, own_copy
+from toolkit.common.option_types import InputFile
 from toolkit.common.paths import BUILD
 from toolkit.device.boards.gdb import FlashReport
 from toolkit.device.boards.probe import flash_probe
@@ -26,7 +28,12 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
 
 @click.command("flash", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
-@click.option("--image", type=InputFile(made=True), default=None, help="build/TARGET/firmware.elf.")
+@click.option(
+    "--image",
+    type=InputFile(made=True),
+    default=None,
+    help="The image; build/TARGET/firmware.elf if left out.",
+)
 @click.option(
     "--server",
     default=None,
@@ -39,7 +46,7 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
     "port",
     default="socket",
     metavar="socket|pty|URL",
-    help="Where an emulated board's UART is to be found: socket://HOST:PORT or pty.",
+    help="Where an emulated board's UART appears: socket://HOST:PORT or pty.",
 )
 @click.option("--check", is_flag=True, help="Do not keep an emulated board running.")
 @json_option
@@ -53,24 +60,25 @@ def command(
 ) -> None:
     """Start a board and write the firmware to it.
 
-    An emulated board then runs until Ctrl-C: other commands reach it with --port.
+    An emulated board then runs until Ctrl-C; other commands reach it with --port.
     """
     board = load_target(target)
     refuse_ignored("--server" if server else "an emulated board (without --server)", _FORMS)
     if board.flash.method != "gdb":
-        raise InputError(f"{board.name} is not flashed: its server is a program of this machine")
+        raise InputError(f"{board.name} is not flashed: its server is a program on this machine")
     image = image or BUILD / board.name / "firmware.elf"
     if not image.is_file():
         raise InputError(f"{image} is missing: run `dredkit build --target {board.name}` first")
+    own = _own_copy(image)
     if server is not None:
-        report = flash_probe(board, server, image)
+        report = flash_probe(board, server, own)
         _say(board, report)
-        emit_json(json_to, _as_json(board, image, report, None))
+        emit_json(json_to, _as_json(board, image, own, report, None))
         return
     with QemuBoard(board, port) as emulated:
-        report = emulated.flash(image)
+        report = emulated.flash(own)
         _say(board, report)
-        emit_json(json_to, _as_json(board, image, report, emulated.serial_url))
+        emit_json(json_to, _as_json(board, image, own, report, emulated.serial_url))
         if check:
             return
         err.print(f"{board.name} runs; reach it with --port {emulated.serial_url}; Ctrl-C ends it")
@@ -80,6 +88,15 @@ def command(
             raise BoardError(emulated.ended())
 
 
+def _own_copy(image: Path) -> Path:
+    """Copy an image that another process may be building again, once it is not building."""
+    folder = image.resolve().parent
+    if (folder / LOCK).exists() and os.access(folder / LOCK, os.W_OK):
+        with alone(folder):
+            return own_copy(image)
+    return own_copy(image)
+
+
 def _say(target: Target, report: FlashReport) -> None:
     err.print(
         f"{target.name}: {report.bytes} bytes written in {report.seconds:.1f} s; "
@@ -87,11 +104,13 @@ def _say(target: Target, report: FlashReport) -> None:
     )
 
 
-def _as_json(target: Target, image: Path, report: FlashReport, port: str | None) -> dict[str, Any]:
+def _as_json(
+    target: Target, image: Path, own: Path, report: FlashReport, port: str | None
+) -> dict[str, Any]:
     return {
         "target": target.name,
         "image": str(image),
-        "build_id": build_id(image),
+        "build_id": build_id(own),
         "bytes": report.bytes,
         "seconds": round(report.seconds, 3),
         "sections": report.sections,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from quantize.features.floats import SAMPLE_RATE
-from toolkit.commands.shared.kinds import Folder, InputFile, Name
+from quantize.files.write import remove_old
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.commands.shared.train_options import CHECKPOINTS, data_option
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import Folder, InputFile, Name
 from toolkit.speech.audio import write_wav
 from toolkit.verify.scoring import fargan, table
 from toolkit.verify.scoring.metrics import Metrics, require
@@ -26,6 +28,8 @@ from toolkit.verify.scoring.voices import VOICES, Weights, beside, read_weights,
 _TRAINED = ("float", "integer")
 _FARGAN = CHECKPOINTS / "fargan-edge.safetensors"
 _SPOKEN = "--voice float or integer"
+_NEURAL = "--voice fargan"
+_OTHERS = "these voices"
 
 
 def _default_weights() -> Path:
@@ -45,9 +49,9 @@ def _default_weights() -> Path:
 @click.option(
     "--fargan",
     "fargan_path",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=_FARGAN,
-    show_default="those that ship",
+    show_default="the one that ships",
     help="FARGAN: a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
@@ -80,13 +84,18 @@ def command(
     """
     chosen = [name for name in VOICES if not voices or name in voices]
     trained = bool(set(chosen) & set(_TRAINED))
-    refuse_ignored(_SPOKEN if trained else "these voices", {_SPOKEN: ("weights",)})
+    neural = "fargan" in chosen
+    refuse_ignored(_SPOKEN if trained else _OTHERS, {_SPOKEN: ("weights",)})
+    refuse_ignored(_NEURAL if neural else _OTHERS, {_NEURAL: ("fargan_path",)})
     require()
     torch.set_num_threads(1)
     found = read_weights(weights) if trained else None
-    small = fargan.read_weights(fargan_path) if "fargan" in chosen else None
+    small = fargan.read_weights(fargan_path) if neural else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(Text(text)))
+    if wav is not None:
+        for utterance, name in product(utterances, chosen):
+            remove_old(_wav_file(wav, utterance, name))
     rows = {
         name: _score(name, small if name == "fargan" else found, utterances, wav) for name in chosen
     }
@@ -126,6 +135,10 @@ def _as_typed(weights: Path, fargan_path: Path, voices: tuple[str, ...]) -> str:
     return " ".join(words)
 
 
+def _wav_file(folder: Path, utterance: Utterance, voice: str) -> Path:
+    return folder / f"{utterance.name}-{voice}.wav"
+
+
 def _score(
     voice: str,
     weights: Weights | fargan.FarganWeights | None,
@@ -147,6 +160,6 @@ def _score(
         for utterance, pcm in zip(utterances, spoken, strict=True):
             rows[utterance.name] = metrics.score(*beside(voice, pcm, utterance.pcm))
             if wav is not None:
-                write_wav(wav / f"{utterance.name}-{voice}.wav", pcm, SAMPLE_RATE)
+                write_wav(_wav_file(wav, utterance, voice), pcm, SAMPLE_RATE)
             progress.advance(judging)
     return rows

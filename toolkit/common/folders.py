@@ -48,14 +48,14 @@ def own_copy(file: Path) -> Path:
     """Return a copy of a file that nobody else replaces, kept until this process ends.
 
     Other processes may build the original again as soon as its folder is free. Raises InputError
-    if there is no room for it.
+    if it cannot be read, or if there is no room for the copy.
     """
     try:
         folder = Path(tempfile.mkdtemp(prefix="dredkit-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return Path(shutil.copy2(file, folder))
     except OSError as error:
-        raise _refused(error, file) from error
+        raise InputError(f"cannot copy {file}: {error.strerror or error}") from error
 
 
 def _locked(folder: Path) -> TextIO:

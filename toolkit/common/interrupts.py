@@ -32,6 +32,9 @@ def ending_at_once() -> Iterator[None]:
     could catch an exception. `unwind` and `ignore` have their effect until the block ends.
     """
     before = _install(_end)
+    if before:
+        # ./run starts Python with SIGINT blocked: one that arrived meanwhile is delivered here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)
     try:
         yield
     finally:

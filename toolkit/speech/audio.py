@@ -51,11 +51,13 @@ def read_speech(path: str | os.PathLike[str], rate: int = 16000) -> Pcm:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise InputError(f"{path} is a pipe or a device: give a WAV file")
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=0) as stream:
             if not stream.read(1):
                 raise InputError(f"{path} is empty (0 bytes): give a WAV file with speech")
             stream.seek(0)
-            with soundfile.SoundFile(stream) as file:
+            # As a descriptor: a damaged header may have libsndfile seek before the file's start,
+            # which soundfile reports as a traceback on stderr if it reads a Python stream.
+            with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
                 if file.format not in _WAV_FORMATS:
                     raise InputError(f"{path} is {file.format}, not WAV: convert it to WAV first")
                 if file.samplerate not in RATES:

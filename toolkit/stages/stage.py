@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from quantize import integer
-from quantize.codec import receiver_model as decoder
 from quantize.codec import sender as encoder
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, step_samples, voiced
@@ -17,10 +16,9 @@ from quantize.errors import InputError
 from quantize.features.floats import extract
 from quantize.nn.calibrate import steps
 from quantize.nn.model import QuantisedModel
-from quantize.nn.model_file import read_file
 from quantize.nn.run import run_integer
 from toolkit.common.wire import WIRE
-from toolkit.models.importers.kinds import MODEL, UNKNOWN, kind_of
+from toolkit.models.saved import Model
 from toolkit.speech.audio import read_speech
 from toolkit.stages.base import HASH_BYTES, Int16s, Reference, Stage
 from toolkit.stages.receiver import DecoderStage
@@ -31,18 +29,13 @@ __all__ = [
     "DecoderStage",
     "EncoderStage",
     "Int16s",
-    "Model",
     "NetworkStage",
     "Reference",
     "Stage",
-    "load_quantised",
     "stage_of",
 ]
 
-Model = QuantisedModel | EncoderModel | DecoderModel
-
 _REQUEST, _ANSWER = WIRE.records["sender_request"], WIRE.records["sender_answer"]
-_HEADER_BYTES = 4096  # a sender's or receiver's file says what it is within these
 
 
 class NetworkStage(Stage):
@@ -157,19 +150,17 @@ class EncoderStage(Stage):
 
 
 def stage_of(
-    model: Model | Stage,
+    model: Model,
     sending: Sending | None = None,
     sender: EncoderModel | None = None,
     batch: int = 1,
 ) -> Stage:
-    """Return the stage that runs a model; a stage is returned unchanged.
+    """Return the stage that runs a model, a sender as `sending` asks.
 
     A sender runs with the settings `sending`. The payloads of a receiver come from `sender`, which
     also runs with `sending`; the receiver decodes up to `batch` chunks at once. Raises InputError
     for a setting that this kind of model does not have.
     """
-    if isinstance(model, Stage):
-        return model
     if batch != 1 and not isinstance(model, DecoderModel):
         raise InputError(f"--batch {batch}: only a receiver decodes chunks: add --stage decoder")
     if isinstance(model, EncoderModel):
@@ -182,17 +173,3 @@ def stage_of(
             "leave out the options for them, or take the whole encoder"
         )
     return NetworkStage(model)
-
-
-def load_quantised(path: Path) -> Model:
-    """Read a quantised network, sender or receiver; InputError if it is none of them."""
-    data = read_file(path)
-    kind = kind_of(data)
-    if kind not in (MODEL, UNKNOWN):
-        raise InputError(f"{path}: is {kind}, not a quantised model; run `dredkit quantize` first")
-    head = data[:_HEADER_BYTES]
-    if encoder.FORMAT.encode() in head:
-        return EncoderModel.load(path)
-    if decoder.FORMAT.encode() in head:
-        return DecoderModel.load(path)
-    return QuantisedModel.load(path)

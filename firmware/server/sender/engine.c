@@ -55,8 +55,8 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     uint8_t *told = output + DK_WIRE_SENDER_ANSWER_AT_LENGTH;
     told[0] = (uint8_t)(length & 0xFF);
     told[1] = (uint8_t)(length >> 8);
-    uint8_t *payload = output + DK_WIRE_SENDER_ANSWER_AT_ROOM;
     // Clear what the coder wrote and did not keep, for example where speech had just begun.
+    uint8_t *payload = output + DK_WIRE_SENDER_ANSWER_AT_ROOM;
     memset(payload + length, 0, PAYLOAD_BYTES - (size_t)length);
     memcpy(payload + PAYLOAD_BYTES, dk_encoder_latents(&encoder), LATENT_BYTES);
     memcpy(payload + PAYLOAD_BYTES + LATENT_BYTES, dk_encoder_state(&encoder), STATE_BYTES);

@@ -89,10 +89,11 @@ def grus(model: QuantisedModel) -> dict[str, int]:
 
 
 def _array(name: str, values: npt.NDArray[np.generic], where: str) -> str:
-    head = f"static const {_C_TYPES[values.dtype]} {name}[{values.size}]{where} = {{\n"
+    numbers = values.tolist() or [0]  # ISO C has no arrays without elements
+    head = f"static const {_C_TYPES[values.dtype]} {name}[{len(numbers)}]{where} = {{\n"
     lines: list[str] = []
     line = "   "
-    for value in values.tolist():
+    for value in numbers:
         # -2^31 has no literal of its own type in C: its magnitude alone is too large for int.
         word = "-2147483647 - 1" if value == -(2**31) else str(value)
         if len(line) + len(word) + 2 > _LINE:

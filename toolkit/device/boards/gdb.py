@@ -20,6 +20,8 @@ from toolkit.device.boards import patience
 from toolkit.device.build.elf import load_sections
 from toolkit.targets.target import Target
 
+# Debian's gdb for every processor, Arm's own, and that of systems with one gdb for all processors.
+GDBS = ("gdb-multiarch", "arm-none-eabi-gdb", "gdb")
 ARCHITECTURES = {"cortexm": "arm", "armv7a": "arm", "aarch64": "aarch64"}
 
 SECTION_LINE = re.compile(r"^Section (\S+), range \S+ -- \S+: (matched|MIS-MATCHED)", re.MULTILINE)
@@ -126,7 +128,8 @@ def write_image(
     sections = check_fits(image, target)
     start = time.monotonic()
     commands = [*server.halt, "load", "compare-sections", *server.reset, "detach"]
-    said = run_gdb(address, commands, image=image, alive=alive)
+    architecture = ARCHITECTURES[target.system]
+    said = run_gdb(address, commands, image=image, alive=alive, architecture=architecture)
     check_comparison(said, set(sections), image.name)
     return FlashReport(sections, sum(sections.values()), time.monotonic() - start)
 
@@ -144,8 +147,35 @@ def check_comparison(said: str, expected: set[str], name: str) -> None:
 
 def reset(server: Server, address: str, target: Target, alive: Callable[[], bool]) -> None:
     """Reset the board behind a gdb server and let it run."""
-    architecture = f"set architecture {ARCHITECTURES[target.system]}"
-    run_gdb(address, [*server.reset, "detach"], before=architecture, alive=alive)
+    architecture = ARCHITECTURES[target.system]
+    run_gdb(
+        address,
+        [*server.reset, "detach"],
+        before=f"set architecture {architecture}",
+        alive=alive,
+        architecture=architecture,
+    )
+
+
+def find_gdb(architecture: str) -> str:
+    """Return the first of GDBS that is here and knows an architecture; raises ToolError if none."""
+    for name in GDBS:
+        gdb = shutil.which(name)
+        if gdb is not None and (name == GDBS[0] or _knows(gdb, architecture)):
+            return gdb
+    raise ToolError(f"{GDBS[0]} is missing: apt-get install {GDBS[0]}")
+
+
+def _knows(gdb: str, architecture: str) -> bool:
+    command = [gdb, "-nx", "-batch", "-ex", f"set architecture {architecture}"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience.GDB_ANSWER_S,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def run_gdb(
@@ -154,6 +184,7 @@ def run_gdb(
     image: Path | None = None,
     before: str | None = None,
     alive: Callable[[], bool] = lambda: True,
+    architecture: str = "arm",
 ) -> str:
     """Run gdb commands against a server and return all that gdb said.
 
@@ -164,9 +195,7 @@ def run_gdb(
     Raises ToolError without gdb, NoAnswer when the server does not answer, BoardError when gdb
     refuses a command.
     """
-    gdb = shutil.which("gdb-multiarch")
-    if gdb is None:
-        raise ToolError("gdb-multiarch is missing: apt-get install gdb-multiarch")
+    gdb = find_gdb(architecture)
     script = [
         "set confirm off",
         f"set tcp connect-timeout {patience.GDB_CONNECT_S}",
