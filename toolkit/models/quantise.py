@@ -113,7 +113,7 @@ def quantise_decoder(
     """Quantise the whole receiver for the payloads of `sender`.
 
     The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
-    tables are the sender's. `toolkit.models.voice` lists what `sources.voice` may be. `sent` is what
+    tables are the sender's. `toolkit.models.voice` says what `sources.voice` may be. `sent` is what
     quantize.codec.sender.coded_values returns for the calibration recording; with it the sender
     need not run over the recording again.
     """
