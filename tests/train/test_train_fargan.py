@@ -394,3 +394,11 @@ def test_the_command_refuses_absent_speech_and_other_voices(data: Path, tmp_path
     assert "of another network" in str(wrong.exception)
     refused = _run("--data", data, "--density", 0)
     assert refused.exit_code == 2
+
+
+def test_denormals_are_numbers_again_after_training() -> None:
+    """Flushing is the state of a thread: whatever runs later in it would compute otherwise."""
+    smallest = torch.tensor(1e-40)
+    with fargan.denormals_flushed():
+        assert float(smallest * 1.0) == 0.0
+    assert float(smallest * 1.0) > 0.0

@@ -172,7 +172,6 @@ def fargan_command(
     refuse_ignored("--evaluate" if evaluate else TRAINING, _FORMS)
     check_span("--sparse", sparse)
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     sizes = PRESETS[preset]
     settings = fargan.Settings(
         steps=steps,
@@ -196,7 +195,7 @@ def fargan_command(
     recordings = load_recordings(data, "train", rdovae, dict(draw))
     sampler = GapSampler(recordings, settings.seed, sizes.noise)
     weights = None if voice is None else read_fargan(voice, sizes).export()
-    with steps_shown(steps) as note:
+    with steps_shown(steps) as note, fargan.denormals_flushed():
         until = stop_at(minutes)
         trainer = fargan.train(
             sampler, state, sizes, settings, until, note, begin, weights, pack, device

@@ -113,9 +113,9 @@ def quantise_decoder(
     """Quantise the whole receiver for the payloads of `sender`.
 
     The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
-    tables are the sender's. `toolkit.models.voice` says what `sources.voice` may be. `sent` is what
-    quantize.codec.sender.coded_values returns for the calibration recording; with it the sender
-    need not run over the recording again.
+    tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be. `sent` is
+    what quantize.codec.sender.coded_values returns for the calibration recording; with it the
+    sender need not run over the recording again.
     """
     if sent is None:
         pcm = read_speech(sources.calibration)

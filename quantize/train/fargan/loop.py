@@ -8,7 +8,8 @@ speech in training is what it hears in use. Resumable.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,16 @@ def kept_blocks(weight: Tensor) -> Tensor:
     blocks = weight.detach().reshape(len(weight) // 8, 8, -1, 4)
     kept = blocks.abs().sum((1, 3)).gt(0).to(weight.dtype)
     return kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Have this thread take denormal numbers for zero, which is faster, until the block ends."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def train(
