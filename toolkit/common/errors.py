@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The exception tree: each class carries the exit code that the command line ends with.
+"""The exception tree: each class has the exit code of a command that ends with it.
 
 0 ok, 1 a check failed, 2 bad input or missing tool, 3 board or link.
 """
@@ -61,7 +61,7 @@ class Interrupted(DredkitError):
 
 
 def system_line(error: OSError) -> str:
-    """Return one line for what the system refused: the paths, as far as known, and why."""
+    """Return one line on an error of the system: the paths, as far as known, and the reason."""
     names = [name for name in (error.filename, error.filename2) if name is not None]
     paths = [os.fsdecode(name) if isinstance(name, bytes) else str(name) for name in names]
     why = error.strerror or str(error) or type(error).__name__
@@ -70,7 +70,7 @@ def system_line(error: OSError) -> str:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn what the system raises into errors of one line, wherever in a command it happens.
+    """Turn errors of the system into errors of one line, anywhere in a command.
 
     click would take EOFError for an abort, and end with 1, a failed check, for a broken pipe.
     """

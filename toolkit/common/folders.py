@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Folders that several processes build in: one at a time, and one line where none may write."""
+"""Share folders that several processes build in: one process at a time, clear errors."""
 
 import atexit
 import fcntl
@@ -17,7 +17,7 @@ from toolkit.common.errors import InputError
 
 LOCK = ".lock"
 
-# A lock keeps two open files of one process apart too: only the outermost use of a folder takes it.
+# A lock also separates two open files of one process: only the outermost use of a folder takes it.
 _threads: defaultdict[Path, threading.RLock] = defaultdict(threading.RLock)
 _depths: defaultdict[Path, int] = defaultdict(int)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ctrl-C and requests to end: one line, exit code 128 + signal, and nothing left behind.
+"""End on Ctrl-C and on other signals with one line, exit code 128 + signal, and no leftovers.
 
-This module imports little, because it is in force while everything else is imported.
+This module imports little, because it handles signals while everything else is imported.
 """
 
 import os
@@ -28,9 +28,8 @@ class Terminated(SystemExit):
 def ending_at_once() -> Iterator[None]:
     """End this process on a signal while the block runs, with one line and without cleaning up.
 
-    That is right while modules are imported: nothing has been begun that must be undone, and an
-    exception could be caught by any of them. What `unwind` and `ignore` say holds until the block
-    ends.
+    This is right while modules are imported: there is nothing to undo yet, and any of the modules
+    could catch an exception. `unwind` and `ignore` have their effect until the block ends.
     """
     before = _install(_end)
     if before:
@@ -50,25 +49,25 @@ def unwind() -> None:
 
 
 def ignore() -> None:
-    """Let no signal disturb what is done at the end, such as removing folders."""
+    """Ignore signals from now on, so that they do not disturb the clean-up at the end."""
     for number in _install(_unwind):
         signal.signal(number, signal.SIG_IGN)
 
 
 def exit_status(error: BaseException) -> int | None:
-    """The exit code for what a signal raised; None for any other exception."""
+    """Return the exit code for an exception that a signal raised; None for any other."""
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT
     return int(str(error.code)) if isinstance(error, Terminated) else None
 
 
 def word(status: int) -> str:
-    """What to say of an exit code of `exit_status`."""
+    """Return the message for an exit code of `exit_status`."""
     return WORDS[signal.Signals(status - 128)]
 
 
 def _install(handler: Handler) -> dict[signal.Signals, Any]:
-    """Install a handler for each signal that is not ignored; returns those before."""
+    """Install a handler for each signal that is not ignored; return the previous handlers."""
     before = {}
     for number in WORDS:
         found = signal.getsignal(number)
@@ -76,7 +75,7 @@ def _install(handler: Handler) -> dict[signal.Signals, Any]:
             continue
         try:
             signal.signal(number, handler)
-        except ValueError:  # not the main thread, which alone hears signals
+        except ValueError:  # not the main thread, the only one that gets signals
             return {}
         before[number] = found
     return before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Strict reading of a TOML table: wrong types, missing and unknown keys are one clear line."""
+"""Read a TOML table strictly: a wrong type, a missing or an unknown key gives one clear line."""
 
 import sys
 from typing import Any, NoReturn
@@ -10,7 +10,7 @@ from toolkit.common.errors import InputError
 
 
 def told(value: Any) -> str:
-    """Return a value as a message repeats it: a text in quotes, all else on one short line."""
+    """Return a value for a message: a text in quotes, anything else on one short line."""
     return f"'{shown(value)}'" if isinstance(value, str) else shown(value)
 
 
@@ -29,7 +29,7 @@ class Table:
         return key in self._values
 
     def refuse(self, key: str, why: str) -> NoReturn:
-        """Raise the one line that names file, key and reason."""
+        """Raise InputError with one line that names file, key and reason."""
         raise InputError(f"{self._file}: {shown(self._where + key)}: {why}")
 
     def _take(self, key: str, kinds: tuple[type, ...], called: str) -> Any:
@@ -43,7 +43,7 @@ class Table:
         return value
 
     def text(self, key: str, empty: bool = False) -> str:
-        """A string of one line, not empty unless allowed."""
+        """Return a string of one line, not empty unless allowed."""
         value: str = self._take(key, (str,), "a string")
         if not value.isprintable():
             self.refuse(key, f"must be one line of text, not {told(value)}")
@@ -52,7 +52,7 @@ class Table:
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        """One of the strings in `allowed`."""
+        """Return one of the strings in `allowed`."""
         value = self.text(key)
         if value not in allowed:
             self.refuse(
@@ -61,32 +61,32 @@ class Table:
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings."""
+        """Return a list of strings."""
         value = self._take(key, (list,), "a list of strings")
         if not all(isinstance(item, str) and item.isprintable() for item in value):
             self.refuse(key, "must be a list of strings")
         return tuple(value)
 
     def integer(self, key: str, low: int = 0, high: int = 2**63 - 1) -> int:
-        """An integer within [low, high]."""
+        """Return an integer within [low, high]."""
         value: int = self._take(key, (int,), "an integer")
         if not low <= value <= high:
             self.refuse(key, f"{told(value)} is outside {low} to {high}")
         return value
 
     def number(self, key: str) -> float:
-        """A positive number."""
+        """Return a positive number."""
         value = self._take(key, (int, float), "a number")
         if not 0.0 < value <= sys.float_info.max:
             self.refuse(key, f"must be positive, not {told(value)}")
         return float(value)
 
     def table(self, key: str) -> "Table":
-        """A sub-table."""
+        """Return a sub-table."""
         return Table(self._file, f"{self._where}{key}.", self._take(key, (dict,), "a table"))
 
     def tables(self, key: str) -> list["Table"]:
-        """An array of tables, at least one."""
+        """Return an array of at least one table."""
         value = self._take(key, (list,), "an array of tables")
         if not value or not all(isinstance(item, dict) for item in value):
             self.refuse(key, "must be an array of tables")

@@ -50,17 +50,17 @@ class Sources:
 
 
 def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerReport]]:
-    """Quantise what a stage needs; with it, how each layer fares against float."""
+    """Quantise the networks of a stage; return the model and each layer's error against float."""
     if stage == "encoder":
         return quantise_encoder(sources)
     if stage == "decoder":
-        _check_decoder(sources)  # now, since quantising the sender takes a while
+        _check_decoder(sources)  # first, since quantising the sender takes a while
         return quantise_decoder(sources, quantise_encoder(sources)[0])
     return quantise_file(sources.weights, sources.calibration)
 
 
 def _check_decoder(sources: Sources) -> None:
-    """Raise InputError if what a receiver is made from is not there."""
+    """Raise InputError if a file that a receiver is made from is missing or does not fit."""
     for graph in (rdovae_decoder_init(), rdovae_decoder()):
         load_model(sources.decoder or sources.weights, graph)
     voice_model(sources.voice)
@@ -74,12 +74,13 @@ def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, lis
 
 
 def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]:
-    """Quantise the whole sender, each network calibrated on what the integers before it give.
+    """Quantise the whole sender, each network calibrated on the integer outputs before it.
 
     The pitch network comes from `sources.pitch`, else from the weights' own file if it has one,
-    else it is the shipped one; entropy tables from `sources.tables`, else from the weights' file.
+    else it is the shipped network. Entropy tables come from `sources.tables`, else from the
+    weights' file.
     """
-    load_model(sources.weights, rdovae_encoder())  # says first what else the file may be
+    load_model(sources.weights, rdovae_encoder())  # its error says what else the file may be
     tables = read_tables(sources.tables or sources.weights)
     if tables is None:
         raise InputError(
@@ -109,7 +110,7 @@ def quantise_encoder(sources: Sources) -> tuple[EncoderModel, list[LayerReport]]
 def quantise_decoder(
     sources: Sources, sender: EncoderModel, sent: dict[str, Ints] | None = None
 ) -> tuple[DecoderModel, list[LayerReport]]:
-    """Quantise the whole receiver of what `sender` sends.
+    """Quantise the whole receiver for the payloads of `sender`.
 
     The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
     tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be. `sent` is

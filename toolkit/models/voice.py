@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which voice a receiver gets: pulses, the shipped LPCNet, or one from a file."""
+"""Choose the voice of a receiver: pulses, the shipped LPCNet, or one from a file."""
 
 import hashlib
 from pathlib import Path
@@ -17,10 +17,10 @@ VOICES = ("pulse", "lpcnet")
 
 
 def voice_model(voice: str | None) -> VoiceModel:
-    """The voice of that name, or an LPCNet from that file; None for the best that there is.
+    """Return the voice of that name, or an LPCNet from that file.
 
-    That is the shipped LPCNet, or pulses where none is shipped. Raises InputError for no such
-    voice, or for a file that holds none.
+    None stands for the shipped LPCNet, or for pulses if none is shipped. Raises InputError for an
+    unknown voice, and for a file without one.
     """
     if voice is None:
         voice = "lpcnet" if SHIPPED_VOICE.is_file() else "pulse"
@@ -36,7 +36,7 @@ def voice_model(voice: str | None) -> VoiceModel:
 
 
 def _tensors(path: Path, data: bytes) -> Tensors:
-    """The weights of an LPCNet like ours, read without torch, whose start takes seconds."""
+    """Return the weights of an LPCNet like ours, read without torch, whose start takes seconds."""
     error = foreign(path, data, "a checkpoint of LPCNet")
     if error is not None:
         raise error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Recorded speech from and to WAV files, as int16 at the rate that the networks hear."""
+"""Read and write recorded speech in WAV files, as int16 at the rate of the networks."""
 
 import io
 import os
@@ -18,11 +18,11 @@ Pcm = npt.NDArray[np.int16]
 
 SHORTEST_SECONDS = 0.02  # one Opus frame: below it there is not one DRED latent
 LONGEST_SECONDS = 4 * 3600  # half a gigabyte as int16 at 16 kHz
-# What speech is recorded at. A header that says 7 Hz would make gigabytes of a small file.
+# Sample rates of speech. With a header of 7 Hz, a small file would become gigabytes.
 RATES = range(4000, 192_000 + 1)
 _WAV_FORMATS = ("WAV", "WAVEX", "RF64", "W64")
 _BLOCK = 1 << 16  # frames read at once, so that an hour of stereo never lies in memory as floats
-_FEW_CHANNELS = 8  # with more of them, fewer frames are read at once
+_FEW_CHANNELS = 8  # with more channels, fewer frames are read at once
 # Float files may overshoot full scale (they are saturated), but samples beyond +18 dBFS are on
 # another scale, 16-bit integers stored as floats for one: saturating those would make noise.
 _LARGEST_SAMPLE = 8.0
@@ -90,7 +90,7 @@ def write_wav(path: str | os.PathLike[str], pcm: Pcm, rate: int = 16000) -> None
     path = Path(path)
     if pcm.dtype != np.int16 or pcm.ndim not in (1, 2):
         raise InputError(f"{path}: samples must be int16 [n] or [n, channels], not {pcm.dtype}")
-    memory = io.BytesIO()  # libsndfile goes back to the header, which a pipe does not allow
+    memory = io.BytesIO()  # libsndfile seeks back to the header, which a pipe does not allow
     try:
         soundfile.write(memory, pcm, rate, format="WAV", subtype="PCM_16")
     except (OSError, soundfile.LibsndfileError) as error:
@@ -102,7 +102,7 @@ def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[npt.NDArray[
     """Yield [n] blocks, full scale 1.0, channels averaged, every sample checked."""
     start = 0
     frames = max(1, min(_BLOCK, _BLOCK * _FEW_CHANNELS // file.channels))
-    # file.blocks() asks for the length, which codecs that cannot be sought do not tell.
+    # file.blocks() asks for the length, which codecs without seeking do not have.
     while len(block := file.read(frames, dtype="float64", always_2d=True)):
         if start > LONGEST_SECONDS * file.samplerate:
             raise InputError(f"{path} is longer than {LONGEST_SECONDS // 3600} hours: cut it")
@@ -116,7 +116,7 @@ def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[npt.NDArray[
                 raise InputError(
                     f"{where} is {value:g}, far beyond full scale 1.0: scale the file to +-1.0"
                 )
-            raise InputError(f"{where} is {value}: mend the file or cut that part out")
+            raise InputError(f"{where} is {value}: repair the file or cut that part out")
         start += len(block)
         yield block.mean(axis=1)
 
@@ -124,7 +124,7 @@ def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[npt.NDArray[
 def _resample(
     blocks: Iterator[npt.NDArray[np.float64]], old_rate: int, rate: int
 ) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield what all blocks become at `rate` samples a second, in order."""
+    """Yield all blocks, resampled to `rate` samples a second, in order."""
     if old_rate == rate:
         yield from blocks
         return

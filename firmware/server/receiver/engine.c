@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The receiver behind the serial server: one op a step. toolkit/common/wire.toml describes input
-// and output (receiver_op, receiver_answer). A refused op is not a failed step; its status says why.
+// and output (receiver_op, receiver_answer). A refused op is no failed step: its status
+// says why.
 #include "dredkit/engine.h"
 
 #include <assert.h>

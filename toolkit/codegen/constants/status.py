@@ -14,10 +14,10 @@ FILE: Final = LIBRARY / "include" / "dredkit" / "status.h"
 
 _HEAD: Final = """\
 // SPDX-License-Identifier: BSD-3-Clause
-// Written by toolkit/codegen/constants/status.py from toolkit/common/wire.toml: do not edit.
-// The one error type of the firmware: zero or a positive count is success, negative is an error.
-// A function that returns a count returns int32_t, and a negative dk_status where it fails. The
-// values go over the wire: old ones keep their meaning.
+// Written by toolkit/codegen/constants/status.py: do not edit.
+// The firmware's only error type: zero or a positive count is success, a negative value an error. A
+// function that returns a count returns int32_t; if it fails, it returns a negative dk_status. The
+// values go over the wire (toolkit/common/wire.toml), so existing values keep their meaning.
 #ifndef DREDKIT_STATUS_H
 #define DREDKIT_STATUS_H
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write an image to a board through gdb: one way for QEMU and every debug probe.
 
-A debug server is a row: how to start it, how to say reset, and what its usual complaints mean.
+A debug server is a row of a table: how to start it, its reset command, and the meaning of its usual
+complaints.
 """
 
 import os
@@ -25,17 +26,20 @@ ARCHITECTURES = {"cortexm": "arm", "armv7a": "arm", "aarch64": "aarch64"}
 
 SECTION_LINE = re.compile(r"^Section (\S+), range \S+ -- \S+: (matched|MIS-MATCHED)", re.MULTILINE)
 LOST = re.compile(r"Connection (timed out|refused|reset)|could not connect|Remote .* closed")
-_CONNECTED = "dredkit: connected"  # what our own script prints between connecting and the rest
+_CONNECTED = "dredkit: connected"  # our script prints this after connecting
 
 
 class NoAnswer(BoardError):
-    """Nothing answers gdb, or no longer."""
+    """Nothing answers gdb, or the server has stopped answering."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A debug server. `start` is its command line with {port} in it; empty for QEMU, which is the
-    board itself. `halt` and `reset` are gdb commands: before writing, and to boot afterwards."""
+    """A debug server.
+
+    `start` is its command line with {port} in it; it is empty for QEMU, which is the board itself.
+    The gdb command `halt` comes before writing, the gdb command `reset` boots the board afterwards.
+    """
 
     package: str
     start: tuple[str, ...]
@@ -89,7 +93,7 @@ SERVERS = {
 
 @dataclass(frozen=True)
 class FlashReport:
-    """What was written: bytes by section, all of them compared equal, and how long it took."""
+    """Bytes written by section, all of which compared equal, and the time that it took."""
 
     sections: dict[str, int]
     bytes: int
@@ -99,7 +103,7 @@ class FlashReport:
 def check_fits(image: Path, target: Target) -> dict[str, int]:
     """Check that every loaded section lies in one of the target's flash memories.
 
-    gdb would write it anywhere, and exit with 0. Returns bytes by section. Raises BoardError.
+    gdb would write a section anywhere and exit with 0. Returns bytes by section. Raises BoardError.
     """
     homes = [memory for memory in target.memories if memory.kind == "flash"]
     sections = load_sections(image)
@@ -131,7 +135,7 @@ def write_image(
 
 
 def check_comparison(said: str, expected: set[str], name: str) -> None:
-    """Read the verdict of compare-sections: gdb's exit status does not tell."""
+    """Read the verdict of compare-sections, which gdb's exit status does not show."""
     verdicts = dict(SECTION_LINE.findall(said))
     wrong = [section for section, verdict in verdicts.items() if verdict != "matched"]
     if wrong:
@@ -184,10 +188,9 @@ def run_gdb(
 ) -> str:
     """Run gdb commands against a server and return all that gdb said.
 
-    Before connecting, gdb runs `before`, which says what kind of core there is unless `image` does.
-    gdb stops at the first command that fails: without a connection, compare-sections would compare
-    the image with itself. `alive` tells whether the server still runs; once it does not, gdb is
-    soon ended.
+    Before connecting, gdb runs `before`, which names the kind of core if there is no `image`. gdb
+    stops at the first command that fails: without a connection, compare-sections would compare the
+    image with itself. `alive` tells whether the server still runs; gdb is ended soon after it ends.
 
     Raises ToolError without gdb, NoAnswer when the server does not answer, BoardError when gdb
     refuses a command.
@@ -206,7 +209,7 @@ def run_gdb(
         file = Path(folder) / "script"
         file.write_text("\n".join(script) + "\n", encoding="utf-8", errors="surrogateescape")
         line = [gdb, "-nx", "-batch", "-x", str(file)]
-        # As an argument, gdb takes any name as it is; its command `file` would split it at a space.
+        # gdb takes any file name as an argument; its command `file` would split a name at a space.
         line += [] if image is None else [str(image.absolute())]
         status, said = _finish(line, address, alive)
     if _CONNECTED not in said or LOST.search(said):
@@ -219,7 +222,7 @@ def run_gdb(
 def _finish(line: list[str], address: str, alive: Callable[[], bool]) -> tuple[int, str]:
     """Run gdb to its end, and return its exit status and what it said.
 
-    Raises NoAnswer when it takes too long; a server that has ended leaves it STOP_S.
+    Raises NoAnswer when gdb takes too long. After the server has ended, gdb gets STOP_S more.
     """
     environment = {**os.environ, "LC_ALL": "C", "DEBUGINFOD_URLS": ""}
     until = time.monotonic() + patience.GDB_S
@@ -245,7 +248,7 @@ def _finish(line: list[str], address: str, alive: Callable[[], bool]) -> tuple[i
 
 
 def _complaint(said: str) -> str:
-    """The most telling line of what gdb said: that of the command that it stopped at, if it did."""
+    """Return gdb's most telling line: the one of the command that it stopped at, if it did."""
     if stopped := re.search(r"Error in sourced command file:\n\s*(\S.*)", said):
         return stopped[1].strip()
     lines = [line.strip() for line in said.splitlines() if line.strip()]

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How long a board, an emulator or a tool may take, in seconds: all limits of this package.
+"""The time that a board, an emulator or a tool may take, in seconds: all limits of this package.
 
-Each limit exists to notice what is dead, so it is generous: a machine that does other work at the
-same time must never look like a dead board. What has ended is noticed at once, without a limit.
+A limit detects what is dead. All limits are generous, because a busy machine must never look like a
+dead board. The end of a program is noticed at once, without a limit.
 The link's own limits are in toolkit/common/wire.toml.
 """
 
-START_S = 60.0  # until a server process, or QEMU's pseudo-terminal, must be there
+START_S = 60.0  # for a server process, or QEMU's pseudo-terminal, to appear
 STOP_S = 5.0  # for a program to end by itself before it is killed
-GDB_CONNECT_S = 60  # until a debug server must take a connection
+GDB_CONNECT_S = 60  # for a debug server to take a connection
 GDB_ANSWER_S = 60  # for one answer to gdb
-GDB_S = 600.0  # for all that gdb does: a megabyte through a slow probe
-LOOK_S = 0.05  # between two looks at a program that has not ended
+GDB_S = 600.0  # for a whole run of gdb: a megabyte through a slow probe
+LOOK_S = 0.05  # between two checks whether a program has ended

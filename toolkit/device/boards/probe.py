@@ -46,7 +46,7 @@ def _server(name: str) -> gdb.Server:
 def _running(
     target: Target, name: str, server: gdb.Server
 ) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """A debug server: its address, and a function that tells whether it still runs."""
+    """Run a debug server; yield its address and a function that tells whether it still runs."""
     program = shutil.which(server.start[0])
     if program is None:
         raise ToolError(f"{server.start[0]} is missing: install {server.package}")
@@ -78,7 +78,7 @@ def _running(
 
 
 def _reason(name: str, server: gdb.Server, said: str, ended: bool) -> str | None:
-    """What the server's words mean, in one line; None if it runs and said nothing of an error."""
+    """Return the meaning of the server's output in one line; None if it runs without an error."""
     for text, meaning in server.complaints:
         if text in said:
             return f"{meaning}: connect the board, then try again"

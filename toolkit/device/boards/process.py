@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The server as a process of this machine: the same C behind the same link, without a board."""
+"""The server as a process of this machine: the same C and the same link, without a board."""
 
 import select
 import subprocess
@@ -33,7 +33,7 @@ class ProcessBoard:
             )
 
     def alive(self) -> bool:
-        """Whether the process still runs."""
+        """Return whether the process still runs."""
         return self._process.poll() is None
 
     def kill(self) -> None:

@@ -30,9 +30,9 @@ class QemuBoard:
     """A running emulated board. Use as a context manager, or call `close`.
 
     It starts blank and halted; `flash` writes an image and lets it run. `serial` is "socket" (any
-    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. It ends
-    with the thread that made it, so that nothing is left behind however this process ends.
-    `options` are for QEMU's command line.
+    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. QEMU ends
+    with the thread that started it, so that nothing stays behind, however this process ends.
+    `options` go on QEMU's command line.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class QemuBoard:
         with contextlib.ExitStack() as files:
             # Both sockets listen before QEMU starts. No other program can take the port in between,
             # and gdb, which gives up at once where there is no Unix socket, can always connect.
-            # Of a Unix socket: no port to clash, and no 40 ms of delayed acknowledgement a packet.
+            # A Unix socket has no port to clash, and no delayed acknowledgement of 40 ms a packet.
             gdb_socket = files.enter_context(_listen(socket.AF_UNIX, self.gdb_address))
             passed = [gdb_socket.fileno()]
             command += ["-chardev", f"socket,id=gdb,fd={passed[0]},server=on,wait=off"]
@@ -97,7 +97,7 @@ class QemuBoard:
     def flash(self, image: Path) -> gdb.FlashReport:
         """Write an image, compare it, reset and let it run. Raises BoardError.
 
-        After an error the board is dead: QEMU aborts when gdb leaves a blank one running.
+        After an error the board is dead: QEMU aborts when gdb leaves a blank board running.
         """
         try:
             with self._named_if_ended():
@@ -115,22 +115,22 @@ class QemuBoard:
 
     @contextlib.contextmanager
     def _named_if_ended(self) -> Iterator[None]:
-        """Report a QEMU that has ended, in its own words, in place of what gdb says of it."""
+        """Report that QEMU has ended, in its own words, in place of gdb's error."""
         try:
             yield
         except gdb.NoAnswer as error:
-            # Its sockets close a moment before its end can be seen.
+            # QEMU's sockets close a moment before its end can be seen.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience.STOP_S)
                 raise BoardError(self.ended()) from error
             raise
 
     def ended(self) -> str:
-        """The line that reports that QEMU has ended, in its own words."""
+        """Return the line that reports that QEMU has ended, in its own words."""
         return f"{self.target.name}: QEMU has ended: {self.last_words()}"
 
     def alive(self) -> bool:
-        """Whether the emulator still runs."""
+        """Return whether the emulator still runs."""
         return self._process.poll() is None
 
     def kill(self) -> None:
@@ -150,7 +150,7 @@ class QemuBoard:
         self._directory.cleanup()
 
     def last_words(self) -> str:
-        """QEMU's first line about an error, or else the last line that it printed."""
+        """Return QEMU's first line about an error, or else the last line that it printed."""
         lines = [line.strip() for line in self._said().splitlines() if line.strip()]
         errors = [line for line in lines if line.startswith("qemu") and "warning:" not in line]
         return (
@@ -185,9 +185,10 @@ class QemuBoard:
 
 
 def _folder() -> "tempfile.TemporaryDirectory[str]":
-    """A temporary folder for sockets: in /tmp where TMPDIR is too long for their names.
+    """Return a temporary folder for sockets: in /tmp if TMPDIR is too long for their names.
 
-    So it is where gdb would not take the name: as that of a host, for its colon, or as two lines.
+    It is also in /tmp if gdb would misread the name: a name with a colon as a host, or a name with
+    a line break as two lines.
     """
     room = SOCKET_PATH_BYTES - len(f"/{PREFIX}{'x' * 8}/{GDB_SOCKET}")
     parent = tempfile.gettempdir()
@@ -196,9 +197,9 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def _tied_to_us() -> list[str]:
-    """The prefix by which the kernel ends QEMU when we end, even killed.
+    """Return the command prefix that lets the kernel end QEMU when we end, even if we are killed.
 
-    We may have ended before the kernel was told so: the shell starts QEMU only while we are its
+    We may end before the kernel is told so. Therefore the shell starts QEMU only while we are its
     parent.
     """
     setpriv = shutil.which("setpriv")
@@ -216,13 +217,13 @@ def _port(serial: str) -> socket.socket:
 
 
 def check_serial(serial: str) -> None:
-    """Refuse what names no port for an emulated board's UART; opens nothing. Raises InputError."""
+    """Raise InputError for a text that names no port for an emulated UART; opens nothing."""
     if serial not in ("socket", "pty"):
         parse_serial(serial)
 
 
 def parse_serial(serial: str) -> tuple[str, int]:
-    """Host and port of socket://HOST:PORT. Raises InputError for anything else."""
+    """Return host and port of socket://HOST:PORT. Raises InputError for anything else."""
     url = SOCKET_URL.match(serial)
     if url is None or int(url.group(2)) > HIGHEST_PORT:
         raise InputError(f"'{serial}' is no port of an emulated board: socket://HOST:PORT or pty")

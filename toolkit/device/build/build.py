@@ -24,7 +24,7 @@ from toolkit.common.paths import ROOT
 from toolkit.targets.target import Target, load_target
 
 JOBS = 2
-# What a compiler, linker or CMake puts before the line that says what is wrong.
+# A compiler, linker or CMake puts this before the line that says what is wrong.
 ERROR_LINE = re.compile(
     r"(: (fatal )?error:|^CMake Error|undefined reference|overflowed by|: error )"
 )
@@ -32,8 +32,10 @@ ERROR_LINE = re.compile(
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A firmware image and its figures, in bytes. `stack_worst` is the deepest that the call
-    graph allows, interrupt included; `stack` is what the target reserves for it."""
+    """A firmware image and its figures, in bytes.
+
+    `stack_worst` is the deepest stack that the call graph allows, interrupt included; `stack` is
+    the room that the target reserves."""
 
     elf: Path
     build_id: str
@@ -46,7 +48,7 @@ class BuildResult:
     sections: dict[str, int]
 
     def as_json(self) -> dict[str, object]:
-        """The result as a JSON object."""
+        """Return the result as a JSON object."""
         return {**asdict(self), "elf": str(self.elf)}
 
 
@@ -59,10 +61,11 @@ def build_firmware(
 ) -> BuildResult:
     """Cross-compile the firmware of `target` into `build_dir`/firmware.elf.
 
-    `generated_dir` holds the generated model's C. `app_dir` is the program, firmware/server/app unless
-    given. With `profile`, layer traces hold times instead of values (toolkit/measure/bench/bench.py). Raises
-    InputError without generated code, ToolError when a tool is missing, the code does not compile,
-    or the image uses what it must not: firmware.elf is then absent.
+    `generated_dir` holds the generated model's C. `app_dir` is the program, by default
+    firmware/server/app. With `profile`, layer traces hold times instead of values
+    (toolkit/measure/bench/bench.py). Raises InputError without generated code, and ToolError when a
+    tool is missing, when the code does not compile, or when the image uses something forbidden.
+    firmware.elf is then absent.
     """
     if not target.is_board:
         raise InputError(f"{target.name} is no board: its server is built by build_host_server")
@@ -104,9 +107,9 @@ def _build_firmware(
 
 
 def build_host_library(generated_dir: Path, build_dir: Path, sanitize: bool = False) -> Path:
-    """Compile kernels and generated model for this machine: libdredkit_host.so, for cffi.
+    """Compile kernels and generated model for this machine into libdredkit_host.so, for cffi.
 
-    With `sanitize` it needs ASan's runtime loaded first: see `sanitizer_environment`.
+    With `sanitize` the library needs ASan's runtime loaded first: see `sanitizer_environment`.
     """
     return _host(generated_dir, build_dir, "dredkit_host", "libdredkit_host.so", sanitize)
 
@@ -117,14 +120,14 @@ def build_host_server(generated_dir: Path, build_dir: Path, sanitize: bool = Fal
 
 
 def sanitizer_environment() -> dict[str, str]:
-    """What to add to the environment of a Python that loads a sanitized library."""
+    """Return the variables for the environment of a Python that loads a sanitized library."""
     compiler = _need("gcc", "gcc")
     found = subprocess.run(
         [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )
     return {
         "LD_PRELOAD": found.stdout.strip(),
-        # The interpreter's own memory is not freed at exit; that is not ours to report.
+        # Do not report the interpreter's own memory, which is not freed at exit.
         "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
@@ -185,10 +188,10 @@ def _cmake(
 
 
 def _run(command: list[str], log: TextIO) -> int:
-    """Run a tool, its words into `log`, and return its exit status.
+    """Run a tool with its output in `log`, and return its exit status.
 
-    If this process is interrupted meanwhile, so are the compilers that the tool has started: they
-    would go on to write into the build folder.
+    If this process is interrupted meanwhile, the compilers that the tool has started are ended too:
+    they would go on writing into the build folder.
     """
     process = subprocess.Popen(
         command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -203,7 +206,7 @@ def _run(command: list[str], log: TextIO) -> int:
 
 
 def write_board_files(target: Target, build_dir: Path) -> Path:
-    """Write what the sources include from a board: its constants and the wire format."""
+    """Write the headers of a board that the sources include: its constants and the wire format."""
     board = build_dir.resolve() / "board"
     write_board(target, board)
     write_wire_header(board / "dredkit_wire.h")

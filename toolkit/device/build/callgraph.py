@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The worst-case stack of an image, from GCC's call graph files (-fcallgraph-info=su).
 
-Every function's own frame is in the .ci files; functions of the C library have none there and are
-measured from their disassembly. A call through a pointer is taken to reach any function that the
-table `dk_app_engine` points to, and the one that takes the bytes of a frame. Recursion has no bound
-and is refused, and so is a call from the engine through a pointer, which under that rule is
-recursion.
+The .ci files have the frame of every compiled function. They do not have functions of the C library,
+whose frames are measured from their disassembly. A call through a pointer counts as a call of every
+function that the table `dk_app_engine` points to, and of the function that takes the bytes of a
+frame. Recursion has no bound and is refused. So is a call from the engine through a pointer, which
+counts as recursion by that rule.
 """
 
 import json
@@ -35,15 +35,17 @@ FRAME = re.compile(r"\\n(\d+) bytes \((static|dynamic|dynamic,bounded|bounded)\)
 
 @dataclass
 class Function:
-    """Own frame in bytes (None: not compiled here) and the functions called."""
+    """A function's own frame in bytes (None: not compiled here) and the functions that it calls."""
 
     frame: int | None = None
     calls: set[str] = field(default_factory=set)
 
 
 def worst_stack(image: Path, objects: Path) -> int:
-    """Bytes of stack that the image can ever need: the deepest chain of calls from reset, plus an
-    interrupt on top of it. `objects` is the directory with the .ci files.
+    """Return the most bytes of stack that the image can need.
+
+    That is the deepest chain of calls from reset plus an interrupt. `objects` is the directory with
+    the .ci files.
 
     Raises ToolError for recursion, for frames of unknown size, and without call graph files.
     """
@@ -60,7 +62,7 @@ def worst_stack(image: Path, objects: Path) -> int:
 
 
 def _call_files(objects: Path) -> list[Path]:
-    """The .ci files of the objects that are built now: a former build's may lie beside them."""
+    """Return the .ci files of the present objects: files of a former build may lie beside them."""
     found = sorted(objects.rglob("*.ci"))
     commands = objects / "compile_commands.json"
     if not commands.is_file():
@@ -77,7 +79,7 @@ def _read_graph(objects: Path) -> dict[str, Function]:
     if not files:
         raise ToolError(f"{objects}: no call graph files (-fcallgraph-info)")
     for path in files:
-        # Static functions are titled "file.c:name", and calls of them likewise.
+        # A static function has the title "file.c:name", also where it is called.
         for line in path.read_text(encoding="utf-8").splitlines():
             if match := NODE.match(line):
                 name, label = match.groups()
@@ -91,7 +93,7 @@ def _read_graph(objects: Path) -> dict[str, Function]:
 
 
 def _add_library(graph: dict[str, Function], image: Path) -> None:
-    """Give a frame to what is called but was not compiled here."""
+    """Give a frame to each function that is called but was not compiled here."""
     code = disassemble(image)
     wanted = {name for function in graph.values() for name in function.calls} - {INDIRECT}
     while wanted:
@@ -109,7 +111,7 @@ def _add_library(graph: dict[str, Function], image: Path) -> None:
 
 
 def _pushed(mnemonic: str, operands: str) -> int:
-    """Bytes by which one instruction lowers the stack pointer."""
+    """Return the bytes by which one instruction lowers the stack pointer."""
     if mnemonic.startswith(("push", "stmdb")) and (
         mnemonic.startswith("push") or operands.startswith("sp!")
     ):
@@ -134,7 +136,7 @@ def _registers(operands: str) -> int:
 
 
 def _engine_functions(image: Path) -> set[str]:
-    """Names of the functions that the engine's table points to."""
+    """Return the names of the functions that the engine's table points to."""
     table = symbols(image)
     engine = next((symbol for symbol in table if symbol.name == ENGINE_TABLE), None)
     if engine is None:
@@ -158,7 +160,7 @@ def _depth(
         raise ToolError(f"recursion, so the stack has no bound: {chain}")
     function = graph.get(name)
     if function is None or function.frame is None:
-        # Inlined everywhere or dropped by the linker: not in the image, so it takes nothing.
+        # Inlined everywhere or dropped by the linker: it is not in the image and takes no stack.
         return 0
     callees: set[str] = set()
     for call in function.calls:
@@ -171,7 +173,7 @@ def _depth(
 
 
 def _resolve(name: str, graph: dict[str, Function]) -> str:
-    """The graph's title of a function of the symbol table: statics carry their file there."""
+    """Return the graph's title of a function; titles of static functions include their file."""
     if name in graph and graph[name].frame is not None:
         return name
     titles = [title for title in graph if title.rpartition(":")[2] == name]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a firmware image weighs, and what it must not contain, read from the ELF itself."""
+"""Read from a firmware image (ELF) its memory use, its symbols, and forbidden contents."""
 
 import re
 import shutil
@@ -70,7 +70,7 @@ def _open(path: Path) -> ELFFile:
 
 
 def build_id(path: Path) -> str:
-    """The GNU build id in hex (SHA-1 of the linked image)."""
+    """Return the GNU build id in hex (SHA-1 of the linked image)."""
     image = _open(path)
     section = image.get_section_by_name(".note.gnu.build-id")
     if not isinstance(section, NoteSection):
@@ -82,7 +82,7 @@ def build_id(path: Path) -> str:
 
 
 def load_sections(path: Path) -> dict[str, tuple[int, int]]:
-    """(load address, bytes) of every section that a debugger writes, by name."""
+    """Return (load address, bytes) of every section that a debugger writes, by name."""
     image = _open(path)
     found: dict[str, tuple[int, int]] = {}
     parts = [s for s in image.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
@@ -98,10 +98,10 @@ def load_sections(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def memory_use(path: Path, target: Target) -> MemoryUse:
-    """Flash and RAM that the image takes, in bytes, and each section's size.
+    """Return the flash and RAM that the image takes, in bytes, and the size of each section.
 
     Raises ToolError for a section outside the target's memories: QEMU reads such addresses as zero
-    on some boards, where the real one would fault.
+    on some boards, where the real board would fault.
     """
     image = _open(path)
     sections: dict[str, int] = {}
@@ -121,7 +121,7 @@ def memory_use(path: Path, target: Target) -> MemoryUse:
 
 
 def symbols(path: Path) -> list[Symbol]:
-    """All functions and objects of the image."""
+    """Return all functions and objects of the image."""
     found = []
     for section in _open(path).iter_sections():
         if not isinstance(section, SymbolTableSection):
@@ -143,7 +143,7 @@ def symbols(path: Path) -> list[Symbol]:
 
 
 def read_bytes(path: Path, address: int, size: int) -> bytes:
-    """Initialised bytes of the image at a run-time address."""
+    """Return initialised bytes of the image at a run-time address."""
     for section in _open(path).iter_sections():
         start = int(section["sh_addr"])
         inside = start <= address and address + size <= start + int(section["sh_size"])
@@ -153,12 +153,12 @@ def read_bytes(path: Path, address: int, size: int) -> bytes:
 
 
 def machine(path: Path) -> str:
-    """The machine that the image is for, as ELF names it: EM_ARM, EM_AARCH64."""
+    """Return the machine that the image is for, as ELF names it: EM_ARM, EM_AARCH64."""
     return str(_open(path)["e_machine"])
 
 
 def disassemble(path: Path) -> dict[str, list[tuple[str, str]]]:
-    """(mnemonic, operands) of every instruction, by function."""
+    """Return (mnemonic, operands) of every instruction, by function."""
     prefix = OBJDUMP.get(machine(path))
     if prefix is None:
         raise InputError(f"{path}: is for {machine(path)}, of which dredkit knows no instructions")
@@ -187,7 +187,7 @@ def disassemble(path: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def is_float(mnemonic: str, operands: str) -> bool:
-    """Whether an instruction computes with floats, or loads a float constant."""
+    """Return whether an instruction computes with floats or loads a float constant."""
     if FLOAT_MOVE.match(mnemonic):
         return "#" in operands
     pattern = FLOAT_INSTRUCTION if mnemonic.startswith("v") else FLOAT_INSTRUCTION_64
@@ -195,9 +195,9 @@ def is_float(mnemonic: str, operands: str) -> bool:
 
 
 def forbidden(path: Path) -> list[str]:
-    """What firmware must not contain: float instructions, soft-float helpers, libm, malloc.
+    """Find what firmware must not contain: float instructions, soft-float helpers, libm, malloc.
 
-    Returns one text for each offence, none for a clean image.
+    Returns one text for each offence; none for a clean image.
     """
     found = [
         f"{symbol.name} ({kind})"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Readers of weights: the file says by its first bytes which one it is for."""
+"""Readers of weights: the first bytes of a file say which reader takes it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ _HOMES = {
 def load_model(path: Path, graph: Graph) -> FloatModel:
     """Read the layers of `graph` from an Opus blob or a checkpoint.
 
-    Raises InputError for a file that is neither, is damaged, or lacks a layer or has other shapes.
+    Raises InputError for another file, for a damaged one, and for a missing layer or other shapes.
     """
     data = file_bytes(path, _CURE)
     shapes = list(graph.matrices())
@@ -67,16 +67,16 @@ def load_model(path: Path, graph: Graph) -> FloatModel:
 
 
 def has_layers(path: Path, graph: Graph) -> bool:
-    """Whether a weight file holds layers of `graph`, though they may not fit it.
+    """Return whether a weight file has layers of `graph`, whether or not their shapes fit.
 
-    Raises InputError for a file that is none or is damaged.
+    Raises InputError for a file that is not a weight file or is damaged.
     """
     layers = _layers(path, file_bytes(path, _CURE), graph)[1]
     return any(shape.name in layers for shape in graph.matrices())
 
 
 def _layers(path: Path, data: bytes, graph: Graph) -> tuple[str, dict[str, Weights]]:
-    """Return the kind of a weight file, and its layers (of a blob, only those of `graph`)."""
+    """Return the kind of a weight file and its layers; of a blob, only the layers of `graph`."""
     begins = dnnw.MAGIC.startswith(data[: len(dnnw.MAGIC)])
     error = None if data and begins else foreign(path, data, WANTED)
     if error is not None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Our own checkpoints: safetensors with `<layer>.weight` [rows, cols] and `<layer>.bias` [rows].
 
-An imported layer that was int8 already adds `<layer>.int8`, `<layer>.scale` and, if it is sparse,
-`<layer>.blocks`, so that nothing of the original integers is lost on the way.
+An imported layer that was already int8 adds `<layer>.int8`, `<layer>.scale` and, if it is sparse,
+`<layer>.blocks`, so that the original integers are kept exactly.
 """
 
 from pathlib import Path

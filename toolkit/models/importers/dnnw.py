@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Opus 'DNNw' weight blobs (DRED-SPEC.md section 8), read as untrusted input.
+"""Opus 'DNNw' weight blobs (docs/FORMAT.md section 7), read as untrusted input.
 
-A blob is a row of records: a 64-byte header (magic, version, type, size, block size, name) and a
-payload padded to 64 bytes. Little-endian, as written on the machines that libopus is released from.
+A blob is a list of records: a 64-byte header (magic, version, type, size, block size, name) and a
+payload padded to 64 bytes. All is little-endian, as on the machines that libopus is released from.
 """
 
 import struct
@@ -29,9 +29,9 @@ Records = dict[str, npt.NDArray[np.generic]]
 def read_blob(path: Path, cols: dict[str, int]) -> dict[str, Weights]:
     """Read every layer of a blob.
 
-    `cols` gives the input size of each layer that the network knows (a blob does not say it of
-    sparse layers); layers that it does not name are left out. Raises InputError with the record
-    and offset of the first thing that is wrong.
+    `cols` has the input size of each layer of the network, because a blob does not have it for
+    sparse layers. Layers that `cols` does not name are left out. Raises InputError with the record
+    and offset of the first fault.
     """
     return layers_of(
         read_records(file_bytes(path, "give an Opus 'DNNw' blob"), str(path)), cols, str(path)

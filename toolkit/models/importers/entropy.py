@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Entropy tables of a model's latents: from a checkpoint, or as the bytes of dk_dred_tables."""
+"""Read a model's entropy tables from a checkpoint, or from the bytes of dk_dred_tables."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def _table(file: TensorFile, part: str, path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _row(file: TensorFile, name: str, path: Path) -> npt.NDArray[np.uint8]:
-    """Return a row as uint8; whoever casts a whole checkpoint to BF16 casts its tables too."""
+    """Return a row as uint8. Its type may differ, since casting a whole checkpoint casts it too."""
     if name not in file.tensors:
         raise InputError(f"{path}: entropy table {name} is missing; is the file complete?")
     values = file.tensors[name]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a file is that was given for weights, in words for a message."""
+"""Describe a file that was given for weights, in words for a message."""
 
 import json
 from collections.abc import Iterable
@@ -68,9 +68,9 @@ def kind_of(data: bytes) -> str:
 def foreign(
     path: Path, data: bytes, wanted: str, c_source: str = f"{_IMPORT} an Opus release's *_data.c"
 ) -> InputError | None:
-    """Return the error for a file that is known to be no weights; None for one that may be.
+    """Return the error for a file that cannot be weights; None for a file that may be weights.
 
-    `wanted` says what was expected, `c_source` what to do if it is C.
+    `wanted` says what was expected, `c_source` what to do with a C source.
     """
     kind = kind_of(data)
     if kind.startswith(("an Opus", "a checkpoint", UNKNOWN)):

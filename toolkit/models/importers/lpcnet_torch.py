@@ -3,8 +3,9 @@
 
 Such a file is a dict: `setup` is the whole training set-up, `state_dict` the weights. torch's GRUs
 have the gates r, z, n where ours are z, r, h; the three inputs share one embedding; a bit of its
-tree is 0 where ours is 1. All that is exact. What differs and cannot be folded into weights (frames
-of look-ahead, a weighted predictor, a softmax over codes) becomes a Variant of the float network.
+tree is 0 where ours is 1. These conversions are exact. Differences that cannot be folded into
+weights (frames of look-ahead, a weighted predictor, a softmax over codes) become a Variant of the
+float network.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _SPAN = BEFORE + AFTER  # frames beside its own that two convolutions of three t
 
 @dataclass(frozen=True)
 class Imported:
-    """A network, how it differs from ours, and where it came from."""
+    """A network, its differences from ours, and its source."""
 
     model: Lpcnet
     variant: Variant
@@ -45,7 +46,7 @@ class Imported:
 
 
 def read_lpcnet_torch(path: Path) -> Imported:
-    """Read a checkpoint; InputError, naming what is not supported, if it cannot be mapped."""
+    """Read a checkpoint; InputError names what is not supported if it cannot be mapped."""
     data = file_bytes(path, "give a checkpoint of xiph's LPCNet")
     found = _load(data, path)
     lpcnet = _table(_table(_table(found, path).get("setup"), path).get("lpcnet"), path)
@@ -63,7 +64,7 @@ def read_lpcnet_torch(path: Path) -> Imported:
 
 
 def _load(data: bytes, path: Path) -> Any:
-    """Return what a checkpoint holds: of plain types, or tensors; each must still be checked."""
+    """Return the contents of a checkpoint, plain types and tensors, which are not checked yet."""
     damaged = f"{path}: no torch checkpoint, or damaged"
     try:
         if zipfile.is_zipfile(io.BytesIO(data)):
@@ -99,7 +100,7 @@ def densities(model: Lpcnet) -> dict[str, float]:
 
 
 def _variant(config: Mapping[str, Any], path: Path) -> Variant:
-    """Refuse what has no place in our network; return what has one."""
+    """Return the differences that a Variant can express; refuse all others."""
     layout = config.get("input_layout")
     features = layout.get("features") if isinstance(layout, dict) else None
     if isinstance(features, dict):
@@ -148,7 +149,7 @@ def _pair(span: Any) -> tuple[int, int] | None:
 
 
 def _order(config: Mapping[str, Any], path: Path) -> list[int]:
-    """Where our three inputs lie among its own."""
+    """Return where our three inputs lie among those of the checkpoint."""
     signals = config["input_layout"].get("signals")
     places = list(signals.values()) if isinstance(signals, dict) else []
     if any(type(place) is not int for place in places) or sorted(places) != [0, 1, 2]:
@@ -160,7 +161,7 @@ def _order(config: Mapping[str, Any], path: Path) -> list[int]:
 
 
 class _Weights:
-    """The state_dict, each tensor checked as it is taken."""
+    """The state_dict; each tensor is checked when it is taken."""
 
     def __init__(self, weights: Mapping[str, Any], path: Path) -> None:
         self.weights = weights
@@ -198,7 +199,7 @@ class _Weights:
 
 
 def _odd_kind(tensor: Tensor) -> str | None:
-    """Say what kind of tensor this is, if its values do not simply lie in memory."""
+    """Name the kind of a tensor whose values do not simply lie in memory."""
     if tensor.layout is not torch.strided or tensor.is_nested:
         return "a sparse or nested tensor"
     if tensor.device.type != "cpu":
@@ -258,12 +259,12 @@ def _model(w: _Weights, order: list[int]) -> Lpcnet:
 
 
 def _columns(weight: Tensor) -> Tensor:
-    """[out, in, taps] -> [out, taps * in], oldest tap first."""
+    """Reshape [out, in, taps] to [out, taps * in], oldest tap first."""
     return weight.permute(0, 2, 1).reshape(len(weight), -1)
 
 
 def _conv1(w: _Weights, width: int, pitch: int) -> Tensor:
-    """Make room for the pitch feature, which these networks do not hear."""
+    """Insert zeros for the pitch feature, which these networks do not take."""
     weight = w.take("feature_conv1.weight", width, _HEARD_FEATURES + pitch, _TAPS)
     cepstrum, rest = weight[:, :PITCH], weight[:, PITCH:]
     return _columns(torch.cat([cepstrum, torch.zeros_like(weight[:, :1]), rest], 1))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The C tables of an Opus release (dnn/*_data.c), read as untrusted text.
 
-Such a file is a row of `const TYPE NAME[SIZE] = { numbers };`, a table of these names and an
+Such a file has a sequence of `const TYPE NAME[SIZE] = { numbers };`, a table of these names and an
 init function, within #ifdefs. It is read as a release is compiled by default: with the weights
 inside and without the float copies of int8 weights. Anything else in it is an error.
 """
@@ -49,8 +49,9 @@ _REAL = re.compile(r"\s*-?[0-9]{1,40}(?:\.[0-9]{0,40})?(?:[eE][-+]?[0-9]{1,3})?\
 def read_arrays(data: bytes, where: str) -> Records:
     """Read every array of a *_data.c file by name.
 
-    Raises InputError, with the line, for text that Opus' exporter does not write, an array of
-    another length than it says, a number that its type does not hold, and a file cut short.
+    Raises InputError, with the line, for text that Opus' exporter does not write, for an array
+    whose length differs from its declaration, for a number out of its type's range, and for a file
+    that is cut short.
     """
     if not data.strip():
         raise InputError(f"{where}: empty file; expected the C tables of an Opus release")
@@ -96,7 +97,7 @@ def _line(text: str, at: int) -> int:
 
 
 def _strip(text: str, where: str) -> str:
-    """Take out comments; lines keep their numbers."""
+    """Remove comments; lines keep their numbers."""
 
     def keep(match: re.Match[str]) -> str:
         found = match[0]
@@ -108,7 +109,7 @@ def _strip(text: str, where: str) -> str:
 
 
 def _preprocess(text: str, where: str) -> str:
-    """Obey the directives and blank them, and what they leave out; lines keep their numbers."""
+    """Obey the directives; blank them and the text that they exclude. Lines keep their numbers."""
     defined = set(_DEFINED)
     opened: list[tuple[int, bool]] = []  # the line of each #ifdef, and whether its text counts
     lines = text.split("\n")
@@ -194,7 +195,7 @@ def _numbers(
             what = "number" if real else "integer"
             raise InputError(f"{where}:{line}: {name}: {shown!r} is no {what}")
         at += len(word) + 1
-    # C reads a literal as a double and narrows it to float: so does this.
+    # As C does: read a literal as a double, then narrow it to float.
     wide = np.array([float(w) for w in words] if real else [int(w) for w in words])
     limit = np.finfo(np.float32).max if real else np.iinfo(kind).max
     least = -limit if real else np.iinfo(kind).min

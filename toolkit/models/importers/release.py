@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an Opus release has for us: layers of DRED's networks and their entropy tables.
+"""Read an Opus release: layers of DRED's networks and their entropy tables.
 
 Sources are 'DNNw' blobs, *_data.c files and the dnn/ folder of a release, alone or together.
 """
@@ -31,7 +31,7 @@ FILES: Final = (
 class Release:
     """Layers by network and name, for the networks that are there; tables if there are any.
 
-    `sources` has a name, kind and SHA-256 of each file read; `unused` those without use to us.
+    `sources` has a name, kind and SHA-256 of each file read; `unused` names files without use.
     """
 
     networks: dict[str, dict[str, Weights]]
@@ -46,10 +46,10 @@ class Release:
 
 
 def read_release(paths: Sequence[Path]) -> Release:
-    """Read what the sources hold of our networks; a network is there whole or not at all.
+    """Read our networks from the sources; a network is complete or absent.
 
-    Raises InputError for a source that is none or is damaged, a layer or table that is given
-    twice, a network that lacks a layer or has other sizes, and for no network at all.
+    Raises InputError for a source that is damaged or of another kind, for a layer or table that is
+    given twice, for a network that lacks a layer or has other sizes, and for no network at all.
     """
     graphs = [build() for build in NETWORKS]
     cols = {shape.name: shape.cols for graph in graphs for shape in graph.matrices()}
@@ -101,7 +101,7 @@ def read_release(paths: Sequence[Path]) -> Release:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return a file as it is, and of a folder the files that we know."""
+    """Return a file itself, or the files of a folder that we know."""
     if not path.is_dir():
         return [path]
     for folder in (path, path / "dnn"):

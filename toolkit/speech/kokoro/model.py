@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kokoro-82M as onnxruntime runs it: its downloads, checked, and a clip of a voice."""
+"""Run Kokoro-82M in onnxruntime: check its downloads, and speak a clip of a voice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _CLIENTS = {
 def download(name: str, cache: Path) -> Path:
     """Return the file of the catalogue's download `name`, fetched into `cache` where it is absent.
 
-    Raises ToolError where its client is missing or fails, or the file is not the one known.
+    Raises ToolError if its client is missing or fails, or if the file has another hash.
     """
     row = CATALOGUE["downloads"][name]
     path = cache / str(row["file"])
@@ -72,7 +72,7 @@ def download(name: str, cache: Path) -> Path:
 
 
 class Kokoro:
-    """The model with its voices. Raises ToolError where a package or a download is missing."""
+    """The model with its voices. Raises ToolError if a package or a download is missing."""
 
     def __init__(self, cache: Path, note: Callable[[str], None]) -> None:
         if importlib.util.find_spec("onnxruntime") is None:
@@ -131,7 +131,7 @@ def read_styles(path: Path, member: str) -> dict[str, F32]:
 def finish(speech: F32, level: float) -> I16:
     """Return the model's output, 24 kHz, as int16 at 16 kHz: trimmed, `level` its RMS.
 
-    The level is less where peaks would reach full scale; silence instead of speech is empty.
+    The level is lower if peaks would reach full scale. Silence instead of speech gives no samples.
     """
     loud = np.flatnonzero(np.abs(speech) > _SILENCE)
     if len(loud) < _LEAST * _RATE:

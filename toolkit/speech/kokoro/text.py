@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What Kokoro's voices read: sentences of a manual, as the phonemes that the model knows.
+"""Prepare what Kokoro's voices read: sentences of a manual, as the phonemes of the model.
 
-espeak-ng writes the phonemes. Kokoro was trained on a close relative of its notation, in which
-each diphthong and affricate is one letter; marks of punctuation stay, for the melody.
+espeak-ng writes the phonemes. Kokoro was trained on a similar notation, in which each diphthong and
+affricate is one letter. Punctuation stays, because it shapes the melody.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _NAMES = re.compile(r"[A-Z]{4}|\w\.\w")
 
 
 def sentences(folder: Path) -> list[str]:
-    """Return the sentences fit to be read of the HTML pages in `folder`, sorted, each once.
+    """Return the sentences of the HTML pages in `folder` that suit reading, sorted, each once.
 
-    Raises ToolError where there is none.
+    Raises ToolError if there is none.
     """
     found = set()
     for page in folder.glob("*.html"):
@@ -55,7 +55,7 @@ def _fit(sentence: str) -> bool:
 def phonemes(sentence: str, language: str) -> str:
     """Return `sentence` in Kokoro's letters, by espeak-ng's voice `language` ("en-us", "fr-fr").
 
-    Raises ToolError where espeak-ng is missing or knows no such voice.
+    Raises ToolError if espeak-ng is missing or does not know the voice.
     """
     spoken = ""
     pieces = _MARKS.split(sentence)
