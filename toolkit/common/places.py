@@ -6,6 +6,7 @@ This module imports little: old results are removed before the command's own mod
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def places_of(command: str, params: Params) -> Places:
 def read_words(words: list[str]) -> Params:
     """Read from a command line, before it can be parsed, what `places_of` needs."""
     found: dict[str, Any] = {}
-    for word, after in zip(words, [*words[1:], None], strict=True):
+    for word, after in zip_longest(words, words[1:]):
         flag, equals, value = word.partition("=")
         given = value if equals else after
         if flag in _FLAGS and given is not None:
