@@ -257,7 +257,7 @@ def test_figures_that_were_told_stay_when_the_run_is_ended_later(tmp_path: Path)
 def test_a_command_without_any_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in `dredkit demo`: old results are looked for before the command is read."""
     begun: list[outcome.Outcome] = []
-    monkeypatch.setattr(outcome.Outcome, "begin", begun.append)
+    monkeypatch.setattr(outcome.Outcome, "begin", lambda one: begun.append(one))
     for command in ("demo", "verify", "bench", "report", "build"):
         forget_old(command, [])
     assert [one.command for one in begun] == ["demo", "verify", "bench", "report", "build"]
