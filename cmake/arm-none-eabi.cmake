@@ -3,7 +3,7 @@
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
-# Saves CMake's own trial: there is no start-up code to link a program with here, and a compiler
-# that does not work says so at the first file.
+# Skip CMake's trial program: there is no start-up code to link it with, and a compiler that does
+# not work fails at the first file anyway.
 set(CMAKE_C_COMPILER_WORKS ON)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)

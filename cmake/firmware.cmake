@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# One image for a board without an operating system: startup, port, server, kernels and the
+# Builds one image for a board without an operating system: start-up, port, server, kernels and the
 # generated model.
 set(port "firmware/port/${DREDKIT_SYSTEM}")
 set(baremetal "firmware/port/baremetal")
 set(drivers setup_${DREDKIT_SETUP} uart_${DREDKIT_UART} timer_${DREDKIT_TIMER})
 if(DREDKIT_SYSTEM MATCHES "^(aarch64|armv7a)$")
-  # What both have: a driver in the folder of the family comes first.
+  # Shared drivers; a driver in the family's own folder takes precedence.
   set(shared "firmware/port/cortexa")
   list(APPEND drivers gic)
 endif()
@@ -21,13 +21,13 @@ foreach(driver IN LISTS drivers)
 endforeach()
 set(libraries -lc -lgcc)
 if(shared)
-  # Runs before memory's attributes are set up, and in the interrupt, which does not save the
-  # vector registers.
+  # This code runs before the memory attributes are set up, and in the interrupt, which does not
+  # save the vector registers.
   set_source_files_properties(${port_sources} PROPERTIES COMPILE_OPTIONS
     "-mgeneral-regs-only;$<IF:$<STREQUAL:${DREDKIT_SYSTEM},aarch64>,-mstrict-align,-mno-unaligned-access>")
 endif()
 if(DREDKIT_SYSTEM STREQUAL "aarch64")
-  # The C library of that compiler is for Linux: what the compiler itself asks for is here.
+  # This compiler's C library is for Linux. memory.c has the functions that the compiler calls.
   set(libraries -lgcc)
   add_compile_options(-fno-pie -fno-asynchronous-unwind-tables)
   add_link_options(-no-pie)
@@ -39,11 +39,11 @@ set_target_properties(firmware PROPERTIES SUFFIX ".elf" LINK_DEPENDS "${DREDKIT_
 target_include_directories(firmware PRIVATE ${port} ${baremetal})
 target_compile_options(firmware PRIVATE
   ${DREDKIT_CPU_FLAGS} -ffunction-sections -fdata-sections -fno-common
-  # Stack use of each function and who calls whom: read by toolkit/device/build/callgraph.py.
+  # Write each function's stack use and calls, which toolkit/device/build/callgraph.py reads.
   -fstack-usage -fcallgraph-info=su)
 target_link_options(firmware PRIVATE
   ${DREDKIT_CPU_FLAGS} -nostartfiles -static "-T${DREDKIT_BOARD}/link.ld"
-  # Of the C library only what the compiler itself asks for, such as memcpy; no -lm.
+  # Link no libraries but those named below: the compiler calls memcpy and the like. No -lm.
   -nodefaultlibs
   -Wl,--gc-sections -Wl,--build-id=sha1 -Wl,--fatal-warnings
   "-Wl,-Map=${CMAKE_CURRENT_BINARY_DIR}/firmware.map")

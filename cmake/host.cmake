@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# On a host: the kernels and the model as a library for cffi, and the server as a process.
+# Builds for a host: the kernels and the model as a library for cffi, and the server as a process.
 if(DREDKIT_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
                       -fno-omit-frame-pointer)
@@ -14,7 +14,7 @@ target_link_options(dredkit_host PRIVATE -Wl,--build-id=sha1 -Wl,--no-undefined)
 
 file(GLOB port_sources CONFIGURE_DEPENDS firmware/port/posix/*.c)
 if(DREDKIT_SERVER AND port_sources)
-  # A posix port may bring its own main, for its command line.
+  # A posix port may have its own main, for its command line.
   if(EXISTS "${CMAKE_SOURCE_DIR}/firmware/port/posix/main.c")
     list(FILTER app EXCLUDE REGEX "/main\\.c$")
   endif()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The C files of the library's rooms, variants of all instruction sets included: the compiler's own
-# macros choose one of each (firmware/dredkit/dk_isa.h). toolkit/targets/sources.py takes the same.
+# Lists the C files of the library's rooms, including the variants for all instruction sets: the
+# compiler's own macros choose one of each (firmware/dredkit/dk_isa.h). toolkit/targets/sources.py
+# lists the same files.
 function(dredkit_room result)
   set(found)
   foreach(room IN LISTS ARGN)
@@ -10,7 +11,7 @@ function(dredkit_room result)
   set(${result} ${found} PARENT_SCOPE)
 endfunction()
 
-# What all voices share, and one voice.
+# Lists the C files that all voices share, and the files of one voice.
 function(dredkit_voice result voice)
   dredkit_room(found vocoder)
   list(FILTER found INCLUDE REGEX "/(synthesis|${voice})[^/]*$")

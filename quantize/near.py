@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Suggest the name that somebody who mistyped one probably meant."""
+"""Suggest the name that a user who mistyped one probably meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the known name nearest to `word`, "" where none is near.
+    """Return "; did you mean 'x'?" for the known name nearest to `word`, or "" if none is near.
 
-    Upper and lower case, and `-` and `_`, count as the same. Without a near name the first that
-    begins with `word` is taken.
+    Upper and lower case count as the same, and so do `-` and `_`. If no name is near, take the
+    first one that begins with `word`.
     """
     names = {_plain(name): name for name in known}
     plain = _plain(word)

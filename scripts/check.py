@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The linters: `./run check [NAME...]` runs all of them, or those named.
+"""The linters: `./run check [NAME...]` runs all of them, or the named ones.
 
-Exit code 0 if all are content, 1 if one is not, 2 if a linter is missing.
+The exit code is 0 if all are content, 1 if one is not, 2 if a linter is missing.
 """
 
 import subprocess
@@ -15,6 +15,7 @@ from scripts import prose
 from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.build import write_board_files
+from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.sources import SERVER_INCLUDES
 from toolkit.targets.target import GIC_SYSTEMS, Target, load_target
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76", "virt-a7")
 TABLES = ("_weights.c", "_tables.c", "_model.c")
-# Compiled against the receiver's generated headers.
+# These files are compiled against the receiver's generated headers.
 DECODER = (
     "firmware/dredkit/codec/receiver",
     "firmware/dredkit/codec/redundancy",
@@ -30,7 +31,7 @@ DECODER = (
 )
 RECEIVER = "receiver"  # folder of the receiver's generated code
 SHELL = ("run", ".ci/run", "scripts/lock")
-# Whose first or second line says under which licence they are.
+# The first or second line of these files names their licence.
 SOURCES = ("*.py", "*.c", "*.h", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
 
 
@@ -45,7 +46,7 @@ def files(*patterns: str) -> list[str]:
 
 
 def tool(*command: str) -> tuple[bool, str]:
-    """Run a command in the root; returns (succeeded, what it printed)."""
+    """Run a command in the root; return (succeeded, what it printed)."""
     try:
         done = subprocess.run(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
@@ -63,30 +64,33 @@ def python_tool(*arguments: str) -> tuple[bool, str]:
 
 
 def ruff() -> tuple[bool, str]:
-    """Python: mistakes and style."""
+    """Check Python for mistakes and style."""
     return python_tool("ruff", "check", ".")
 
 
 def ruff_format() -> tuple[bool, str]:
-    """Python: layout."""
+    """Check Python's layout."""
     return python_tool("ruff", "format", "--check", ".")
 
 
 def mypy() -> tuple[bool, str]:
-    """Python: types."""
+    """Check Python's types."""
     return python_tool("mypy")
 
 
 def clang_format() -> tuple[bool, str]:
-    """C: layout."""
+    """Check C's layout."""
     content, text = tool("clang-format", "--dry-run", "-Werror", *files("*.c", "*.h"))
-    # Of the many complaints about a file, its name is what helps.
+    # There are many complaints about one file; only its name helps.
     wrong = sorted({line.split(":", 1)[0] for line in text.splitlines() if ": error:" in line})
-    return content, f"mended by: clang-format -i {' '.join(wrong)}" if wrong else text
+    return content, f"fixed by: clang-format -i {' '.join(wrong)}" if wrong else text
 
 
 def clang_tidy() -> tuple[bool, str]:
-    """C: mistakes, each file as the host or a board compiles it; of generated C, what has logic."""
+    """Check C for mistakes.
+
+    Each file is read as the host or a board compiles it; of generated C, only files with logic.
+    """
     sources = files("firmware/*.c")
     jobs: list[tuple[list[str], list[str]]] = []
     taken: set[str] = set()
@@ -99,19 +103,19 @@ def clang_tidy() -> tuple[bool, str]:
     folders = (folder_of("host") / GENERATED, folder_of("host") / RECEIVER / GENERATED)
     generated = [str(path) for folder in folders for path in folder.glob("*.c")]
     jobs[-1][0].extend(name for name in generated if not name.endswith(TABLES))
-    # Sender and receiver generate a header of the same name: each is to find its own first.
+    # Sender and receiver generate headers of the same name, so each must find its own first.
     flags = jobs[-1][1]
     jobs.append(([name for name in rest if name.startswith(DECODER)], [flags[-2], *flags]))
     results = [
         tool("clang-tidy", "--quiet", *own, "--", "-std=c11", *flags) for own, flags in jobs if own
     ]
-    # Counts of suppressed warnings are of no interest to anybody.
+    # Nobody needs the counts of suppressed warnings.
     lines = [line for _, text in results for line in text.splitlines() if " generated." not in line]
     return all(ok for ok, _ in results), "\n".join(lines)
 
 
 def is_of_board(name: str, board: Target) -> bool:
-    """Is this C file compiled for the board only?"""
+    """Tell whether this C file is compiled for the board only."""
     path = Path(name)
     if path.parts[1] == "dredkit" and path.parent.name == board.isa:
         return True
@@ -132,7 +136,7 @@ def host_flags() -> list[str]:
 
 
 def board_flags(board: Target) -> list[str]:
-    """Return the compiler options of a board, for clang with its compiler's C library's headers."""
+    """Return a board's options for clang, with the C library headers of the board's compiler."""
     prefix = board.toolchain.prefix
     libc = tool(f"{prefix}gcc", "-print-file-name=libc.a")[1].strip()
     return [
@@ -148,8 +152,8 @@ def board_flags(board: Target) -> list[str]:
 def include_flags(target: Target) -> list[str]:
     """Generate the target's code and return where all headers are."""
     folder = folder_of(target.name)
-    generate(stand_in(), target, folder)
-    generate(stand_in_receiver(), target, folder / RECEIVER)
+    generate(EncoderStage(stand_in()), target, folder)
+    generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER)
     board = write_board_files(target, folder)
     generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
     own = [f"-I{path.relative_to(ROOT)}" for path in SERVER_INCLUDES]
@@ -162,19 +166,19 @@ def folder_of(target: str) -> Path:
 
 
 def codespell() -> tuple[bool, str]:
-    """Everything: spelling."""
+    """Check the spelling of everything."""
     return python_tool("codespell_lib", *files())
 
 
 def shell() -> tuple[bool, str]:
-    """Shell scripts: mistakes, and that a POSIX shell can read them."""
+    """Check shell scripts for mistakes, and that a POSIX shell can read them."""
     checked, text = tool("shellcheck", *SHELL)
     parsed = [tool("sh", "-n", name) for name in SHELL]
     return checked and all(ok for ok, _ in parsed), text + "".join(words for _, words in parsed)
 
 
 def licence() -> tuple[bool, str]:
-    """Sources: the SPDX line."""
+    """Check that every source has the SPDX line."""
     line = "SPDX-License-Identifier: BSD-3-Clause"
     without = [
         name
@@ -185,17 +189,17 @@ def licence() -> tuple[bool, str]:
 
 
 def words() -> tuple[bool, str]:
-    """Everything: words that scripts/words.txt has better ones for."""
+    """Find words that scripts/words.txt has better ones for."""
     return told(prose.words(ROOT, files(*prose.PROSE)))
 
 
 def documents() -> tuple[bool, str]:
-    """Everything: documents that are named exist."""
+    """Check that every document that is named exists."""
     return told(prose.documents(ROOT, files(*prose.PROSE)))
 
 
 def commits() -> tuple[bool, str]:
-    """Commits: the form of their subjects."""
+    """Check the form of the commits' subjects."""
     return told(prose.commits(ROOT))
 
 
@@ -220,14 +224,14 @@ CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
 
 
 def timed(name: str) -> tuple[bool, str, float]:
-    """Run one check; returns (content, what it said, seconds)."""
+    """Run one check; return (content, what it said, seconds)."""
     began = time.monotonic()
     content, text = CHECKS[name]()
     return content, text, time.monotonic() - began
 
 
 def main(names: Sequence[str]) -> int:
-    """Run the named checks, two at a time; returns the exit code."""
+    """Run the named checks, two at a time; return the exit code."""
     unknown = [name for name in names if name not in CHECKS]
     if unknown:
         print(f"check: no check named {unknown[0]}: there are {', '.join(CHECKS)}", file=sys.stderr)

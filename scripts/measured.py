@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measure the README's tables anew: `python -m scripts.measured`, a quarter of an hour.
+"""Measure the tables of docs/RESULTS.md: `python -m scripts.measured`, a quarter of an hour.
 
 Each row is a run of `dredkit verify --cycles` on an emulated board. Rows with the weights of an
 Opus release read them from $DREDKIT_UPSTREAM, else from ../shared/opus-1.6.
@@ -42,30 +42,32 @@ RECEIVERS = [
     *((target, "LPCNet", "our own") for target in CORES if target != "netduinoplus2"),
 ]
 TEXT = """\
-Made by `python -m scripts.measured`: rows of `./run verify --target TARGET --stage STAGE --cycles
---json -` (`--weights FILE`, `--voice pulse`) on the shipped clip, in QEMU 7.2. In every row the
-board, C on this machine and the integer reference agreed on every value. Instructions are counted;
-cycles are an estimate from the code that ran, by a model of the core that `--cycles` names, without
-wait states, cache misses and mispredictions. A step of the sender is 20 ms:
+`python -m scripts.measured` writes these tables. Each row is a run of `./run verify --target TARGET
+--stage STAGE --cycles --json -` (with `--weights FILE` or `--voice pulse`) on the shipped clip, in
+QEMU 7.2. In every row the board, C on this machine and the integer reference agreed on every value.
+QEMU counts the instructions. `--cycles` estimates the cycles from the code that ran, by a model of
+the core that the verdict names; wait states, cache misses and mispredictions are not included.
+
+A step of the sender is 20 ms:
 """
 BETWEEN = """
-The receiver, with the clip's packets lost for a second and in five bursts. A chunk is 40 ms of
-redundancy decoded; to speak is 20 ms of speech, and the first time in a gap 10 ms of good samples
-before that:
+The receiver loses the clip's packets for a second and in five bursts. "Chunk" decodes 40 ms of
+redundancy. "Speak" gives 20 ms of speech; the first one in a gap also runs the voice over the last
+10 ms of good samples:
 """
 AFTER = """
-Shares are of the cycles in 20 ms at the clock named, of speaking and of the dearest step. 400 and
-480 MHz are what chips with an M55 or M7 run at (`[product]` of their files in targets); the FPGA
-images that QEMU emulates run at 32 and 25 MHz, too slow for LPCNet. RAM is the whole image's,
-serial buffers, layer trace and the stack's reserve included; the sender itself is {state:,} bytes,
-scratch included. `./run bench --target TARGET` says where a step's time goes, and
-targets/figures/README.md which goals are met. Our own weights are dense, Opus' are 8x4 block
-sparse.
+Shares are of the cycles in 20 ms at the clock named: one of speaking, one of the most expensive
+step. Chips with an M55 or an M7 run at 400 and 480 MHz (`[product]` of their files in targets); the
+FPGA images that QEMU emulates run at 32 and 25 MHz, which is too slow for LPCNet. RAM is that of
+the whole image, with serial buffers, layer trace and the stack's reserve; the sender itself takes
+{state:,} bytes, scratch included. `./run bench --target TARGET` shows where the time of a step
+goes; targets/figures/README.md lists the goals. Our own weights are dense, those of Opus have 8x4
+sparse blocks.
 """
 
 
 def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, Any]:
-    """Return what `dredkit verify` found; ends the program where it failed."""
+    """Return what `dredkit verify` found; end the program if it failed."""
     command = [sys.executable, "-m", "toolkit.cli", "verify", "--target", target, "--cycles"]
     command += [*options, *(["--stage", stage] if stage == "decoder" else [])]
     if weights != "our own":
@@ -83,23 +85,23 @@ def verify(target: str, stage: str, weights: str, *options: str) -> dict[str, An
 
 
 def clock(facts: dict[str, Any]) -> str:
-    """The clock that a row is judged by."""
+    """Return the clock that a row is judged by."""
     return f"{facts['budget']['clock_hz'] / 1e6:.0f} MHz"
 
 
 def memory(facts: dict[str, Any]) -> Iterator[str]:
-    """Flash, RAM and the stack that was seen in use."""
+    """Yield flash, RAM and the stack that was seen in use."""
     for key in ("flash", "ram", "stack_used"):
         yield f"{facts['memory'][key]:,}"
 
 
 def row(*cells: str) -> str:
-    """A line of a table."""
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |\n"
 
 
 def senders() -> tuple[str, int]:
-    """The sender's table, and the bytes of its state."""
+    """Return the sender's table and the bytes of its state."""
     table = row("target", "weights", "instructions a step, max", "cycles", "of the clock", "flash",
                 "RAM", "stack seen") + "|---" * 8 + "|\n"  # fmt: skip
     state = 0
@@ -117,9 +119,9 @@ def senders() -> tuple[str, int]:
 
 
 def receivers() -> str:
-    """The receiver's table."""
+    """Return the receiver's table."""
     table = row("target", "voice, weights", "chunk", "speak", "first speak", "speak, cycles",
-                "of the clock: speak", "dearest", "flash", "RAM", "stack seen")  # fmt: skip
+                "of the clock: speak", "most expensive", "flash", "RAM", "stack seen")  # fmt: skip
     table += "|---" * 11 + "|\n"
     for target, voice, weights in RECEIVERS:
         options = ("--voice", "pulse") if voice == "pulse" else ()
@@ -139,13 +141,13 @@ def receivers() -> str:
 
 
 def main() -> int:
-    """Measure and write."""
-    readme = ROOT / "README.md"
+    """Measure, and write the tables into docs/RESULTS.md."""
+    results = ROOT / "docs" / "RESULTS.md"
     table, state = senders()
     text = f"{TEXT}\n{table}{BETWEEN}\n{receivers()}{AFTER.format(state=state)}"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    before, _, rest = results.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    readme.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+    results.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
     return 0
 
 

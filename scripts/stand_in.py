@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Models of the right shapes without weights: the linters read the C generated from them."""
+"""Models of the right shapes with zero weights; the linters read the C generated from them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ def stand_in() -> EncoderModel:
 
 
 def stand_in_receiver() -> DecoderModel:
-    """Return the whole receiver alike, with a small LPCNet as its voice."""
+    """Return the whole receiver with zero weights and a small LPCNet as its voice."""
     init, step = topologies.rdovae_decoder_init(), topologies.rdovae_decoder()
     networks = DecoderNetworks(_network(init), _network(step), stand_in().tables)
     units, width = 8, 4

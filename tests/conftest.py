@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What several tests share: test data outside the repository, and the board to run on."""
+"""Shared by several tests: test data outside the repository, and the board to run on."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No example fails for being slow: the machine may be busy.
+# No example fails because it is slow: the machine may be busy.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-speed")
 
@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class NoTorch:
-    """Skips what imports torch where there is none, which ./run said when it looked for one.
+    """Skips tests that import torch where it is not installed; ./run has already reported this.
 
-    The last of the finders, so that it is asked only for what no other one found.
+    It is the last finder, so Python asks it only for modules that no other finder found.
     """
 
     @staticmethod
@@ -58,9 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def upstream() -> Path:
-    """The folder with libopus 1.6 weights and golden data, which is not part of the repository.
+    """Return the folder with libopus 1.6 weights and golden data, not part of the repository.
 
-    Looked for in the environment variable DREDKIT_UPSTREAM, then beside the checkout.
+    The environment variable DREDKIT_UPSTREAM names it; otherwise it is beside the checkout.
     """
     named = os.environ.get("DREDKIT_UPSTREAM")
     folder = Path(named) if named else ROOT.parent / "shared" / "opus-1.6"
@@ -70,20 +70,30 @@ def upstream() -> Path:
 
 
 @pytest.fixture(scope="session")
+def build_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which `prepare` builds, for all tests of this process.
+
+    Kernels are compiled once per target. Each test keeps its own copy of an image, server or
+    engine, so a later build does not change it.
+    """
+    return tmp_path_factory.mktemp("builds")
+
+
+@pytest.fixture(scope="session")
 def clip() -> Path:
-    """The WAV file of recorded speech that ships with dredkit."""
+    """Return the WAV file of recorded speech that ships with dredkit."""
     return ROOT / "toolkit" / "data" / "clip.wav"
 
 
 @pytest.fixture(scope="session")
 def target_name(request: pytest.FixtureRequest) -> str | None:
-    """The target asked for by --target, or None for each emulated one."""
+    """Return the target named by --target, or None for each emulated one."""
     name: str | None = request.config.getoption("--target")
     return name
 
 
 @pytest.fixture(scope="session")
 def port_url(request: pytest.FixtureRequest) -> str | None:
-    """The port asked for by --port, or None for an emulated board."""
+    """Return the port named by --port, or None for an emulated board."""
     url: str | None = request.config.getoption("--port")
     return url

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The `dredkit` command: a thin group over toolkit/commands/, one module a command.
 
-A command's module is imported only when that command runs: what only a few commands need, such as
-torch, need not be there for the others.
+A command's module is imported only when that command runs, so that packages that few commands need,
+such as torch, may be missing for the others.
 """
 
 from toolkit.common import interrupts
@@ -19,18 +19,18 @@ with interrupts.ending_at_once():
     import click
 
     from quantize.errors import InputError
+    from toolkit.commands.shared.outcome import forget_old
     from toolkit.commands.shared.usage import SuggestingGroup, is_help, usage_line
     from toolkit.common.console import err
     from toolkit.common.errors import DredkitError, exit_code, plain_errors
-    from toolkit.common.outcome import forget_old
     from toolkit.common.paths import INSTALLED, find_own_tools
 
-# Packages that only some commands import, and the extra of pyproject.toml that brings each.
+# Packages that only some commands import, and the extra of pyproject.toml that installs each.
 SETS = {"torch": "train", "ai_edge_litert": "export"}
 
-# In the order of the way through: model -> quantize -> ... -> report.
+# In the order in which a user runs them: model -> quantize -> ... -> report.
 COMMANDS = {
-    "doctor": "Show each tool, its version, and what mends a missing one.",
+    "doctor": "Show each tool, its version, and how to install a missing one.",
     "targets": "List the boards that dredkit knows.",
     "import": "Read an Opus release's weights and entropy tables into a checkpoint.",
     "train": "Prepare speech data, train and score the default models.",
@@ -41,11 +41,11 @@ COMMANDS = {
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
     "bench": "Measure what every part and layer of a step costs on a board.",
-    "score": "Have voices speak held-out speech, and judge what is heard.",
+    "score": "Have voices speak held-out speech, and judge the result.",
     "simulate": "Write or read Opus packets that carry DRED in their padding.",
     "report": "Write the HTML page of a verification.",
     "export": "Write a quantised model as .tflite, checked by LiteRT.",
-    "demo": "All of it, on the default board, with the shipped clip.",
+    "demo": "Run every step on the default board, with the shipped clip.",
 }
 
 
@@ -111,7 +111,7 @@ def group() -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run the command line, or `words`; an expected error is one line and an exit code."""
+    """Run the command line, or `words`; an expected error gives one line and an exit code."""
     with interrupts.ending_at_once():
         try:
             status = _run(words)
@@ -123,13 +123,13 @@ def main(words: Sequence[str] | None = None) -> None:
     atexit.register(interrupts.ignore)
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         if stream is not None and not _flushed(stream):
-            # Python would try again at its end, complain, and change the exit code.
+            # At exit Python would flush again, complain, and change the exit code.
             os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
     sys.exit(status)
 
 
 def _run(words: Sequence[str] | None) -> int:
-    """Run the command that is asked for and return the exit code."""
+    """Run the command and return the exit code."""
     find_own_tools()
     try:
         group.main(words, prog_name="dredkit", standalone_mode=False)
@@ -158,7 +158,7 @@ def _run(words: Sequence[str] | None) -> int:
 
 
 def _tell(text: str) -> None:
-    """Say in one line on stderr why the command ends, if anybody can still hear it."""
+    """Say in one line on stderr why the command ends; ignore a stderr that is closed."""
     with contextlib.suppress(OSError, InputError):
         err.print("dredkit: " + " ".join(text.splitlines()), style="red")
 

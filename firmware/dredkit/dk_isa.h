@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which kernels the compiler's own macros allow: exactly one of DK_ISA_C, DK_ISA_SIMD32, DK_ISA_MVE
-// and DK_ISA_NEON is defined, and with DK_ISA_NEON also DK_ISA_DOTPROD where there are dot
-// products.
+// Chooses the kernels by the compiler's own macros: defines exactly one of DK_ISA_C,
+// DK_ISA_SIMD32, DK_ISA_MVE and DK_ISA_NEON. With DK_ISA_NEON it also defines DK_ISA_DOTPROD if the
+// core has dot products.
 //
-// Every variant of a kernel is a file of the same name in the folder of its ISA, and everything in
-// it stands between #if and #endif of that ISA's macro. So a build takes all files of the library,
-// whatever the core is. Tables packed for one ISA do not work with another's kernels: generated
-// tables say which one they are for.
+// Every variant of a kernel is a file of the same name in the folder of its ISA. All its code
+// stands between #if and #endif of that ISA's macro, so a build compiles all files of the library
+// for any core. Kernels do not work with tables packed for another ISA; generated tables say which
+// ISA they are packed for.
 //
-// Define DK_ISA_PORTABLE to take portable C on any core.
+// Define DK_ISA_PORTABLE to get portable C on any core.
 #ifndef DREDKIT_DK_ISA_H
 #define DREDKIT_DK_ISA_H
 
@@ -27,7 +27,7 @@
 #define DK_ISA_C 1
 #endif
 
-// ISO C has no empty translation unit: this is what a file for another ISA holds.
+// ISO C forbids an empty translation unit: a file for another ISA holds this enum.
 enum { DK_ISA_CHOSEN = 1 };
 
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Quantise the RDO-VAE decoder on what an encoder's latents and states become on the way to it."""
+"""Quantise the RDO-VAE decoder on latents and states that went through a payload."""
 
 from typing import Final
 
@@ -23,10 +23,10 @@ _CHUNK_STEPS: Final = 2  # a chunk of 40 ms stands for two encoder steps
 
 
 def decoder_inputs(tables: EntropyTables, latents: Ints, states: Ints) -> tuple[Floats, Floats]:
-    """Coded and decoded again: states [steps, 50], and [chunks, 26] of one long packet.
+    """Code and decode an encoder's values: return states [steps, 50] and chunks [chunks, 26].
 
     `latents` [steps, 25] and `states` [steps, 50] are int32 Q16 of an encoder over real speech,
-    oldest first. Every level in turn; chunks are newest first.
+    oldest first. The results are newest first, as in one long packet; they take all levels in turn.
     """
     chunks = latents[::-1][::_CHUNK_STEPS]
     levels = np.arange(len(chunks)) % LEVELS
@@ -48,10 +48,10 @@ def quantise_decoder_networks(
     states: Ints,
     source: dict[str, str],
 ) -> tuple[DecoderNetworks, list[LayerReport]]:
-    """Quantise both networks of the decoder; with them, how each layer fares against float.
+    """Quantise both networks of the decoder and report how each layer compares with float.
 
-    `weights` has the layers of both; see `decoder_inputs` for the rest. Raises InputError for
-    missing or ill-shaped layers, and without a single step.
+    `weights` has the layers of both networks; see `decoder_inputs` for `latents` and `states`.
+    Raises InputError for missing or ill-shaped layers, or if there is no step.
     """
     if len(latents) == 0:
         raise InputError("the audio is shorter than one 20 ms step")

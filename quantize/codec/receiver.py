@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a receiver does, op by op, in integers: normative for firmware/dredkit/codec.
+"""What a receiver does, op by op, in integers: this module defines firmware/dredkit/codec.
 
-hear     320 good samples of the base codec; where a gap has just ended, faded into from speech
-payload  redundancy for a gap: parsed, and the decoder network's states set
-chunk    one 40-ms chunk of it decoded, newest first; `chunks_wanted` of them are worth it
-speak    320 samples of speech in place of lost ones
+hear     take 320 good samples of the base codec; after a gap, fade from speech into them
+payload  take the redundancy for a gap: parse it and set the decoder network's states
+chunk    decode the next 40-ms chunk, newest first; `chunks_wanted` says how many are of use
+speak    speak 320 samples in place of lost ones
 
-Time runs in frames of 10 ms. The features of a payload are numbered backwards, k = 0 the newest.
+Here is the state of one receiver and the choice of the features that it speaks. Model files, ops
+as data and error numbers are in quantize.codec.receiver_model.
+
+Time runs in frames of 10 ms. The features of a payload are numbered backwards; k = 0 is the newest.
 In a gap that began `gap` samples before the packet's first one, the first concealed frame speaks
-k = floor((gap + 40 offset) / 160) - 1, and each later frame, spoken or heard, the next lower k.
-Where k lies outside what has been decoded the nearest frame is repeated, the quieter the further
-away (`attenuated`): before the oldest decoded frame, and after the newest, where a payload is used
-up and no other came. As long as nothing was ever decoded the features are those of silence.
+k = floor((gap + 40 offset) / 160) - 1. Each later frame, spoken or heard, has the next lower k
+(docs/FORMAT.md, section 3). If k lies outside the decoded frames, the nearest one is repeated, and
+it gets quieter with the distance (`attenuated`). This happens before the oldest decoded frame, and
+after the newest when a payload is used up and no other came. Until something has been decoded, the
+features are those of silence.
 """
 
 from typing import Final
@@ -26,18 +30,18 @@ from quantize.integer import Ints
 from quantize.vocoder.voices import Voice
 
 FRAME: Final = 160
-STEP: Final = 2 * FRAME  # samples that are heard or spoken at once
+STEP: Final = 2 * FRAME  # samples that one op hears or speaks
 CONTEXT: Final = 4  # feature frames that a voice begins with
-PAST: Final = 17  # samples that it begins with
-KNOWN_FRAMES: Final = 1  # 10-ms frames of heard samples that it is run over before it speaks
-BEFORE: Final = KNOWN_FRAMES + CONTEXT - 1  # frames that it is told of before the first it speaks
+PAST: Final = 17  # samples that a voice begins with
+KNOWN_FRAMES: Final = 1  # 10-ms frames of heard samples that a voice runs over before it speaks
+BEFORE: Final = KNOWN_FRAMES + CONTEXT - 1  # frames that a voice gets before the first it speaks
 FADE: Final = 80  # samples: 5 ms
 GAP_MAX: Final = 65535  # samples
-UNIT: Final = 40  # samples of a unit of a payload's offset
-SOONEST: Final = -256  # k counts on to here; everything has faded out long before
+UNIT: Final = 40  # samples in a unit of a payload's offset
+SOONEST: Final = -256  # k stops here; everything has faded out long before
 
-# By how much c0 is lower 1, 2, ... 10 frames outside the decoded ones, Q10, and by how much more
-# for each further frame: libopus' values for a loss that goes on.
+# How much lower c0 is 1, 2, ... 10 frames outside the decoded ones, and how much more it drops with
+# each further frame; both Q10. These are libopus' values for a continuing loss.
 ATTENUATION: Final = (0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638)
 ATTENUATION_STEP: Final = 2048
 QUIETEST: Final = -15 << FEATURE_FRAC
@@ -45,11 +49,11 @@ _FADE_STEP: Final = 6554  # 2^20 / 160: half the step of the cross-fade's weight
 
 
 class OrderError(InputError):
-    """An op that cannot be now: a chunk where none is left to decode."""
+    """An op out of order: a chunk is asked for and none is left to decode."""
 
 
 def attenuated(features: Ints, distance: int) -> Ints:
-    """Features [20] Q10 repeated `distance` frames, 1 or more, away from their own place."""
+    """Return features [20] Q10 as they repeat `distance` frames (1 or more) from their place."""
     last = len(ATTENUATION)
     lower = ATTENUATION[min(distance, last) - 1] + max(distance - last, 0) * ATTENUATION_STEP
     result = features.copy()
@@ -58,18 +62,18 @@ def attenuated(features: Ints, distance: int) -> Ints:
 
 
 def cross_fade(spoken: Ints, good: Ints) -> Ints:
-    """From speech to good samples, [80] each: the weight of sample n is (2 n + 1) / 160."""
+    """Fade from speech into good samples, [80] each; good sample n weighs (2 n + 1) / 160."""
     weight = ((2 * np.arange(FADE) + 1) * _FADE_STEP) >> 5  # Q15
     return np.asarray(spoken + (((good - spoken) * weight + (1 << 14)) >> 15))
 
 
 def first_frame(gap: int, payload: Payload) -> int:
-    """The k of a frame that begins `gap` samples before the payload's packet does."""
+    """Return the k of a frame that begins `gap` samples before the payload's packet."""
     return max((gap + UNIT * payload.header.offset) // FRAME - 1, SOONEST)
 
 
 def chunks_for(gap: int, payload: Payload) -> int:
-    """How many chunks of a payload a gap that has just begun asks for."""
+    """Return how many chunks of a payload are of use in a gap that has just begun."""
     return _chunks_up_to(first_frame(gap, payload) + BEFORE, len(payload.chunks))
 
 
@@ -92,7 +96,7 @@ class Receiver:
 
     @property
     def layers(self) -> dict[str, Ints]:
-        """What the networks computed when one of them ran last, by node."""
+        """Every node's output of the last network run, by the node's name."""
         return self._redundancy.layers
 
     def hear(self, pcm: Ints) -> Ints:
@@ -108,11 +112,12 @@ class Receiver:
         return out
 
     def payload(self, gap: int, data: bytes) -> int:
-        """Take a payload; what was decoded before is forgotten. Returns its number of chunks.
+        """Take a payload, forget the features decoded before, and return the number of chunks.
 
         The next sample to be heard or spoken is `gap` samples, 0 .. 65535, before the first one of
-        the packet that brought it. Raises PayloadError, and no chunk is left to decode: features
-        decoded before are kept then. InputError for a gap out of range.
+        the packet that brought the payload. Raises InputError for a gap out of range. Raises
+        PayloadError for a malformed payload; no chunk is left to decode then, but the features
+        decoded before stay.
         """
         if not 0 <= gap <= GAP_MAX:
             raise InputError(f"a gap of {gap} samples: want 0..{GAP_MAX}")
@@ -129,17 +134,20 @@ class Receiver:
 
     @property
     def chunks_left(self) -> int:
-        """How many of them were not decoded yet."""
+        """How many chunks of the payload are not decoded yet."""
         return self.chunks - self._redundancy.decoded
 
     @property
     def chunks_wanted(self) -> int:
-        """How many more chunks are of use: up to the oldest frame that a gap asks for from now."""
+        """How many more chunks are of use: up to the oldest frame that a gap from now on needs."""
         oldest = self._next + (0 if self._speaking else BEFORE)
         return max(_chunks_up_to(oldest, self.chunks) - self._redundancy.decoded, 0)
 
     def chunk(self) -> Ints:
-        """Decode the next older chunk: features [4, 20] Q10, newest first; may raise OrderError."""
+        """Decode the next older chunk to features [4, 20] Q10, newest first.
+
+        Raises OrderError if none is left.
+        """
         if not self.chunks_left:
             raise OrderError("no chunk of a payload is left to decode")
         found = self._redundancy.chunk()
@@ -147,7 +155,7 @@ class Receiver:
         return found
 
     def speak(self) -> Ints:
-        """Speak in place of lost samples."""
+        """Speak 320 samples in place of lost ones."""
         if not self._speaking:
             self._begin()
         out = np.concatenate([self._frame(), self._frame()])
@@ -155,7 +163,7 @@ class Receiver:
         return out
 
     def _begin(self) -> None:
-        """Bring the voice up to the end of what was heard."""
+        """Start the voice and run it up to the last sample that was heard."""
         oldest = self._next + BEFORE
         context = np.array([self._at(oldest - i) for i in range(CONTEXT)])
         self._voice.begin(context, self._heard[:PAST])
@@ -176,7 +184,7 @@ class Receiver:
         self._heard = np.concatenate([self._heard, played])[-len(self._heard) :]
 
     def _at(self, k: int) -> Ints:
-        """The features of frame k, be it decoded or not."""
+        """Return the features of frame k, decoded or not."""
         count = len(self._features)
         if count == 0:
             return self._silence

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The whole receiver: DRED payloads to speech in integers, as the device does it.
+"""The receiver as a model file, and as a run of ops that a device must reproduce bit for bit.
 
-One file holds what it needs: the RDO-VAE decoder's two networks, the entropy tables and a voice.
-`run_decoder` is the normative run of a script of ops, made of quantize.codec.receiver, quantize.vocoder
-and what they rest on.
+One file holds all that a receiver needs: the RDO-VAE decoder's two networks, the entropy tables and
+a voice. quantize.codec.receiver says what the ops do. Here they are data, as a device gets them
+(Hear, Take, Chunk, Speak), and `run_decoder` gives the Answer to each, error numbers included.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class DecoderModel(ModelFile):
         return DecoderModel(networks, read_voice(parts["voice"], f"{path}, voice"))
 
     def receiver(self) -> Receiver:
-        """A receiver that has heard nothing yet."""
+        """Return a receiver that has heard nothing yet."""
         return Receiver(self.networks, speaker(self.voice))
 
 
@@ -72,7 +72,7 @@ class Hear:
 
 @dataclass(frozen=True)
 class Take:
-    """A payload; the next sample is `gap` before the first one of the packet that brought it."""
+    """A payload; the next sample is `gap` samples before the first of the packet with it."""
 
     gap: int
     data: bytes
@@ -80,7 +80,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Decode the next chunks, newest first, up to `most`."""
+    """Decode up to `most` chunks, newest first."""
 
     most: int = 1
 
@@ -92,7 +92,7 @@ class Speak:
 
 @dataclass(frozen=True)
 class Refuse:
-    """A request that is none of the above, or that has no room; `status` says which."""
+    """A request that is none of the above, or that does not fit; `status` says which."""
 
     status: int = ERR_ARGUMENT
 
@@ -102,12 +102,12 @@ Op = Hear | Take | Chunk | Speak | Refuse
 
 @dataclass(frozen=True)
 class Answer:
-    """What an op gives.
+    """The result of an op.
 
-    `status` is DK_OK or the firmware's error; `chunks` of the payload and how many are `wanted`
-    still; `values` are 320 samples (Hear, Speak), or four feature vectors a chunk and zeros
-    (Chunk); a payload or a refused op has none. `layers` has what the networks computed, by node;
-    what they did for the second chunk of an op and later ones is named by `of_chunk`.
+    `status` is DK_OK or the firmware's error. `chunks` is how many the payload has, `wanted` how
+    many more of them are of use. `values` are 320 samples (Hear, Speak), or four feature vectors
+    per chunk, then zeros (Chunk); they are zeros for a payload or a refused op. `layers` has every
+    node's output, by name; `of_chunk` gives the names for the op's second chunk and later ones.
     """
 
     status: int
@@ -118,12 +118,12 @@ class Answer:
 
 
 def of_chunk(node: str, chunk: int) -> str:
-    """What a node is called that computed the op's chunk number 0, 1, ..."""
+    """Return the name in `layers` of a node that computed the op's chunk number 0, 1, ..."""
     return node if chunk == 0 else f"chunk{chunk}.{node}"
 
 
 def run_decoder(model: DecoderModel, ops: Sequence[Op]) -> list[Answer]:
-    """Run a script of ops through a new receiver, an answer each."""
+    """Run a list of ops through a new receiver and return an answer for each."""
     receiver = model.receiver()
     return [_answer(receiver, op) for op in ops]
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A payload back to features, a 40-ms chunk at a time: normative for firmware/dredkit/codec/redundancy.c.
+"""From a payload to features, one 40-ms chunk at a time.
 
-The initial state starts the decoder network, then chunks run through it as they lie in the payload:
-newest first, backwards in time. A receiver decodes as many as it needs and no more.
+The initial state starts the decoder network. Then chunks run through it in the order of the
+payload: newest first, backwards in time. A receiver decodes as many as it needs and no more.
+This module defines firmware/dredkit/codec/redundancy.c.
 """
 
 from dataclasses import dataclass
@@ -25,10 +26,10 @@ CHUNK_FRAMES: Final = 4  # feature frames of a chunk, 10 ms each
 
 @dataclass(frozen=True)
 class DecoderNetworks:
-    """`start` makes of a coded state the GRU states that `step`, the decoder, begins with.
+    """The networks of a decoder, and the tables that give symbols their meaning.
 
-    Graphs as topologies.rdovae_decoder_init and rdovae_decoder build them, and the tables that
-    say what symbols mean.
+    `start` turns a coded state into the GRU states that `step`, the decoder, begins with. Their
+    graphs are those of topologies.rdovae_decoder_init and topologies.rdovae_decoder.
     """
 
     start: QuantisedModel
@@ -36,19 +37,19 @@ class DecoderNetworks:
     tables: EntropyTables
 
     def state_input(self, payload: Payload) -> Ints:
-        """The dequantised initial state [50], as `start` takes it."""
+        """Return the dequantised initial state [50] in the format that `start` takes."""
         scale = self.tables.states[SCALE, payload.header.q0]
         return to_input(dequantise(payload.state, scale), self.start.frac["initial_state"])
 
     def chunk_input(self, payload: Payload, chunk: int) -> Ints:
-        """A dequantised chunk and its level [26], as `step` takes them."""
+        """Return a dequantised chunk and its level [26] in the format that `step` takes."""
         at, frac = payload.header.level(chunk), self.step.frac["chunk"]
         values = dequantise(payload.chunks[chunk], self.tables.latents[SCALE, at])
         return np.append(to_input(values, frac), level_input(at, frac))
 
     @staticmethod
     def split(step: Graph, made: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-        """Share out what `start` makes [320] among the GRUs of a decoder, by name."""
+        """Split the output of `start` [320] into the states of a decoder's GRUs, by name."""
         grus = [node for node in step.nodes if isinstance(node, Gru)]
         ends = np.cumsum([node.output.size for node in grus])
         parts = np.split(made, ends[:-1])
@@ -56,7 +57,7 @@ class DecoderNetworks:
 
 
 class Redundancy:
-    """Decodes payloads one after the other; `layers` holds what the last network run computed."""
+    """Decodes one payload after another; `layers` has every layer's output of the last run."""
 
     def __init__(self, networks: DecoderNetworks) -> None:
         self._networks = networks
@@ -67,13 +68,13 @@ class Redundancy:
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are, decoded or not."""
+        """How many chunks the payload has, decoded or not."""
         return 0 if self.payload is None else len(self.payload.chunks)
 
     def begin(self, data: bytes, max_chunks: int = MAX_CHUNKS) -> int:
-        """Parse a payload that nobody vouches for and start the network; returns its chunks.
+        """Parse an unverified payload, start the network and return the number of chunks.
 
-        Raises PayloadError as `parse` does: there are no chunks then.
+        Raises PayloadError where `parse` does; there are no chunks then.
         """
         self.payload = None
         self.decoded = 0
@@ -90,7 +91,7 @@ class Redundancy:
     def chunk(self) -> Ints:
         """Decode the next older chunk: features [4, 20] Q10, newest frame first.
 
-        Raises InputError when there is no other.
+        Raises InputError if none is left.
         """
         if self.payload is None or self.decoded >= self.chunks:
             raise InputError("no chunk of a payload is left to decode")
@@ -102,7 +103,10 @@ class Redundancy:
 
 
 def decode_features(networks: DecoderNetworks, data: bytes, max_chunks: int = MAX_CHUNKS) -> Ints:
-    """Features [4 * chunks, 20] Q10 of a whole payload, newest frame first; PayloadError if bad."""
+    """Decode a whole payload to features [4 * chunks, 20] Q10, newest frame first.
+
+    Raises PayloadError for a malformed payload.
+    """
     redundancy = Redundancy(networks)
     count = redundancy.begin(data, max_chunks)
     frames = [redundancy.chunk() for _ in range(count)]

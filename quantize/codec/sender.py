@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The whole sender: PCM to DRED payloads in integers, as the device does it, 20 ms a step.
+"""The sender: from PCM to DRED payloads in integers, 20 ms a step, bit for bit as on a device.
 
-One file holds what it needs: two quantised networks and the entropy tables. `run_encoder` is the
-normative run, built from the parts that are normative each: quantize.dsp (resampler and
-features), quantize.nn.run (networks), quantize.dred (history and payload).
+One file holds all that a sender needs: two quantised networks and the entropy tables. `run_encoder`
+is the normative run. Its parts are normative as well: quantize.dsp (resampler),
+quantize.features.integers, quantize.nn.run (networks), quantize.dred (history and payload).
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ from quantize.nn.topologies import pitch, rdovae_encoder
 FORMAT = "dredkit-encoder-1"
 FRAMES_PER_STEP = STEP_SAMPLES // fixed.FRAME
 Q16 = 16
-HEARD_RATE = 16000  # samples a second that features are made of
+HEARD_RATE = 16000  # samples a second of the signal that features come from
 STEPS_PER_SECOND = 50
-SILENCE_RMS = 200  # a step that is not louder counts as silent
+SILENCE_RMS = 200  # a step that is no louder than this counts as silent
 DEFAULT_BYTES = 256  # room for a payload unless the caller says otherwise
 
 
@@ -64,14 +64,14 @@ class EncoderModel(ModelFile):
 
 @dataclass(frozen=True)
 class EncoderRun:
-    """What a run gives: a payload a step, and every layer's values [steps, size] by name."""
+    """The results of a run: one payload a step, and every layer's values [steps, size] by name."""
 
     payloads: list[bytes]
     layers: dict[str, Ints]
 
 
 def layer_sizes(model: EncoderModel) -> list[tuple[str, int]]:
-    """The layers of one step in the order of computation, with their sizes (int16 each)."""
+    """Return the layers of one step, in the order of computation, and their sizes in int16."""
     sizes = []
     for frame in range(FRAMES_PER_STEP):
         sizes += [(f"frame{frame}.if_features", 88), (f"frame{frame}.xcorr_features", 224)]
@@ -81,7 +81,7 @@ def layer_sizes(model: EncoderModel) -> list[tuple[str, int]]:
 
 
 def step_samples(input_rate: int) -> int:
-    """Samples of 20 ms at `input_rate`; InputError for a rate that the sender does not take."""
+    """Return how many samples 20 ms have; raises InputError for a rate that is not in RATES."""
     if input_rate not in RATES:
         known = ", ".join(str(rate) for rate in sorted(RATES))
         raise InputError(f"an input rate of {input_rate} Hz: want one of {known}")
@@ -89,7 +89,7 @@ def step_samples(input_rate: int) -> int:
 
 
 def voiced(pcm: npt.NDArray[np.int16], input_rate: int = HEARD_RATE) -> list[bool]:
-    """Decide for each whole step of int16 PCM: voice if its RMS is above 200, in exact integers."""
+    """Return for each whole step of int16 PCM whether its RMS is above 200, exactly."""
     samples = step_samples(input_rate)
     table = pcm[: len(pcm) // samples * samples].reshape(-1, samples).astype(np.int64)
     return [bool(energy > SILENCE_RMS**2 * samples) for energy in (table**2).sum(axis=1)]
@@ -105,9 +105,8 @@ def run_encoder(
     """Encode int16 PCM at `input_rate`; step k takes its k-th 20 ms, rates[k] and active[k].
 
     Samples past the last whole step are dropped. As in libopus, the signal at 16 kHz is delayed by
-    11 samples before analysis, whatever the input rate; a resampler's own delay (quantize.dsp.
-    resample) comes on top of it and is not told to the receiver. Raises InputError if there is no
-    whole step.
+    11 samples before analysis, whatever the input rate. The delay of quantize.dsp.resample adds to
+    that, and the receiver is not told of it. Raises InputError if there is no whole step.
     """
     samples = step_samples(input_rate)
     steps = len(pcm) // samples
@@ -143,7 +142,7 @@ def _payloads(
     payloads = []
     for step, (rate, voice) in enumerate(zip(rates, active, strict=True)):
         due = history.begin(STEP_SAMPLES, voice)
-        assert due == 1  # a packet of 20 ms completes one step, whatever waits before it
+        assert due == 1  # a packet of 20 ms completes one step, however many samples waited
         history.push(q16["latents"][step], q16["initial_state"][step])
         payloads.append(history.payload(model.tables, rate))
     return payloads
@@ -158,5 +157,5 @@ def coded_values(model: EncoderModel, layers: dict[str, Ints]) -> dict[str, Ints
 
 
 def default_rate() -> Rate:
-    """What set a of the golden data uses: fine at the newest end, coarser with age, 1.04 s."""
+    """Return the rate of golden set a: fine at the newest end, coarser with age, 1.04 s."""
     return Rate(q0=6, dq=5, qmax=15, max_bytes=DEFAULT_BYTES)

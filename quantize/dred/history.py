@@ -3,17 +3,17 @@
 
 Every 20 ms the encoder network yields a latent vector and a state; index 0 is the newest. A packet
 takes the state at index L and the latents L, L + 2, L + 4, ..., since a latent vector stands for
-40 ms. Work per 20 ms is constant; only writing a payload grows with its depth.
+40 ms. The work per 20 ms is constant, except that writing a payload takes longer the deeper it is.
 
-Time is counted as libopus 1.6.1 does (DRED-SPEC section 4), with two differences:
+Time is counted as in libopus 1.6.1 (docs/FORMAT.md, section 3), with two differences:
 
-- On the first active packet after silence libopus goes on from the previous packet's place, since
-  the main payload already has the new frame, but signals the offset as if it had not: such a
-  packet's redundancy plays 20 ms too early per step kept. Here the offset follows. Set
+- In the first active packet after silence, libopus skips as many steps as the packet before it did,
+  since the main payload already has the new frame. It signals the offset as if it had not skipped
+  them, so this redundancy plays 20 ms too late per step. dredkit signals the correct offset. Set
   `upstream_silence_offset` to get libopus' bytes.
-- Voice flags older than 1.04 s count as silent; libopus 1.6.1 reads past its array there.
+- Voice flags older than 1.04 s count as silent; libopus 1.6.1 reads past the end of its array.
 
-As in 1.6.1 the oldest latent vector is not used: nothing is sent for the first 20 ms.
+As in 1.6.1, the oldest latent vector is not used: nothing is sent for the first 20 ms.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PACKET_SAMPLES_MAX: Final = 1920  # 120 ms
 
 @dataclass(frozen=True)
 class Rate:
-    """What the caller decides: level law, depth in chunks (1..26) and bytes (1..1000)."""
+    """The caller's choices: level law, depth in chunks (1..26) and bytes (1..1000)."""
 
     q0: int
     dq: int
@@ -59,26 +59,29 @@ class Rate:
 
 
 class History:
-    """The sender's memory. Per packet: `begin`, `push` for each step it completed, `payload`."""
+    """The sender's memory.
+
+    For each packet, call `begin`, `push` for each step that it completed, then `payload`.
+    """
 
     def __init__(
         self, delay: int = DELAY_SAMPLES, *, upstream_silence_offset: bool = False
     ) -> None:
-        """Start in silence; `delay` is the base codec's, 0..560 samples at 16 kHz."""
+        """Start in silence; `delay` is the base codec's delay, 0..560 samples at 16 kHz."""
         if not 0 <= delay <= DELAY_SAMPLES_MAX:
             raise InputError(f"DRED history: want a delay of 0..{DELAY_SAMPLES_MAX}, got {delay}")
         self._latents: deque[Ints] = deque(maxlen=SLOTS)
         self._states: deque[Ints] = deque(maxlen=SLOTS)
         self._flags = 0  # bit i: voice i units ago
         self._delay = delay
-        self._waiting = START_SAMPLES  # samples that fill no step yet
+        self._waiting = START_SAMPLES  # samples that complete no step yet
         self._offset = 0
         self._first = 0  # L
-        self._skipped = 0  # steps skipped by the previous packet, kept on the way out of silence
+        self._skipped = 0  # steps that the previous packet skipped, for the end of a silence
         self._upstream_silence_offset = upstream_silence_offset
 
     def begin(self, samples: int, active: bool) -> int:
-        """Begin a packet of 2.5 to 120 ms; returns how many 20-ms steps it completes.
+        """Begin a packet of 2.5 to 120 ms and return how many 20-ms steps it completes.
 
         `samples` at 16 kHz, a multiple of 40; `active` is the voice decision for all of it.
         """
@@ -105,7 +108,7 @@ class History:
             self._first += 1
 
     def payload(self, tables: EntropyTables, rate: Rate) -> bytes:
-        """Write the packet's redundancy; empty when there is none worth sending or none fits."""
+        """Return the packet's redundancy; empty if none is worth sending or none fits."""
         first, offset, skipped = self._place()
         count = len(self._latents)
         if first >= count - 1:
@@ -129,11 +132,11 @@ class History:
         return writer.finish()
 
     def _active(self, step: int) -> bool:
-        """Tell whether the 40 ms of a step hold any voice."""
+        """Return whether the 40 ms of a step hold any voice."""
         return bool(self._flags >> (UNITS_PER_STEP * step) & 0xFFFF)
 
     def _place(self) -> tuple[int, int, int]:
-        """Return L, the offset, and the silent steps skipped at the new end."""
+        """Return L, the offset, and how many silent steps were skipped at the new end."""
         first, offset = self._first, self._offset
         resumes = bool(self._flags & 1) and self._skipped > 0
         if resumes and self._upstream_silence_offset:

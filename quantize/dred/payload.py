@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A DRED payload (wire version 12): header, initial state, then 40-ms chunks, newest first.
 
-The payload ends without a mark: a reader takes chunks until 7 or fewer bits are left, which is
-less than any writer leaves unused, and more than a cheap last chunk may take. Such a chunk is
-lost, in about a third of all packets: that is how the format is.
+The payload has no end mark. A reader takes chunks until 7 or fewer bits are left, since a writer
+leaves at most 7 bits unused. A last chunk that costs less than 8 bits is therefore lost. This
+happens in about a third of all packets and is part of the format (docs/FORMAT.md, section 2).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from quantize.errors import InputError, PayloadError
 from quantize.integer import Ints
 
 MAX_BYTES: Final = 1000
-MIN_BYTES: Final = 8  # libopus does not try with less
+MIN_BYTES: Final = 8  # libopus does not try with fewer
 MAX_CHUNKS: Final = 26  # 1.04 s
 OFFSET_MAX: Final = 16  # units of 2.5 ms
 OFFSET_MIN: Final = OFFSET_MAX - (256 * 32 - 1)
@@ -43,11 +43,11 @@ _Q0_WITHOUT_QMAX: Final = 14  # from this q0 on there is no level between q0 and
 
 @dataclass(frozen=True)
 class Header:
-    """What a payload says before its symbols.
+    """The fields of a payload before its symbols.
 
-    q0 0..15, dq 0..7 and qmax give each chunk's level (levels.level); qmax is q0 + 1 .. 15, and
-    always 15 where no level depends on it (q0 >= 14 or dq = 0). `offset` in units of 2.5 ms,
-    -8175..16: how far the newest chunk reaches past the packet's first sample.
+    q0 0..15, dq 0..7 and qmax give each chunk's level (levels.level). qmax is q0 + 1 .. 15, and
+    always 15 if no level depends on it (q0 >= 14 or dq = 0). `offset` says how far the newest chunk
+    reaches past the packet's first sample, in units of 2.5 ms: -8175..16.
     """
 
     q0: int
@@ -66,7 +66,7 @@ class Header:
 
     @property
     def sends_qmax(self) -> bool:
-        """Whether the payload has a field for qmax."""
+        """Whether the payload has a field for qmax: some level depends on it."""
         return self.q0 < _Q0_WITHOUT_QMAX and self.dq > 0
 
     def level(self, chunk: int) -> int:
@@ -75,7 +75,7 @@ class Header:
 
 
 class Writer:
-    """Write a payload piece by piece into at most `max_bytes` (1..1000); it ends where `kept`."""
+    """Writes a payload piece by piece, in at most `max_bytes` (1..1000); it ends at `keep`."""
 
     def __init__(self, tables: EntropyTables, header: Header, max_bytes: int = MAX_BYTES) -> None:
         if not 1 <= max_bytes <= MAX_BYTES:
@@ -89,7 +89,7 @@ class Writer:
         self._kept = self._coder.copy()
 
     def state(self, values: Ints) -> bool:
-        """Write the initial state, int32 Q16 [50]; False if it does not fit the budget."""
+        """Write the initial state, int32 Q16 [50]; return False if it does not fit the budget."""
         return self.state_symbols(_to_symbols(values, self._tables.states, self._header.q0))
 
     def state_symbols(self, symbols: Ints) -> bool:
@@ -97,7 +97,10 @@ class Writer:
         return self._write(symbols, self._tables.states, self._header.q0)
 
     def chunk(self, values: Ints) -> bool:
-        """Write the next older chunk, int32 Q16 [25]; False if it does not fit: then finish."""
+        """Write the next older chunk, int32 Q16 [25].
+
+        Return False if it does not fit; then call `finish`.
+        """
         at = self._header.level(self._chunk)
         return self.chunk_symbols(_to_symbols(values, self._tables.latents, at))
 
@@ -108,7 +111,7 @@ class Writer:
         return self._write(symbols, self._tables.latents, at)
 
     def keep(self) -> None:
-        """Let the payload end here, unless `keep` is called again later."""
+        """Let the payload end here, unless a later call moves the end."""
         self._kept = self._coder.copy()
 
     def finish(self) -> bytes:
@@ -134,7 +137,7 @@ def write_symbols(
 
 @dataclass(frozen=True)
 class Payload:
-    """What `parse` read: `state` [50] and `chunks` [n][25] of symbols, newest chunk first."""
+    """A parsed payload: symbols of `state` [50] and `chunks` [n][25], newest chunk first."""
 
     header: Header
     state: Ints
@@ -142,10 +145,10 @@ class Payload:
 
 
 def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> Payload:
-    """Parse a payload that nobody vouches for.
+    """Parse an unverified payload.
 
-    Stops after `max_chunks` (a receiver may need fewer), and before a chunk that the payload ends
-    inside: a cut payload gives its whole chunks. Raises PayloadError for 0 or more than 1000 bytes,
+    Stop after `max_chunks`, since a receiver may need fewer than there are. If the payload ends
+    inside a chunk, return the chunks before it. Raises PayloadError for 0 or more than 1000 bytes,
     for an end inside header or state, and for a symbol beyond int16.
     """
     if not 1 <= len(data) <= MAX_BYTES:

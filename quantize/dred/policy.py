@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How libopus 1.6 spends a bitrate on redundancy, in integers: a helper, not part of the format.
+"""How libopus 1.6 spends a bitrate on redundancy, in integers (docs/FORMAT.md, section 4).
 
-Bitrate and expected loss decide nearly everything; the duration asked for is only an upper limit.
+The policy is not part of the format. Bitrate and expected loss decide nearly everything; the
+duration that the caller asks for is only an upper limit.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from quantize.dred.levels import LEVEL_MAX, level
 from quantize.dred.payload import MAX_CHUNKS
 from quantize.errors import InputError
 
-# What a chunk costs at each level, in tenths of a bit: libopus' estimate for its own tables.
+# The cost of a chunk at each level, in tenths of a bit: libopus' estimate for its own tables.
 CHUNK_TENTHS: Final = (732, 681, 625, 570, 515, 457, 399, 324, 264, 204, 163, 130, 93, 82, 72, 64)
-FRAMING_TENTHS: Final = 8 * 5 * 10  # code 3, padding length, extension ID; 'D' and the version
-STATE_TENTHS: Final = 500  # the state costs this and one chunk at q0
+FRAMING_TENTHS: Final = 8 * 5 * 10  # frame count, padding length, extension ID, 'D', version
+STATE_TENTHS: Final = 500  # the state costs this plus one chunk at q0
 BITRATE_MAX: Final = 510_000
 DURATION_MAX: Final = 104  # units of 10 ms
 UNITS_PER_SECOND: Final = 400  # of 2.5 ms
@@ -25,7 +26,7 @@ UNITS_PER_SECOND: Final = 400  # of 2.5 ms
 
 @dataclass(frozen=True)
 class Policy:
-    """The decision: `rate`, or None for no redundancy; `bitrate` of the DRED share in bit/s."""
+    """The decision: a `rate`, or None for no redundancy; `bitrate` is DRED's share in bit/s."""
 
     rate: Rate | None
     bitrate: int
@@ -36,8 +37,12 @@ def libopus_policy(
 ) -> Policy:
     """Decide as libopus does in VBR.
 
-    `bitrate` of the whole stream, bit/s up to 510000; expected `loss` in percent; `duration` of
-    redundancy at most, 0..104 in 10 ms; packets of `units` x 2.5 ms, 1..48; `lbrr`: in-band FEC.
+    Args:
+        bitrate: of the whole stream, 0..510000 bit/s.
+        loss: expected loss in percent.
+        duration: the most redundancy to send, 0..104 in units of 10 ms.
+        units: length of a packet, 1..48 in units of 2.5 ms.
+        lbrr: whether the base codec sends in-band FEC.
     """
     if not 0 <= bitrate <= BITRATE_MAX or not 0 <= loss <= 100:
         raise InputError(f"DRED policy: want bitrate 0..{BITRATE_MAX} and loss 0..100 %")
@@ -45,7 +50,7 @@ def libopus_policy(
         raise InputError(f"DRED policy: want duration 0..{DURATION_MAX} and 1..48 units a packet")
     available = bitrate - (20_000 if lbrr else 12_000)
     percent = _share_percent(loss, lbrr)
-    # Longer packets need less: the share p becomes p / (p + (1 - p) packet / 20 ms).
+    # Longer packets need a smaller share: p becomes p / (p + (1 - p) packet / 20 ms).
     weight = 8 * percent
     share = max(0, available) * weight // max(1, weight + (100 - percent) * units)
     q0 = min(LEVEL_MAX, max(4, 51 - 3 * max(1, available).bit_length()))
@@ -64,7 +69,7 @@ def libopus_policy(
 
 
 def _share_percent(loss: int, lbrr: bool) -> int:
-    """Return the share of the bitrate beyond the base codec's, for packets of 20 ms."""
+    """Return DRED's share of the bitrate above the base codec's, in percent, at 20-ms packets."""
     if lbrr:
         return min(70, 3 * loss)
     return min(80, 55 + loss) if loss > 5 else 12 * loss

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The range coder of Opus (RFC 6716 sections 4.1 and 5.1), as far as DRED uses it.
 
-All symbols come from the front of the buffer; raw bits at the end do not occur. Numbers are those
-of the RFC: 32-bit range, 8 bits a renormalisation, 31 bits of state.
+All symbols come from the front of the buffer; DRED has no raw bits at the end. The sizes are the
+RFC's: a 32-bit range, 8 bits per renormalisation, 31 bits of state.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ ICDF_BITS: Final = 15
 
 
 class RangeEncoder:
-    """Encode symbols into bytes of any number; the caller watches `tell`."""
+    """Encodes symbols into any number of bytes; the caller limits them by `tell`."""
 
     def __init__(self) -> None:
         self._out = bytearray()
         self._low = 0
         self._range = _TOP
         self._pending = -1  # the last byte, held back for a carry; -1: none yet
-        self._full = 0  # 255s behind it, which a carry would run through
+        self._full = 0  # how many 255s follow it; a carry would run through them
         self._bits = 33
 
     def copy(self) -> RangeEncoder:
-        """Return an encoder that goes on from here, leaving this one as it is."""
+        """Return a second encoder in the same state; this one stays as it is."""
         other = RangeEncoder()
         other._out = bytearray(self._out)
         other._low, other._range = self._low, self._range
@@ -52,11 +52,11 @@ class RangeEncoder:
         self._normalise()
 
     def uint(self, value: int, total: int) -> None:
-        """Encode one of `total` equally likely values; total <= 256, so one symbol does."""
+        """Encode one of `total` equally likely values in one symbol; total <= 256."""
         self.encode(value, value + 1, total)
 
     def icdf(self, symbol: int, table: Sequence[int]) -> None:
-        """Encode by a 15-bit inverse cumulative table, decreasing and ending in 0."""
+        """Encode by a 15-bit inverse cumulative table, which decreases and ends in 0."""
         unit = self._range >> ICDF_BITS
         if symbol > 0:
             self._low += self._range - unit * table[symbol - 1]
@@ -66,7 +66,7 @@ class RangeEncoder:
         self._normalise()
 
     def finish(self) -> bytes:
-        """Return the shortest payload: ceil(tell / 8) bytes, the encoder is spent."""
+        """Return the shortest payload, ceil(tell / 8) bytes; use the encoder no more."""
         size = (self.tell() + 7) // 8
         length = 32 - self._range.bit_length()
         mask = _MASK >> length
@@ -91,7 +91,7 @@ class RangeEncoder:
             self._bits += 8
 
     def _carry(self, symbol: int) -> None:
-        """Take nine bits; a byte is only written once no carry can reach it."""
+        """Take nine bits; write a byte only when no carry can reach it."""
         if symbol == 0xFF:
             self._full += 1
             return
@@ -104,7 +104,7 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """Decode symbols from a payload; reads zeros past its end, never outside it."""
+    """Decodes symbols from a payload; reads zeros past its end, never memory outside it."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -116,11 +116,11 @@ class RangeDecoder:
         self._normalise()
 
     def tell(self) -> int:
-        """Return the bits used so far, rounded up: equal to the encoder's at the same symbol."""
+        """Return the bits used so far, rounded up; the encoder's `tell` at the same symbol."""
         return self._bits - self._range.bit_length()
 
     def bits_left(self) -> int:
-        """Return the bits not yet used; negative once more was read than there is."""
+        """Return how many bits are left; negative after a read past the end."""
         return 8 * len(self._data) - self.tell()
 
     def decode(self, total: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The entropy tables of a model: per level and element a scale, dead zone, decay and P(0)."""
+"""The entropy tables of a model: a scale, dead zone, decay and P(0) per level and element."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ TABLE_BYTES: Final = 4 * LEVELS * (LATENTS + STATES)
 class EntropyTables:
     """All tables of a model, uint8 in Q8: `latents` [4][16][25] and `states` [4][16][50].
 
-    The first axis is SCALE, DEADZONE, DECAY (called r elsewhere), P_ZERO (p0); the second the
-    level. An element with decay 0 or P(0) 255 is not transmitted at that level and reads as zero;
-    any other has a P(0) of at least 1.
+    The first axis is SCALE, DEADZONE, DECAY (r in docs/FORMAT.md, section 2) and P_ZERO (p0); the
+    second is the level. An element with decay 0 or P(0) 255 is not transmitted at that level and
+    reads as zero; any other has a P(0) of at least 1.
     """
 
     latents: Bytes
@@ -48,9 +48,10 @@ class EntropyTables:
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str = "") -> EntropyTables:
-        """Read the 4800 bytes of `latents` then `states`.
+        """Read the 4800 bytes of `latents`, then `states`.
 
-        Raises InputError, naming `where` if given, on another length or tables that code nothing.
+        Raises InputError for another length or tables that cannot code a zero; the message names
+        `where` if given.
         """
         prefix = f"{where}: " if where else ""
         if len(data) != TABLE_BYTES:
@@ -65,5 +66,5 @@ class EntropyTables:
             raise InputError(f"{prefix}{error}") from error
 
     def to_bytes(self) -> bytes:
-        """Return the bytes that `from_bytes` reads: also the layout of dk_dred_tables in C."""
+        """Return the bytes that `from_bytes` reads; dk_dred_tables in C has the same layout."""
         return self.latents.tobytes() + self.states.tobytes()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A real FFT of 320 points: a complex one of 160 = 5 * 2 * 4 * 4 points, then the split.
+"""A real FFT of 320 points: a complex FFT of 160 = 5 * 2 * 4 * 4 points, then the split.
 
-Decimation in time, int32 data, Q30 twiddles, 64-bit sums rounded once. Nothing is scaled on the
-way: with |x| < 2^22 no partial sum exceeds 320 * 2^22 < 2^30.4, so that the only block exponent is
-the one that the caller chose to fill 22 bits. The rounding error is 1e-6 of the largest bin.
+It decimates in time and has int32 data, Q30 twiddles, and 64-bit sums that are rounded once. No
+stage scales its data: with |x| < 2^22 no partial sum exceeds 320 * 2^22 < 2^30.4. The only block
+exponent is therefore the one that the caller chose to fill 22 bits. The rounding error is 1e-6 of
+the largest bin.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ COSINES: Final[Ints] = _cosines()  # cos(2 pi k / 320), k = 0..319, Q30
 
 
 def _order() -> Ints:
-    """Place of input n in the buffer of the first stage: the digits of n, last radix first."""
+    """Return the place of each input n in the first stage: the digits of n, last radix first."""
     place = np.zeros(_HALF, np.int64)
     for n in range(_HALF):
         rest, size = n, _HALF
@@ -46,7 +47,7 @@ ORDER: Final[Ints] = _order()
 
 
 def _twiddle(k: npt.NDArray[np.int64]) -> tuple[Ints, Ints]:
-    """cos and -sin of 2 pi k / 320, Q30: the factor exp(-2 pi i k / 320)."""
+    """Return cos and -sin of 2 pi k / 320, Q30: the factor exp(-2 pi i k / 320)."""
     return COSINES[k % POINTS], COSINES[(k + 80) % POINTS]
 
 
@@ -56,7 +57,7 @@ def _rotate(re: Ints, im: Ints, k: npt.NDArray[np.int64]) -> tuple[Ints, Ints]:
 
 
 def _butterfly(re: list[Ints], im: list[Ints]) -> tuple[list[Ints], list[Ints]]:
-    """The discrete Fourier transform of 2, 4 or 5 complex numbers."""
+    """Return the discrete Fourier transform of 2, 4 or 5 complex numbers."""
     if len(re) == 2:
         return [re[0] + re[1], re[0] - re[1]], [im[0] + im[1], im[0] - im[1]]
     if len(re) == 4:
@@ -84,7 +85,10 @@ def _butterfly(re: list[Ints], im: list[Ints]) -> tuple[list[Ints], list[Ints]]:
 
 
 def real_fft(x: Ints) -> tuple[Ints, Ints]:
-    """Spectrum of [frames, 320] with |x| < 2^22: real and imaginary parts [frames, 161], int32."""
+    """Return the spectrum of [frames, 320] with |x| < 2^22.
+
+    Real and imaginary parts are [frames, 161] int32.
+    """
     frames = len(x)
     re = np.empty((frames, _HALF), np.int64)
     im = np.empty((frames, _HALF), np.int64)
@@ -104,7 +108,7 @@ def real_fft(x: Ints) -> tuple[Ints, Ints]:
 
 
 def _split(re: Ints, im: Ints) -> tuple[Ints, Ints]:
-    """Spectrum of the real signal whose even samples were the real parts, odd the imaginary."""
+    """Split off the spectrum of a real signal: even samples were real parts, odd imaginary."""
     k = np.arange(_HALF + 1)
     near, far = k % _HALF, (_HALF - k) % _HALF
     even_re, even_im = re[:, near] + re[:, far], im[:, near] - im[:, far]

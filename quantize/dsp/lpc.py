@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPC-16 of a frame from its band logarithms, and the residual (step 5 and 6 of the features).
+"""LPC of order 16 from a frame's band logarithms, and the residual (steps 5 and 6).
 
-The cepstrum is an orthonormal transform of the logarithms, all 18 kept: turning it back gives the
-logarithms, so that they are used as they are. The inverse FFT of the spectrum that is drawn
-linearly through the band densities is linear in these too: 17 lags come from 18 densities by one
-constant matrix, which also holds the bands' compensation and the lag window.
+The cepstrum is an orthonormal transform of the logarithms and keeps all 18, so its inverse would
+give the logarithms again. They are used directly. The spectrum is interpolated linearly between the
+band densities, and its inverse FFT is linear too. One constant matrix therefore turns 18 densities
+into 17 lags. It also contains the bands' weights and the lag window.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from quantize.dsp.spectrum import BANDS, EDGES, EMPHASIS_FRAC, FRAME, PREEMPHASI
 ORDER: Final = 16
 LPC_FRAC: Final = 24
 RESIDUAL_FRAC: Final = 10
-TAPS: Final = ORDER + 2  # of the predictor joined with the pre-emphasis
+TAPS: Final = ORDER + 2  # of predictor and pre-emphasis joined
 _MATRIX_FRAC: Final = 24
 _REFLECTION_FRAC: Final = 30
 _LIMIT: Final = (1 << 29) - 1  # coefficients within +-32, so that 64-bit sums cannot overflow
@@ -30,7 +30,7 @@ _SMALLEST: Final = 65536 // 1000 + 1  # 30 dB below lag 0, Q16 (rounded up)
 
 
 def _lag_matrix() -> Ints:
-    """[17, 18] Q24: what one unit of each band's 10^L adds to the windowed autocorrelation."""
+    """Return [17, 18] Q24: what a unit of each band's 10^L adds to the windowed lags."""
     half = FRAME + 1
     rise = np.zeros((BANDS, half))
     for band, (low, high) in enumerate(pairwise(EDGES)):
@@ -51,12 +51,12 @@ NOISE_FLOOR: Final = int(np.floor(26 / 38 * 2.0**30 + 0.5))  # Q30
 
 
 def autocorrelation(logs: Ints) -> Ints:
-    """[frames, 17] of which lag 0 is in [2^29, 2^30), from band logarithms Q24."""
+    """Return lags [frames, 17], scaled so that lag 0 is in [2^29, 2^30), from band logs Q24."""
     return scaled_autocorrelation(logs)[0]
 
 
 def scaled_autocorrelation(logs: Ints) -> tuple[Ints, Ints]:
-    """`autocorrelation`, and the exponent [frames]: true lags are these times 2^exponent."""
+    """Return `autocorrelation` and its exponents [frames]: true lags are lags * 2^exponent."""
     top = (logs.max(axis=1) >> LOG_FRAC) + 1  # 2^top is above the largest
     below = logs - (top << LOG_FRAC)[:, None]
     density = np.right_shift(
@@ -72,12 +72,12 @@ def scaled_autocorrelation(logs: Ints) -> tuple[Ints, Ints]:
 
 
 def levinson(lags: Ints) -> Ints:
-    """Predictors [frames, 16] Q24 from [frames, 17]; stops where the gain reaches 30 dB."""
+    """Return predictors [frames, 16] Q24 from lags [frames, 17]; stop at a gain of 30 dB."""
     return levinson_and_error(lags)[0]
 
 
 def levinson_and_error(lags: Ints) -> tuple[Ints, Ints]:
-    """`levinson`, and the energy [frames] that the predictor leaves of lag 0, at least 1."""
+    """Return `levinson` and the energy [frames] that the predictor leaves of lag 0, 1 or more."""
     frames = len(lags)
     lpc = np.zeros((frames, ORDER), np.int64)
     error = lags[:, 0].copy()
@@ -89,7 +89,7 @@ def levinson_and_error(lags: Ints) -> tuple[Ints, Ints]:
         if order:
             past = (lpc[:, :order] * lags[:, order:0:-1]).sum(axis=1)
             acc += rounded(past, LPC_FRAC)
-        # The quotient is cut towards zero, and stays below one in magnitude.
+        # The quotient is truncated towards zero, and its magnitude stays below one.
         size = np.minimum(np.abs(acc), error - 1) * one // error
         reflection = np.where(alive, np.where(acc > 0, -size, size), 0)
         if order:
@@ -104,7 +104,7 @@ def levinson_and_error(lags: Ints) -> tuple[Ints, Ints]:
 
 
 def joined(lpc: Ints) -> Ints:
-    """Predictor and pre-emphasis as one filter on PCM: [frames, 18] Q24, the newest tap first."""
+    """Join predictor and pre-emphasis to a filter on PCM: [frames, 18] Q24, newest tap first."""
     ones = np.full((len(lpc), 1), 1 << LPC_FRAC, np.int64)
     zero = np.zeros((len(lpc), 1), np.int64)
     poly = np.concatenate([ones, lpc, zero], axis=1)
@@ -113,7 +113,7 @@ def joined(lpc: Ints) -> Ints:
 
 
 def residual(pcm: Ints, lpc: Ints) -> Ints:
-    """Residual [frames, 160] Q10 int32 of [frames, 177] samples, the first 17 being the past."""
+    """Return the residual [frames, 160] Q10 int32 of samples [frames, 177]: 17 past, 160 new."""
     taps = joined(lpc)
     acc = np.zeros((len(pcm), FRAME), np.int64)
     for k in range(TAPS):

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From 8, 12, 24 or 48 kHz to the 16 kHz that features are made of, as libopus filters.
+"""Convert 8, 12, 24 or 48 kHz to the 16 kHz of the features, with libopus' filters.
 
 libopus stuffs zeros to a common rate, runs a seventh-order elliptic filter (0.2 dB, 70 dB) there
-and keeps every third sample. Most of that work meets a zero or is thrown away. Multiplying
-numerator and denominator by the same polynomial leaves the filter as it is and makes the
-denominator one in z^3: for every pole p the factor 1 + p z^-1 + p^2 z^-2. Then the recursion runs
-at 16 kHz only, as second-order sections, and the numerator of 22 taps is evaluated for kept samples
-and nonzero inputs: 22, 11, 6 or 4 products a sample, and 7 of the recursion, at any rate.
+and keeps every third sample. Most of that work multiplies by zero or is thrown away. Here numerator
+and denominator are multiplied by the same polynomial, which leaves the filter unchanged: the factor
+1 + p z^-1 + p^2 z^-2 for every pole p. The denominator then is a polynomial in z^3, so the
+recursion runs at 16 kHz only, as second-order sections. The numerator has 22 taps. They are
+evaluated only for kept samples and nonzero inputs: 22, 11, 6 or 4 products a sample, and 7 for the
+recursion, at any rate.
 
-libopus delays the signal at 16 kHz by 11 samples more, whatever rate it came from. For 16 kHz that
-is all that `resample` does; behind the filters quantize/codec/sender.py does it.
+libopus also delays the signal at 16 kHz by 11 samples, whatever rate it came from. For 16 kHz input
+`resample` does only this; after the filters quantize/codec/sender.py does it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ DELAY_16K: Final = 11
 SECTIONS: Final = 4
 TAP_FRAC: Final = 28
 POLE_FRAC: Final = 30
-# Fraction bits of the sections. Their gain from a full-scale input is 9 at most (a test adds up
-# the impulse responses), so that 2^15 * 9 * 2^11 stays within int32.
+# Fraction bits of the sections. Their gain is 9 at most (a test adds up the impulse responses), so
+# a full-scale input gives 2^15 * 9 * 2^11, which fits int32.
 STATE_FRAC: Final = 11
 BLOCK: Final = 160  # samples out for each 10 ms in
 _ORDER, _RIPPLE_DB, _STOP_DB = 7, 0.2, 70.0
@@ -78,9 +79,9 @@ RATES: Final = (*FILTERS, 16000)
 
 
 def resample(pcm: npt.NDArray[np.integer], rate: int) -> npt.NDArray[np.int16]:
-    """int16 PCM at `rate` to 16 kHz, from rest, whole blocks of 10 ms.
+    """Convert int16 PCM at `rate` to 16 kHz, from rest, in whole blocks of 10 ms.
 
-    Raises InputError for a rate that is not of RATES or PCM that is not one channel of int16.
+    Raises InputError for a rate outside RATES or PCM that is not one channel of int16.
     """
     if rate not in RATES:
         known = ", ".join(str(r) for r in sorted(RATES))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Logarithm, exponential and reciprocal root: small tables, chords, no division.
+"""Logarithm, exponential and reciprocal root from small tables and chords, without division.
 
-Tables are raised by half of what their chord misses in the middle, as that of the sigmoid in
-quantize.integer, so that the error is the same above and below.
+Each entry of a table is raised by half of its chord's error in the middle, as in the sigmoid table
+of quantize.integer. The error is then the same above and below.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PART: Final = 12  # bits of the place on a chord
 
 
 def _balanced(curve: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]], n: int) -> Ints:
-    """Nearest integers to curve(0..n), each raised by half of what its chord misses."""
+    """Return integers nearest to curve(0..n), each raised by half of its chord's error."""
     i = np.arange(n + 1.0)
     misses = curve(i + 0.5) - (curve(i) + curve(i + 1.0)) / 2.0
     return np.asarray(np.floor(curve(i) + misses / 2.0 + 0.5), np.int64)
@@ -39,29 +39,29 @@ RSQRT_TABLE: Final[Ints] = np.minimum(
 
 
 def saturate(x: Ints, bits: int) -> Ints:
-    """Clip to a signed integer of that many bits."""
+    """Clip to a signed integer of `bits` bits."""
     return np.clip(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
 def rounded(x: Ints, shift: int) -> Ints:
-    """x / 2^shift, nearest, half up; shift is at least 1."""
+    """Return x / 2^shift, rounded to nearest, half up; shift is at least 1."""
     return np.right_shift(x + (1 << (shift - 1)), shift)
 
 
 def rounded_by(x: Ints, shift: Ints) -> Ints:
-    """`rounded` with a shift for each element."""
+    """Return `rounded` with a shift for each element."""
     return np.right_shift(x + np.left_shift(np.int64(1), shift - 1), shift)
 
 
 def shifted(x: Ints, shift: Ints) -> Ints:
-    """x / 2^shift, nearest, half up; a negative shift multiplies."""
+    """Return x / 2^shift, rounded to nearest, half up; a negative shift multiplies."""
     down = np.maximum(shift, 0)
     half = np.where(down > 0, np.left_shift(np.int64(1), np.maximum(down - 1, 0)), 0)
     return np.left_shift(np.right_shift(x + half, down), np.maximum(-shift, 0))
 
 
 def bit_length(x: Ints) -> Ints:
-    """Number of bits of a non-negative integer: 0 for 0, 1 for 1, 63 at most."""
+    """Return the number of bits of a non-negative integer: 0 for 0, 1 for 1, 63 at most."""
     x = np.asarray(x, np.int64)
     rest = x
     n = np.zeros(x.shape, np.int64)
@@ -73,7 +73,7 @@ def bit_length(x: Ints) -> Ints:
 
 
 def log2(x: Ints) -> Ints:
-    """Base-2 logarithm, Q24, of positive integers below 2^63; within 3e-5."""
+    """Return the base-2 logarithm, Q24, of positive integers below 2^63; within 3e-5."""
     n = bit_length(x) - 1
     mantissa = np.where(
         n <= 31, np.left_shift(x, np.maximum(31 - n, 0)), np.right_shift(x, np.maximum(n - 31, 0))
@@ -86,7 +86,7 @@ def log2(x: Ints) -> Ints:
 
 
 def exp2(fraction: Ints) -> Ints:
-    """2^x in Q30, 1 to 2, for a Q24 fraction x in [0, 1); within 1.1e-5, so also just below 1."""
+    """Return 2^x in Q30 for a Q24 fraction x in [0, 1); within 1.1e-5, so possibly just below 1."""
     step = fraction >> 18
     part = (fraction >> (18 - _PART)) & ((1 << _PART) - 1)
     low = EXP_TABLE[step]
@@ -94,15 +94,15 @@ def exp2(fraction: Ints) -> Ints:
 
 
 def rsqrt(mantissa: Ints) -> Ints:
-    """2^46 / sqrt(m), in [2^30, 2^31], for m in [2^30, 2^32); within 6e-8.
+    """Return 2^46 / sqrt(m), in [2^30, 2^31], for m in [2^30, 2^32); within 6e-8.
 
-    A chord, then one step of Newton: y (3 - m y^2) / 2.
+    Improve a guess from a chord by one Newton step: y (3 - m y^2) / 2.
     """
     step = (mantissa >> 26) - 16
     part = (mantissa >> (26 - _PART)) & ((1 << _PART) - 1)
     low = RSQRT_TABLE[step]
     guess = low + (((RSQRT_TABLE[step + 1] - low) * part) >> _PART)
-    # m y^2 is below 2^64: split, so that this model stays within int64.
+    # m y^2 is below 2^64. It is split so that this model stays within int64.
     square = guess * guess
     product = ((mantissa >> 16) * square + (((mantissa & 0xFFFF) * square) >> 16)) >> 16
     return np.asarray((guess * (3 * (1 << 30) - product)) >> 16)

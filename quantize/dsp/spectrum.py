@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Spectrum of a frame: pre-emphasis, window, FFT, band logarithms, cepstrum, phase advances.
 
-A frame is the 160 samples before and the 160 samples of a feature vector. Steps 1 to 4 and 7 of the
-features (DRED notes, section 5; floats in quantize.features.floats).
+These are steps 1 to 4 and 7 of the features (docs/FORMAT.md, section 5). Here a frame is the 160
+samples of a feature vector and the 160 before them. quantize.features.floats does it in floats.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _WINDOW_FRAC: Final = 23
 EDGES: Final = tuple(
     4 * edge for edge in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 34, 40)
 )
-_COMMON: Final = 48  # every interval's width divides it: weights of bins are whole 48ths
-_MOST_UP: Final = 12  # bits that a quiet frame is raised by: then 0.01 still fits 64 bits
+_COMMON: Final = 48  # all interval widths divide 48, so weights of bins are whole 48ths
+_MOST_UP: Final = 12  # most bits that a quiet frame is raised by: 0.01 still fits 64 bits
 
 _LOG10_2: Final = float(np.log10(2.0))
 
@@ -48,7 +48,7 @@ def _q(value: float, frac: int) -> int:
     return int(np.floor(value * 2.0**frac + 0.5))
 
 
-# Logarithms are kept to the base 2, in Q24; these are the decades of the float features.
+# Logarithms here are to the base 2, Q24; in the float features these constants are decades.
 LOG_RANGE: Final = _q(8.0 / _LOG10_2, LOG_FRAC)
 LOG_FOLLOW: Final = _q(2.5 / _LOG10_2, LOG_FRAC)
 LOG_START: Final = _q(-2.0 / _LOG10_2, LOG_FRAC)
@@ -66,7 +66,7 @@ def _window() -> Ints:
 
 
 def _cosines() -> Ints:
-    """sqrt(2 / 18) log10(2) cos(pi k / 36) for k = 0..71, Q30: all that the DCT of 18 needs."""
+    """Return sqrt(2 / 18) log10(2) cos(pi k / 36), k = 0..71, Q30, for the DCT of 18 points."""
     angle = np.pi * np.arange(4 * BANDS) / (2 * BANDS)
     return np.asarray(
         np.floor(np.sqrt(2.0 / BANDS) * _LOG10_2 * np.cos(angle) * 2.0**30 + 0.5), np.int64
@@ -79,30 +79,30 @@ DCT_FIRST: Final = _q(float(np.sqrt(1.0 / BANDS)) * _LOG10_2, 30)
 
 
 def emphasise(pcm: Ints, before: Ints) -> Ints:
-    """Step 1: x[n] - 0.85 x[n-1] of [frames, n] int16 in Q15 (int32); `before` [frames, 1]."""
+    """Compute step 1: x[n] - 0.85 x[n-1], Q15 int32, of [frames, n] int16; `before` [frames, 1]."""
     past = np.concatenate([before, pcm[:, :-1]], axis=1)
     return np.asarray((pcm << EMPHASIS_FRAC) - PREEMPHASIS * past)
 
 
 def spectrum(emphasised: Ints) -> tuple[Ints, Ints, Ints]:
-    """Step 2: spectrum of [frames, 320] samples in Q15.
+    """Compute step 2: the spectrum of [frames, 320] samples in Q15.
 
-    Returns real and imaginary parts [frames, 161] int32 and their scale [frames]: a bin is its
-    value over 2^scale over 320. The scale is what fills 22 bits before the window.
+    Real and imaginary parts are [frames, 161] int32, with a scale [frames]: a bin is its value
+    / 2^scale / 320. The scale is chosen so that the samples fill 22 bits before the window.
     """
     peak = bit_length(np.abs(emphasised).max(axis=1))
     up = np.minimum(fft.INPUT_BITS - peak, _MOST_UP)  # -9 .. 12
     window = np.concatenate([WINDOW, WINDOW[::-1]])
-    # The window's fraction bits go in the same rounding.
+    # The same rounding removes the window's fraction bits.
     shift = (_WINDOW_FRAC - up)[:, None]
     re, im = fft.real_fft(rounded_by(emphasised * window, shift))
     return re, im, EMPHASIS_FRAC + up
 
 
 def band_logs(re: Ints, im: Ints, scale: Ints) -> Ints:
-    """Step 3 and the logarithms of step 4: log2 (0.01 + E) over the running floor, [., 18] Q24.
+    """Compute step 3 and the logs of step 4: log2(0.01 + E) over the running floor, [., 18] Q24.
 
-    Powers are exact sums of 256ths of |X|^2; with weights in 48ths, 0.01 is a whole number too.
+    Powers are exact sums of |X|^2 / 256. With weights in 48ths, 0.01 is a whole number too.
     """
     power = (re * re + im * im) >> 8
     energy = np.zeros((len(power), BANDS), np.int64)
@@ -127,7 +127,7 @@ def band_logs(re: Ints, im: Ints, scale: Ints) -> Ints:
 
 
 def cepstrum(logs: Ints) -> Ints:
-    """Rest of step 4: orthonormal DCT-II in decades, first coefficient less 4; [., 18] Q20."""
+    """Compute the rest of step 4: orthonormal DCT-II in decades, c0 less 4; [., 18] Q20."""
     n = np.arange(BANDS)
     matrix = DCT_COSINES[((2 * n[:, None] + 1) * n[None]) % (4 * BANDS)]
     matrix[:, 0] = DCT_FIRST
@@ -137,12 +137,12 @@ def cepstrum(logs: Ints) -> Ints:
 
 
 def unit_vectors(re: Ints, im: Ints) -> tuple[Ints, Ints]:
-    """X / |X| of each bin in Q14, zero for a zero bin; |re|, |im| < 2^31."""
+    """Return X / |X| of each bin in Q14, zero for a zero bin; |re|, |im| < 2^31."""
     length = bit_length(np.maximum(np.abs(re), np.abs(im)))
     up = np.where(length > 0, 31 - length, 0)
     a, b = (re << up) >> 16, (im << up) >> 16  # the larger in [2^14, 2^15]
     square = a * a + b * b
-    # Below 2^30 two more bits make the mantissa of an even exponent; 1 stands in for nothing.
+    # rsqrt takes [2^30, 2^32): smaller squares move up by two bits, a zero bin takes 2^30.
     small = square < (1 << 30)
     root = rsqrt(np.where(length > 0, np.where(small, square << 2, square), 1 << 30))
     shift = np.where(small, 31, 32)
@@ -150,7 +150,7 @@ def unit_vectors(re: Ints, im: Ints) -> tuple[Ints, Ints]:
 
 
 def log_power(re: Ints, im: Ints, scale: Ints) -> Ints:
-    """(10 log10 |X|^2 - 6) / 64 within -1..1, Q15 int16; -1 for a zero bin."""
+    """Return (10 log10 |X|^2 - 6) / 64 within -1..1, Q15 int16; -1 for a zero bin."""
     square = re * re + im * im
     logs = log2(np.maximum(square, 1)) - ((2 * scale)[:, None] << LOG_FRAC) - LOG_POINTS
     value = rounded(rounded(logs, 12) * IF_SLOPE, 15) - IF_OFFSET
@@ -158,7 +158,7 @@ def log_power(re: Ints, im: Ints, scale: Ints) -> Ints:
 
 
 def phase_features(re: Ints, im: Ints, scale: Ints) -> Ints:
-    """Step 7: [frames, 88] int16 in Q15 of consecutive spectra; before the first one is silence."""
+    """Compute step 7: [frames, 88] int16 Q15 of consecutive spectra, with silence before them."""
     re, im = re[:, :_IF_BINS], im[:, :_IF_BINS].copy()
     im[:, 0] = 0
     features = np.zeros((len(re), IF_FEATURES), np.int64)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Float feature extraction: 20 numbers per 10 ms, as libopus 1.6 defines them for DRED.
+"""Extract features in floats: 20 numbers per 10 ms, as libopus 1.6 defines them for DRED.
 
-18 cepstral coefficients, a pitch feature and a voicing correlation (steps numbered as in the
-DRED notes, section 5). Everything is vectorised over frames, so an hour of speech takes about
-a minute. Until the pitch network exists, the pitch comes from the normalised correlation of
-the LPC residual, tracked over time in quantize.features.pitch_track.
+They are 18 cepstral coefficients, a pitch feature and a voicing correlation. "Step" means a step of
+docs/FORMAT.md, section 5. Everything is vectorised over frames, so an hour of speech takes about a
+minute. The pitch does not come from the pitch network, but from the normalised correlation of the
+LPC residual, which quantize.features.pitch_track tracks over time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PREEMPHASIS = 0.85
 _LPC_ORDER = 16
 # Band edges in bins of the 320-point FFT (50 Hz each); the triangles overlap by half.
 _EDGES = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 34, 40]) * 4
-_BLOCK = 16384  # frames worked on at once: bounds memory at about 100 MB
+_BLOCK = 16384  # frames at once, which bounds memory at about 100 MB
 
 
 def _band_matrix() -> F64:
@@ -75,7 +75,7 @@ def pitch_period(pitch: NDArray[np.floating]) -> NDArray[np.int64]:
 def as_samples(pcm: NDArray[np.generic]) -> F64:
     """Return PCM as float64 in int16 scale.
 
-    Integers are taken as they are, floats as +-1.0 full scale.
+    Integers keep their values; floats have a full scale of +-1.0.
     Raises InputError for anything that is not one finite channel of samples.
     """
     array = np.asarray(pcm)
@@ -92,7 +92,7 @@ def as_samples(pcm: NDArray[np.generic]) -> F64:
 
 
 def band_energies(emphasised: F64) -> F64:
-    """Step 2 and 3: energies [frames, 18] of a pre-emphasised signal of whole frames."""
+    """Compute steps 2 and 3: energies [frames, 18] of a pre-emphasised signal of whole frames."""
     frames = len(emphasised) // FRAME
     padded = np.concatenate([np.zeros(FRAME), emphasised])
     halves = padded.reshape(frames + 1, FRAME)
@@ -106,7 +106,7 @@ def band_energies(emphasised: F64) -> F64:
 
 
 def cepstrum(energies: F64) -> F64:
-    """Step 4: log energies over a running floor, DCT; [frames, 18] in, [frames, 18] out."""
+    """Compute step 4: the DCT of log energies over a running floor; both are [frames, 18]."""
     logs = np.log10(0.01 + energies)
     peak = np.full(len(logs), -2.0)
     follow = peak.copy()
@@ -121,7 +121,7 @@ def cepstrum(energies: F64) -> F64:
 
 
 def lpc_from_cepstrum(cepstra: NDArray[np.floating]) -> F64:
-    """Step 5: prediction coefficients [frames, 16]; the residual is y[n] + sum a_k y[n-k]."""
+    """Compute step 5: coefficients [frames, 16]; the residual is y[n] + sum a_k y[n-k]."""
     cepstra = np.array(cepstra, np.float64)
     cepstra[:, 0] += 4
     # Each band holds the sum over its triangle; dividing by the weight gives a density.
@@ -132,7 +132,7 @@ def lpc_from_cepstrum(cepstra: NDArray[np.floating]) -> F64:
         rise[band, low:high] += 1 - step
         rise[band + 1, low:high] += step
     lag = np.arange(_LPC_ORDER + 1)
-    # The inverse FFT of a real, even spectrum, for the lags that are needed only.
+    # The inverse FFT of a real, even spectrum, only for the lags that are needed.
     cosines = np.cos(2 * np.pi * np.arange(FRAME + 1)[:, None] * lag / (2 * FRAME))
     cosines[1:FRAME] *= 2
     correlation = density @ (rise @ cosines)
@@ -142,7 +142,7 @@ def lpc_from_cepstrum(cepstra: NDArray[np.floating]) -> F64:
 
 
 def _levinson(correlation: F64) -> F64:
-    """Solve for the predictor of each row, stopping a row once its gain reaches 30 dB."""
+    """Solve for the predictor of each row; a row stops when its gain reaches 30 dB."""
     frames = len(correlation)
     lpc = np.zeros((frames, _LPC_ORDER))
     error = correlation[:, 0].copy()
@@ -161,7 +161,7 @@ def _levinson(correlation: F64) -> F64:
 
 
 def residual(emphasised: F64, lpc: F64) -> F64:
-    """Step 6: residual of the signal 80 samples before each frame, [frames * 160]."""
+    """Compute the residual of step 6, 80 samples before each frame of a signal: [frames * 160]."""
     frames = len(lpc)
     lead = FRAME // 2 + _LPC_ORDER
     padded = np.concatenate([np.zeros(lead), emphasised])
@@ -179,7 +179,7 @@ def residual(emphasised: F64, lpc: F64) -> F64:
 
 
 def _correlation(excitation: F64, period: NDArray[np.int64]) -> F64:
-    """Step 9: correlation feature of each frame of the low-passed residual at its period."""
+    """Compute step 9: each frame's correlation feature, from the low-passed residual and period."""
     frames = len(period)
     padded = np.concatenate([np.zeros(MAX_PERIOD), excitation])
     feature = np.empty(frames)
@@ -195,7 +195,7 @@ def _correlation(excitation: F64, period: NDArray[np.int64]) -> F64:
 
 
 def emphasise(pcm: NDArray[np.generic], delay: int) -> F64:
-    """Step 1: the signal behind `delay` zeros, cut to whole frames and pre-emphasised."""
+    """Compute step 1: the signal after `delay` zeros, cut to whole frames and pre-emphasised."""
     samples = as_samples(pcm)
     frames = len(samples) // FRAME
     if frames == 0:
@@ -216,7 +216,7 @@ def _voicing_of(excitation: F64, pitch: NDArray[np.floating]) -> F64:
 def voicing(
     pcm: NDArray[np.generic], pitch: NDArray[np.floating], delay: int = UPSTREAM_DELAY
 ) -> F64:
-    """Return the correlation feature [frames] of a signal at a given pitch feature [frames]."""
+    """Return the correlation feature [frames] of a signal for a given pitch feature [frames]."""
     emphasised = emphasise(pcm, delay)
     cepstra = cepstrum(band_energies(emphasised))
     return _voicing_of(residual(emphasised, lpc_from_cepstrum(cepstra)), pitch)
@@ -225,8 +225,8 @@ def voicing(
 def extract(pcm: NDArray[np.generic], delay: int = UPSTREAM_DELAY) -> F32:
     """Return the features [len(pcm) // 160, 20] float32 of one channel at 16 kHz.
 
-    `delay` zeros are put before the signal, 11 as libopus does; 0 keeps frames and samples
-    aligned. Raises InputError for audio that is no usable signal or shorter than a frame.
+    `delay` zeros precede the signal: 11 in libopus; 0 keeps frames and samples aligned. Raises
+    InputError for audio that is not a usable signal or is shorter than a frame.
     """
     emphasised = emphasise(pcm, delay)
     features = np.empty((len(emphasised) // FRAME, FEATURES), np.float32)

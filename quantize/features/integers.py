@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The features of DRED in integers: 20 int16 per 10 ms, around a pitch network.
 
-`analyse` gives what the pitch network takes; its scores go into `finish`. Both work on a whole
-signal from rest; firmware/dredkit/features/features.c does the same frame by frame, to the last bit.
+`analyse` computes the inputs of the pitch network; `finish` takes its scores. Both work on a whole
+signal from rest. firmware/dredkit/features/features.c gives the same bits frame by frame.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from quantize.features import pitch
 
 FRAME: Final = spectrum.FRAME
 FEATURES: Final = 20
-FEATURE_FRAC: Final = 10  # fraction bits of the features unless a model asks for others
-_STRADDLE: Final = FRAME // 2  # the pitch path works that many samples before the frame
+FEATURE_FRAC: Final = 10  # fraction bits of the features unless a model has others
+_STRADDLE: Final = FRAME // 2  # how many samples before the frame the pitch path works
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What is known of a signal's frames before the pitch network has run."""
+    """The analysis of a signal's frames before the pitch network runs."""
 
     cepstrum: Ints  # [frames, 18] Q20
     phases: Ints  # [frames, 88] Q15 int16: the network's IF features
@@ -35,17 +35,17 @@ class Analysis:
 
 
 def _windows(signal: Ints, past: int, size: int, frames: int) -> Ints:
-    """Overlapping rows [frames, size], row t from `past` samples before frame t; zeros before."""
+    """Return rows [frames, size] that start `past` samples before their frame; zeros come first."""
     padded = np.concatenate([np.zeros(past, np.int64), signal])
     rows = np.lib.stride_tricks.sliding_window_view(padded, size)[::FRAME]
     return np.asarray(rows[:frames])
 
 
 def analyse(pcm: npt.NDArray[np.integer]) -> Analysis:
-    """All but the pitch of int16 PCM at 16 kHz; samples past the last whole frame are dropped.
+    """Analyse int16 PCM at 16 kHz, all but its pitch; drop samples past the last whole frame.
 
-    libopus puts 11 zeros before the signal (quantize.codec.sender does); this does not.
-    Raises InputError for anything but one channel of int16, one frame at least.
+    This does not put libopus' 11 zeros before the signal; quantize.codec.sender does.
+    Raises InputError for anything but one channel of int16 with at least one frame.
     """
     if pcm.ndim != 1 or pcm.dtype != np.int16:
         raise InputError(f"PCM of shape {pcm.shape}, type {pcm.dtype}: give one channel of int16")
@@ -72,13 +72,13 @@ def analyse(pcm: npt.NDArray[np.integer]) -> Analysis:
 
 
 def finish(analysis: Analysis, scores: Ints, scores_frac: int, frac: int = FEATURE_FRAC) -> Ints:
-    """Features [frames, 20] int16 with `frac` bits from the pitch network's [frames, >=180]."""
+    """Return features [frames, 20] int16 with `frac` bits from the network's [frames, >=180]."""
     octaves = pitch.pitch(scores[:, : pitch.CLASSES], scores_frac)
     return features_at(analysis, octaves, frac)
 
 
 def features_at(analysis: Analysis, octaves: Ints, frac: int = FEATURE_FRAC) -> Ints:
-    """Features [frames, 20] of a known pitch: octaves below a period of 256 samples, Q20."""
+    """Return features [frames, 20] for a pitch in octaves below a period of 256 samples, Q20."""
     frames = len(analysis.cepstrum)
     start = correlation.MAX_PERIOD + FRAME * np.arange(frames)[:, None]
     at = start + np.arange(FRAME)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far decoded features are from a reference, by the measure that xiph's conformance test uses.
+"""Measure how far decoded features are from a reference, as xiph's conformance test does.
 
-Three numbers over all 10-ms frames: the root of the mean squared error summed over the cepstrum and
-the correlation, the same of the worst one of these 19, and the mean absolute error of the pitch
-feature where the reference is voiced. A conforming DRED decoder stays within LIMITS (DRED-SPEC
-section 9).
+The result is three numbers over all 10-ms frames. The first is the root of the mean squared error,
+summed over the cepstrum and the correlation. The second is the largest root mean squared error of
+one of these 19. The third is the mean absolute error of the pitch feature where the reference is
+voiced. A conforming DRED decoder stays within LIMITS (docs/FORMAT.md, section 8).
 """
 
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ import numpy.typing as npt
 from quantize.errors import InputError
 from quantize.features.floats import CORRELATION, FEATURES, PITCH
 
-VOICED: Final = 0.2  # a frame is voiced whose correlation feature is above
+VOICED: Final = 0.2  # a frame is voiced if its correlation feature is above this
 
 
 @dataclass(frozen=True)
 class FeatureErrors:
-    """The three numbers; `pitch` is 0 where no frame of the reference is voiced."""
+    """The three numbers; `pitch` is 0 if no frame of the reference is voiced."""
 
     total: float
     worst: float
     pitch: float
 
     def within(self, limits: "FeatureErrors") -> bool:
-        """Whether none of the three is above its limit."""
+        """Return whether none of the three is above its limit."""
         return (
             self.total <= limits.total and self.worst <= limits.worst and self.pitch <= limits.pitch
         )
@@ -40,7 +40,7 @@ LIMITS: Final = FeatureErrors(total=0.5, worst=0.15, pitch=0.02)
 def compare_features(
     reference: npt.NDArray[np.floating], got: npt.NDArray[np.floating]
 ) -> FeatureErrors:
-    """Compare frames [n, 20] of real values; raises InputError for other shapes or no frame."""
+    """Compare frames [n, 20] of real values; raises InputError for other shapes or no frames."""
     if reference.shape != got.shape or got.ndim != 2 or got.shape[1] != FEATURES or not len(got):
         raise InputError(f"features of shapes {reference.shape} and {got.shape} do not compare")
     error = got.astype(np.float64) - reference.astype(np.float64)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pitch from the scores of the pitch network (step 8): 180 classes, 60 to the octave."""
+"""The pitch from the pitch network's scores: 180 classes, 60 per octave.
+
+This is step 8 of docs/FORMAT.md, section 5.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,16 @@ CLASSES: Final = 180
 PITCH_FRAC: Final = 20
 MIN_PERIOD: Final = 32
 MAX_PERIOD: Final = 256
-_REACH: Final = 2  # classes on both sides of the best one that the mean takes in
+_REACH: Final = 2  # classes on each side of the best one in the mean
 LOG2_E: Final = int(np.floor(2.0**15 / np.log(2.0) + 0.5))  # Q15
 
 
 def pitch(scores: Ints, frac: int) -> Ints:
-    """Octaves below a period of 256 samples, 0 to 2.98, Q20 [frames], of [frames, 180] int16.
+    """Return octaves below a period of 256 samples, 0 to 2.98, Q20 [frames].
 
-    The mean class around the first of the largest scores, each weighed by the exponential of its
-    score; `frac` is the scores' fraction bits, 0 to 15. The pitch feature is this less 1.5.
+    `scores` are [frames, 180] int16 with `frac` fraction bits, 0 to 15. The result is the mean of
+    the classes around the largest score (the first one of equals), weighted by the exponentials of
+    their scores. The pitch feature is this less 1.5.
     """
     best = scores.argmax(axis=1)
     row = np.arange(len(scores))
@@ -42,12 +46,12 @@ def pitch(scores: Ints, frac: int) -> Ints:
 
 
 def period(octaves: Ints) -> Ints:
-    """Period in samples, 32..256: floor(1/2 + 256 / 2^octaves)."""
+    """Return the period in samples, 32..256: floor(1/2 + 256 / 2^octaves)."""
     power = -(octaves << (LOG_FRAC - PITCH_FRAC))
     whole, part = power >> LOG_FRAC, power & ((1 << LOG_FRAC) - 1)
     return np.clip(shifted(exp2(part), 22 - whole), MIN_PERIOD, MAX_PERIOD)
 
 
 def pitch_feature(octaves: Ints, frac: int) -> Ints:
-    """The pitch feature, octaves - 1.5, int16 with `frac` bits."""
+    """Return the pitch feature, octaves - 1.5, as int16 with `frac` bits."""
     return saturate(rounded(octaves - (3 << (PITCH_FRAC - 1)), PITCH_FRAC - frac), 16)

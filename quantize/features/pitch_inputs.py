@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the pitch network hears (DRED-SPEC section 5, steps 6 and 7), in float64.
+"""The inputs of the pitch network in float64 (docs/FORMAT.md, section 5, steps 6 and 7).
 
-Instantaneous frequency: how the phase of each low bin moved since the frame before. Cross
-correlation: how like its past, 256 to 33 samples ago, the LPC residual is.
+Instantaneous frequency says how the phase of each low bin moved since the frame before. The cross
+correlation says how similar the LPC residual is to its past, 256 to 33 samples ago.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 
 LAGS = 224
-IF_BINS = 30  # of 50 Hz: the lowest gives its power only
+IF_BINS = 30  # of 50 Hz; the lowest one gives only its power
 IF_FEATURES = 3 * IF_BINS - 2
 RUN_IN = 4  # frames after which the inputs no longer show where a signal was cut
-_BLOCK = 8192  # frames worked on at once
+_BLOCK = 8192  # frames at once
 
 
 class PitchInputs(NamedTuple):
@@ -87,9 +87,9 @@ def xcorr_features(excitation: F64) -> F64:
 
 
 def pitch_inputs(pcm: NDArray[np.generic], delay: int = UPSTREAM_DELAY) -> PitchInputs:
-    """Return the inputs for each frame of one channel at 16 kHz; `delay` as in features.extract.
+    """Return the inputs for each frame of one channel at 16 kHz; `delay` as in floats.extract.
 
-    Raises InputError for audio that is no usable signal or shorter than a frame.
+    Raises InputError for audio that is not a usable signal or is shorter than a frame.
     """
     emphasised = emphasise(pcm, delay)
     lpc = lpc_from_cepstrum(cepstrum(band_energies(emphasised)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pitch without a network: normalised correlation of the LPC residual, tracked over time.
+"""Find the pitch without a network: track the LPC residual's normalised correlation over time.
 
-The pitch feature p lives on the grid that libopus' pitch network uses: 180 classes of 20 cents,
+The pitch feature p lies on the grid of libopus' pitch network: 180 classes of 20 cents,
 p = class / 60 - 1.5, period = 256 / 2^(p + 1.5) samples at 16 kHz.
 """
 
@@ -17,11 +17,11 @@ _FRAME = 160
 _MAX_PERIOD = 256
 _BLOCK = 8192  # frames correlated at once
 _SEGMENT = 400  # frames tracked as one path
-_OVERLAP = 40  # frames of run-in on both sides of a segment: the path has settled by then
+_OVERLAP = 40  # frames on both sides of a segment, in which the path settles
 _REACH = 10  # classes (200 cents) that the pitch may glide in 10 ms
 _GLIDE = 0.012  # price of gliding by one class
 _JUMP = 0.35  # price of jumping anywhere
-_HIGH = 0.0006  # bonus per class: prefers one period to two
+_HIGH = 0.0006  # bonus per class, so that one period wins against two
 
 
 def _moving_sum(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:

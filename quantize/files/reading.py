@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bytes of files that somebody else may have written: regular files of a bounded size."""
+"""Read untrusted files: only regular files, of a bounded size."""
 
 import stat
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any, Final
 from quantize.errors import InputError
 
 MAX_BYTES: Final = 1 << 30  # a hundred times the largest model
-_SHOWN: Final = 60  # characters of a foreign value that a message repeats
+_SHOWN: Final = 60  # characters of an untrusted value that a message repeats
 
 
 def file_bytes(
@@ -18,12 +18,12 @@ def file_bytes(
 
     Args:
         path: the file; a pipe or a device is refused, since it may never end.
-        cure: what the reader of the message should do instead.
+        cure: what the message tells the user to do instead.
         missing: what the message says if there is no such file.
-        most: bytes that the file may have.
+        most: how many bytes the file may have.
 
     Raises:
-        InputError: the file is absent, a folder, no regular file, too large or unreadable.
+        InputError: the file is absent, a folder, not a regular file, too large or unreadable.
     """
     try:
         found = path.stat()
@@ -42,7 +42,7 @@ def file_bytes(
 
 
 def shown(value: Any) -> str:
-    """Describe a foreign value on one short line, whatever its type and depth."""
+    """Describe an untrusted value on one short line, whatever its type and depth."""
     if isinstance(value, int) and value.bit_length() > 64:
         return f"an integer of {value.bit_length()} bits"
     if value is None or type(value) in (bool, int, float):

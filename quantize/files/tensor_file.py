@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""safetensors files, read as untrusted input: the one reader of every checkpoint and model file.
+"""Read safetensors files as untrusted input. Every checkpoint and model file is read here.
 
-A file is the size of its header (8 bytes, little-endian), the header as JSON (per tensor its type,
-shape and span of bytes, and notes), and the tensors' bytes without a gap.
+A file holds the size of its header (8 bytes, little-endian), the header as JSON, and the tensors'
+bytes without a gap. The header gives each tensor's type, shape and span of bytes, and notes.
 """
 
 import json
@@ -31,16 +31,17 @@ _DTYPES: Final = {
     **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
 }
 _MAX_AXES: Final = 8
-_MAX_ELEMENTS: Final = 1 << 40  # of a shape whose zeros count as ones
+_MAX_ELEMENTS: Final = 1 << 40  # of a shape, where an axis of 0 counts as 1
 
 Tensors = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What a file holds: its tensors by name, F16 and BF16 widened to float32, and its notes.
+    """The contents of a file: its tensors by name and its notes.
 
-    `kinds` has the type of each tensor as the file calls it: F32, BF16, U8, ...
+    F16 and BF16 are widened to float32. `kinds` has each tensor's type as the file names it: F32,
+    BF16, U8, ...
     """
 
     tensors: Tensors
@@ -49,24 +50,24 @@ class TensorFile:
 
 
 class _Damage(Exception):
-    """Why a file is none; never leaves this module."""
+    """Says why the data is not a safetensors file; never leaves this module."""
 
 
 def read_tensor_file(
     path: Path, cure: str = "give a .safetensors file", *, missing: str = "no such file"
 ) -> TensorFile:
-    """Read a file; raises InputError as quantize.files.reading.file_bytes and `parse` do."""
+    """Read a file; raises InputError where file_bytes or `parse` does."""
     return parse(file_bytes(path, cure, missing=missing), str(path))
 
 
 def parse(data: bytes, where: str, what: str = WHAT) -> TensorFile:
     """Read the bytes of a file.
 
-    Nothing is allocated that the file's own bytes do not fill. Arrays are copies, writable.
+    Arrays are writable copies. They never take more memory than the file has bytes for.
 
     Raises:
-        InputError: naming `where`, if it is not `what`, is damaged, or holds a tensor of a type
-            that is not read (such as F8_E4M3), which is named with the type.
+        InputError: the data is not `what` or is damaged, or a tensor has an unsupported type (such
+            as F8_E4M3). The message names `where`, and that tensor with its type.
     """
     try:
         header, start = _header(data)
@@ -81,7 +82,7 @@ def parse(data: bytes, where: str, what: str = WHAT) -> TensorFile:
 
 @dataclass(frozen=True)
 class _Span:
-    """Where a tensor lies behind the header, and what its bytes mean."""
+    """Where a tensor lies after the header, and what its bytes mean."""
 
     kind: str
     shape: tuple[int, ...]
@@ -99,7 +100,7 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
     except (ValueError, RecursionError):
         raise _Damage("its header is not JSON") from None
     if not isinstance(header, dict):
-        raise _Damage("its header is no table")
+        raise _Damage("its header is not a table")
     return header, start
 
 
@@ -114,7 +115,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _notes(found: Any) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise _Damage(f"{_NOTES} is no table of texts")
+        raise _Damage(f"{_NOTES} is not a table of texts")
     return found
 
 
@@ -126,7 +127,7 @@ def _span(name: str, entry: Any, where: str) -> _Span:
         raise _Damage(f"tensor {shown(name)}: its type is {shown(kind)}")
     if kind not in _DTYPES:
         raise InputError(
-            f"{where}: tensor {shown(name)} is of type {shown(kind)}, which is not read; "
+            f"{where}: tensor {shown(name)} has type {shown(kind)}, which is not supported; "
             "convert it to F32, F16 or BF16"
         )
     if not _whole(shape) or len(shape) > _MAX_AXES:
@@ -139,25 +140,25 @@ def _span(name: str, entry: Any, where: str) -> _Span:
     if place[1] - place[0] != size:
         raise _Damage(
             f"tensor {shown(name)}: {kind} {shape} takes {size} bytes, "
-            f"{shown(place[1] - place[0])} are said"
+            f"but its place has {shown(place[1] - place[0])}"
         )
     return _Span(kind, tuple(shape), place[0], place[1])
 
 
 def _whole(values: Any) -> bool:
-    """Whether this is a list of integers from zero on."""
+    """Return whether this is a list of non-negative integers."""
     return isinstance(values, list) and all(type(n) is int and n >= 0 for n in values)
 
 
 def _check_cover(spans: dict[str, _Span], size: int) -> None:
-    """Refuse tensors that overlap, leave gaps, or end before or beyond the file."""
+    """Refuse tensors that overlap, leave gaps, or end before or after the end of the file."""
     at = 0
     for name, span in sorted(spans.items(), key=lambda item: (item[1].begin, item[1].end)):
         if span.begin != at:
             raise _Damage(f"tensor {shown(name)} overlaps another, or leaves a gap")
         at = span.end
     if at != size:
-        raise _Damage(f"{size} bytes of tensors, {shown(at)} are said")
+        raise _Damage(f"{size} bytes of tensors, but its header names {shown(at)}")
 
 
 def _tensor(data: bytes, start: int, span: _Span) -> npt.NDArray[Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write files that appear whole or not at all."""
+"""Write files so that they appear whole or not at all."""
 
 import os
 import shutil
@@ -11,17 +11,17 @@ from typing import BinaryIO
 
 from quantize.errors import InputError
 
-_MOST_LINKS = 40  # as Linux allows in one path
+_MOST_LINKS = 40  # as many as Linux follows in one path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to a file as `open_whole` does; raises InputError if that fails."""
+    """Write `data` to a file through `open_whole`; raises InputError if that fails."""
     with open_whole(path) as stream:
         stream.write(data)
 
 
 def copy_whole(source: Path, path: Path) -> None:
-    """Copy a file with its permissions as `open_whole` writes; raises InputError on failure."""
+    """Copy a file and its permissions through `open_whole`; raises InputError on failure."""
     with source.open("rb") as read, open_whole(path) as stream:
         shutil.copyfileobj(read, stream)
         os.fchmod(stream.fileno(), stat.S_IMODE(os.fstat(read.fileno()).st_mode))
@@ -29,11 +29,11 @@ def copy_whole(source: Path, path: Path) -> None:
 
 @contextmanager
 def open_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears when the block ends.
+    """Open a file for writing; the file appears when the block ends.
 
     If the block fails, an older file stays as it was and nothing is left beside it. Missing folders
-    are made. A symbolic link stays, and the file that it points to is replaced. What exists and is
-    no regular file (a device, a FIFO, standard output) is written straight.
+    are made. A symbolic link stays; the file that it points to is replaced. If `path` is not a
+    regular file (a device, a FIFO, standard output), it is written directly.
 
     Raises:
         InputError: the file cannot be written.
@@ -60,10 +60,11 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_old(path: Path) -> None:
-    """Remove a regular file, or the one that a link points to, so that it outlives no later run.
+    """Remove a regular file, or the file that a link points to, before a run that will write it.
 
-    Leaves alone what is no regular file. Makes the file's folder, so that a path that cannot be
-    written is refused before any work.
+    A run that fails then leaves no old file that could pass for its result. Anything that is not a
+    regular file stays. Make the file's folder, so that a path that cannot be written is refused
+    before any work.
 
     Raises:
         InputError: `path` is a folder, or its folder cannot be made or changed.
@@ -81,7 +82,7 @@ def remove_old(path: Path) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Whether something exists at `path` that a rename must not replace."""
+    """Return whether something exists at `path` that a rename must not replace."""
     if _descriptor(path) is not None:
         return True
     try:
@@ -91,16 +92,16 @@ def is_special(path: Path) -> bool:
 
 
 def _straight(path: Path) -> BinaryIO | None:
-    """Open `path` for writing as it is, if a rename must not replace it; otherwise None."""
+    """Open `path` directly if a rename must not replace it; otherwise return None."""
     own = _descriptor(path)
     if own is not None:
-        # Opening it by name would cut a file that is being appended to, and sockets refuse it.
+        # Opening it by name would truncate a file opened for appending; a socket refuses it.
         return os.fdopen(os.dup(own), "wb")
     return path.open("wb") if is_special(path) else None
 
 
 def _descriptor(path: Path) -> int | None:
-    """Return which open file of this process `path` names, as /dev/stdout does; otherwise None."""
+    """Return the file descriptor of this process that `path` names (as /dev/stdout), or None."""
     place = Path.cwd() / path
     for _ in range(_MOST_LINKS):
         if os.path.realpath(place.parent) == f"/proc/{os.getpid()}/fd" and place.name.isdigit():

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Quantised step graphs as .tflite, and the public interpreter as a witness of our arithmetic.
+"""Export quantised step graphs as .tflite, and check dredkit's arithmetic against LiteRT.
 
-The file computes one step: it takes the network's inputs, every recurrent state and convolution
-memory, and gives the outputs and the new states; a loop outside drives the recurrence. Signature
+The file computes one step. It takes the network's inputs and every recurrent state and convolution
+memory; it returns the outputs and the new states. A loop outside drives the recurrence. Signature
 'step' names them: a GRU's state is `<node>.state`, a convolution's memory `<node>.memory`.
 
-Why an interpreter must agree to the last bit: our requantise multipliers have 15 bits, and all
-scales written here are powers of two but for the filters', which are that multiplier times a power
+An interpreter must agree to the last bit, for this reason. dredkit's requantise multipliers have 15
+bits. The scales of filters are such a multiplier times a power of two; all other scales are powers
 of two. Interpreters with 16-bit multipliers (TFLite Micro, tflite-runtime) and with 32-bit ones
-(LiteRT 2) then derive the same numbers; all three agreed when tried (October 2026). That takes
-reference kernels: the optimised ones compute another tanh and sigmoid at our scale.
+(LiteRT 2) then derive the same numbers; all three agreed when tried (October 2026). This needs
+reference kernels: the optimised ones compute another tanh and sigmoid at this scale.
 
 Two things have no operator and are built from others:
 
-- x8 = round(127 x) is a depthwise convolution by 127; such a tensor's declared scale is 2^-7;
+- x8 = round(127 x) is a depthwise convolution by 127; such a tensor's declared scale is 2^-7.
 - int16 weights are a sum of int8 filters over as many copies of the input (exact in int64).
 
 Sparse layers are written dense, with their zeros.
@@ -65,7 +65,7 @@ def open_interpreter(content: bytes) -> Interpreter:
 
 
 class LiteRtRunner:
-    """Runs an exported model step by step in LiteRT; starts in the zero state."""
+    """Runs an exported model in LiteRT step by step; starts in the zero state."""
 
     def __init__(self, model: QuantisedModel) -> None:
         self._graph = model.graph
@@ -88,7 +88,7 @@ class LiteRtRunner:
         }
 
     def step(self, inputs: dict[str, Ints]) -> dict[str, Ints]:
-        """Run one step on int16 inputs; returns every node's int16 output by the node's name."""
+        """Run one step on int16 inputs; return every node's int16 output by the node's name."""
         for name, values in inputs.items():
             item = self._inputs[name]
             self._interpreter.set_tensor(
@@ -107,10 +107,11 @@ class LiteRtRunner:
 
 
 def cross_check(model: QuantisedModel, features: npt.NDArray[np.integer]) -> Mismatch | None:
-    """Run int16 input rows [steps, n] through LiteRT and the reference; the first difference.
+    """Run int16 input rows [steps, n] through LiteRT and the reference; return where they differ.
 
-    Compares every node's output at every step, each side feeding back its own states. Raises
-    InputError for a model with several inputs, or rows of another size or range.
+    Compare every node's output at every step; each side keeps its own states. The result is the
+    first difference, or None. Raises InputError for a model with several inputs, or rows of another
+    size or range.
     """
     if len(model.graph.inputs) != 1:
         raise InputError(f"graph {model.graph.name}: the cross-check drives one input only")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A small writer of .tflite files, on the schema classes that ai-edge-litert ships.
+"""Write .tflite files with the schema classes that ai-edge-litert ships.
 
-Everything is int16 of shape [1, 1, 1, n] but for filters (int8), biases (int64) and shapes (int32).
-Scales are powers of two, or a 15-bit integer times one, so that float32 holds them exactly and the
-requantise multiplier that an interpreter derives from them has no bits beyond the first fifteen.
+Everything is int16 of shape [1, 1, 1, n] except filters (int8), biases (int64) and shapes (int32).
+A scale is a power of two, or a 15-bit integer times a power of two. float32 therefore holds it
+exactly, and the requantise multiplier that an interpreter derives from it has at most 15 bits.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # the schema module
 
 @dataclass
 class FileWriter:
-    """Collects tensors and operators of one graph; `finish` gives the file's bytes."""
+    """Collects the tensors and operators of one graph; `finish` returns the file's bytes."""
 
     description: str
     _tensors: list[Any] = field(default_factory=list)
@@ -43,17 +43,17 @@ class FileWriter:
     _codes: list[tuple[int, int]] = field(default_factory=list)
 
     def activation(self, name: str, size: int, frac: int) -> int:
-        """Add an int16 tensor [1, 1, 1, size] with `frac` fractional bits; returns its index."""
+        """Add an int16 tensor [1, 1, 1, size] with `frac` fractional bits; return its index."""
         return self._add(name, (1, 1, 1, size), schema.TensorType.INT16, [2.0**-frac], 0, 0)
 
     def tensor(self, name: str, shape: tuple[int, ...], frac: int) -> int:
-        """Add an int16 tensor of another shape; returns its index."""
+        """Add an int16 tensor of another shape; return its index."""
         return self._add(name, shape, schema.TensorType.INT16, [2.0**-frac], 0, 0)
 
     def constant(
         self, name: str, values: npt.NDArray[Any], scales: list[float], channel_axis: int = 0
     ) -> int:
-        """Add a constant of its array's type; no scales for plain integers; returns its index."""
+        """Add a constant with its array's type; return its index. Plain integers have no scales."""
         buffer = _AlignedBuffer()
         little_endian = values.astype(values.dtype.newbyteorder("<"))
         buffer.data = np.frombuffer(little_endian.tobytes(), np.uint8)
@@ -64,7 +64,7 @@ class FileWriter:
     def operator(
         self, code: int, version: int, inputs: list[int], outputs: list[int], options: Any = None
     ) -> None:
-        """Append an operator; `options` is the schema's options object of that operator, if any."""
+        """Append an operator; `options` is the schema's options object for it, if it has any."""
         if (code, version) not in self._codes:
             self._codes.append((code, version))
         op = schema.OperatorT()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Translate a quantised step graph into TFLite operators (what and why: quantize/litert/export.py)."""
+"""Translate a quantised step graph into TFLite operators; quantize/litert/export.py says why so."""
 
 import math
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ def export(model: QuantisedModel) -> bytes:
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor and the format of its int16 values: fractional bits."""
+    """A tensor of int16 values with `frac` fractional bits."""
 
     tensor: int
     size: int
@@ -40,7 +40,7 @@ class Value:
 
 @dataclass
 class StepExporter:
-    """One translation; the methods that append operators return the value these compute."""
+    """One translation. A method that appends operators returns the value that they compute."""
 
     model: QuantisedModel
     file: FileWriter = field(init=False)
@@ -72,7 +72,7 @@ class StepExporter:
         return self.file.finish(self.inputs, self.outputs)
 
     def node(self, node: Node) -> Value:
-        """Append one node; its result's tensor carries the node's name."""
+        """Append one node; the tensor of its result has the node's name."""
         if isinstance(node, Conv2d):
             raise InputError(
                 f"graph {self.model.graph.name}: {node.name} is a convolution over a line, which "
@@ -93,7 +93,7 @@ class StepExporter:
         return self.curve(_Op.TANH, node.name, self.affine(node.name, f"{node.name}.pre", x, frac))
 
     def gru(self, node: Gru, x: Value) -> Value:
-        """s' = z s + (1 - z) tanh(Wx + r Us), as quantize.integer.gru_update."""
+        """Append s' = z s + (1 - z) tanh(Wx + r Us), as quantize.integer.gru_update computes it."""
         name, n = node.name, node.output.size
         state = self.activation(f"{name}.state", n, integer.Q15_FRAC)
         a = self.affine(f"{name}_input", f"{name}_input", x, integer.PRE_FRAC)
@@ -112,7 +112,7 @@ class StepExporter:
         return new
 
     def window(self, node: Conv1d, x: Value) -> Value:
-        """[.., x(t - dilation), x(t)], from a memory of `depth` inputs, oldest first."""
+        """Append [.., x(t - dilation), x(t)], from a memory of `depth` inputs, oldest first."""
         name = f"{node.name}.memory"
         memory = self.activation(name, node.depth * x.size, x.frac)
         past = [memory] if node.depth == 1 else self.split(name, memory, node.depth)
@@ -124,7 +124,7 @@ class StepExporter:
         return Value(self.file.activation(name, size, frac), size, frac)
 
     def write(self, part: Slice, value: Value) -> None:
-        """Put a value into a buffer, over whatever lay there."""
+        """Put a value into a buffer in place of the values that it overlaps."""
         end = part.start + part.size
         others = [
             (at, old)
@@ -134,7 +134,7 @@ class StepExporter:
         self.pieces[part.buffer] = [*others, (part, value)]
 
     def read(self, part: Slice, name: str) -> Value:
-        """A slice of a buffer: the longest values that make it up, joined."""
+        """Return a slice of a buffer, joined from the longest values that make it up."""
         start, end = part.start, part.start + part.size
         parts: list[Value] = []
         while start < end:
@@ -156,7 +156,7 @@ class StepExporter:
         return parts[0]
 
     def affine(self, matrix_name: str, name: str, x: Value, out_frac: int) -> Value:
-        """requantise(W x + bias): a convolution over one pixel, or over copies of the input."""
+        """Append requantise(W x + bias) as a convolution over one pixel, or copies of the input."""
         matrix = self.model.matrices[matrix_name]
         _check_int32(matrix)
         filters = int8_filters(matrix.weights)
@@ -175,7 +175,7 @@ class StepExporter:
         return out
 
     def copies(self, name: str, x: Value, count: int) -> int:
-        """[1, 1, 1, n] repeated to [1, count, 1, n]."""
+        """Repeat [1, 1, 1, n] to [1, count, 1, n]."""
         shape = (1, count, 1, x.size)
         out = self.file.tensor(name, shape, x.frac)
         wanted = self.file.constant(f"{name}.shape", np.array(shape, np.int32), [])
@@ -183,7 +183,7 @@ class StepExporter:
         return out
 
     def narrow(self, name: str, x: Value) -> Value:
-        """x8 = (127 x + 2^14) >> 15: a depthwise convolution by 127 with one rounding."""
+        """Append x8 = (127 x + 2^14) >> 15, a depthwise convolution by 127 with one rounding."""
         out = self.activation(name, x.size, X8_FRAC)
         scales = [2.0 ** (integer.Q15_FRAC - x.frac - X8_FRAC)] * x.size
         if ("127", x.size) not in self.shared:
@@ -202,13 +202,13 @@ class StepExporter:
         return out
 
     def curve(self, code: int, name: str, x: Value) -> Value:
-        """tanh or sigmoid of a Q12 tensor, as Q15."""
+        """Append tanh or sigmoid of a Q12 tensor, as Q15."""
         out = self.activation(name, x.size, integer.Q15_FRAC)
         self.file.operator(code, 3, [x.tensor], [out.tensor])
         return out
 
     def add(self, name: str, a: Value, b: Value) -> Value:
-        """Saturating sum of two tensors of one format."""
+        """Append the saturating sum of two tensors of one format."""
         out = self.activation(name, a.size, a.frac)
         options = schema.AddOptionsT()
         options.potScaleInt16 = False
@@ -216,7 +216,7 @@ class StepExporter:
         return out
 
     def one_minus(self, name: str, z: Value) -> Value:
-        """32767 - z."""
+        """Append 32767 - z."""
         if ("one", z.size) not in self.shared:
             ones = np.full((1, 1, 1, z.size), integer.INT16_MAX, np.int16)
             self.shared["one", z.size] = self.file.constant(f"one.{z.size}", ones, [2.0**-z.frac])
@@ -228,7 +228,7 @@ class StepExporter:
         return out
 
     def mul(self, name: str, factor: Value, x: Value) -> Value:
-        """Product of a Q15 factor and x, in the format of x."""
+        """Append the product of a Q15 factor and x, in the format of x."""
         out = self.activation(name, x.size, x.frac)
         options = schema.MulOptionsT()
         self.file.operator(_Op.MUL, 4, [factor.tensor, x.tensor], [out.tensor], options)
@@ -259,9 +259,9 @@ class StepExporter:
 def int8_filters(
     weights: npt.NDArray[np.int8] | npt.NDArray[np.int16],
 ) -> npt.NDArray[np.int8]:
-    """Weights [rows, cols] as int8 filters [rows, copies, 1, cols] whose sum over copies they are.
+    """Split weights [rows, cols] into int8 filters [rows, copies, 1, cols] that sum to them.
 
-    int16 weights need ceil(peak / 127) copies; each copy takes its even share of the weight.
+    int16 weights need ceil(peak / 127) copies; each copy takes an even share of the weight.
     """
     wide = weights.astype(np.int64)
     copies = max(1, math.ceil(int(np.abs(wide).max(initial=0)) / _INT8_MAX))
@@ -271,7 +271,10 @@ def int8_filters(
 
 
 def _check_int32(matrix: QuantisedMatrix) -> None:
-    """Interpreters requantise into an int32 before they saturate to int16."""
+    """Raise InputError if an output can exceed int32.
+
+    Interpreters requantise into an int32 before they saturate to int16.
+    """
     peak = (matrix.acc_bound * matrix.multiplier.astype(np.int64)) >> matrix.shift.astype(np.int64)
     if int(peak.max()) > integer.INT32_MAX:
         raise InputError(

@@ -12,7 +12,7 @@ window; its conditioning sees the features of frames t-1, t and t+1, its period 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -30,6 +30,7 @@ HISTORY = 256  # past samples that a step can see
 AROUND = 2  # samples of the repeated period to each side of those that it predicts
 PREDICTED = STEP + 2 * AROUND
 BEFORE, AFTER = 1, 1  # feature frames that a frame's conditioning sees beside its own
+MOST_UNITS = 1024  # of a layer, in a file that is read
 PERIODS = MAX_PERIOD - MIN_PERIOD  # rows of the embedding; the longest period shares the last one
 
 _EMBEDDING = "cond_net_pembed.weight"
@@ -266,15 +267,16 @@ def step_periods(features: Tensor) -> Tensor:
     return periods(features[:, BEFORE:-AFTER, PITCH]).repeat_interleave(STEPS, 1)
 
 
-def sizes_from(value: Mapping[str, object]) -> Sizes:
+def sizes_from(value: object) -> Sizes:
     """Return the sizes that a state or checkpoint carries; InputError if they are not ours."""
-    try:
-        numbers = dict(value)
-        units = numbers.pop("gru")
-        assert isinstance(units, (list, tuple))
-        first, second, third = units
-        sizes = Sizes(**numbers, gru=(first, second, third))  # type: ignore[arg-type]
-        assert asdict(sizes).keys() == value.keys()
-    except (TypeError, ValueError, KeyError, AssertionError):
-        raise InputError("the file carries no FARGAN sizes: it is of another network") from None
-    return sizes
+    wrong = InputError("the file carries no FARGAN sizes: it is of another network")
+    if not isinstance(value, Mapping) or value.keys() != {field.name for field in fields(Sizes)}:
+        raise wrong
+    numbers = dict(value)
+    gru, noise = numbers.pop("gru"), numbers.pop("noise")
+    if not isinstance(gru, (list, tuple)) or len(gru) != 3:
+        raise wrong
+    for least, group in ((0, [noise]), (1, [*gru, *numbers.values()])):
+        if any(type(n) is not int or not least <= n <= MOST_UNITS for n in group):
+            raise wrong
+    return Sizes(**numbers, gru=(gru[0], gru[1], gru[2]), noise=noise)

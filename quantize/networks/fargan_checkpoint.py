@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import torch
 
 from quantize.errors import InputError
+from quantize.files.tensor_file import read_tensor_file
 from quantize.networks.fargan import Fargan, Sizes, sizes_from
-from quantize.networks.tensors import read_tensors, write_tensors
+from quantize.networks.tensors import write_tensors
 
 
 def save_fargan(path: Path, model: Fargan, notes: Mapping[str, str]) -> None:
@@ -26,21 +27,20 @@ def read_fargan(path: Path, sizes: Sizes | None = None) -> Fargan:
 
     Raises InputError where the file is missing, damaged, of another network or of other `sizes`.
     """
-    weights = read_tensors(path)
-    model = Fargan(_sizes(path))
+    file = read_tensor_file(path, "train a voice first", missing="does not exist")
+    model = Fargan(_sizes(file.notes, path))
     if sizes is not None and sizes != model.sizes:
         raise InputError(f"{path} is of other sizes: give the --preset that it was trained with")
-    model.load(weights)
+    model.load({name: torch.from_numpy(array) for name, array in file.tensors.items()})
     return model
 
 
-def _sizes(path: Path) -> Sizes:
+def _sizes(notes: Mapping[str, str], path: Path) -> Sizes:
     try:
-        with safe_open(path, "pt") as file:
-            notes = file.metadata() or {}
         value = json.loads(notes.get("sizes", "null"))
-    except (SafetensorError, OSError, ValueError):
+    except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} carries no sizes of a FARGAN: it is of another network")
-    return sizes_from(value)
+    try:
+        return sizes_from(value)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

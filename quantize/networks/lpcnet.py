@@ -10,7 +10,7 @@ costs look-ups where a matrix product would stand.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ BEFORE, AFTER = 3, 1  # frames that the conditioning of a frame looks back and a
 LPC_ORDER = 16
 CODES = 256  # mu-law steps, 128 is zero
 INPUTS = ("signal", "prediction", "excitation")  # of the sample-rate network, as mu-law codes
+MOST_UNITS = 1024  # of a layer, in a file that is read
 BLOCK = (8, 4)  # outputs x inputs that are kept or dropped together in a sparse matrix
 
 
@@ -135,14 +136,17 @@ def block_mask(weight: Tensor, density: float) -> Tensor:
     return kept.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
 
 
-def sizes_from(value: Mapping[str, object]) -> Sizes:
+def sizes_from(value: object) -> Sizes:
     """Return the sizes that a state or checkpoint carries; InputError if they are not ours."""
-    try:
-        numbers = dict(value)
-        density = numbers.pop("density")
-        assert isinstance(density, (list, tuple))
-        sizes = Sizes(**numbers, density=tuple(density))  # type: ignore[arg-type]
-        assert asdict(sizes).keys() == value.keys()
-    except (TypeError, KeyError, AssertionError):
-        raise InputError("the file carries no LPCNet sizes: it is of another network") from None
-    return sizes
+    wrong = InputError("the file carries no LPCNet sizes: it is of another network")
+    if not isinstance(value, Mapping) or value.keys() != {field.name for field in fields(Sizes)}:
+        raise wrong
+    numbers = dict(value)
+    density, density_b = numbers.pop("density"), numbers.pop("density_b")
+    if not isinstance(density, (list, tuple)) or len(density) != len(Sizes.density):
+        raise wrong
+    if any(type(n) is not int or not 1 <= n <= MOST_UNITS for n in numbers.values()):
+        raise wrong
+    if any(type(n) not in (int, float) or not 0 < n <= 1 for n in (*density, density_b)):
+        raise wrong
+    return Sizes(**numbers, density=tuple(density), density_b=density_b)

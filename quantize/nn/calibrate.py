@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the float network does on real speech: the ranges that choose formats, and the SNR after."""
+"""Run the float network on real speech: find ranges for formats, then compare the integers."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LayerReport:
-    """How one node fared: largest |output| and SNR against float, and what it costs.
+    """How one node compares with float (largest |output| and SNR), and what it costs.
 
-    `format` is that of its int16 output, `weights` the type of its weights and `scale` the largest
-    of their per-output scales.
+    `format` is the format of its int16 output, `weights` the type of its weights, and `scale` the
+    largest of their per-output scales.
     """
 
     name: str
@@ -36,9 +36,9 @@ class LayerReport:
 
 
 def steps(features: npt.NDArray[np.floating], graph: Graph) -> Floats:
-    """Group feature frames [frames, 20] into the graph's steps [steps, n]; a rest is dropped.
+    """Group feature frames [frames, 20] into the graph's steps [steps, n]; drop the remainder.
 
-    Raises InputError if there is not even one step, or a value is not finite.
+    Raises InputError if there is no whole step or a value is not finite.
     """
     (name,) = graph.inputs
     width = graph.buffers[name]
@@ -52,7 +52,7 @@ def steps(features: npt.NDArray[np.floating], graph: Graph) -> Floats:
 
 
 def peaks(graph: Graph, run: FloatRun, inputs: dict[str, Floats]) -> dict[str, float]:
-    """Largest magnitude seen in the graph's inputs and outputs that have a calibrated format."""
+    """Return the largest magnitude of each input and output that has a calibrated format."""
     seen = {name: float(np.abs(values).max()) for name, values in inputs.items()}
     for node in graph.nodes:
         if node.output.buffer in graph.outputs:
@@ -61,7 +61,7 @@ def peaks(graph: Graph, run: FloatRun, inputs: dict[str, Floats]) -> dict[str, f
 
 
 def snr_db(got: Floats, want: Floats) -> float:
-    """Signal-to-noise ratio of `got` against `want` in dB; infinite where they are equal."""
+    """Return the signal-to-noise ratio of `got` against `want` in dB; infinite if equal."""
     noise = float(((got - want) ** 2).sum())
     return float("inf") if noise == 0 else 10 * np.log10(float((want**2).sum()) / noise)
 
@@ -72,9 +72,9 @@ def calibrate(
     inputs: Floats | dict[str, Floats],
     states: dict[str, Floats] | None = None,
 ) -> dict[str, float]:
-    """Run the float network over real inputs [steps, n] (by name if several), return its peaks.
+    """Run the float network over real inputs [steps, n] (by name if several) and return its peaks.
 
-    `states` gives GRUs by name what they start from, in [-1, 1].
+    `states` gives the initial states of GRUs by name, in [-1, 1].
     """
     named = _named(graph, inputs)
     return peaks(graph, run_float(graph, weights, named, states), named)

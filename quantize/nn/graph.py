@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The streaming network as data: what one step computes, layer by layer, in order.
 
-A graph is a straight list of nodes over named values. A value is a slice of a buffer; networks that
-concatenate everything they ever computed (libopus' DenseNet-like "trunk") put their values side by
-side in one buffer, so that a concatenation is a longer slice and costs nothing.
+A graph is a list of nodes, run in order. Nodes read and write slices of named buffers. Networks
+that concatenate everything they computed before (libopus' DenseNet-like "trunk") put these values
+side by side in one buffer, so that a concatenation is a longer slice and costs nothing.
 
-All sizes are in elements. Each buffer has a format: the caller's inputs and outputs are int16 with
-fractional bits of their own; everything that has passed tanh, a GRU or a GLU is bounded by one.
+All sizes are in elements. Each buffer has a format. The caller's inputs and outputs are int16, each
+with its own number of fractional bits. The output of a tanh, a GRU or a GLU is bounded by one.
 """
 
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ __all__ = [
 ]
 
 _MAX_FRAC = 15
-# What a graph may hold, in elements: its buffers, and what its convolutions remember. A hundred
-# times the largest network's, and small enough for any machine that reads a model.
+# The most elements that a graph's buffers and the memories of its convolutions may have. This is a
+# hundred times what the largest network has, and small enough for any machine that reads a model.
 MAX_ELEMENTS: Final = 1 << 20
 _MAX_NODES: Final = 1000
 
@@ -61,11 +61,11 @@ _MAX_NODES: Final = 1000
 class Graph:
     """One network step.
 
-    `inputs` and `outputs` name the buffers that the caller fills and reads; `buffers` gives the
-    size of every buffer, the inner ones included. `formats` names the buffers that are not held in
-    the usual way: inputs and outputs FIXED, inner ones X8. An output may be Q15, where its nodes
-    are bounded by one. `fracs` gives fractional bits (0..15) of the FIXED buffers whose format the
-    outside world prescribes; calibration chooses the others.
+    `inputs` and `outputs` name the buffers that the caller fills and reads. `buffers` gives the
+    size of every buffer, the inner ones included. Inputs and outputs are FIXED and inner buffers
+    are X8 unless `formats` says otherwise. An output may be Q15 if its nodes are bounded by one.
+    `fracs` gives the fractional bits (0..15) of the FIXED buffers whose format the outside world
+    prescribes; calibration chooses the others.
     """
 
     name: str
@@ -79,13 +79,14 @@ class Graph:
     def __post_init__(self) -> None:
         clash = {shape.name for shape in self.matrices()} & {*self.inputs, *self.outputs}
         if clash:
-            # A step's arguments would hide its tables in the generated C.
-            raise InputError(f"graph {self.name}: {clash.pop()} names a layer and an in- or output")
+            # In the generated C, an argument of this name would hide the layer's tables.
+            both = f"{clash.pop()} names a layer and an input or output"
+            raise InputError(f"graph {self.name}: {both}")
         if len({*self.inputs, *self.outputs}) != len(self.inputs) + len(self.outputs):
-            raise InputError(f"graph {self.name}: an in- or output is named twice")
+            raise InputError(f"graph {self.name}: an input or output is named twice")
         for name in (*self.inputs, *self.outputs):
             if self.buffers.get(name, 0) < 1:
-                raise InputError(f"graph {self.name}: in- or output {name} is no buffer of it")
+                raise InputError(f"graph {self.name}: input or output {name} is not a buffer of it")
         self._check_formats()
         names = [node.name for node in self.nodes]
         if len(set(names)) != len(names):
@@ -130,14 +131,16 @@ class Graph:
         outer = {*self.inputs, *self.outputs}
         for name, held in self.formats.items():
             if name not in self.buffers or (held is Format.FIXED and name not in outer):
-                raise InputError(f"graph {self.name}: {name} is no in- or output to be {held.name}")
+                raise InputError(
+                    f"graph {self.name}: {name} is not an input or output to be {held.name}"
+                )
             if held is Format.X8 and name in self.outputs:
                 raise InputError(f"graph {self.name}: output {name} is int16, not X8")
         for name, bits in self.fracs.items():
             if name not in self.calibrated or not 0 <= bits <= _MAX_FRAC:
                 raise InputError(
-                    f"graph {self.name}: {name} with {bits} fractional bits is no FIXED in- or "
-                    f"output of 0..{_MAX_FRAC} bits"
+                    f"graph {self.name}: {name} with {bits} fractional bits is not a FIXED input "
+                    f"or output of 0..{_MAX_FRAC} bits"
                 )
 
     def _check_node(self, node: Node) -> None:
@@ -159,7 +162,7 @@ class Graph:
             node.input.start, node.output.start
         )
         if same and reach < node.input.size + node.output.size:
-            # A kernel reads int16 where it lies; int8 results are narrowed after it has.
+            # A kernel reads int16 in place; int8 results are narrowed after it has read all.
             raise InputError(f"{where} writes over its own input")
         if is_linear(node) != (self.format(node.output.buffer) is Format.FIXED):
             raise InputError(
@@ -167,42 +170,42 @@ class Graph:
             )
         if isinstance(node, Conv2d):
             if node.width < 1 or node.input.size % node.width or node.output.size % node.width:
-                raise InputError(f"{where} has lines of {node.width}, which its buffers do not")
+                raise InputError(f"{where} has lines of {node.width}, which its buffers do not fit")
             if not self.is_wide(node.input.buffer):
-                raise InputError(f"{where} works on int16, its input is int8")
+                raise InputError(f"{where} works on int16, but its input is int8")
         if isinstance(node, Gru) and self.is_wide(node.input.buffer):
-            raise InputError(f"{where} works on int8, its input is int16")
+            raise InputError(f"{where} works on int8, but its input is int16")
         if isinstance(node, Glu):
             if self.format(node.input.buffer) is not Format.Q15:
-                raise InputError(f"{where} gates Q15 values, its input is none")
+                raise InputError(f"{where} gates Q15 values, but its input is not Q15")
             if node.input.size != node.output.size:
                 raise InputError(f"{where} gates {node.input.size} values, not {node.output.size}")
 
     def matrices(self) -> Iterator[MatrixShape]:
-        """Yield every weight matrix of the step, in the order of use."""
+        """Yield every weight matrix of the step, in the order of its use."""
         for node in self.nodes:
             yield from node.matrices
 
     def format(self, buffer: str) -> Format:
-        """How the values of a buffer are held."""
+        """Return how a buffer holds its values."""
         outer = buffer in self.inputs or buffer in self.outputs
         return self.formats.get(buffer, Format.FIXED if outer else Format.X8)
 
     def is_wide(self, buffer: str) -> bool:
-        """Whether a buffer holds int16."""
+        """Return whether a buffer holds int16."""
         return self.format(buffer) is not Format.X8
 
     def takes_wide(self, shape: MatrixShape) -> bool:
-        """Whether a matrix is fed with int16, which takes int16 weights."""
+        """Return whether a matrix takes int16 inputs, and therefore has int16 weights."""
         return self.is_wide(shape.fed_from) and not shape.narrowed
 
     def held_bytes(self, buffer: str) -> int:
-        """Bytes that a buffer takes."""
+        """Return how many bytes a buffer takes."""
         return self.buffers[buffer] * (2 if self.is_wide(buffer) else 1)
 
     @property
     def calibrated(self) -> tuple[str, ...]:
-        """The in- and outputs that have fractional bits of their own."""
+        """The inputs and outputs whose fractional bits calibration or `fracs` gives."""
         outer = (*self.inputs, *self.outputs)
         return tuple(name for name in outer if self.format(name) is Format.FIXED)
 
@@ -221,7 +224,7 @@ class Graph:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Graph":
-        """Rebuild a graph from `to_json` data; raises InputError if it is no such graph."""
+        """Rebuild a graph from `to_json` data; raises InputError for anything else."""
         try:
             return _graph_from_json(jsontable.table(data, "the graph"))
         except jsontable.HeaderError as error:

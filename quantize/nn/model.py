@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The quantised model: a graph, integer matrices, formats. One file, one hash.
+"""The quantised model: a graph, integer matrices and formats in one file with one hash.
 
-The file is a safetensors container with everything that is not an array as one JSON string in its
-header. Its SHA-256 is the model hash that generated code, firmware and reports carry on.
+The file is a safetensors container. Its header has everything that is not an array as one JSON
+string. The file's SHA-256 is the model hash that generated code, firmware and reports repeat.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,10 @@ _HEADER = ("graph", "scheme", "frac", "acc_bound", "source")
 class QuantisedMatrix:
     """An integer affine map: out = requantise(W x + bias).
 
-    `weights` [rows, cols] is int8 (fed with x8) or int16 (fed with int16 inputs); `blocks`
-    [rows / 8, cols / 4] marks the blocks that are kept, None for dense; `bias` int32, `multiplier`
-    int16 and `shift` uint8 are per row; `acc_bound` is the proved limit of |accumulator|.
+    `weights` [rows, cols] are int8 for x8 inputs or int16 for int16 inputs. `blocks`
+    [rows / 8, cols / 4] marks the blocks that are kept; None means dense. `bias` (int32),
+    `multiplier` (int16) and `shift` (uint8) are per row. `acc_bound` is the proved limit of
+    |accumulator|.
     """
 
     name: str
@@ -54,12 +55,12 @@ class QuantisedMatrix:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the weights are int16 (for inputs that are not bounded by one)."""
+        """Whether the weights are int16, for inputs that are not bounded by one."""
         return bool(self.weights.dtype == np.int16)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one product, skipped blocks not counted."""
+        """Multiply-accumulates of one product, without skipped blocks."""
         if self.blocks is None:
             return self.rows * self.cols
         return int(self.blocks.sum()) * BLOCK_ROWS * BLOCK_COLS
@@ -71,7 +72,10 @@ class QuantisedMatrix:
         return self.macs * self.weights.dtype.itemsize + index + self.rows * (4 + 2 + 1)
 
     def apply(self, x: Ints) -> Ints:
-        """Return the int16 results for an input [cols] or [cols, n] (exact: all below 2^53)."""
+        """Return the int16 results for an input [cols] or [cols, n].
+
+        The float64 product is exact, since all sums are below 2^53.
+        """
         acc = (self.weights.astype(np.float64) @ x.astype(np.float64)).astype(np.int64)
         rows = (-1,) + (1,) * (x.ndim - 1)
         return integer.requantise(
@@ -84,14 +88,16 @@ class QuantisedMatrix:
 def accumulator_bounds(
     weights: npt.NDArray[np.integer], bias: npt.NDArray[np.int64], input_peak: int
 ) -> Ints:
-    """Largest |accumulator| of each row [rows] over all inputs within +-input_peak."""
+    """Return the largest |accumulator| of each row [rows] over all inputs within +-input_peak."""
     return np.asarray(np.abs(weights.astype(np.int64)).sum(axis=1) * input_peak + np.abs(bias))
 
 
 @dataclass(frozen=True)
 class QuantisedModel(ModelFile):
-    """A graph with its integer matrices; `frac` gives the fractional bits of each in- and output
-    that is held in a calibrated format."""
+    """A graph with its integer matrices.
+
+    `frac` gives the fractional bits of each input and output with a calibrated format.
+    """
 
     graph: Graph
     scheme: str
@@ -128,7 +134,7 @@ class QuantisedModel(ModelFile):
 
     @staticmethod
     def for_graph(data: bytes, where: str, graph: Graph) -> "QuantisedModel":
-        """Read what `to_bytes` wrote of a model of `graph`; raises InputError for any other."""
+        """Read what `to_bytes` wrote; raises InputError unless it is a model of `graph`."""
         model = QuantisedModel.from_bytes(data, where)
         if model.graph != graph:
             raise InputError(
@@ -151,9 +157,9 @@ class QuantisedModel(ModelFile):
 
 
 def read_source(header: dict[str, Any]) -> dict[str, str]:
-    """Return where a model's weights came from, as its header says: texts by name.
+    """Return the origin of a model's weights from its header: texts by name.
 
-    Raises InputError for anything else.
+    Raises InputError if the header has anything else.
     """
     source = jsontable.table(jsontable.entry(header, "source", "it"), "source")
     return {name: jsontable.text(value, f"source's {name}") for name, value in source.items()}
@@ -163,10 +169,10 @@ def _from_parts(header: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> 
     told = {key: jsontable.entry(header, key, "it") for key in _HEADER}
     graph = Graph.from_json(told["graph"])
     if told["scheme"] not in SCHEMES:
-        raise InputError(f"scheme {shown(told['scheme'])} is none of {', '.join(SCHEMES)}")
+        raise InputError(f"scheme {shown(told['scheme'])} is not one of {', '.join(SCHEMES)}")
     formats = jsontable.table(told["frac"], "frac")
     if sorted(formats) != sorted(graph.calibrated):
-        raise InputError("it has not exactly one format for each in- and output")
+        raise InputError("it does not have exactly one format for each input and output")
     frac = {
         name: jsontable.whole(bits, f"fractional bits of {name}", 0, integer.Q15_FRAC)
         for name, bits in formats.items()
@@ -210,7 +216,7 @@ def read_blocks(stored: npt.NDArray[Any], name: str) -> npt.NDArray[np.bool_]:
 
 
 def _check_matrix(matrix: QuantisedMatrix, rows: int, cols: int, wide: bool) -> None:
-    """Check everything that generated code relies on; prove the accumulator bound again."""
+    """Check everything that generated code relies on, and prove the accumulator bound again."""
     wanted: dict[str, tuple[type, tuple[int, ...]]] = {
         "weights": (np.int16 if wide else np.int8, (rows, cols)),
         "bias": (np.int32, (rows,)),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The one file that a quantised model is: arrays and a JSON header, with one hash.
+"""The file format of quantised models: arrays and a JSON header, with one hash.
 
-A model that is made of models has each of them as a part, its own bytes.
+A model that consists of models holds each one's file as an array of bytes, called a part.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class ModelFile(ABC):
-    """What `to_bytes` makes one file of."""
+    """A model that `to_bytes` turns into one file."""
 
     @abstractmethod
     def to_bytes(self) -> bytes:
@@ -55,7 +55,7 @@ def unpack(
     what: str = "a quantised model",
     again: str = "run `dredkit quantize` again",
 ) -> tuple[dict[str, Any], Arrays]:
-    """Read what `pack` made: header and arrays.
+    """Read what `pack` made and return the header and the arrays.
 
     Raises InputError, naming `where`, if the data is not `what` or has another format; the message
     then advises `again`.
@@ -75,7 +75,7 @@ def read_file(
     missing: str = "no such quantised model",
     cure: str = "run `dredkit quantize` first",
 ) -> bytes:
-    """Return a model's file; raises InputError where there is none that can be read."""
+    """Return the bytes of a model's file; raises InputError if it cannot be read."""
     return file_bytes(path, cure, missing=missing)
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The kinds of node that a graph (quantize/nn/graph.py) is made of. All sizes are in elements."""
+"""The kinds of node in a graph (quantize/nn/graph.py). All sizes are in elements."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Activation(str, Enum):
-    """What follows a layer's affine part."""
+    """What a layer applies after its affine part."""
 
     LINEAR = "linear"
     TANH = "tanh"
@@ -17,12 +17,12 @@ class Format(str, Enum):
 
     FIXED = "fixed"  # int16 with fractional bits that the graph or calibration chose
     Q15 = "q15"  # int16, bounded by one
-    X8 = "x8"  # int8, round(127 x), bounded by one: what int8 matrices take
+    X8 = "x8"  # int8, round(127 x), bounded by one: the input of int8 matrices
 
 
 @dataclass(frozen=True)
 class Slice:
-    """`size` elements of `buffer`, from `start`."""
+    """`size` elements of `buffer`, from `start` on."""
 
     buffer: str
     start: int
@@ -36,7 +36,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class MatrixShape:
-    """One weight matrix that a node needs: [rows, cols], fed from a buffer.
+    """One weight matrix of a node: [rows, cols], with inputs from the buffer `fed_from`.
 
     `narrowed` says that the node narrows Q15 values to x8 first, whatever the buffer holds.
     """
@@ -66,7 +66,7 @@ class Dense:
 class Conv1d:
     """out = activation(W [.., x(t - 2 dilation), x(t - dilation), x(t)] + b): causal, over time.
 
-    The memory of (taps - 1) * dilation past inputs belongs to the node and starts at zero.
+    The node remembers (taps - 1) * dilation past inputs; this memory starts at zero.
     """
 
     name: str
@@ -92,8 +92,8 @@ class Gru:
     """Gated recurrent unit, gates in the order z, r, h; the state is the output.
 
     z = sigmoid(Wz x + Uz s), r = sigmoid(Wr x + Ur s), h = tanh(Wh x + r * (Uh s)),
-    s' = z * s + (1 - z) * h; every product has its own bias (DRED-SPEC section 6). The state
-    starts at zero, unless the caller has another to start from.
+    s' = z * s + (1 - z) * h. Every product has its own bias (docs/FORMAT.md, section 6). The state
+    starts at zero unless the caller gives another one.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Gru:
 class Glu:
     """Gated linear unit: out = x * sigmoid(W x + b), W square.
 
-    x is Q15. The matrix takes it narrowed to x8, the product takes it as it is.
+    x is Q15. The matrix takes x narrowed to x8; the product takes x itself.
     """
 
     name: str
@@ -128,11 +128,12 @@ class Glu:
 
 @dataclass(frozen=True)
 class Conv2d:
-    """out = activation(W patch + b) at every position of a line: 3 lines of time by 3 positions.
+    """out = activation(W patch + b) at every position of a line.
 
-    Causal in time (lines t - 2, t - 1, t), zeros beyond both ends of a line. Input (int16) and
-    output are [channels, width]; W is [out channels, in channels * 3 times * 3 positions], oldest
-    line first (DRED-SPEC section 6, the pitch network). The memory of two lines starts at zero.
+    A patch has 3 positions of 3 lines, t - 2, t - 1 and t, so the convolution is causal in time.
+    Beyond both ends of a line there are zeros. Input (int16) and output are [channels, width]. W is
+    [out channels, in channels * 3 times * 3 positions], oldest line first (docs/FORMAT.md, section
+    6, the pitch network). The memory of two lines starts at zero.
     """
 
     name: str
@@ -153,10 +154,10 @@ CONV2D_TAPS = 3
 
 
 def repeats(node: Node) -> int:
-    """How often a step applies the node's matrices."""
+    """Return how many times a step applies the node's matrices."""
     return node.width if isinstance(node, Conv2d) else 1
 
 
 def is_linear(node: Node) -> bool:
-    """Whether a node's results have no bound but that of their format."""
+    """Return whether only the format bounds a node's results."""
     return not isinstance(node, Gru | Glu) and node.activation is Activation.LINEAR

@@ -17,7 +17,7 @@ from quantize.nn.weights import Weights, fit
 Floats = npt.NDArray[np.float64]
 
 SCHEME = "a8w8"
-HEADROOM = 2.0  # inputs and outputs may grow to this times what calibration saw before saturating
+HEADROOM = 2.0  # inputs and outputs may reach this times the calibrated peak and not saturate
 
 
 def quantise(
@@ -25,9 +25,9 @@ def quantise(
 ) -> QuantisedModel:
     """Quantise a network under scheme a8w8.
 
-    `peaks` gives the largest magnitude that calibration saw for each input and output buffer;
-    `source` says where the weights came from. Raises InputError for missing or ill-shaped layers,
-    where an accumulator could overflow, or a prescribed format does not hold what was seen.
+    `peaks` gives the largest magnitude that calibration saw in each input and output buffer;
+    `source` says where the weights came from. Raises InputError if a layer is missing or has
+    another shape, an accumulator could overflow, or a prescribed format does not hold the peak.
     """
     frac = {name: _frac(graph, name, peaks[name]) for name in graph.calibrated}
     out_frac = {node.name: frac.get(node.output.buffer, integer.PRE_FRAC) for node in graph.nodes}
@@ -53,7 +53,7 @@ def _frac(graph: Graph, name: str, peak: float) -> int:
 
 
 def choose_frac(peak: float) -> int:
-    """Fractional bits of the int16 format that holds HEADROOM * peak; at most 15."""
+    """Return the fractional bits of the int16 format that holds HEADROOM * peak; at most 15."""
     if not math.isfinite(peak) or peak < 0:
         raise InputError(f"calibration saw a magnitude of {peak}: check the calibration audio")
     integer_bits = math.ceil(math.log2(max(peak * HEADROOM, 2.0**-15)))
@@ -63,10 +63,10 @@ def choose_frac(peak: float) -> int:
 
 
 def quantise_narrow(layer: Weights, out_frac: int) -> QuantisedMatrix:
-    """int8 weights, one scale a row, fed with x8 = round(127 x); upstream's int8 is kept as is.
+    """Quantise to int8 weights with one scale per row, for inputs x8 = round(127 x).
 
-    A row whose bias dwarfs its weights takes the finest scale at which the bias fits the
-    accumulator beside them.
+    If the source has int8 weights already, keep them. A row whose bias is far larger than its
+    weights gets the finest scale at which bias and products together fit the accumulator.
     """
     if layer.int8 is not None and layer.scale is not None:
         scale = layer.scale
@@ -85,10 +85,10 @@ def quantise_narrow(layer: Weights, out_frac: int) -> QuantisedMatrix:
 
 
 def quantise_wide(layer: Weights, in_frac: int, out_frac: int) -> QuantisedMatrix:
-    """int16 weights, one scale a row, fed with int16; the scale is the finest that cannot overflow.
+    """Quantise to int16 weights with one scale per row, for int16 inputs.
 
-    A full-scale input of -32768 everywhere, every weight rounded away from zero, and the bias must
-    together stay within int32: that, or the int16 range, limits each row's scale.
+    Each row has the finest scale that cannot overflow. Its weights fit int16. Its sum fits int32
+    with inputs of -32768 everywhere, every weight rounded away from zero, and the bias.
     """
     in_unit = 2.0**-in_frac
     cols = layer.matrix.shape[1]
@@ -106,7 +106,7 @@ def quantise_wide(layer: Weights, in_frac: int, out_frac: int) -> QuantisedMatri
 def prove_accumulator(
     name: str, weights: npt.NDArray[np.integer], bias: npt.NDArray[np.int64], input_peak: int
 ) -> int:
-    """Return the largest |accumulator| that any input can cause; InputError if above int32."""
+    """Return the largest |accumulator| that any input can cause; InputError if beyond int32."""
     bound = int(accumulator_bounds(weights, bias, input_peak).max())
     if bound > integer.INT32_MAX:
         raise InputError(
@@ -116,7 +116,7 @@ def prove_accumulator(
 
 
 def prove_requantise(name: str, bounds: Ints, shift: Ints) -> None:
-    """InputError if an accumulator within `bounds` [rows] has no room for the requantiser."""
+    """Raise InputError if an accumulator within `bounds` [rows] is too large to requantise."""
     largest = integer.lifted(bounds, shift)
     if np.any(largest > integer.INT32_MAX):
         row = int(np.argmax(largest))
@@ -135,7 +135,7 @@ def requantise_parameters(
     carry = multiplier > integer.MULTIPLIER_MAX
     multiplier = np.where(carry, integer.MULTIPLIER_MIN, multiplier)
     shift = 15 - (exponent.astype(np.int64) + carry)
-    tiny = shift > integer.SHIFT_MAX  # such a row rounds to zero whatever it is fed
+    tiny = shift > integer.SHIFT_MAX  # such a row rounds to zero for any input
     multiplier = np.where(tiny, integer.MULTIPLIER_MIN, multiplier)
     shift = np.where(tiny, integer.SHIFT_MAX, shift)
     if np.any(shift < integer.SHIFT_MIN):
@@ -145,7 +145,7 @@ def requantise_parameters(
 
 
 def _bias_unit(bias: Floats) -> Floats:
-    """Accumulator unit of a row whose weights are all zero: its bias with 20 bits."""
+    """Return the accumulator unit of a row without weights: its bias takes 20 bits."""
     return np.asarray(np.maximum(np.abs(bias), 2.0**-20) * 2.0**-20)
 
 

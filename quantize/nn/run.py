@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Run a graph step by step: in integers (normative) and in float (what the model meant).
+"""Run a graph step by step: in integers (normative) and in float (for comparison).
 
-Both keep state between steps and return every node's output, so that a mismatch anywhere can be
-named by layer, step and element.
+Both keep state between steps and return every node's output, so that a mismatch can be reported
+with its layer, step and element.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def to_held(graph: Graph, frac: dict[str, int], name: str, x: Floats) -> Ints:
-    """Real values of an input buffer as the integers that the buffer holds."""
+    """Convert real values of an input buffer to the integers that the buffer holds."""
     if graph.format(name) is Format.X8:
         return np.clip(np.floor(x * integer.X8_ONE + 0.5), -127, 127).astype(np.int64)
     return integer.to_fixed(x, frac.get(name, integer.Q15_FRAC))
@@ -40,7 +40,7 @@ class IntegerRunner:
         self.reset()
 
     def reset(self, states: dict[str, Ints] | None = None) -> None:
-        """Return to the state before the first step: zeros, and of GRUs the Q15 states named."""
+        """Return to the state before the first step: zeros, or the given Q15 states of GRUs."""
         graph = self.model.graph
         self._buffers = {name: np.zeros(size, np.int64) for name, size in graph.buffers.items()}
         self._states = {
@@ -55,10 +55,10 @@ class IntegerRunner:
         }
 
     def step(self, inputs: dict[str, Ints]) -> dict[str, Ints]:
-        """Run one step on the integers that the inputs hold; returns every node's int16 output.
+        """Run one step on integer inputs and return every node's int16 output.
 
-        A node's output is after its activation: Q15 inside the network, the calibrated format for
-        the nodes that write the graph's outputs.
+        Outputs are taken after the activation. They are Q15 inside the network; nodes that write
+        the graph's outputs have the calibrated format.
         """
         graph = self.model.graph
         for name in graph.inputs:
@@ -93,14 +93,14 @@ class IntegerRunner:
 
 
 def memory_depth(node: Node) -> int:
-    """How many past inputs a node remembers (a GRU's state is not one)."""
+    """Return how many past inputs a node remembers; a GRU's state does not count."""
     if isinstance(node, Conv1d):
         return node.depth
     return CONV2D_TAPS - 1 if isinstance(node, Conv2d) else 0
 
 
 def gather(node: Node, memory: list[npt.NDArray[Any]], x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What a convolution's matrix multiplies: [cols] of a Conv1d, [cols, width] of a Conv2d."""
+    """Return the input of a convolution's matrix: Conv1d [cols], Conv2d [cols, width]."""
     if isinstance(node, Conv1d):
         return np.concatenate([*memory[:: node.dilation], x])
     assert isinstance(node, Conv2d)
@@ -116,10 +116,10 @@ def run_integer(
     inputs: Ints | dict[str, Ints],
     states: dict[str, Ints] | None = None,
 ) -> dict[str, Ints]:
-    """Run over input rows [steps, n], an array for one input or one a name for several.
+    """Run over input rows [steps, n]: one array, or one per name for several inputs.
 
-    `states` gives GRUs by name what they start from. Returns every node's output, [steps, size]
-    by the node's name.
+    `states` gives the initial states of GRUs by name. Returns every node's output [steps, size] by
+    the node's name.
     """
     runner = IntegerRunner(model)
     runner.reset(states)
@@ -135,7 +135,7 @@ def _rows(graph: Graph, inputs: Any) -> list[dict[str, npt.NDArray[Any]]]:
 
 @dataclass(frozen=True)
 class FloatRun:
-    """A float run: `outputs` [steps, size] by node, `pre` [steps, rows] by matrix, unactivated."""
+    """A float run: `outputs` [steps, size] by node; `pre` [steps, rows], by matrix, before tanh."""
 
     outputs: dict[str, Floats]
     pre: dict[str, Floats]
@@ -147,7 +147,7 @@ def run_float(
     inputs: Floats | dict[str, Floats],
     states: dict[str, Floats] | None = None,
 ) -> FloatRun:
-    """Run the float network over input rows as `run_integer`, with true tanh and sigmoid."""
+    """Run the float network over input rows, like `run_integer` but with true tanh and sigmoid."""
     buffers = {name: np.zeros(size) for name, size in graph.buffers.items()}
     zeros = {n.name: np.zeros(n.output.size) for n in graph.nodes if isinstance(n, Gru)}
     states = zeros | (states or {})
@@ -197,5 +197,5 @@ def _sigmoid(x: Floats) -> Floats:
 
 
 def output_frac(model: QuantisedModel, node: Node) -> int:
-    """Fractional bits of a node's int16 output."""
+    """Return the fractional bits of a node's int16 output."""
     return model.frac.get(node.output.buffer, integer.Q15_FRAC)

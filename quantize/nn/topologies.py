@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The networks of libopus 1.6 as streaming graphs. Sizes: DRED-SPEC.md section 6."""
+"""The networks of libopus 1.6 as streaming graphs (docs/FORMAT.md, section 6)."""
 
 from quantize.nn.graph import (
     Activation,
@@ -17,8 +17,8 @@ from quantize.nn.graph import (
 FEATURES = 20  # a 10 ms frame: 18 cepstral coefficients, pitch, correlation
 LATENTS = 25  # of 32 rows that the weights hold; the rest is padding
 INITIAL_STATE = 50  # of 56
-CHUNK = LATENTS + 1  # the decoder is told the level too, as level / 8 - 1
-CHUNK_FRAMES = 4  # feature frames that a chunk becomes, newest first
+CHUNK = LATENTS + 1  # the decoder also takes the level, as level / 8 - 1
+CHUNK_FRAMES = 4  # feature frames that a chunk decodes to, newest first
 
 IF_FEATURES = 88  # instantaneous-frequency features of the pitch network
 LAGS = 224  # cross-correlation features: lags 256 down to 33
@@ -33,7 +33,7 @@ _STATE_HIDDEN = 128
 _DEC_DENSE1 = 96
 _DEC_GRU = 64
 _DEC_CONV = 32
-_FEATURE_FRAC = 10  # quantize.features.integers.FEATURE_FRAC: what vocoders take
+_FEATURE_FRAC = 10  # as quantize.features.integers.FEATURE_FRAC, which vocoders take
 
 
 def rdovae_encoder() -> Graph:
@@ -76,7 +76,7 @@ def rdovae_encoder() -> Graph:
 
 
 def rdovae_decoder_init() -> Graph:
-    """Build what starts the RDO-VAE decoder: a coded state [50] to the states of its five GRUs."""
+    """Build the start of the RDO-VAE decoder: a coded state [50] to the states of its 5 GRUs."""
     state = Slice("initial_state", 0, INITIAL_STATE)
     hidden = Slice("init_hidden", 0, _STATE_HIDDEN)
     states = Slice("gru_states", 0, _STAGES * _DEC_GRU)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Weights as they come from an importer, before anything is quantised here."""
+"""Weights as an importer returns them, before the quantiser sees them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from quantize.errors import InputError
 from quantize.near import near
 from quantize.nn.graph import MatrixShape
 
-BLOCK_ROWS = 8  # libopus' sparse block: 8 outputs by 4 inputs (DRED-SPEC section 7)
+BLOCK_ROWS = 8  # libopus' sparse block: 8 outputs by 4 inputs (docs/FORMAT.md, section 7)
 BLOCK_COLS = 4
 PADDING = 16  # upstream pads the outputs of some layers, at most by 12 (180 pitch classes to 192)
 
@@ -20,9 +20,9 @@ PADDING = 16  # upstream pads the outputs of some layers, at most by 12 (180 pit
 class Weights:
     """One layer's matrix [rows, cols] and bias [rows].
 
-    `matrix` is float. Where the source is int8 already, `int8` holds it with a `scale` [rows] per
-    output such that matrix = int8 * scale, in units of an activation of one (upstream's per-product
-    scale times 127), and the quantiser takes these integers unchanged. `blocks`
+    `matrix` is float. If the source has int8 weights already, `int8` holds them, with a `scale`
+    [rows] per output such that matrix = int8 * scale for an activation of one (upstream's
+    per-product scale times 127). The quantiser takes these integers unchanged. `blocks`
     [rows / 8, cols / 4] marks the 8x4 blocks that a sparse layer keeps; None means dense.
     """
 
@@ -47,11 +47,11 @@ class Weights:
                 raise InputError(f"layer {self.name}: {what} is {values.shape}, expected {shape}")
         for what, reals in (("weight", self.matrix), ("bias", self.bias), ("scale", self.scale)):
             if reals is not None and not np.all(np.isfinite(reals)):
-                raise InputError(f"layer {self.name}: a {what} is NaN or infinite; import it anew")
+                raise InputError(f"layer {self.name}: a {what} is NaN or infinite; import again")
         if (self.int8 is None) != (self.scale is None):
             raise InputError(f"layer {self.name}: int8 weights and scale come only together")
         if self.scale is not None and np.any(self.scale < 0):
-            raise InputError(f"layer {self.name}: a scale is negative; import it anew")
+            raise InputError(f"layer {self.name}: a scale is negative; import it again")
         if self.blocks is not None:
             self._check_blocks(self.blocks)
 
@@ -80,9 +80,9 @@ class Weights:
 
 
 def fit(shapes: Iterable[MatrixShape], weights: dict[str, Weights], source: str) -> list[Weights]:
-    """Pick, in the graph's order, the layers that it needs and check every shape.
+    """Pick the layers that a graph needs, in its order, and check every shape.
 
-    Raises InputError naming the first layer that is missing or has another shape.
+    Raises InputError for the first layer that is missing or has another shape.
     """
     chosen = []
     for shape in shapes:

@@ -2,10 +2,11 @@
 """DRED inside an Opus packet: extensions in the padding (draft-ietf-mlcodec-opus-extension).
 
 An extension is a byte (ID << 1 | L), then data. IDs from 32 on are long: with L = 0 the data runs
-to the end of the padding, with L = 1 its length comes first, in bytes of 255 and a smaller last
+to the end of the padding; with L = 1 its length comes first, in bytes of 255 and a smaller last
 one. IDs 3 to 31 have L bytes of data. ID 0 is padding (L = 1: this byte alone; L = 0: all that is
-left), ID 1 moves on to the next frame (L = 1: by the number in the next byte), ID 2 repeats the
-frame's extensions for all later frames, with data only. Receivers without extensions skip it all.
+left). ID 1 moves on to the next frame (L = 1: by the number in the next byte). ID 2 repeats the
+frame's extensions for all later frames and is followed by their data only. Receivers that do not
+know extensions skip the padding. docs/FORMAT.md, section 1, has a table.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ UNIT_MS: Final = 2.5
 class Framing:
     """How a payload is marked: extension ID 32..127, and the bytes before the payload.
 
-    libopus 1.6 uses ID 126 with 'D' and the version, 12, until an ID is assigned; the drafts name
-    ID 32 without such bytes. A payload with other bytes there is another version's, and ignored.
+    libopus 1.6 uses ID 126 with 'D' and the version, 12, until an ID is assigned. The drafts name
+    ID 32 without such bytes. A payload with other bytes there has another version and is ignored.
     """
 
     id: int = 126
@@ -37,11 +38,11 @@ class Framing:
             raise InputError(f"extension ID {self.id}: DRED needs a long one, {FIRST_LONG}..127")
 
     def payload(self, data: bytes) -> bytes:
-        """Return the payload in an extension's data; empty if it has other bytes before it."""
+        """Return the payload in an extension's data; empty if other bytes precede it."""
         return data[len(self.prefix) :] if data.startswith(self.prefix) else b""
 
     def other_version(self, data: bytes) -> int | None:
-        """Return the version of a payload that another one sent, or None if this is none."""
+        """Return the version of a payload of another version, or None for any other data."""
         marks = len(self.prefix)
         if not marks or len(data) <= marks or not data.startswith(self.prefix[:-1]):
             return None
@@ -72,7 +73,7 @@ class Found:
 
 @dataclass(frozen=True)
 class OtherVersion:
-    """A DRED payload of a wire version that is not read here: 10 is that of libopus 1.5."""
+    """A DRED payload of a wire version that is not supported; libopus 1.5 sends version 10."""
 
     version: int
 
@@ -80,8 +81,9 @@ class OtherVersion:
 def insert(packet: bytes, payload: bytes, framing: Framing = LIBOPUS_1_6) -> bytes:
     """Return the packet with a DRED payload in its padding, for its first frame.
 
-    Plain padding is dropped; other extensions stay, behind ours. Raises InputError for a packet
-    that breaks a rule, already has this extension, or repeats those before it (ours would be too).
+    Plain padding is dropped. Other extensions stay and follow this one. Raises InputError for a
+    packet that breaks a rule, already has this extension, or repeats the extensions before it,
+    since it would repeat this one too.
     """
     if not payload:
         raise InputError("DRED payload: no bytes; leave the packet as it is")
@@ -112,10 +114,10 @@ def extract(packet: bytes, framing: Framing = LIBOPUS_1_6) -> Found | None:
 
 
 def search(parts: Packet, framings: Sequence[Framing]) -> Found | OtherVersion | None:
-    """Return the packet's first DRED payload; without one, the first that another version sent.
+    """Return the packet's first DRED payload; without one, the first of another version.
 
-    An extension without a payload is passed over, as libopus passes over it. Raises InputError for
-    padding that breaks a rule before a payload is found.
+    An extension without a payload is skipped, as in libopus. Raises InputError for padding that
+    breaks a rule before a payload is found.
     """
     other: OtherVersion | None = None
     for extension in extensions(parts):
@@ -131,15 +133,15 @@ def search(parts: Packet, framings: Sequence[Framing]) -> Found | OtherVersion |
 
 
 def strip(packet: bytes) -> bytes:
-    """Return the packet without padding and so without extensions."""
+    """Return the packet without padding, and therefore without extensions."""
     parts = Packet.parse(packet)
     return Packet(parts.toc, parts.frames).build() if parts.padding else packet
 
 
 def extensions(packet: Packet) -> Iterator[Extension]:
-    """Yield what the padding holds, repeated ones too; raises InputError where it breaks a rule."""
+    """Yield all extensions, repeated ones too; raises InputError where the padding is malformed."""
     data, at, frame = packet.padding, 0, 0
-    run: list[tuple[int, int]] = []  # ID and L of what ID 2 would repeat
+    run: list[tuple[int, int]] = []  # ID and L of the extensions that ID 2 would repeat
     while at < len(data):
         number, flag = data[at] >> 1, data[at] & 1
         at += 1
@@ -173,10 +175,10 @@ def extensions(packet: Packet) -> Iterator[Extension]:
 def _repeated(
     data: bytes, at: int, frame: int, run: list[tuple[int, int]], is_last: bool
 ) -> Iterator[tuple[Extension, int]]:
-    """Yield a frame's repeated extensions, each with where it ends.
+    """Yield a frame's repeated extensions, each with the place where it ends.
 
-    If no more follow (`is_last`), the last long one has no length: it leaves room for what comes
-    after it, and that is all.
+    If no more follow (`is_last`), the last long one has no length. It takes all bytes but those
+    that the extensions after it need.
     """
     longs = [i for i, (number, _) in enumerate(run) if number >= FIRST_LONG]
     for i, (number, flag) in enumerate(run):
@@ -195,7 +197,7 @@ def _taken(data: bytes, at: int, size: int) -> bytes:
 
 
 def _size(data: bytes, at: int, number: int, flag: int) -> tuple[int, int]:
-    """Return how long an extension's data is, and where it starts."""
+    """Return the length of an extension's data, and where the data starts."""
     if number < FIRST_LONG:
         return flag, at
     if not flag:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An Opus packet taken apart and put together again: RFC 6716 section 3, every code."""
+"""Parse and build Opus packets of every code (RFC 6716, section 3)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from quantize.errors import InputError
 FRAME_MAX: Final = 1275  # bytes
 UNITS_MAX: Final = 48  # of 2.5 ms: a packet is at most 120 ms
 _VBR, _PADDED, _COUNT = 0x80, 0x40, 0x3F
-_TWO_BYTES: Final = 252  # from this length on a frame's length takes two bytes
-_LONG_PADDING: Final = 254  # bytes that a 255 in the padding's length stands for
+_TWO_BYTES: Final = 252  # from this value on, a frame's length takes two bytes
+_LONG_PADDING: Final = 254  # bytes of padding for each 255 in the padding's length
 # Frame lengths in 2.5 ms by TOC configuration: SILK, hybrid, CELT (RFC 6716 table 2).
 _UNITS: Final = (4, 8, 16, 24) * 3 + (4, 8) * 2 + (1, 2, 4, 8) * 4
 
 
 @dataclass(frozen=True)
 class Packet:
-    """The parts of a packet: the TOC byte, its frames, and the padding, which may be empty."""
+    """The parts of a packet: the TOC byte, the frames, and the padding, which may be empty."""
 
     toc: int
     frames: tuple[bytes, ...]
@@ -32,12 +32,12 @@ class Packet:
 
     @property
     def units(self) -> int:
-        """Length of the packet in units of 2.5 ms: that of all its frames, 1..48."""
+        """Length of all frames of the packet in units of 2.5 ms, 1..48."""
         return self.frame_units * len(self.frames)
 
     @classmethod
     def parse(cls, data: bytes) -> Packet:
-        """Take a packet apart; raises InputError for one that breaks a rule of the RFC."""
+        """Parse a packet; raises InputError if it breaks a rule of the RFC."""
         if not data:
             raise InputError("Opus packet: no bytes")
         code, rest = data[0] & 3, data[1:]
@@ -59,12 +59,12 @@ class Packet:
         return packet
 
     def build(self) -> bytes:
-        """Return the packet as code 3, with or without padding, VBR only where lengths differ."""
+        """Return the packet as code 3, with its padding if any, and VBR only if lengths differ."""
         is_vbr = len({len(frame) for frame in self.frames}) > 1
         flags = (_VBR if is_vbr else 0) | (_PADDED if self.padding else 0)
         head = bytes([self.toc | 3, flags | len(self.frames)])
         if self.padding:
-            # The length that counts is that of the data; each 255 stands for 254 bytes more.
+            # The length counts the bytes of padding data; each 255 adds 254 of them.
             longs, last = divmod(len(self.padding) - 1, _LONG_PADDING)
             head += b"\xff" * longs + bytes([last + 1])
         if is_vbr:
@@ -119,7 +119,7 @@ def _take(data: bytes, size: int) -> bytes:
 
 
 def _frame_length(data: bytes) -> tuple[int, int]:
-    """Return a frame's length and how many bytes it took to say so."""
+    """Return a frame's length and how many bytes encode it."""
     if not data or (data[0] >= _TWO_BYTES and len(data) < 2):
         raise InputError("Opus packet: ends inside a frame's length")
     if data[0] < _TWO_BYTES:

@@ -4,31 +4,52 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantize.errors import InputError
-from quantize.features.floats import FEATURES
+from quantize.features.floats import FEATURES, FRAME
+from quantize.files.array_file import map_array
 
 F32 = NDArray[np.float32]
+I16 = NDArray[np.int16]
 
+CURE: Final = "delete it and run `dredkit train data`"  # for a damaged array
 _GAIN_TO_C0 = np.sqrt(18.0)  # one decade of power in every band, seen through the DCT
 
 
 def load_features(folder: Path, part: str) -> dict[str, F32]:
     """Return `<source>/<part>*.features.npy` under `folder`, by "<source>/<stem>".
 
-    `part` is "train" (with all its speeds) or "test". Raises InputError where there is none.
+    `part` is "train" (with all its speeds) or "test". Raises InputError where there is none, and
+    for a damaged file.
     """
     found: dict[str, F32] = {}
     for path in sorted(folder.glob(f"*/{part}*.features.npy")):
-        array = np.load(path, mmap_mode="r")
-        if array.ndim != 2 or array.shape[1] != FEATURES or array.dtype != np.float32:
-            raise InputError(f"{path} is no feature file: delete it, run `dredkit train data`")
-        found[f"{path.parent.name}/{path.name.removesuffix('.features.npy')}"] = array
+        name = f"{path.parent.name}/{path.name.removesuffix('.features.npy')}"
+        found[name] = map_array(path, np.float32, (None, FEATURES), CURE)
     if not found:
         raise InputError(f"no speech for '{part}' under {folder}: run `dredkit train data` first")
+    return found
+
+
+def load_speech(folder: Path, part: str) -> dict[str, tuple[I16, F32]]:
+    """Return samples and features of every recording of a part; see load_features.
+
+    Raises InputError also where the two differ in length.
+    """
+    found = {}
+    for name, features in load_features(folder, part).items():
+        path = folder / f"{name}.pcm.npy"
+        pcm = map_array(path, np.int16, (None,), CURE)
+        if len(features) != len(pcm) // FRAME:
+            raise InputError(
+                f"{path} has {len(pcm) // FRAME} frames of 10 ms, its features have "
+                f"{len(features)}; delete both and run `dredkit train data`"
+            )
+        found[name] = pcm, features
     return found
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Is there a click where a voice goes on from what was heard? The second difference tells.
+"""Find a click where a voice continues what was heard, by second differences.
 
-A step in the wave, or a kink, makes one large second difference; smooth speech of any level makes
-small ones. The signal's own, a frame to each side, say what is large.
+A step or a kink in the wave makes one large second difference; smooth speech of any level makes
+small ones. The differences of the signal in a frame on each side say what is large.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ AROUND: Final = FRAME  # samples to each side that a join is compared with
 
 @dataclass(frozen=True)
 class Join:
-    """Largest second difference of the samples that straddle a join, and of those around it."""
+    """The largest second difference `at` a join, of samples that straddle it, and `around` it."""
 
     at: int
     around: int
 
     @property
     def smooth(self) -> bool:
-        """Is the join no larger than what the signal does by itself?"""
+        """Whether the difference at the join is no larger than the largest around it."""
         return self.at <= self.around
 
 
 def join(pcm: npt.NDArray[np.integer], first: int) -> Join:
     """Measure the join before sample `first` of PCM.
 
-    Raises InputError where a frame of samples is missing before it or after it.
+    Raises InputError unless there is a frame of samples on both sides.
     """
     if not AROUND <= first <= len(pcm) - AROUND:
         raise InputError(f"no frame of samples on both sides of sample {first} of {len(pcm)}")

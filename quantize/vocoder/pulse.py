@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The untrained voice: pulses and noise through the predictor, in integers.
 
-Each half of a frame has its own predictor and gain, from features interpolated to its middle. The
-excitation is a pulse for each pitch period below a cut-off that rises with the voicing, and noise
-above it that swells around the pulses. What was heard goes on ringing in the filter, and the pulses
-go on from the last peak of its residual. firmware/dredkit/vocoder/pulse.c does the same to the last bit.
+Each half of a frame has its own predictor and gain, from features interpolated to its middle. Below
+a cut-off frequency, which rises with the voicing, the excitation is one pulse per pitch period.
+Above it, the excitation is noise that swells around the pulses. The filter continues from the
+samples that were heard, and the pulses continue from the last peak of their residual.
+firmware/dredkit/vocoder/pulse.c gives the same bits.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from quantize.vocoder import synthesis
 from quantize.vocoder.synthesis import CORRELATION, FRAME, ORDER, PITCH, TAP_FRAC
 
 HALF: Final = FRAME // 2
-LEVELS: Final = 8  # of voicing; at the lowest there are no pulses
+LEVELS: Final = 8  # of voicing; the lowest has no pulses
 PHASES: Final = 4  # places of a pulse between two samples
-TAPS: Final = 16  # of a pulse, and of the noise's filter
-CENTRE: Final = TAPS // 2  # where in its taps a pulse has its middle
-LOWEST_PULSE: Final = 1  # level whose pulse finds the speech's own: its voice is in the low end
+TAPS: Final = 16  # of a pulse and of the noise's filter
+CENTRE: Final = TAPS // 2  # the tap at the middle of a pulse
+LOWEST_PULSE: Final = 1  # level of the pulse that finds the peaks of heard speech, in its low end
 PULSE_FRAC: Final = 15
 NOISE_FRAC: Final = 14
 SWELL_FRAC: Final = 14
 _STEP: Final = 500.0  # Hz of cut-off for a level of voicing
-_WIDTH: Final = 700.0  # Hz on both sides of it over which noise takes over
+_WIDTH: Final = 700.0  # Hz on each side of the cut-off, over which noise takes over
 _SWELL: Final = 0.9  # of the noise, at the highest level
 _RATE: Final = 16000.0
-_NOISE_DOWN: Final = 2  # bits less than a full-scale sample, for the filter's gain
+_NOISE_DOWN: Final = 2  # bits below full scale, as room for the filter's gain
 _VOICED: Final = 10  # levels for a correlation of 1: the highest is reached at 0.7
-_JUMP: Final = 256  # of pitch, Q10: a quarter of an octave is no glide
+_JUMP: Final = 256  # of pitch, Q10: a change of more than a quarter of an octave is not a glide
 
-LOUDEST: Final = 14 << LOG_FRAC  # level; full-scale noise has no more
-# Samples of the signal are Q12 where the excitation is added, noise is uniform in int16.
+LOUDEST: Final = 14 << LOG_FRAC  # the highest level; full-scale noise has no more
+# The signal is Q12 where the excitation is added; the noise is uniform in int16.
 PULSE_LOG: Final = TAP_FRAC << LOG_FRAC
 NOISE_LOG: Final = int(
     np.floor(
@@ -48,9 +49,9 @@ NOISE_LOG: Final = int(
 
 
 def _response(place: npt.NDArray[np.floating], cutoff: float, pulse: bool) -> Ints:
-    """Taps at places (in samples) of a low-pass for pulses, of a high-pass for noise.
+    """Return taps at places (in samples): a low-pass for pulses or a high-pass for noise.
 
-    Their powers add up to 1 at each frequency.
+    The powers of both add up to 1 at each frequency.
     """
     frequency = np.arange(0.5, 4000) / 4000 * _RATE / 2
     angle = (np.clip((frequency - cutoff) / _WIDTH, -1, 1) + 1) * np.pi / 4
@@ -62,7 +63,7 @@ def _response(place: npt.NDArray[np.floating], cutoff: float, pulse: bool) -> In
 
 
 def _pulses() -> Ints:
-    """[levels, phases, taps] Q15; phase i lies i / 4 of a sample before the middle tap."""
+    """Return [levels, phases, taps] Q15; phase i lies i / 4 of a sample before the middle tap."""
     tables = np.zeros((LEVELS, PHASES, TAPS), np.int64)
     for level in range(1, LEVELS):
         for phase in range(PHASES):
@@ -72,7 +73,7 @@ def _pulses() -> Ints:
 
 
 def _noises() -> Ints:
-    """[levels, taps] Q14; white at the lowest level."""
+    """Return [levels, taps] Q14; the noise is white at the lowest level."""
     tables = np.zeros((LEVELS, TAPS), np.int64)
     tables[0, CENTRE] = 1 << NOISE_FRAC
     for level in range(1, LEVELS):
@@ -82,7 +83,7 @@ def _noises() -> Ints:
 
 
 def _swells() -> Ints:
-    """[levels, 2] Q14: mean of the noise's envelope, and what a pulse's place adds."""
+    """Return [levels, 2] Q14: the mean of the noise's envelope, and its swing around a pulse."""
     depth = _SWELL * np.arange(LEVELS) / (LEVELS - 1)
     mean = 1 / np.sqrt(1 + depth**2 / 3)
     table = np.stack([mean, depth * mean], axis=1)
@@ -95,7 +96,7 @@ SWELLS: Final[Ints] = _swells()
 
 
 def power(log: int) -> int:
-    """2^log of a Q24 logarithm, rounded down; 0 below 1, and log is below 31."""
+    """Return 2^log of a Q24 logarithm below 31, rounded down; 0 for a negative logarithm."""
     whole = log >> LOG_FRAC
     if whole < 0:
         return 0
@@ -103,7 +104,7 @@ def power(log: int) -> int:
 
 
 class Pulse:
-    """A voice: `begin`, then `frame` for each 10 ms."""
+    """One voice: call `begin`, then `frame` for each 10 ms."""
 
     def begin(self, context: Ints, past: Ints) -> None:
         """Start with features [4, 20] Q10, oldest first, and the last 17 PCM samples."""
@@ -119,7 +120,7 @@ class Pulse:
         self._peak, self._since = 0, FRAME
 
     def frame(self, ahead: Ints, known: Ints | None = None) -> Ints:
-        """Speak 160 samples, or take the known ones; `ahead` is the next frame's features."""
+        """Speak 160 samples, or run over `known` ones; `ahead` has the next frame's features."""
         ahead = synthesis.clamped(ahead)
         halves = np.stack([_between(self._before, self._now), _between(ahead, self._now)])
         taps, level = synthesis.predictor(halves[:, :PITCH])
@@ -147,7 +148,7 @@ class Pulse:
         return pcm
 
     def _excite(self, features: Ints, level: int) -> Ints:
-        """Excitation [80] in Q12 steps of the signal, int32."""
+        """Return the excitation [80] in Q12 steps of the signal, int32."""
         voiced = _voiced(features)
         step = _step(features)
         phase = (self._phase + step * np.arange(1, HALF + 1)) & 0xFFFFFFFF
@@ -163,7 +164,7 @@ class Pulse:
         return np.asarray(total[:HALF] + noise)
 
     def _noise(self, voiced: int) -> Ints:
-        """Filtered noise [80], int16, a quarter of full scale."""
+        """Return filtered noise [80], int16, at a quarter of full scale."""
         white = np.empty(HALF, np.int64)
         for n in range(HALF):
             self._draw = synthesis.xorshift32(self._draw)
@@ -174,7 +175,7 @@ class Pulse:
         return np.asarray(np.right_shift(windows @ NOISES[voiced], NOISE_FRAC + _NOISE_DOWN))
 
     def _follow(self, features: Ints, taps: Ints, level: int, known: Ints) -> None:
-        """Set the filter, and the pulses' phase, to a frame that is known."""
+        """Bring the filter and the pulses' phase to the end of a known frame."""
         pcm = np.concatenate([[self._pcm], known])
         signal = np.concatenate([self._signal, synthesis.emphasise(pcm)])
         windows = np.lib.stride_tricks.sliding_window_view(signal, ORDER)[:FRAME]
@@ -185,7 +186,7 @@ class Pulse:
         self._resume(features, level)
 
     def _align(self, residual: Ints, period: int) -> None:
-        """Find the peak of the low-passed residual in the last period, and how long ago it was."""
+        """Find the peak of the low-passed residual in the last period, and its distance."""
         padded = np.concatenate([np.zeros(TAPS - 1, np.int64), residual])
         low = np.right_shift(
             np.lib.stride_tricks.sliding_window_view(padded, TAPS) @ PULSES[LOWEST_PULSE, 0],
@@ -200,18 +201,18 @@ class Pulse:
             self._sign = -1 if peak < 0 else 1
 
     def _resume(self, features: Ints, level: int) -> None:
-        """Set the phase so that the next pulse has its middle a period after the peak."""
+        """Set the phase so that the middle of the next pulse is one period after the peak."""
         step = _step(features)
         turn = (self._since + CENTRE) * step
         self._phase = turn & 0xFFFFFFFF
         self._tail = np.zeros(TAPS, np.int64)
-        if turn >> 32:  # that pulse has begun already: its rest follows
+        if turn >> 32:  # that pulse has begun already; only its remainder follows
             ago = self._phase // step + 1
             rest = self._pulse(features, level, self._phase % step)[ago:]
             self._tail[: len(rest)] = rest
 
     def _pulse(self, features: Ints, level: int, phase: int) -> Ints:
-        """A pulse [16], Q12, in the sample where the phase has passed a whole turn."""
+        """Return a pulse [16], Q12, for the sample where the phase passed a whole turn."""
         step = _step(features)
         place = sum(int(phase >= step * i >> 2) for i in range(1, PHASES))
         height = self._sign * power(level + PULSE_LOG + _root_period(features))
@@ -219,7 +220,7 @@ class Pulse:
 
 
 def _between(other: Ints, own: Ints) -> Ints:
-    """Features a quarter of the way to those of a neighbour; a jump of the pitch is not made."""
+    """Move features a quarter of the way to a neighbour's, except a pitch that jumps."""
     mixed = rounded(other + 3 * own, 2)
     if abs(int(other[PITCH] - own[PITCH])) > _JUMP:
         mixed[PITCH] = own[PITCH]
@@ -227,21 +228,21 @@ def _between(other: Ints, own: Ints) -> Ints:
 
 
 def _voiced(features: Ints) -> int:
-    """Level of voicing, 0 .. 7."""
+    """Return the level of voicing, 0 .. 7."""
     correlation = int(synthesis.voicing(features[CORRELATION : CORRELATION + 1])[0])
     return min(LEVELS - 1, (correlation * _VOICED + (1 << 14)) >> 15)
 
 
 def _octaves(features: Ints) -> int:
-    """Octaves below a period of 256 samples, Q24."""
+    """Return octaves below a period of 256 samples, Q24."""
     return int(features[PITCH] - synthesis.LOWEST[PITCH]) << (LOG_FRAC - synthesis.FEATURE_FRAC)
 
 
 def _step(features: Ints) -> int:
-    """Turn of the phase in a sample: a period is 2^32."""
+    """Return how far the phase turns in a sample; a period is 2^32."""
     return power(_octaves(features) + (24 << LOG_FRAC))
 
 
 def _root_period(features: Ints) -> int:
-    """Base-2 logarithm, Q24, of the root of the period in samples."""
+    """Return the base-2 logarithm, Q24, of the square root of the period in samples."""
     return ((8 << LOG_FRAC) - _octaves(features)) >> 1

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What all voices share: predictor, pre-emphasis, pitch and voicing of a feature vector.
+"""The parts that all voices share: predictor, pre-emphasis, pitch and voicing of a feature vector.
 
-Features are int16 Q10, as they leave the decoder. They come from the network, so any int16 may
-stand anywhere: `clamped` brings them to what a signal can have, and nothing below overflows even
-without it. firmware/dredkit/vocoder/synthesis.c does the same to the last bit.
+Features are int16 Q10, as the decoder returns them. A network computed them, so each may be any
+int16. `clamped` brings them into the range that a signal can have; nothing below overflows even
+without it. firmware/dredkit/vocoder/synthesis.c gives the same bits.
 
-The signal of a voice is the pre-emphasised PCM in whole steps, int16, saturated: no predictor can
-make it overflow. Rounding it adds a twelfth of a squared step to the excitation, a tenth of what
-the finest step of 8-bit mu-law adds.
+The signal of a voice is the pre-emphasised PCM in whole steps, int16, saturated, so no predictor
+can make it overflow. Rounding it adds a twelfth of a squared step to the excitation, a tenth of
+what the finest step of 8-bit mu-law adds.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def _unit(value: float) -> int:
     return int(np.floor(value * (1 << FEATURE_FRAC) + 0.5))
 
 
-# What features a signal can have. c0 is sqrt(18) times the mean of logarithms of -2 or more, less
-# 4; the others, of logarithms from -2 to 9.4, are less than 22.
+# The range of features that a signal can have. c0 is sqrt(18) times the mean of logarithms of -2 or
+# more, less 4. The other coefficients, of logarithms from -2 to 9.4, are below 22.
 LOWEST: Final[Ints] = np.array(
     [_unit(-12.5), *[_unit(-22.0)] * (BANDS - 1), _unit(-1.5), _unit(-0.5)], np.int64
 )
@@ -54,16 +54,16 @@ HIGHEST: Final[Ints] = np.array([TOP, *[_unit(22.0)] * (BANDS - 1), _unit(1.5), 
 
 LOG_TOP: Final = 34 << LOG_FRAC  # octaves: a full-scale signal has 31
 _DCT_FRAC: Final = 30
-# The table of the transform holds log10 2 as well; this makes octaves of what it gives. Q27.
+# The table of the transform includes log10 2; this factor turns its results into octaves. Q27.
 DECADES: Final = int(np.floor(np.log2(10.0) ** 2 * 2.0**27 + 0.5))
-_WIDER: Final = 15  # sixteenths: what a predictor with too large a tap is damped by
-# log2(1 + e^5), Q14, and the reciprocal of 5 log2 e, Q15.
+_WIDER: Final = 15  # sixteenths: the factor that damps a predictor with too large a tap
+# log2(1 + e^5) in Q14, and the reciprocal of 5 log2 e in Q15.
 CURVE_OCTAVES: Final = int(np.floor(np.log2(1 + np.exp(5.0)) * 2.0**14 + 0.5))
 CURVE_SLOPE: Final = int(np.floor(np.log(2.0) / 5.0 * 2.0**15 + 0.5))
 
 
 def _inverse_dct() -> Ints:
-    """[cepstrum, bands] Q30: the orthonormal transform back, times log10 2."""
+    """Return [cepstrum, bands] Q30: the inverse orthonormal transform, times log10 2."""
     n = np.arange(BANDS)
     matrix = DCT_COSINES[((2 * n[None] + 1) * n[:, None]) % (4 * BANDS)]
     matrix[0] = DCT_FIRST
@@ -74,14 +74,14 @@ _INVERSE_DCT: Final[Ints] = _inverse_dct()
 
 
 def clamped(features: Ints) -> Ints:
-    """Features [..., 20] Q10, each within what a signal can have."""
+    """Clip features [..., 20] Q10 to the range that a signal can have."""
     return np.clip(features, LOWEST, HIGHEST)
 
 
 def band_logs(cepstrum: Ints) -> Ints:
-    """Base-2 logarithms of the band energies, Q24, [frames, 18] of [frames, 18] Q10.
+    """Return base-2 logarithms of the band energies [frames, 18], Q24, of [frames, 18] Q10.
 
-    Within -2 decades, the floor of the features, and 34 octaves.
+    They lie between -2 decades, the floor of the features, and 34 octaves.
     """
     whole = cepstrum.copy()
     whole[:, 0] += 4 << FEATURE_FRAC
@@ -90,12 +90,12 @@ def band_logs(cepstrum: Ints) -> Ints:
 
 
 def predictor(cepstrum: Ints) -> tuple[Ints, Ints]:
-    """Taps [frames, 16] int16 Q12 and level [frames] of [frames, 18] Q10.
+    """Return taps [frames, 16] int16 Q12 and levels [frames] of a cepstrum [frames, 18] Q10.
 
     The predicted sample is the sum of taps times past signal, both oldest first. The level is the
     base-2 logarithm, Q24, of the excitation's root mean square in steps of the signal, within
-    +-21. A predictor that needs a tap of 8 or more is damped until it does not: no speech was seen
-    to have one.
+    +-21. A predictor with a tap of 8 or more is damped until all are below; in speech none was
+    seen.
     """
     lags, exponent = scaled_autocorrelation(band_logs(cepstrum))
     lpc, error = levinson_and_error(lags)
@@ -106,7 +106,7 @@ def predictor(cepstrum: Ints) -> tuple[Ints, Ints]:
 
 
 def _narrow(lpc: Ints) -> Ints:
-    """Negated coefficients [16] Q12, oldest first, of a predictor Q24."""
+    """Return the negated coefficients [16] Q12, oldest first, of a predictor Q24."""
     shift = LPC_FRAC - TAP_FRAC
     while True:
         taps = -rounded(lpc, shift)
@@ -121,7 +121,7 @@ def _narrow(lpc: Ints) -> Ints:
 
 
 def predict(taps: Ints, past: Ints) -> int:
-    """Predicted sample, int16, of the last 16 of the signal."""
+    """Predict a sample, int16, from the last 16 of the signal."""
     return saturated((int(taps @ past) + (1 << (TAP_FRAC - 1))) >> TAP_FRAC)
 
 
@@ -131,25 +131,25 @@ def saturated(x: int) -> int:
 
 
 def emphasise(pcm: Ints) -> Ints:
-    """Signal [n - 1] int16 of [n] PCM samples, the first being the past."""
+    """Return the signal [n - 1] int16 of PCM [n]; the first sample is the past."""
     exact = (pcm[1:] << EMPHASIS_FRAC) - PREEMPHASIS * pcm[:-1]
     return np.clip(rounded(exact, EMPHASIS_FRAC), -TOP - 1, TOP)
 
 
 def deemphasise(signal: int, before: int) -> int:
-    """PCM sample of a sample of the signal and the PCM sample before it; undoes `emphasise`."""
+    """Undo `emphasise`: return the PCM of a signal's sample, given the PCM sample before it."""
     half = 1 << (EMPHASIS_FRAC - 1)
     return saturated(((signal << EMPHASIS_FRAC) + PREEMPHASIS * before + half) >> EMPHASIS_FRAC)
 
 
 def period(pitch: Ints) -> Ints:
-    """Period in samples, 32..256, of pitch features Q10."""
+    """Return the period in samples, 32..256, of pitch features Q10."""
     octaves = np.clip(pitch, LOWEST[PITCH], HIGHEST[PITCH]) - LOWEST[PITCH]
     return period_of_octaves(octaves << (PITCH_FRAC - FEATURE_FRAC))
 
 
 def voicing(correlation: Ints) -> Ints:
-    """Correlation 0 .. 1, Q15 (32767 at most), of correlation features Q10; below 0 gives 0."""
+    """Return the correlation 0 .. 1, Q15 (at most 32767), of features Q10; negative ones give 0."""
     low = LOWEST[CORRELATION]
     place = np.clip(correlation, low, HIGHEST[CORRELATION]) - low
     power = (place * CURVE_OCTAVES) << (LOG_FRAC - FEATURE_FRAC - 14)  # log2(1 + e^5c)
@@ -160,7 +160,7 @@ def voicing(correlation: Ints) -> Ints:
 
 
 def xorshift32(state: int) -> int:
-    """Next state, 1 .. 2^32 - 1, which is the random number too."""
+    """Return the next state, 1 .. 2^32 - 1, which is also the random number."""
     state ^= state << 13 & 0xFFFFFFFF
     state ^= state >> 17
     return state ^ (state << 5 & 0xFFFFFFFF)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The voices that a receiver can speak with: "pulse", which has no weights, or an LPCNet."""
+"""The voices of a receiver: "pulse", which has no weights, or an LPCNet."""
 
 from typing import Final, Literal, Protocol
 
@@ -14,22 +14,22 @@ _PULSE: Final = b"dredkit-pulse-1"  # in a receiver's file
 
 
 class Voice(Protocol):
-    """A vocoder of quantize/vocoder. Features are int16 Q10 [20], PCM int16 at 16 kHz."""
+    """A vocoder. Features are int16 Q10 [20], PCM is int16 at 16 kHz."""
 
     def begin(self, context: Ints, past: Ints) -> None:
-        """Forget everything: feature frames t-3 .. t [4, 20], and 17 samples before frame t."""
+        """Start again from feature frames t - 3 .. t [4, 20] and the 17 samples before frame t."""
 
     def frame(self, ahead: Ints, known: Ints | None) -> Ints:
-        """Speak frame t, [160], `ahead` being the features of t + 1; or run over `known`."""
+        """Speak frame t, [160], or run over `known` samples; `ahead` has the features of t + 1."""
 
 
 def voice_name(model: VoiceModel) -> str:
-    """Name of the voice: that of its C files in firmware/dredkit/vocoder, too."""
+    """Return the name of a voice, which its C files in firmware/dredkit/vocoder have too."""
     return "pulse" if model == "pulse" else "lpcnet"
 
 
 def voice_bytes(model: VoiceModel) -> bytes:
-    """Serialise a voice; equal ones give equal bytes."""
+    """Serialise a voice; equal voices give equal bytes."""
     return _PULSE if isinstance(model, str) else model.to_bytes()
 
 
@@ -39,5 +39,5 @@ def read_voice(data: bytes, where: str) -> VoiceModel:
 
 
 def speaker(model: VoiceModel) -> Voice:
-    """A voice that has said nothing yet."""
+    """Return a voice that has not spoken yet."""
     return Pulse() if isinstance(model, str) else LpcnetVoice(model)

@@ -35,12 +35,12 @@ from toolkit.targets.target import load_target
 from toolkit.verify.verify import verify
 
 PACKETS = 100
-VOICE_WORD = codec.FRAME + 3  # of a step's input: after the samples and the rate
+VOICE_WORD = codec.FRAME + 3  # its place in a step's input: after the samples and the rate
 
 
 @pytest.fixture(scope="session")
 def model() -> EncoderModel:
-    """The whole sender, of the shipped checkpoints."""
+    """Return the whole sender, quantised from the shipped checkpoints."""
     return quantise_encoder(Sources(SHIPPED))[0]
 
 
@@ -55,7 +55,7 @@ def speech(clip: Path, packets: int = PACKETS) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def pcm(clip: Path) -> np.ndarray:
-    """Speech, with a pause of 0.3 s."""
+    """Return speech with a pause of 0.3 s."""
     samples = speech(clip).copy()
     samples[55 * codec.FRAME : 70 * codec.FRAME] = 0
     return samples
@@ -79,19 +79,20 @@ def test_every_payload_arrives(sent: Sent, tables: EntropyTables) -> None:
 
 
 def test_the_padding_holds_what_the_firmware_sends(
-    sent: Sent, pcm: np.ndarray, model: EncoderModel, tmp_path: Path
+    sent: Sent, pcm: np.ndarray, model: EncoderModel, tmp_path: Path, build_root: Path
 ) -> None:
-    """The sender's C, asked for the same rate and told the same voice decisions, step by step."""
+    """The sender's C gets the same rate and the same voice decision at every step."""
     soundfile.write(tmp_path / "speech.wav", pcm, 16000)
     asked = Sending(rate=sent.rate or default_rate(), vad=True)
-    steps = EncoderStage(model, asked).inputs(tmp_path / "speech.wav")
+    stage = EncoderStage(model, asked)
+    steps = stage.inputs(tmp_path / "speech.wav")
     assert 0 < steps[:, VOICE_WORD].sum() < PACKETS
-    prepared = prepare(model, load_target("host"), tmp_path / "build")
+    prepared = prepare(stage, load_target("host"), build_root)
     with connected(prepared, port=None, serial="socket") as session:
         found = verify(
             session,
             target=prepared.target,
-            model=model,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -107,7 +108,7 @@ def test_the_padding_holds_what_the_firmware_sends(
 
 
 def test_stock_libopus_hears_the_same(sent: Sent) -> None:
-    """The padding changes no sample, and no final range: what opus_demo compares."""
+    """The padding changes no sample and no final range, which is what opus_demo compares."""
     plain = [Record(strip(record.packet)) for record in sent.records]
     assert sum(len(record.packet) for record in sent.records) > sum(map(len_of, plain))
     heard = codec.decode_speech(sent.records)
@@ -116,7 +117,7 @@ def test_stock_libopus_hears_the_same(sent: Sent) -> None:
 
 
 def test_a_lost_packet_is_concealed(sent: Sent) -> None:
-    """The loss gives 20 ms of sound all the same, and only what follows it may differ."""
+    """A lost packet still gives 20 ms of sound, and only the sound after it may differ."""
     heard = codec.decode_speech(sent.records)
     holed = codec.decode_speech([*sent.records[:50], Record(b""), *sent.records[51:]])
     start = 50 * codec.FRAME
@@ -255,13 +256,13 @@ def test_nothing_to_read(tables: EntropyTables) -> None:
     assert read == [Received(8), Received(8, heard=False)]
 
 
-FIVE_CHUNKS = 175  # ms before the packet that five chunks cover, sent 10 units before its end
-TOCS = {2.5: 28, 5: 29, 10: 12, 20: 9, 40: 10, 60: 11}  # of a frame's length in ms
+FIVE_CHUNKS = 175  # ms before the packet that five chunks at an offset of 10 units cover
+TOCS = {2.5: 28, 5: 29, 10: 12, 20: 9, 40: 10, 60: 11}  # by a frame's length in ms
 
 
 @pytest.fixture(scope="session")
 def payload(tables: EntropyTables) -> bytes:
-    """Five chunks, the newest of which ends 25 ms after its packet's first sample."""
+    """Return five chunks, the newest of which ends 25 ms after its packet's first sample."""
     rng = np.random.default_rng(1)
     state, chunks = rng.integers(-2, 3, 50), rng.integers(-2, 3, (5, 25))
     made = write_symbols(tables, Header(6, 5, 15, 10), state, list(chunks))
@@ -270,7 +271,7 @@ def payload(tables: EntropyTables) -> bytes:
 
 
 def packet_of(frame_ms: float, frames: int, payload: bytes = b"", frame: int = 0) -> Record:
-    """A packet of so many frames, perhaps with a payload on one of them."""
+    """Return a packet of `frames` frames, perhaps with a payload on frame number `frame`."""
     steps = b"\x02" * frame  # each moves on to the next frame
     padding = steps + b"\xfcD\x0c" + payload if payload else b""
     return Record(Packet(TOCS[frame_ms] << 3, (b"frame",) * frames, padding).build())
@@ -283,7 +284,7 @@ def packet_of(frame_ms: float, frames: int, payload: bytes = b"", frame: int = 0
 def test_packets_of_any_length_are_counted_by_it(
     frame_ms: float, frames: int, tables: EntropyTables, payload: bytes
 ) -> None:
-    """A gap longer than what is covered loses its oldest packets, by their own length."""
+    """In a gap longer than the payload covers, the oldest packets are lost, by their own length."""
     length = frame_ms * frames
     gap = 80
     records = [packet_of(frame_ms, frames, payload)] * (gap + 2)
@@ -297,7 +298,7 @@ def test_packets_of_any_length_are_counted_by_it(
 def test_a_later_frames_payload_reaches_less_far_back(
     frame: int, rebuilt: int, tables: EntropyTables, payload: bytes
 ) -> None:
-    """175 ms before frame f are 175 - 20 f before the packet; lost are packets of 60 ms."""
+    """175 ms before frame f are 175 - 20 f before the packet; the lost packets have 60 ms each."""
     lost = packet_of(60, 1)
     read = read_stream([lost, lost, lost, packet_of(20, 6)], tables)
     assert survival(read, [True] * 3 + [False])["rebuilt"] == 0
@@ -352,13 +353,13 @@ def test_a_damaged_packet_does_not_end_a_stream(
     assert (damaged.units, damaged.heard, damaged.redundancy) == (8, heard, None)
     assert damaged.fault is not None
     assert reason in damaged.fault
-    lost = 0 if heard else 1  # no decoder takes it: its 20 ms are rebuilt from the next
+    lost = 0 if heard else 1  # no decoder takes it, so the next packet rebuilds its 20 ms
     found = survival([before, damaged, after], [False] * 3)
     assert found == {"packets": 3, "lost": lost, "rebuilt": lost}
 
 
 def test_an_extension_without_payload_carries_none(tables: EntropyTables, payload: bytes) -> None:
-    """A later one counts, as in libopus."""
+    """A later extension counts, as in libopus."""
     empty = with_padding(b"\xfcD\x0c")
     later = with_padding(b"\xfd\x02D\x0c" + b"\xfcD\x0c" + payload)
     read = read_stream([empty, later], tables)
@@ -384,7 +385,7 @@ def test_other_versions_and_the_drafts_framing(tables: EntropyTables, payload: b
 
 @pytest.fixture
 def reading(tmp_path: Path, tables: EntropyTables) -> list[str]:
-    """The options with which `simulate` reads x.bit."""
+    """Return the options with which `simulate` reads x.bit."""
     (tmp_path / "tables").write_bytes(tables.to_bytes())
     return ["--read", str(tmp_path / "x.bit"), "--tables", str(tmp_path / "tables")]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The receiver's rules: which frame is spoken when, what is repeated, what is refused."""
+"""The receiver's rules: which frame it speaks when, what it repeats, what it refuses."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -40,8 +40,8 @@ from quantize.integer import Ints
 from tests.support.decoder_models import NotingVoice, random_networks, random_payload
 from tests.support.dred_native import ERRORS
 from tests.support.lpcnet_models import random_voice
+from toolkit.models.saved import load_quantised
 from toolkit.stages.gaps import CODEC_DELAY, default_losses, losses_at, script
-from toolkit.stages.stage import load_quantised
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_each_frame_of_a_gap_speaks_its_own_features(
     features = decode_all(receiver)
     for _ in range(packets):
         receiver.speak()
-    first = (gap + 40 * offset) // 160 - 1  # the rule of DRED-SPEC section 4
+    first = (gap + 40 * offset) // 160 - 1  # docs/FORMAT.md, section 3
     (context, past), *others = voice.begun
     assert not others
     for i, frame in enumerate(context):  # oldest first, up to the first true frame's own
@@ -95,7 +95,7 @@ def test_each_frame_of_a_gap_speaks_its_own_features(
 
 
 def test_a_sender_and_the_rule_agree_on_time() -> None:
-    """What stands in for lost samples is their own time, to the offset's rounding of 2.5 ms."""
+    """Lost samples are replaced by speech of their own time, to the offset's rounding of 2.5 ms."""
     history = History()
     for packet in range(8):
         assert history.begin(STEP, True) == 1
@@ -105,8 +105,8 @@ def test_a_sender_and_the_rule_agree_on_time() -> None:
             start = STEP * (packet - packets)  # of the gap, in samples as they are played
             first = (STEP * packets + 40 * offset) // 160 - 1
             for i in range(2 * packets):
-                frame = 2 * packet + 1 - (first - i)  # of the sender's features: DRED-SPEC 4
-                # Spoken as s[160 f - 80 ..] of the signal that is 11 samples late.
+                frame = 2 * packet + 1 - (first - i)  # the sender's: FORMAT.md, section 3
+                # It is spoken as s[160 f - 80 ..] of the signal that is 11 samples late.
                 true = 160 * frame - 80 - 11 + CODEC_DELAY
                 assert abs(start + 160 * i - true) <= 40
 
@@ -211,7 +211,7 @@ def test_full_scale_survives_the_cross_fade(networks: DecoderNetworks) -> None:
 
 
 def test_a_payload_in_the_middle_of_a_gap_goes_on(networks: DecoderNetworks) -> None:
-    """Speech that has begun is not begun again when redundancy comes late."""
+    """Speech that has begun does not start again when redundancy comes late."""
     receiver, voice = receiver_with(networks)
     receiver.speak()
     receiver.payload(2 * STEP, random_payload(4))
@@ -308,7 +308,7 @@ def test_a_script_takes_the_payload_that_ends_each_gap(networks: DecoderNetworks
     chunks = chunks_for(2 * STEP, payload.parse(data, networks.tables))
     assert kinds == [
         *("Hear", "Take", *["Chunk"] * chunks, "Speak", "Speak", "Hear"),
-        *("Take", "Speak", "Speak", "Hear"),  # an unsound payload is handed on alone
+        *("Take", "Speak", "Speak", "Hear"),  # an unsound payload is passed on without chunks
         *("Hear", "Speak", "Speak"),  # nothing came after the last gap
     ]
     assert ops[1] == Take(2 * STEP, data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several chunks decoded at once give what they give one after the other, and read less."""
+"""Chunks decoded at once give the same features as one after the other, and read fewer weights."""
 
 import subprocess
 from pathlib import Path
@@ -22,7 +22,8 @@ from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads, passes
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
-from toolkit.codegen.packing.pack import table_bytes
+from toolkit.codegen.packing.pack import pack, pack_network
+from toolkit.device.build.declarations import prototypes
 from toolkit.stages.receiver import DecoderStage
 from toolkit.stages.stage import stage_of
 from toolkit.targets.sources import LIBRARY, PORTABLE_FLAG, room
@@ -38,7 +39,7 @@ def networks() -> DecoderNetworks:
 def test_the_firmware_equals_one_step_after_the_other(
     networks: DecoderNetworks, batch: int, tmp_path: Path
 ) -> None:
-    """Every layer of every chunk, with counts that the batch divides and that it does not."""
+    """Every layer of every chunk is equal, for counts that the batch size divides and others."""
     native = NativeRedundancy(networks, tmp_path, batch)
     redundancy = Redundancy(networks)
     for seed, chunks in enumerate((1, 3, 4, 7, 26)):
@@ -46,7 +47,7 @@ def test_the_firmware_equals_one_step_after_the_other(
         assert redundancy.begin(data) == native.begin(data) == chunks
         left = chunks
         while left > 0:
-            got = native.chunk(batch)  # which may be more than are left
+            got = native.chunk(batch)  # may be more than are left
             assert not isinstance(got, int)
             assert len(got) == 4 * min(batch, left)
             for found, layers in zip(got.reshape(-1, 4, 20), native.each, strict=True):
@@ -69,34 +70,35 @@ def test_only_scratch_grows(networks: DecoderNetworks) -> None:
 
 @pytest.mark.parametrize("isa", ["c", "simd32", "mve", "dotprod"])
 def test_what_is_read_is_counted(networks: DecoderNetworks, isa: str) -> None:
-    """Of the recurrent products and those of int16 all steps' weights, of others a pass's."""
-    step = networks.step
+    """Recurrent and int16 products read their weights at every step, the others once a pass."""
+    step = pack_network(networks.step, isa)
     for batch in (1, 2, 3, 4):
         wait = sum(
-            table_bytes(m, isa)
+            m.bytes
             for name, m in step.matrices.items()
-            if m.is_wide or name.endswith("_recurrent")
+            if m.matrix.is_wide or name.endswith("_recurrent")
         )
         rest = sum(
-            table_bytes(m, isa) * passes(m, isa, batch)
+            m.bytes * passes(m, batch)
             for name, m in step.matrices.items()
-            if not m.is_wide and not name.endswith("_recurrent")
+            if not m.matrix.is_wide and not name.endswith("_recurrent")
         )
-        assert sum(layer.bytes for layer in layer_reads(step, isa, batch)) == batch * wait + rest
-    once = passes(step.matrices["dec_output"], "c", 4)
-    assert (once, passes(step.matrices["dec_output"], "c", 5)) == (1, 2)
-    assert passes(step.matrices["dec_dense1"], "c", 4) == 4
+        assert sum(layer.bytes for layer in layer_reads(step, batch)) == batch * wait + rest
+    matrices = networks.step.matrices
+    output, gru = matrices["dec_output"], matrices["dec_gru5_input"]
+    assert [passes(pack(output, "c"), steps) for steps in (4, 5)] == [1, 2]
+    assert passes(pack(matrices["dec_dense1"], "c"), 4) == 4
     of_four = {"c": 1, "neon": 1, "dotprod": 1, "simd32": 2, "mve": 1}
-    assert {i: passes(step.matrices["dec_gru5_input"], i, 4) for i in of_four} == of_four
+    assert {i: passes(pack(gru, i), 4) for i in of_four} == of_four
     of_three = {"c": 1, "neon": 1, "dotprod": 1, "simd32": 2, "mve": 2}
-    assert {i: passes(step.matrices["dec_gru5_input"], i, 3) for i in of_three} == of_three
+    assert {i: passes(pack(gru, i), 3) for i in of_three} == of_three
 
 
 def test_the_manifest_tells_what_a_batch_saves(networks: DecoderNetworks) -> None:
     model = DecoderModel(networks, "pulse")
     host = load_target("host")
     one, four = (describe(DecoderStage(model, batch=batch), host) for batch in (1, 4))
-    whole = sum(table_bytes(m, "c") for m in networks.step.matrices.values())
+    whole = sum(m.bytes for m in pack_network(networks.step, "c").matrices.values())
     reads = four["weight_reads"]
     assert one["weight_reads"]["bytes_per_second"] == CHUNKS_A_SECOND * whole
     assert reads["bytes_per_second_one_by_one"] == CHUNKS_A_SECOND * whole
@@ -127,16 +129,15 @@ def test_what_cannot_run_at_once_is_refused(networks: DecoderNetworks) -> None:
 
 
 def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
-    """GRUs into int8 buffers, a convolution over four steps' time, two outputs."""
+    """The network has GRUs into int8 buffers, a convolution over four steps, two outputs."""
     model = small_model(seed=5)
     graph = model.graph
     files = {
         "small_weights.h": weight_header(model),
-        "small_weights.c": weight_tables(model),
+        "small_weights.c": weight_tables(pack_network(model, "c")),
         "small.h": step_header(model, plan(model, 4)),
         "small.c": step_source(model, 4),
         "shim.c": '#include "small.h"\nstatic dk_small self; static dk_small_scratch work;\n'
-        "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace);\n"
         "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace)\n"
         "{ dk_small_steps(&self, &work, steps, x, a, b, trace); }\n",
     }
@@ -148,7 +149,7 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
     library = tmp_path / "small.so"
     subprocess.run(["gcc", *flags, "-o", str(library), *map(str, sources)], check=True)
     ffi = cffi.FFI()
-    ffi.cdef("void run(size_t, const int16_t *, int16_t *, int16_t *, uint8_t *);")
+    ffi.cdef(prototypes(files["shim.c"]))
     native = ffi.dlopen(str(library))
     inputs = np.random.default_rng(2).integers(-32768, 32768, (13, 12))
     want = run_integer(model, inputs)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A receiver's firmware on an emulated board, decoding one chunk after the other and several at
-once: the same speech, every layer that of the normative run, and fewer instructions a chunk."""
+"""A receiver on an emulated board decodes chunks one after the other and several at once.
+
+The speech is the same, every layer equals the reference, and several at once take fewer
+instructions a chunk.
+"""
 
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from toolkit.stages.stage import Int16s
 from toolkit.targets.target import load_target
 from toolkit.verify.verify import verify
 
-CHUNKS = 7  # which neither two nor four divides
+CHUNKS = 7  # neither two nor four divides it
 BOARD = "mps3-an547"
 
 
@@ -28,7 +31,7 @@ def ops(batch: int) -> list[Op]:
     return [*good, take, *chunk_ops(CHUNKS, batch), *[Speak()] * 5, *good]
 
 
-def test_a_board_decodes_several_chunks_at_once(target_name: str | None, tmp_path: Path) -> None:
+def test_a_board_decodes_several_chunks_at_once(target_name: str | None, build_root: Path) -> None:
     if target_name not in (None, BOARD):
         pytest.skip(f"--target {target_name} asked for")
     model = DecoderModel(random_networks(), "pulse")
@@ -36,12 +39,12 @@ def test_a_board_decodes_several_chunks_at_once(target_name: str | None, tmp_pat
     a_chunk: list[float] = []
     for batch in (1, 2, 4):
         stage = DecoderStage(model, batch=batch)
-        prepared = prepare(stage, load_target(BOARD), tmp_path)
+        prepared = prepare(stage, load_target(BOARD), build_root)
         with connected(prepared, port=None, serial="socket") as session:
             found = verify(
                 session,
                 target=prepared.target,
-                model=stage,
+                stage=stage,
                 manifest=prepared.manifest,
                 build=prepared.build,
                 engine=prepared.engine,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The receiver in C equals numpy whatever it is asked to do, and nothing in it overflows."""
+"""The receiver in C equals numpy for any requests, and nothing in it overflows."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def pulse(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.fixture(scope="module")
 def pulse4(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """One that decodes up to four chunks at once."""
+    """Return a receiver that decodes up to four chunks at once."""
     return pair(tmp_path_factory.mktemp("pulse4"), "pulse", batch=4)
 
 
@@ -44,12 +44,12 @@ def lpcnet(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.fixture(scope="module")
 def violent(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """Networks that drive most features to one end of int16."""
+    """Return a receiver whose networks drive most features to one end of int16."""
     return pair(tmp_path_factory.mktemp("violent"), random_voice(6, tail=0), gain=40.0)
 
 
 def same(found: Pair, inputs: Int16s) -> dict[str, Int16s]:
-    """Check that both do the same; returns the outputs."""
+    """Check that numpy and C give the same outputs, and return them."""
     stage, engine = found
     want = stage.reference(inputs)
     compared = compare_host(engine, stage, inputs, want)
@@ -62,7 +62,7 @@ def noise(rng: np.random.Generator, peak: int = 8000) -> Ints:
 
 
 def gap(rng: np.random.Generator, packets: int, chunks: int, offset: int = 10) -> Int16s:
-    """Two good packets, a gap with redundancy of which some chunks are decoded, and two more."""
+    """Return ops: two good packets, a gap with some of its chunks decoded, two good packets."""
     before, after = ([Hear(noise(rng)) for _ in range(2)] for _ in range(2))
     take = Take(STEP * packets, random_payload(int(rng.integers(1000)), offset=offset))
     inside = [take, *[Chunk()] * chunks, *[Speak()] * packets]
@@ -79,7 +79,7 @@ def test_a_gap_is_spoken_alike(voice: str, request: pytest.FixtureRequest) -> No
 
 
 def any_op(rng: np.random.Generator) -> Int16s:
-    """One input: mostly a sound op, at times of a kind, gap or length that none has."""
+    """Return one input: mostly a sound op, sometimes an impossible kind, gap or length."""
     row = rng.integers(-32768, 32768, (1, 4 + STEP)).astype("<i2")
     bytes_of = row.view(np.uint8)[0]
     bytes_of[0] = rng.choice([*[int(kind) for kind in Kind] * 5, 4, 255])
@@ -113,11 +113,11 @@ def test_a_second_of_garbage_features_overflows_nothing(violent: Pair) -> None:
     inputs = rows_of([*loud, take, *[Chunk()] * 9, *[Speak()] * 10, *loud])
     outputs = same(violent, inputs)
     features = outputs["values"][3:12, :80]
-    assert np.mean(np.abs(features.astype(int)) > 30000) > 0.3  # garbage it is
+    assert np.mean(np.abs(features.astype(int)) > 30000) > 0.3  # they are garbage
 
 
 def test_chunks_at_once_are_those_one_by_one(pulse: Pair, pulse4: Pair) -> None:
-    """And speech is the same, whatever the number that four does not divide."""
+    """The speech is the same too, also for chunk counts that four does not divide."""
     rng = np.random.default_rng(8)
     good = [Hear(noise(rng)) for _ in range(2)]
     take = Take(10 * STEP, random_payload(5, chunks=11))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The whole sender: PCM to payloads, the same bits in numpy, host C and boards, and good ones."""
+"""The whole sender, PCM to payloads: numpy, host C and boards agree, and payloads are good."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +22,18 @@ from toolkit.device.build.elf import symbols
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.pipeline import connected, prepare
 from toolkit.models.importers import SHIPPED
-from toolkit.models.quantise import Sources, fixed_inputs, quantise_encoder
+from toolkit.models.quantise import Sources, quantise_encoder
+from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import read_speech, write_wav
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import EncoderStage, load_quantised
+from toolkit.stages.stage import EncoderStage
 from toolkit.targets.target import load_target
 from toolkit.verify.verify import Verification, compare_host, verify
 
 FLASH_LIMIT = 340 * 1024
 STATE_LIMIT = 24 * 1024
-STACK_LIMIT = 8 * 1024
+STACK_LIMIT = 8 * 1024  # of the sender and the server around it
+INTERRUPT = 512  # what the receive interrupt may add, at whatever moment it comes
 
 
 @pytest.fixture(scope="module")
@@ -48,75 +50,76 @@ def libopus(upstream: Path) -> EncoderModel:
 
 
 def run(
-    model: EncoderModel | EncoderStage,
+    stage: EncoderStage,
     target: str,
     clip: Path,
     folder: Path,
     steps: int,
     trace: bool,
 ) -> Verification:
-    prepared = prepare(model, load_target(target), folder)
+    prepared = prepare(stage, load_target(target), folder)
     with connected(prepared, port=None, serial="socket") as session:
         return verify(
             session,
             target=prepared.target,
-            model=model,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
             audio=clip,
-            inputs=fixed_inputs(model, clip)[:steps],
+            inputs=stage.inputs(clip)[:steps],
             trace=trace,
         )
 
 
-def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, tmp_path: Path) -> None:
-    found = run(shipped, "host", clip, tmp_path, 230, True)
+def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, build_root: Path) -> None:
+    found = run(EncoderStage(shipped), "host", clip, build_root, 230, True)
     assert found.mismatches == 0, str(found.comparisons)
     lengths = found.outputs["payload_length"][:, 0]
     assert lengths[0] == 0  # nothing to send yet
     assert lengths[10:].min() > 8
     for length, row in zip(lengths[40:], found.outputs["payload"][40:], strict=True):
         payload = parse(row[:length].astype(np.uint8).tobytes(), shipped.tables)
-        assert payload.header.offset == 10  # 20 ms packets: DRED-SPEC section 4
+        assert payload.header.offset == 10  # 20 ms packets: FORMAT.md, section 3
         assert len(payload.chunks) in (18, 19, 20, 21, 22, 23, 24, 25, 26)
 
 
 @pytest.mark.parametrize("target", ["mps3-an547", "netduinoplus2"])
 def test_shipped_model_on_boards(
-    shipped: EncoderModel, clip: Path, tmp_path: Path, target: str, target_name: str | None
+    shipped: EncoderModel, clip: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
-    found = run(shipped, target, clip, tmp_path, 60, False)
+    found = run(EncoderStage(shipped), target, clip, build_root, 60, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert found.ok, str(found.budget)
 
 
 @pytest.mark.parametrize("target", ["mps2-an500", "virt-a53", "virt-a7", "virt-a76"])
 def test_other_cores_agree(
-    shipped: EncoderModel, clip: Path, tmp_path: Path, target: str, target_name: str | None
+    shipped: EncoderModel, clip: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
-    found = run(shipped, target, clip, tmp_path, 20, False)
+    found = run(EncoderStage(shipped), target, clip, build_root, 20, False)
     assert found.mismatches == 0, str(found.comparisons)
     assert found.outputs["payload_length"][-1, 0] > 8
     assert found.build is not None
     assert 0 < found.stack_used <= found.build.stack_worst
 
 
-def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, tmp_path: Path) -> None:
-    found = run(libopus, "mps3-an547", clip, tmp_path, 6, True)
+def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
+    found = run(EncoderStage(libopus), "mps3-an547", clip, build_root, 6, True)
     assert found.mismatches == 0, str(found.comparisons)
 
 
-def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, tmp_path: Path) -> None:
-    found = run(libopus, "netduinoplus2", clip, tmp_path, 60, False)
+def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
+    found = run(EncoderStage(libopus), "netduinoplus2", clip, build_root, 60, False)
     assert found.ok, str(found.comparisons)
     assert found.build is not None
     assert found.build.flash <= FLASH_LIMIT
-    assert 0 < found.stack_used <= STACK_LIMIT
+    assert found.build is not None
+    assert 0 < found.stack_used <= found.build.stack_worst <= STACK_LIMIT + INTERRUPT
     state = next(s for s in symbols(found.build.elf) if s.name == "encoder")
     assert 0 < state.size <= STATE_LIMIT
 
@@ -126,7 +129,7 @@ COARSE = Rate(q0=9, dq=3, qmax=12, max_chunks=10, max_bytes=120)  # 400 ms
 
 @pytest.fixture(scope="module")
 def pausing(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Speech, 300 ms of silence, and speech again: 45 steps."""
+    """Write speech, 300 ms of silence, and speech again: 45 steps."""
     pcm = read_speech(clip)[16000:25600]
     wav = tmp_path_factory.mktemp("speech") / "pausing.wav"
     write_wav(wav, np.concatenate([pcm[:4800], np.zeros(4800, np.int16), pcm[4800:]]))
@@ -134,13 +137,13 @@ def pausing(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where host libraries are built one after the other, so that kernels are compiled once."""
-    return tmp_path_factory.mktemp("build") / "host"
+def folder(build_root: Path) -> Path:
+    """Return the folder that all host libraries share, so that kernels are compiled once."""
+    return build_root / "host"
 
 
 def assert_as_asked(found: Verification, tables: EntropyTables) -> None:
-    """Each payload says what COARSE asks, and leaves out the silence at its newest end."""
+    """Check that each payload obeys COARSE and leaves out the silence at its newest end."""
     offsets = set()
     for length, row in zip(
         found.outputs["payload_length"][:, 0], found.outputs["payload"], strict=True
@@ -152,7 +155,7 @@ def assert_as_asked(found: Verification, tables: EntropyTables) -> None:
             assert (header.q0, header.dq, header.qmax) == (COARSE.q0, COARSE.dq, COARSE.qmax)
             assert len(payload.chunks) <= COARSE.max_chunks
             offsets.add(header.offset)
-    # 8 units of 2.5 ms for each silent step, but for the first two, whose 40 ms reach into speech.
+    # Each silent step counts 8 units of 2.5 ms, but the 40 ms of the first two reach into speech.
     assert max(offsets) == 10
     assert min(offsets) <= 10 - 8 * 8
 
@@ -173,14 +176,15 @@ def test_every_input_rate_in_host_c(
 
 @pytest.mark.parametrize("target", ["mps3-an547", "netduinoplus2"])
 def test_48_khz_with_a_rate_and_silence_on_boards(
-    shipped: EncoderModel, pausing: Path, tmp_path: Path, target: str, target_name: str | None
+    shipped: EncoderModel, pausing: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:
     if target_name not in (None, target):
         pytest.skip(f"--target {target_name} asked for")
     stage = EncoderStage(shipped, Sending(48000, COARSE, vad=True))
-    found = run(stage, target, pausing, tmp_path, 45, False)
+    found = run(stage, target, pausing, build_root, 45, False)
     assert found.mismatches == 0, str(found.comparisons)
-    assert 0 < found.stack_used <= STACK_LIMIT
+    assert found.build is not None
+    assert 0 < found.stack_used <= found.build.stack_worst <= STACK_LIMIT + INTERRUPT
     assert_as_asked(found, shipped.tables)
 
 
@@ -193,7 +197,7 @@ def test_another_rate_is_that_of_its_resampled_signal(shipped: EncoderModel, cli
 
 
 def test_rates_sound_alike(shipped: EncoderModel, clip: Path) -> None:
-    """Of the same recording, cepstra at 24 and 48 kHz are those at 16 kHz but for the filters."""
+    """Cepstra of one recording at 24 and 48 kHz equal those at 16 kHz, except for the filters."""
 
     def cepstrum(rate: int) -> np.ndarray:
         pcm = read_speech(clip, rate)[: rate * 3]
@@ -206,10 +210,10 @@ def test_rates_sound_alike(shipped: EncoderModel, clip: Path) -> None:
 
 
 def test_a_board_for_another_input_rate_is_refused_by_name(
-    shipped: EncoderModel, pausing: Path, folder: Path
+    shipped: EncoderModel, pausing: Path, build_root: Path
 ) -> None:
-    prepared = prepare(shipped, load_target("host"), folder.parent)
-    other = replace(prepared, model=EncoderStage(shipped, Sending(48000)))
+    prepared = prepare(EncoderStage(shipped), load_target("host"), build_root)
+    other = replace(prepared, stage=EncoderStage(shipped, Sending(48000)))
     with (
         connected(prepared, port=None, serial="socket") as session,
         pytest.raises(BoardError, match=r"\(encoder\).*expected.*\(encoder-48k\)"),
@@ -217,12 +221,12 @@ def test_a_board_for_another_input_rate_is_refused_by_name(
         verify(
             session,
             target=other.target,
-            model=other.model,
+            stage=other.stage,
             manifest=other.manifest,
             build=None,
             engine=other.engine,
             audio=pausing,
-            inputs=fixed_inputs(other.model, pausing),
+            inputs=other.stage.inputs(pausing),
         )
 
 
@@ -258,7 +262,7 @@ def test_features_of_golden_pcm(free_run: EncoderRun, libopus: EncoderModel, gol
     want = read(golden / "features.f32", 36)[:, :20]
     error = got - want
     assert np.sqrt((error[:, :18] ** 2).mean()) <= 0.01
-    assert np.mean(np.abs(error[:, 18]) > 0.05) <= 0.01  # pitch: near-ties may fall either way
+    assert np.mean(np.abs(error[:, 18]) > 0.05) <= 0.01  # pitch: near-ties may go either way
     assert np.sqrt((error[:, 19] ** 2).mean()) <= 0.02
 
 
@@ -276,7 +280,7 @@ def symbols_of(payload: Payload, chunks: int) -> np.ndarray:
 
 
 def test_payloads_of_golden_pcm(free_run: EncoderRun, libopus: EncoderModel, golden: Path) -> None:
-    """From PCM alone, at most 8 % of nonzero symbols differ from libopus' own."""
+    """Starting from PCM, at most 8 % of nonzero symbols differ from libopus' own."""
     nonzero = differing = 0
     for got, want in zip(free_run.payloads, payloads(golden / "pkt_a_payload.bin"), strict=True):
         assert bool(got) == bool(want)
@@ -285,7 +289,8 @@ def test_payloads_of_golden_pcm(free_run: EncoderRun, libopus: EncoderModel, gol
         ours, theirs = parse(got, libopus.tables), parse(want, libopus.tables)
         assert ours.header == theirs.header
         chunks = min(len(ours.chunks), len(theirs.chunks))
-        # The oldest chunks are nearly free, and end where under 8 bits are left: counts may differ.
+        # The oldest chunks cost almost nothing and end where 7 bits or fewer are left, so the
+        # counts may differ.
         assert chunks >= len(theirs.chunks) - 6
         a, b = symbols_of(ours, chunks), symbols_of(theirs, chunks)
         nonzero += int(((a != 0) | (b != 0)).sum())
@@ -297,8 +302,8 @@ def test_payloads_of_golden_pcm(free_run: EncoderRun, libopus: EncoderModel, gol
 def test_latents_of_golden_pcm(free_run: EncoderRun, libopus: EncoderModel, golden: Path) -> None:
     latents = to_real(free_run.layers["enc_zdense"], libopus.rdovae.frac["latents"])
     states = to_real(free_run.layers["gdense2"], libopus.rdovae.frac["initial_state"])
-    # Stage by stage the limits are 40 and 44 dB (test_quantizer.py). Free-running from PCM, a pitch
-    # that falls the other way in a near-tie disturbs the steps around it: hence the median.
+    # Stage by stage the limits are 40 and 44 dB (test_quantizer.py). In a free run from PCM, a
+    # pitch that goes the other way in a near-tie disturbs the steps around it, hence the median.
     wanted = (read(golden / "latents.f32", 25), read(golden / "states.f32", 50))
     for got, want in zip((latents, states), wanted, strict=True):
         steps = [snr_db(a, b) for a, b in zip(got, want, strict=True)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Payloads back to features: numpy and C alike, on payloads of our own encoder and on garbage."""
+"""Payloads back to features: numpy and C agree on payloads of our own encoder and on garbage."""
 
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from tests.support.dred_native import Native
 from tests.support.redundancy_native import NativeRedundancy
 from toolkit.models.importers import SHIPPED, load_model
 from toolkit.models.importers.entropy import read_tables
-from toolkit.models.quantise import CLIP, fixed_inputs, quantise_file
+from toolkit.models.quantise import CLIP, quantise_file
+from toolkit.stages.stage import stage_of
 
 HEADER = Header(q0=6, dq=5, qmax=15, offset=10)
 SEEDS = st.integers(0, 2**31)
@@ -38,9 +39,9 @@ def tables() -> EntropyTables:
 
 @pytest.fixture(scope="module")
 def encoded() -> tuple[Ints, Ints]:
-    """Latents and states of the shipped encoder over the shipped clip, int32 Q16."""
+    """Return the shipped encoder's latents and states over the shipped clip, int32 Q16."""
     model = quantise_file(SHIPPED, CLIP)[0]
-    run = run_integer(model, fixed_inputs(model, CLIP)[:120].astype(np.int64))
+    run = run_integer(model, stage_of(model).inputs(CLIP)[:120].astype(np.int64))
     latents = run["enc_zdense"] << (VALUE_FRAC - model.frac["latents"])
     return latents, run["gdense2"] << (VALUE_FRAC - model.frac["initial_state"])
 
@@ -107,7 +108,7 @@ def test_integers_follow_the_floats(
     tables: EntropyTables,
     encoded: tuple[Ints, Ints],
 ) -> None:
-    """The float networks, driven by hand from symbols, give the same features to 40 dB."""
+    """The float networks, fed with the same symbols, give the same features to within 40 dB."""
     latents, states = encoded
     step, count = 99, 20
     got = decode_features(networks, payload_at(step, tables, encoded), count) / 1024.0
@@ -179,7 +180,7 @@ def test_garbage_is_decoded_alike(networks: DecoderNetworks, native: NativeRedun
 def test_garbage_is_harmless_to_the_firmware(
     native: NativeRedundancy, seed: int, data: bytes
 ) -> None:
-    """The sanitizer ends the test at any overflow, whatever the symbols."""
+    """The sanitizer ends the test if any symbols make a value overflow."""
     flips = np.random.default_rng(seed).choice([0, 255], len(data)).astype(np.uint8).tobytes()
     for junk in (data, flips, data[: len(data) // 2] + flips[len(data) // 2 :]):
         got = native.decode(junk)
@@ -189,7 +190,7 @@ def test_garbage_is_harmless_to_the_firmware(
 def test_the_largest_symbols_saturate(
     networks: DecoderNetworks, native: NativeRedundancy, tables: EntropyTables
 ) -> None:
-    """Tables by which a few bits make the largest values that there are."""
+    """With these tables a few bits produce the largest possible values."""
     rng = np.random.default_rng(3)
     table = EntropyTables(np.full((4, 16, 25), 254, np.uint8), np.full((4, 16, 50), 254, np.uint8))
     table.latents[SCALE] = table.states[SCALE] = 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The decoder with libopus' weights against the features that libopus decodes: as near as can be.
+"""The decoder with libopus' weights against the features that libopus decodes.
 
-Every chunk that a packet really carries counts; a last chunk below 8 bits is lost (DRED-SPEC
-section 3).
+Every chunk that a packet carries counts; a last chunk of less than 8 bits is lost
+(docs/FORMAT.md, section 2).
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from tests.support.redundancy_native import NativeRedundancy
 from toolkit.models.importers import load_model
 from toolkit.models.quantise import Sources, quantise_encoder
 
-EVERY = 4  # packets of the golden stream that are looked at: all of them take half a minute
+EVERY = 4  # looks at one in so many packets of the golden stream: all of them take half a minute
 STEPS = 340  # of the golden clip that the encoder runs over
 
 
@@ -88,7 +88,7 @@ def test_features_of_golden_payloads(
     assert snr_db(ours, theirs) >= 40.0
     found = compare_features(theirs, ours)
     assert found.within(LIMITS)
-    # Far inside: an integer decoder is nearer to libopus than its limits ask for.
+    # An integer decoder is far nearer to libopus than the limits demand.
     assert found.within(FeatureErrors(0.12, 0.06, 0.01))
 
 
@@ -107,13 +107,13 @@ def test_from_pcm_to_features(
     payloads: list[bytes],
     wanted: np.ndarray,
 ) -> None:
-    """Our encoder, free-running from PCM, then our decoder, against libopus doing both.
+    """Our encoder in a free run from PCM and our decoder, against libopus doing both.
 
-    The limits are of decoders fed the same bits. An encoder 40 dB from libopus' latents, as its own
-    back ends are, quantises one in twenty symbols to the neighbour: the cepstrum's first element,
-    in which loudness is, is then further apart than the limit for one element (white noise of
-    40 dB on libopus' own latents gives 0.37, and it takes 60 dB to stay below 0.15). Total and
-    pitch hold. Nothing is lost by it: both are equally far from the features that were sent.
+    The limits are for decoders that read the same bits. An encoder 40 dB from libopus' latents, as
+    libopus' own back ends are, quantises one in twenty symbols to the neighbour. The cepstrum's
+    first element, the loudness, then differs by more than the limit for one element: white noise
+    of 40 dB on libopus' own latents gives 0.37, and it takes 60 dB to stay below 0.15. The limits
+    for the total and the pitch hold. Nothing is lost: both are equally far from the sent features.
     """
     weights = upstream / "weights"
     tables = golden / "dred_stats_tables.u8"
@@ -126,7 +126,8 @@ def test_from_pcm_to_features(
     ours, theirs, source = [], [], []
     for packet in range(61, STEPS, EVERY):
         both = run.payloads[packet], payloads[packet]
-        # The oldest chunks are nearly free and end where under 8 bits are left: counts may differ.
+        # The oldest chunks cost almost nothing and end where 7 bits or fewer are left, so the
+        # counts may differ.
         frames = 4 * min(len(parse(payload, networks.tables).chunks) for payload in both)
         ours.append(decoded(native, both[0])[:frames] / 1024.0)
         theirs.append(wanted[packet, :frames])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The same model gives the same C by every way: from memory, and saved and loaded again."""
+"""The same model gives the same C, from memory or saved and loaded again."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,22 +12,16 @@ from quantize.codec.sender import EncoderModel
 from quantize.nn.model import QuantisedModel
 from tests.support.stand_ins import NAMES, stand_in_stage
 from toolkit.codegen.generate import GENERATED, generate
-from toolkit.stages.stage import (
-    DecoderStage,
-    EncoderStage,
-    NetworkStage,
-    Stage,
-    load_quantised,
-    stage_of,
-)
+from toolkit.models.saved import load_quantised
+from toolkit.stages.stage import DecoderStage, EncoderStage, NetworkStage, Stage, stage_of
 from toolkit.targets.target import load_target
 
-# One for each instruction set.
+# One target for each instruction set.
 TARGETS = ("host", "netduinoplus2", "mps3-an547", "virt-a53", "virt-a76")
 
 
 def written(stage: Stage, target: str, folder: Path) -> dict[str, bytes]:
-    """Every file that is generated for a target, the manifest included."""
+    """Return every file that is generated for a target, the manifest included."""
     generate(stage, load_target(target), folder)
     return {path.name: path.read_bytes() for path in (folder / GENERATED).iterdir()}
 
@@ -38,7 +32,7 @@ def model_of(stage: Stage) -> QuantisedModel | EncoderModel | DecoderModel:
 
 
 def backwards(model: QuantisedModel) -> QuantisedModel:
-    """The same model, every dict of it in the opposite order."""
+    """Return the same model with the entries of every dict in the opposite order."""
 
     def turned(value: dict[str, Any]) -> dict[str, Any]:
         return dict(reversed(value.items()))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The part of the Arm compiler that ./run unpacks is enough for every board.
 
-tar leaves out what toolkit/data/arm-unused.txt matches, and all below it; `*` matches no slash.
+tar leaves out whatever toolkit/data/arm-unused.txt matches and all below it; `*` matches no slash.
 """
 
 import re
@@ -22,7 +22,7 @@ BOARDS = [name for name in target_names() if load_target(name).toolchain.prefix 
 
 
 def left_out(path: str) -> bool:
-    """Does tar leave out a file of a package, named from /?"""
+    """Tell whether tar leaves out a file of a package, named from /."""
     below = PurePosixPath(path.lstrip("/"))
     return any(
         pattern.fullmatch("./" + str(part))
@@ -32,7 +32,7 @@ def left_out(path: str) -> bool:
 
 
 def asked(*options: str) -> str:
-    """What the compiler answers."""
+    """Return what the compiler answers."""
     done = subprocess.run([f"{PREFIX}gcc", *options], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -72,7 +72,7 @@ def test_what_every_board_needs_is_kept(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/usr/lib/gcc/arm-none-eabi/14.2.1/libgcc.a",  # of another instruction set: no quiet mix
+        "/usr/lib/gcc/arm-none-eabi/14.2.1/libgcc.a",  # of another ISA: no silent mix
         "/usr/lib/gcc/arm-none-eabi/14.2.1/cc1plus",
         "/usr/lib/gcc/arm-none-eabi/14.2.1/thumb/v7e-m+fp/softfp/libgcc.a",
         "/usr/lib/gcc/arm-none-eabi/14.2.1/thumb/v8.1-m.main+pacbti+mve/bp/hard/libgcc.a",

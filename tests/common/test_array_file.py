@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-""".npz files of payloads and runs: what is refused, in one line and without its memory."""
+""".npz files of payloads and runs: bad ones are refused in one line, without using memory."""
 
 import io
 import tracemalloc
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.common.array_file import read_arrays
+from quantize.files.array_file import read_arrays
 from toolkit.common.errors import InputError
 from toolkit.report.roundtrip import read_payloads
 
@@ -41,7 +41,7 @@ def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -
 
 
 def claiming(shape: str, kind: str = "<i2", content: bytes = b"") -> bytes:
-    """An array whose header says what its content does not hold."""
+    """Return an array file whose header promises more than its content holds."""
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}\n".encode()
     return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + content
 

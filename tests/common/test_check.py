@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The linters are content with this checkout, and `./run check` tells when one is not."""
+"""The linters are content with this checkout, and `./run check` says if one is not."""
 
 import subprocess
 import sys

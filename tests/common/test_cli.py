@@ -26,7 +26,7 @@ QUANTIZE = ("quantize", "--stage", "rdovae_enc")
 
 @pytest.fixture(scope="module", autouse=True)
 def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A build folder of this process, so that tests may run side by side."""
+    """Give this process its own build folder, so that tests may run side by side."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DREDKIT_BUILD", str(tmp_path_factory.mktemp("build")))
         yield
@@ -47,7 +47,7 @@ def dredkit(*words: str | Path, path: str | None = None) -> subprocess.Completed
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int) -> str:
-    """Check that a command ended with exit `code` and one line; returns that line."""
+    """Check that a command ended with exit `code` and one line; return that line."""
     lines = [line for line in done.stderr.splitlines() if line.startswith("dredkit: ")]
     assert done.returncode == code, done.stderr
     assert len(lines) == 1, done.stderr
@@ -162,7 +162,7 @@ def test_garbage_model_file(tmp_path: Path) -> None:
 
 
 def without(program: str, folder: Path) -> str:
-    """A PATH on which everything is found but `program`."""
+    """Return a PATH with every program except `program`."""
     for directory in reversed(os.environ["PATH"].split(os.pathsep)):
         for tool in Path(directory).glob("*") if Path(directory).is_dir() else []:
             link = folder / tool.name
@@ -193,7 +193,7 @@ def test_bad_rates_are_refused_before_any_work(
     words: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("verify", "stream"):
-        # In this process: every case would otherwise start an interpreter of its own.
+        # The cases run in this process; otherwise each would start an interpreter of its own.
         with pytest.raises(SystemExit) as ended:
             main([name, "--target", "host", *words.split()])
         assert ended.value.code == 2

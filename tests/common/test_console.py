@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a user named is printed as it is, and what the system refuses in one line."""
+"""Names given by a user are printed as they are; what the system refuses is told in one line."""
 
 import ast
 import errno
@@ -20,7 +20,7 @@ from toolkit.common.console import PlainConsole
 from toolkit.common.errors import Interrupted, plain_errors, system_line
 
 ROOT = Path(__file__).resolve().parents[2]
-# A folder's name that rich would take for markup and emoji, longer than a terminal's line.
+# A folder name that rich would read as markup and emoji, longer than a terminal's line.
 STRANGE = "a [red]b[/] [/x] :warning: [link=x] " + 12 * "long name "
 
 
@@ -89,7 +89,7 @@ def test_there_is_one_console_and_nothing_turns_markup_on() -> None:
 
 
 def _is_constant(node: ast.expr) -> bool:
-    """Whether a column's text says the same whatever the task is called."""
+    """Tell whether a column's text does not depend on the task's name."""
     return isinstance(node, ast.Constant) and "{" not in str(node.value)
 
 
@@ -148,7 +148,7 @@ def test_where_words_cannot_go(line: str, says: str) -> None:
 
 @pytest.mark.parametrize("line", ["targets --json -", "--help", "targets 2>&1"])
 def test_a_reader_that_has_gone(line: str) -> None:
-    # The reader ends before the command begins: a FIFO that nobody reads any more.
+    # The reader ends before the command begins, so nobody reads the pipe any more.
     script = (
         "import os, subprocess, sys\n"
         "read, write = os.pipe()\n"

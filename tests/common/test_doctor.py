@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The doctor tells what is here, what is not, and the command that mends it."""
+"""The doctor tells what is here, what is missing, and the command that installs it."""
 
 import ast
 import json
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from toolkit.commands.doctor import command
 from toolkit.common import doctor
-from toolkit.common.doctor import Tool, examine, mends, read_tools
+from toolkit.common.doctor import Tool, examine, fixes, read_tools
 from toolkit.common.errors import ToolError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def program(folder: Path, name: str, prints: str) -> None:
 
 @pytest.fixture
 def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder in PATH."""
+    """Make `tmp_path` the only folder in PATH, and return it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -55,7 +55,7 @@ def test_every_package_has_its_names_elsewhere() -> None:
 
 
 def sets_of_lock() -> dict[str, str]:
-    """The text of each set in requirements.lock."""
+    """Return the text of each set in requirements.lock."""
     parts = re.split(r"^# \[(\w+)\]\n", (ROOT / "requirements.lock").read_text(), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -85,7 +85,7 @@ def test_no_package_is_locked_in_two_sets() -> None:
     assert {"torch", "sympy", "networkx", "mpmath", "fsspec"} <= names["train"]
 
 
-# Where the name of a package is not the name to import.
+# Packages whose name is not the name to import.
 IMPORTED_AS = {
     "ai-edge-litert": "ai_edge_litert",
     "opuslib-next": "opuslib_next",
@@ -103,7 +103,7 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
                     imported |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     imported.add(node.module.partition(".")[0])
-    # tomli is the standard tomllib for Python 3.10; triton comes with the torch of a GPU.
+    # tomli replaces the standard tomllib on Python 3.10; triton comes with torch for a GPU.
     known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
     foreign = imported - sys.stdlib_module_names - known
     listed = [entry.name for entry in read_tools() if entry.kind.startswith("pip")]
@@ -113,7 +113,7 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
 def test_a_missing_command(path_folder: Path) -> None:
     finding = examine(tool("apt", "cmake", "cmake", "3.25"))
     assert (finding.status, finding.version) == ("missing", None)
-    assert finding.mend == "apt-get install -y --no-install-recommends cmake"
+    assert finding.fix == "apt-get install -y --no-install-recommends cmake"
 
 
 @pytest.mark.parametrize(
@@ -148,23 +148,23 @@ def test_files_and_their_alternatives(tmp_path: Path) -> None:
     assert examine(tool("apt", "headers", probe)).status == "ok"
 
 
-def test_a_missing_python_package_is_mended_with_the_locked_version(
+def test_a_missing_python_package_is_fixed_with_the_locked_version(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "_package_version", lambda name: None)
     locked = re.search(r"^click==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
     assert locked
-    mend = examine(tool("pip", "click")).mend
-    assert mend == f".venv/bin/python -m pip install --no-deps 'click=={locked[1]}'"
+    fix = examine(tool("pip", "click")).fix
+    assert fix == f".venv/bin/python -m pip install --no-deps 'click=={locked[1]}'"
 
 
-def test_a_missing_set_is_mended_by_run_and_does_not_count(
+def test_a_missing_set_is_fixed_by_run_and_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "_package_version", lambda name: None)
     finding = examine(tool("pip:train", "torch"))
-    assert (finding.status, finding.mend) == ("missing", "./run setup train")
-    assert mends([finding]) == []
+    assert (finding.status, finding.fix) == ("missing", "./run setup train")
+    assert fixes([finding]) == []
 
 
 def test_the_compiler_that_run_unpacked_counts(
@@ -178,14 +178,14 @@ def test_the_compiler_that_run_unpacked_counts(
     assert examine(newlib).status == "ok"
 
 
-def test_one_apt_command_mends_all_and_what_is_optional_does_not_count(path_folder: Path) -> None:
+def test_one_apt_command_fixes_all_and_what_is_optional_does_not_count(path_folder: Path) -> None:
     missing = [
         tool("apt", "one", "one"),
         tool("dev", "lint", "lint"),
         tool("apt", "two", "two"),
         tool("opt", "three", "three"),
     ]
-    assert mends(map(examine, missing)) == [
+    assert fixes(map(examine, missing)) == [
         "apt-get install -y --no-install-recommends one two",
     ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Processes that share a build folder, and folders that refuse."""
+"""Processes that share a build folder, and folders that cannot be written."""
 
 import fcntl
 import subprocess
@@ -16,6 +16,7 @@ from toolkit.common.errors import BoardError, InputError
 from toolkit.common.folders import LOCK, alone, own_copy
 from toolkit.common.paths import ROOT
 from toolkit.device import pipeline
+from toolkit.stages.stage import stage_of
 from toolkit.targets.target import load_target
 
 CHILD = """
@@ -42,7 +43,7 @@ def child(folder: Path) -> subprocess.Popen[str]:
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether some use of `alone` holds a folder."""
+    """Tell whether some use of `alone` holds a folder."""
     with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,7 +80,7 @@ def test_uses_nest_and_end_with_the_outermost(tmp_path: Path) -> None:
 def test_both_folders_are_held_until_all_is_built(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the generated C to the loaded library and the copied image."""
+    """The build holds the folder from the generated C to the loaded library and copied image."""
     seen = []
 
     def watched(name: str) -> None:
@@ -94,7 +95,7 @@ def test_both_folders_are_held_until_all_is_built(
     steps = ["generate", "build_host_library", "HostEngine", "own_copy"]
     for name in (*steps, "build_firmware", "build_host_server"):
         watched(name)
-    prepared = pipeline.prepare(small_model(), load_target(target), tmp_path)
+    prepared = pipeline.prepare(stage_of(small_model()), load_target(target), tmp_path)
     assert len(seen) >= 5
     assert set(seen) == {(True, True)}
     assert not is_taken(tmp_path / "host")
@@ -106,7 +107,7 @@ def test_both_folders_are_held_until_all_is_built(
 
 def test_another_build_does_not_change_an_image_at_hand(tmp_path: Path) -> None:
     board = load_target("netduinoplus2")
-    prepared = pipeline.prepare(small_model(), board, tmp_path)
+    prepared = pipeline.prepare(stage_of(small_model()), board, tmp_path)
     assert prepared.build is not None
     before = prepared.build.elf.read_bytes()
     (tmp_path / board.name / "firmware.elf").write_bytes(b"another one")
@@ -159,7 +160,7 @@ def test_a_folder_that_refuses_is_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_commands_end_in_one_line_without_a_build_folder(words: list[str], tmp_path: Path) -> None:
-    """/proc takes no folder, not even root's."""
+    """/proc takes no new folder, not even from root."""
     model = tmp_path / "model.dkq"
     small_model().save(model)
     words = [str(model) if word == "MODEL" else word for word in words]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What `./run WORD --help` prints before anything is installed is what the command prints."""
+"""`./run WORD --help` prints the same before anything is installed as the command itself."""
 
 import pytest
 

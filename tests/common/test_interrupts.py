@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ctrl-C, SIGTERM and SIGHUP at any moment: one line, 128 + signal, nothing left behind.
 
-No test sends a signal by the clock: the program signals itself at a known place.
+No test sends a signal at a certain time: the program signals itself at a known place.
 """
 
 import os
@@ -19,7 +19,7 @@ SIGNALS = [
     (signal.SIGTERM, "terminated"),
     (signal.SIGHUP, "the terminal was closed"),
 ]
-# What a module does in which the signal arrives; it catches everything, as some packages do.
+# A module in which the signal arrives; it catches everything, as some packages do.
 MODULE = """
 import os, signal
 try:
@@ -29,7 +29,7 @@ except BaseException:
     pass
 raise SystemExit("survived")
 """
-# A command that is interrupted at its work, in a folder that must not stay.
+# A command that is interrupted while it works, in a folder that must not remain.
 AT_WORK = """
 import os, sys, tempfile
 import toolkit.cli, toolkit.commands.targets as targets

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Options of every command: bounds, what a form does not take, and names that are mistyped.
+"""Options of every command: bounds, options that a form does not take, mistyped names.
 
-Command lines end before any work: the target is unknown, or a file is absent.
+Every command line ends before any work: the target is unknown, or a file is absent.
 """
 
 import ast
@@ -23,14 +23,14 @@ from quantize.nn.model import QuantisedModel
 from toolkit.cli import COMMANDS, group, main
 from toolkit.commands import generate, stream, verify
 from toolkit.commands.shared import taken
-from toolkit.commands.shared.kinds import Destination, Folder, InputFile, OutputFile, Real
 from toolkit.common.errors import InputError
+from toolkit.common.option_types import Destination, Folder, InputFile, OutputFile, Real
 from toolkit.common.paths import ROOT
 from toolkit.common.toml_table import Table
 from toolkit.models.quantise import CLIP
 
 WILD = ("-1", "0", "1", "2", str(2**63), "nan", "inf", "-inf", "1e400", "")
-# What ends a command before it does any work, after its options were read.
+# Words that end a command after it has read its options and before it does any work.
 ENDINGS = {
     "dredkit bench": ("--target", "toaster"),
     "dredkit build": ("--target", "toaster"),
@@ -40,6 +40,7 @@ ENDINGS = {
     "dredkit simulate": ("--model", "absent.dkq"),
     "dredkit stream": ("--target", "toaster"),
     "dredkit train data": ("--source", "nobody"),
+    "dredkit train fargan": ("--data", "absent"),
     "dredkit train lpcnet": ("--data", "absent"),
     "dredkit train pitch": ("--data", "absent"),
     "dredkit train rdovae": ("--data", "absent"),
@@ -49,7 +50,7 @@ BESIDE = {"--bitrate": ("--loss", "20"), "--loss": ("--bitrate", "32000")}
 
 
 def beside(path: str, flag: str) -> tuple[str, ...]:
-    """Words that an option needs beside itself."""
+    """Return the words that an option needs beside itself."""
     return () if path == "dredkit simulate" else BESIDE.get(flag, ())
 
 
@@ -57,7 +58,7 @@ NUMBERS = (click.types.IntParamType, click.types.FloatParamType)
 
 
 def commands(found: click.Command, path: str = "dredkit") -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, with its words."""
+    """Yield every command that does something, with its words."""
     if isinstance(found, click.Group):
         for name in found.list_commands(click.Context(found)):
             below = found.get_command(click.Context(found), name)
@@ -78,7 +79,7 @@ NUMERIC = [
 
 @pytest.fixture
 def ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run words that must be refused with exit code 2 and one line; returns that line."""
+    """Run words that must be refused with exit code 2 and one line; return that line."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*words: str | Path) -> str:
@@ -149,7 +150,7 @@ def test_every_parameter_of_a_command_is_used() -> None:
 
 
 def sample(path: str, name: str) -> tuple[str, ...]:
-    """Words that give a parameter an acceptable value."""
+    """Return words that give a parameter an acceptable value."""
     param = next(p for p in ALL[path].params if p.name == name)
     flag = max(param.opts, key=len)
     assert isinstance(param, click.Option)
@@ -171,7 +172,7 @@ def sample(path: str, name: str) -> tuple[str, ...]:
     return (flag, *[value] * param.nargs)
 
 
-# Command, words that choose a form, the form's name, and the forms that the command has.
+# Command, words that choose a form, the form's name, and all forms of the command.
 FORMS: list[tuple[str, tuple[str, ...], str, taken.Forms]] = [
     *(
         (f"dredkit {word}", ("--stage", stage), f"--stage {stage}", taken.STAGES)
@@ -235,9 +236,16 @@ FORMS: list[tuple[str, tuple[str, ...], str, taken.Forms]] = [
         {"": ("steps", "batch", "rate", "anneal", "sparse", "int8", "regrow", "minutes", "pack",
               "export", "workers", "device")},
     ),
+    (
+        "dredkit train fargan",
+        ("--evaluate",),
+        "--evaluate",
+        {"": ("voice", "steps", "batch", "rate", "anneal", "critics", "persuaded_rate", "density",
+              "sparse", "int8", "minutes", "pack", "export", "device")},
+    ),
     ("dredkit train lpcnet", ("--fresh",), "--fresh", {"": ("regrow",)}),
     ("dredkit train data", (), "recorded speech", {"": ("minutes_per_voice",)}),
-    ("dredkit score", ("--voice", "pulse"), "these voices", {"": ("weights",)}),
+    ("dredkit score", ("--voice", "pulse"), "these voices", {"": ("weights", "fargan_path")}),
 ]  # fmt: skip
 IGNORED = [
     (path, words, form, name)

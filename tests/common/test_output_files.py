@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Output files appear whole or not at all; devices, FIFOs and links stay what they are."""
+"""Output files appear whole or not at all; devices, FIFOs and links remain what they are."""
 
 import contextlib
 import errno
@@ -27,7 +27,7 @@ from toolkit.speech.audio import write_wav
 from toolkit.targets.target import load_target
 
 PCM = np.arange(20_000, dtype=np.int16)
-# Each writer of a file that a user names, with more than 4096 bytes to write.
+# Every function that writes a file named by the user, with more than 4096 bytes to write.
 WRITERS: dict[str, Callable[[Path], None]] = {
     "bytes": lambda path: write_whole(path, bytes(20_000)),
     "wav": lambda path: write_wav(path, PCM),
@@ -37,7 +37,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 
 @contextmanager
 def full_disk(room: int = 4096) -> Iterator[None]:
-    """No file of this process may grow beyond `room` bytes: EFBIG, where a disk says ENOSPC."""
+    """Limit this process's files to `room` bytes: EFBIG stands in for a full disk's ENOSPC."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
@@ -152,7 +152,7 @@ def test_a_device_stays_a_device(tmp_path: Path, writer: str) -> None:
         os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     except PermissionError:
         pytest.skip("no devices may be made here")
-    with contextlib.suppress(InputError):  # a file system may be mounted without devices
+    with contextlib.suppress(InputError):  # the file system may be mounted without devices
         WRITERS[writer](device)
     assert stat.S_ISCHR(device.lstat().st_mode)
     assert [p.name for p in tmp_path.iterdir()] == ["null"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The checks of English find what they are for, and name the place."""
+"""The checks of English find their faults and name the place."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from scripts import prose
 
 
 def repository(folder: Path, **files: str) -> Path:
-    """Make a folder with files; two underscores in a name stand for a slash."""
+    """Make a folder with files; two underscores in a name mean a slash."""
     for name, text in files.items():
         path = folder / name.replace("__", "/")
         path = path.with_name(path.name.replace("_dot_", "."))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""./run makes a machine ready once, says so, leaves nothing half-done and hands its words on.
+"""./run prepares a machine once, says so, leaves nothing half-done and passes its words on.
 
-The machine is played by a folder of small programs that write down how they were called.
+A folder of small programs plays the machine; they write down how they were called.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from tests.support.fixtures.clocks import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Plays python3, and from then on the environment's python.
+# Plays python3, and later also the environment's python.
 PYTHON = r"""#!/bin/sh
 case "$1 $2" in
 "-m venv")
@@ -65,7 +65,7 @@ case "$words" in
 " download "*) echo "a package" >gcc-arm.deb ;;
 esac
 """
-# Plays dpkg-deb and tar at once: the package holds a compiler alone.
+# Plays dpkg-deb and tar in one: the package holds only a compiler.
 TAR = """#!/bin/sh
 echo "tar" >>"$CALLS"
 mkdir -p "$3/usr/bin" "$3/usr/lib/arm-none-eabi"
@@ -108,7 +108,7 @@ NO_FAULT = "nothing at all"
 
 
 class Machine:
-    """A checkout of `run` alone, and a PATH in which only what it may use exists."""
+    """A checkout with only `run`, and a PATH with only the programs that it may use."""
 
     def __init__(self, folder: Path, root_user: bool = True) -> None:
         self.tools = folder / "bin"
@@ -146,7 +146,7 @@ class Machine:
         (self.tools / name).chmod(0o755)
 
     def lack(self, *names: str) -> None:
-        """Take programs away."""
+        """Remove programs."""
         for name in names:
             (self.tools / name).unlink()
 
@@ -177,7 +177,7 @@ class Machine:
 
     @property
     def calls(self) -> list[str]:
-        """What the last run called, without the options that all pip calls share."""
+        """Return what the last run called, without the options that all pip calls share."""
         text = self.calls_file.read_text()
         shared = (
             "--disable-pip-version-check install --no-deps --no-compile --only-binary=:all: ",
@@ -324,7 +324,7 @@ def test_help_of_the_words_of_run_itself(machine: Machine, word: str) -> None:
 def test_help_comes_from_the_command_where_it_is_installed(machine: Machine) -> None:
     machine.run("doctor")
     assert machine.run("verify", "--help").stdout == "<verify><--help>"
-    assert machine.run("train", "--help").stdout == "training\n"  # whose set is not here
+    assert machine.run("train", "--help").stdout == "training\n"  # its set is not installed
     assert machine.calls == []
 
 
@@ -479,9 +479,9 @@ def test_a_failing_apt_ends_it(machine: Machine) -> None:
     ("manager", "command", "others"),
     [
         ("dnf", "dnf install fedora-arm fedora-gcc fedora-newlib", ""),
-        ("brew", "brew install brew-gcc", "brew has no package of Debian's gcc-arm"),
+        ("brew", "brew install brew-gcc", "brew has no package for Debian's gcc-arm"),
         ("pacman", "pacman -S --needed arch-arm arch-gcc", ""),
-        ("", "", "by their Debian names: gcc gcc-arm"),
+        ("", "", "their Debian names are: gcc gcc-arm"),
     ],
 )
 def test_without_apt_the_command_of_that_system_is_told(
@@ -535,7 +535,7 @@ def test_pytest_runs_in_the_checkout(machine: Machine, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (ROOT / ".venv" / "ready").exists(), reason="./run did not make this venv")
 def test_this_checkout_starts_without_a_word(tmp_path: Path) -> None:
-    for _ in range(2):  # the first settles what changed since ./run was last called, if anything
+    for _ in range(2):  # the first run handles what changed since the last call, if anything
         result = subprocess.run(
             [ROOT / "run", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
         )

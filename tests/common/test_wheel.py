@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A wheel holds all that dredkit needs beside Python, and builds in the user's folder."""
+"""A wheel holds all that dredkit needs besides Python, and builds in the user's folder."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel of this checkout unpacked, as in an environment without others."""
+    """Return a folder with this checkout's wheel unpacked, without any other package."""
     folder = tmp_path_factory.mktemp("wheel")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "-co", "--exclude-standard"],
@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             continue
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())
-    # What an earlier build left there does not get into the wheel.
+    # Files that an earlier build left there do not get into the wheel.
     stale = source / "build" / "lib" / "toolkit" / "bundle" / "targets"
     stale.mkdir(parents=True)
     (stale / "stale.toml").touch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""torch and LiteRT are imported by the commands that need them alone; the others never miss them.
+"""Only the commands that need torch and LiteRT import them; the others work without them.
 
 Each command runs in a process of its own, in which the two cannot be imported.
 """
@@ -27,7 +27,7 @@ from toolkit.cli import COMMANDS, group, main
 
 
 def python(script: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a script where neither package can be imported; from the checkout if not from `cwd`."""
+    """Run a script where neither package can be imported, in `cwd` or else in the checkout."""
     return subprocess.run(
         [sys.executable, "-c", BLOCK + script, *map(str, words)],
         capture_output=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Emulated boards: flashed through gdb, talked to over their UART, counted, reset, killed."""
+"""Emulated boards: flashing through gdb, their UART, instruction counts, reset and kill."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ from toolkit.device.boards.probe import flash_probe
 from toolkit.device.boards.qemu import QemuBoard
 from toolkit.targets.target import load_target
 
-# What a board says of a fault: how many bytes, how wide an address is, an undefined instruction.
+# A board's report of a fault: its bytes, the digits of an address, an undefined instruction.
 FAULT_BYTES = {"cortexm": 82, "armv7a": 82, "aarch64": 98}
 FAULT_DIGITS = {"cortexm": 8, "armv7a": 8, "aarch64": 16}
 UNDEFINED = {
@@ -40,7 +40,7 @@ EACH_BOARD = pytest.mark.parametrize("name", BOARDS)
 
 @pytest.fixture(params=BOARDS)
 def board(request: pytest.FixtureRequest) -> Iterator[QemuBoard]:
-    """A board that runs the probe, on a socket."""
+    """Return a board that runs the probe, on a socket."""
     with QemuBoard(load_target(request.param)) as running:
         running.flash(built(request.param).elf)
         yield running
@@ -48,7 +48,7 @@ def board(request: pytest.FixtureRequest) -> Iterator[QemuBoard]:
 
 @pytest.fixture
 def probe(board: QemuBoard) -> Probe:
-    """The host's end of `board`."""
+    """Return the host's end of `board`."""
     probe = Probe(board.serial_url)
     probe.wait()
     return probe
@@ -106,7 +106,7 @@ def test_instructions_are_counted_exactly(board: QemuBoard, probe: Probe) -> Non
         return board.target.count(work)
 
     base = count(1)
-    # A round is two instructions; the rest around the loop is always the same.
+    # A round is two instructions; the code around the loop is always the same.
     for rounds in (1, 2, 1000, 1000, 123_457, 1_000_000):
         assert count(rounds) == base + 2 * (rounds - 1)
 
@@ -116,12 +116,12 @@ def test_interrupts_are_taken_out_of_the_count(board: QemuBoard, probe: Probe) -
     quiet = board.target.count(probe.words(b"t", 1, count=2)[0]) + 2 * (rounds - 1)
     for noise in (1, 40, 300):
         assert probe.words(b"i", rounds) == (0,)
-        # The board waits for the first of these letters, which mean nothing to it; the others come
-        # at any time.
+        # The board waits for the first of these letters, which it ignores; the others arrive at
+        # any time.
         probe.port.write(b"z" * noise)
         work, interrupts = struct.unpack("<2I", probe.port.read(8))
         assert interrupts > 0
-        # A byte is one interrupt; as many as came in time are taken out.
+        # A byte is one interrupt; the board subtracts the interrupts that came in time.
         assert abs(board.target.count(work) - quiet) <= board.target.count_error(noise)
 
 
@@ -130,7 +130,7 @@ def test_a_full_ring_counts_what_it_drops(board: QemuBoard, probe: Probe) -> Non
     assert uart is not None
     extra = 500
     noise = b"z" * (uart.ring_bytes + extra)
-    # The probe is deaf until the last byte was dropped; then it empties the ring and answers.
+    # The probe does not read until the last byte was dropped; then it empties the ring and answers.
     assert probe.ask(b"h", extra, data=noise, answer=4) == struct.pack("<I", extra)
     assert probe.ask(b"e", 3, data=b"end", answer=3) == b"end"
 
@@ -179,7 +179,7 @@ def test_a_killed_board_is_noticed(board: QemuBoard, probe: Probe) -> None:
 
 @pytest.mark.parametrize("kind", ["socket", "pty"])
 def test_nothing_is_left_of_a_killed_program(kind: str) -> None:
-    """Neither of a QEMU that runs, which gave the pseudo-terminal, nor of one about to start."""
+    """No QEMU survives: neither one that runs, which gave the pty, nor one about to start."""
     code = f"""
 from toolkit.device.boards.qemu import QemuBoard
 from toolkit.targets.target import load_target
@@ -193,7 +193,7 @@ input()
         assert program.stdout is not None
         port = serial.serial_for_url(program.stdout.readline().strip(), timeout=PATIENCE_S)
         program.kill()
-    with port, pytest.raises(serial.SerialException):  # no time-out, which raises nothing
+    with port, pytest.raises(serial.SerialException):  # a timeout would raise nothing
         port.read(1)
 
 
@@ -305,7 +305,7 @@ def test_a_real_mismatch_is_seen(tmp_path: Path) -> None:
 
 
 def test_nobody_at_the_gdb_port_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)  # nobody will ever be there
+    monkeypatch.setattr(patience, "GDB_CONNECT_S", 1)  # nobody ever listens there
     with (
         unused_port() as number,
         pytest.raises(BoardError, match=r"^no board answers gdb at 127\.0\.0\.1:\d+: [^\n]+$"),
@@ -314,7 +314,7 @@ def test_nobody_at_the_gdb_port_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_a_connection_nothing_is_compared(tmp_path: Path) -> None:
-    """gdb would compare the image with itself, and find another .data where it is stored."""
+    """gdb would compare the image with itself, and find another .data at its load address."""
     image = built("virt-a53").elf
     with pytest.raises(gdb.NoAnswer, match=r"^no board answers gdb at /[^\n]+: No such file"):
         gdb.write_image(
@@ -361,7 +361,7 @@ def test_a_qemu_that_does_not_start_is_told_in_its_own_words(
 
 
 def test_a_slow_qemu_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gdb comes before QEMU has begun: QEMU starts once gdb has run its first command."""
+    """gdb starts before QEMU: QEMU starts once gdb has run its first command."""
     started = tmp_path / "gdb-runs"
     os.mkfifo(started)
     for name, line in (
@@ -382,7 +382,7 @@ def test_a_slow_qemu_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("folder", ["a b", "a,b", "a:b", "quote'\"d", "x" * 100])
 def test_any_folder_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
-    """For the checkout with its image, and for temporary files with their sockets."""
+    """The folder may hold the image, or temporary files with their sockets."""
     place = tmp_path / folder
     place.mkdir()
     image = shutil.copy(built("netduinoplus2").elf, place / "firm ware.elf")

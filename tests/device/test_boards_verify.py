@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Verification on emulated boards: the real firmware, flashed and spoken to over a serial line.
+"""Verification on emulated boards: the real firmware, flashed and reached over a serial line.
 
-With --target NAME only that board; with --target NAME --port URL a real one, flashed already with
-the shipped model.
+--target NAME runs only that board. --target NAME --port URL runs a real board that is already
+flashed with the shipped model.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,8 @@ from toolkit.device.link.session import Session
 from toolkit.device.link.transport import open_port
 from toolkit.device.pipeline import Prepared, connected, prepare
 from toolkit.models.importers import SHIPPED
-from toolkit.models.quantise import fixed_inputs, quantise_file
+from toolkit.models.quantise import quantise_file
+from toolkit.stages.stage import stage_of
 from toolkit.targets.target import load_target
 from toolkit.verify.verify import Verification, verify
 
@@ -33,7 +34,7 @@ def check(session: Session, prepared: Prepared, inputs: np.ndarray, trace: bool)
     return verify(
         session,
         target=prepared.target,
-        model=prepared.model,
+        stage=prepared.stage,
         manifest=prepared.manifest,
         build=prepared.build,
         engine=prepared.engine,
@@ -53,18 +54,18 @@ def board(
     request: pytest.FixtureRequest,
     shipped: QuantisedModel,
     target_name: str | None,
-    tmp_path_factory: pytest.TempPathFactory,
+    build_root: Path,
 ) -> Prepared:
     if target_name not in (None, request.param):
         pytest.skip(f"--target {target_name} asked for")
-    return prepare(shipped, load_target(request.param), tmp_path_factory.mktemp("build"))
+    return prepare(stage_of(shipped), load_target(request.param), build_root)
 
 
 @pytest.mark.parametrize("serial", ["socket", "pty"])
 def test_shipped_model_on_speech(
     board: Prepared, clip: Path, port_url: str | None, serial: str
 ) -> None:
-    inputs = fixed_inputs(board.model, clip)
+    inputs = board.stage.inputs(clip)
     with connected(board, port=port_url, serial=serial) as session:
         verdict = check(session, board, inputs if serial == "socket" else inputs[:40], True)
     found = verdict.as_json()
@@ -79,44 +80,44 @@ def test_shipped_model_on_speech(
 
 
 def test_costs_repeat_exactly(board: Prepared, clip: Path) -> None:
-    inputs = fixed_inputs(board.model, clip)[:12]
+    inputs = board.stage.inputs(clip)[:12]
     runs = []
     for _ in range(2):
         with connected(board, port=None, serial="socket") as session:
             runs.append(check(session, board, inputs, False))
     first, second = (np.array(run.budget.per_frame) for run in runs)
-    # Nothing arrives while a step is at work, unless the host lost patience and sent it again:
+    # Nothing arrives while a step runs, unless the host lost patience and sent the request again:
     # a frame is less than twice its input.
     resent = sum(int(run.link["resent"]) for run in runs)
     error = board.target.count_error(resent * 2 * inputs[0].nbytes)
     assert np.abs(first - second).max() <= error
 
 
-def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, tmp_path: Path) -> None:
+def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, build_root: Path) -> None:
     model, _ = quantise_file(upstream / "weights" / "rdovae_enc.bin", clip)
-    prepared = prepare(model, board.target, tmp_path)
+    prepared = prepare(stage_of(model), board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
-        verdict = check(session, prepared, fixed_inputs(model, clip), False)
+        verdict = check(session, prepared, prepared.stage.inputs(clip), False)
     assert verdict.mismatches == 0
     assert verdict.ok
     stored = sum(m.stored_bytes for m in model.matrices.values())
     dense = sum(m.rows * m.cols for m in model.matrices.values())
     assert verdict.build is not None
-    # Blocks that are zero do not reach the flash: dense tables alone would be larger than it all.
+    # Zero blocks do not reach the flash: dense tables alone would be larger than the whole image.
     assert stored < verdict.build.flash < dense
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_random_networks(board: Prepared, seed: int, tmp_path: Path) -> None:
+def test_random_networks(board: Prepared, seed: int, build_root: Path) -> None:
     model = random_model(seed)
-    prepared = prepare(model, board.target, tmp_path)
+    prepared = prepare(stage_of(model), board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
         verdict = check(session, prepared, random_inputs(model, 25, seed), True)
     assert verdict.mismatches == 0, str(verdict.comparisons)
 
 
 def test_faults_on_the_wire_never_give_a_wrong_verdict(board: Prepared, clip: Path) -> None:
-    inputs = fixed_inputs(board.model, clip)[:60]
+    inputs = board.stage.inputs(clip)[:60]
     with started(board) as running:
         transport = FaultyTransport(open_port(running.serial_url), rate=1e-3, seed=5)
         verdict = check(Session(transport), board, inputs, False)
@@ -129,7 +130,7 @@ def test_killed_in_mid_stream(board: Prepared, clip: Path) -> None:
     with started(board) as running:
         session = Session(open_port(running.serial_url))
         session.open()
-        rows = (row.tobytes() for row in fixed_inputs(board.model, clip))
+        rows = (row.tobytes() for row in board.stage.inputs(clip))
         results = session.run_steps(rows)
         next(results)
         next(results)
@@ -142,7 +143,7 @@ def test_reset_in_mid_stream(board: Prepared, clip: Path) -> None:
     with started(board) as running:
         session = Session(open_port(running.serial_url))
         session.open()
-        rows = (row.tobytes() for row in fixed_inputs(board.model, clip))
+        rows = (row.tobytes() for row in board.stage.inputs(clip))
         results = session.run_steps(rows)
         next(results)
         running.reset()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Building: for boards and for this machine, and every way in which it can fail."""
+"""Building for boards and for this machine, and every way in which it can fail."""
 
 import ctypes
 import json
@@ -20,12 +20,12 @@ from toolkit.common.paths import ROOT
 from toolkit.device.build import build
 from toolkit.targets.target import load_target
 
-# Of each toolchain and system, one that is built here.
+# One target of each toolchain and system; the tests build these.
 PRESETS = {"m55": "mps3-an547", "a53": "virt-a53", "a7": "virt-a7", "aarch64": "host"}
 
 
 def model_with(folder: Path, extra: str) -> Path:
-    """The probe's model and one more C file."""
+    """Return a copy of the probe's model with one more C file."""
     copy = folder / "model"
     shutil.copytree(MODEL, copy)
     (copy / "extra.c").write_text(extra, encoding="utf-8")
@@ -47,7 +47,7 @@ def fail(model: Path, folder: Path, name: str = "netduinoplus2") -> str:
 def test_firmware_builds_within_its_memories(name: str) -> None:
     result = built(name)
     assert result.elf.is_file()
-    # On AArch64 the vectors take 2 KB of it, the translation table 4 KB with as much alignment.
+    # On AArch64 the vectors take 2 KB, and the translation table 4 KB plus as much for alignment.
     assert 1000 < result.flash < (8000 if load_target(name).system == "cortexm" else 16000)
     assert result.ram < result.ram_limit
     assert 150 < result.stack_worst < result.stack

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""C for others' firmware: names that clash with nobody's, headers that C++ can include.
+"""C for a user's firmware: names that do not clash, headers that C++ can include.
 
-Every image is built with -Wpedantic -Werror (CMakeLists.txt), so that a build shows as well that no
-source is an empty translation unit for the ISA.
+Every image is built with -Wpedantic -Werror (CMakeLists.txt), so a build also shows that no source
+is an empty translation unit for the ISA.
 """
 
 import os
@@ -19,9 +19,9 @@ from toolkit.device.build.build import build_firmware, build_host_library, build
 from toolkit.targets.sources import LIBRARY, SERVER, SERVER_INCLUDES
 from toolkit.targets.target import Target, load_target, target_names
 
-# What compilers call by name, besides the entry that a hosted program must have.
+# Functions that compilers call by name, and the entry that a hosted program must have.
 FREESTANDING = {"memcpy", "memmove", "memset", "memcmp", "main"}
-# Parts of kernels: for those who write one.
+# Parts of kernels, for authors of kernels.
 INTERNAL = (
     "nn/simd32/",
     "nn/mve/",
@@ -35,7 +35,7 @@ VOICES = {"encoder": (), "decoder-lpcnet": ("lpcnet",), "decoder-pulse": ("pulse
 
 @dataclass(frozen=True)
 class Built:
-    """A stage built for a target: where its generated C and its objects lie."""
+    """A stage built for a target; `folder` holds its generated C and its objects."""
 
     target: Target
     stage: str
@@ -45,25 +45,31 @@ class Built:
         return f"{self.target.toolchain.prefix}{name}"
 
     def objects(self) -> list[Path]:
-        """Of the firmware, or of the host's library and server; not CMake's own trials."""
+        """Return the objects of the firmware, or of the host's library and server.
+
+        The objects of CMake's own trials are left out.
+        """
         made = (self.folder / "cmake" / "CMakeFiles").glob("*.dir/**/*")
         return sorted(path for path in made if path.suffix in (".o", ".obj"))
 
 
-# Every network kernel and all of a voice's on every board; pulses have no file for one ISA alone.
+# Every network kernel and all kernels of LPCNet on every board. The pulse voice has no file for
+# one ISA alone, so one board is enough.
 BUILDS = [(name, stage) for name in target_names() for stage in ("encoder", "decoder-lpcnet")]
 BUILDS.append(("netduinoplus2", "decoder-pulse"))
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids="-".join)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A stage on a board, without trained weights."""
+    """Build a stage without trained weights for a board."""
     name, stage = request.param
     target = load_target(name)
     compiler = f"{target.toolchain.prefix}gcc"
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    folder = tmp_path_factory.mktemp(target.name)
+    # The stages of a target share a folder, so that kernels are compiled once.
+    folder = tmp_path_factory.getbasetemp() / f"c-sources-{target.name}"
+    folder.mkdir(exist_ok=True)
     generate(stand_in_stage(stage), target, folder)
     if target.is_board:
         build_firmware(target, folder / GENERATED, folder)
@@ -86,7 +92,7 @@ def test_every_global_name_is_ours(built: Built) -> None:
 
 
 def public_headers(built: Built) -> list[str]:
-    """All headers that C++ may include, as #include names them."""
+    """Return all headers that C++ may include, as #include names them."""
     roots = (LIBRARY, SERVER)
     own = sorted(path.relative_to(root) for root in roots for path in root.rglob("*.h"))
     names = [name.as_posix() for name in own]
@@ -111,7 +117,7 @@ CALLS = {
 
 
 def cpp_command(built: Built) -> list[str]:
-    """A C++ compiler for the target, with the includes of its build."""
+    """Return the command of a C++ compiler for the target, with the includes of its build."""
     target = built.target
     include = [*SERVER_INCLUDES, built.folder / GENERATED, built.folder / "board"]
     flags = [*target.toolchain.cpu_flags, "-std=c++11", "-Wall", "-Wextra", "-Werror"]
@@ -132,7 +138,7 @@ def cpp_command(built: Built) -> list[str]:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_cpp_takes_every_header_and_calls_c(built: Built, wrapped: bool, tmp_path: Path) -> None:
-    """Every header alone, and within the extern "C" of a user's own where a program includes it."""
+    """C++ takes every header alone, and a stage's header inside a user's own extern "C"."""
     command = cpp_command(built)
     header, body = CALLS[built.stage]
     headers = [header] if wrapped else public_headers(built)

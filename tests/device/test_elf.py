@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is read from an image: sizes, build id, stack, and what must not be in it."""
+"""Facts read from an image: sizes, build id, stack, and code that must not be in it."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ SOFT = ["-mthumb", "-mcpu=cortex-m3", "-O2"]
 
 
 def link(folder: Path, source: str, flags: list[str], libraries: tuple[str, ...] = ()) -> Path:
-    """Compile and link a few lines of C; returns the image, with its .ci files beside it."""
+    """Compile and link a few lines of C; return the image, with its .ci files beside it."""
     (folder / "a.c").write_text(source, encoding="utf-8")
     subprocess.run(
         ["arm-none-eabi-gcc", *flags, "-fcallgraph-info=su", "-fno-builtin", "-c", "a.c"],
@@ -125,7 +125,7 @@ def test_a_32_bit_cores_floats_are_told_from_its_integers(tmp_path: Path) -> Non
     }
     """
     image = link(tmp_path, integers, neon)
-    # The C library moves a float register onto itself, so that nothing waits for it later.
+    # The C library moves a float register onto itself, so that later code need not wait for it.
     assert ("vmov.f32", "s0, s0") in elf.disassemble(image)["memcpy"]
     assert elf.forbidden(image) == []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""COBS, CRC and frames: Python against C, and both against whatever a bad line can make of them."""
+"""COBS, CRC and frames: Python against C, and both against all damage that a bad line does."""
 
 import random
 import zlib
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.fixtures.toy_board import LINK_SOURCES, SHIM, compile_c
 from toolkit.common.wire import WIRE
+from toolkit.device.build.declarations import prototypes
 from toolkit.device.link.frames import (
     Damaged,
     Frame,
@@ -33,7 +34,7 @@ UNHURRIED = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )  # other tests may be running beside these
 
-# Long runs without a zero are what COBS is about: make them likely.
+# COBS is about long runs without a zero, so these are likely.
 runs = st.one_of(
     st.binary(max_size=40),
     st.integers(240, 260).map(lambda count: b"\x01" * count),
@@ -45,7 +46,7 @@ frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 65535), data)
 
 
 class CLink:
-    """firmware/server/link, compiled for this machine, its undefined behaviour turned into traps."""
+    """firmware/server/link, compiled for this machine; undefined behaviour traps."""
 
     def __init__(self, folder: Path) -> None:
         library = compile_c(
@@ -60,16 +61,7 @@ class CLink:
             ],
         )
         self._ffi = cffi.FFI()
-        self._ffi.cdef(
-            """
-            uint32_t shim_crc32(uint32_t, const uint8_t *, size_t);
-            size_t shim_encode(uint8_t, uint16_t, const uint8_t *, uint16_t, uint16_t, uint8_t *);
-            size_t shim_cobs(const uint8_t *, size_t, uint8_t *);
-            void shim_open(size_t);
-            int32_t shim_push(uint8_t, uint8_t *, uint16_t *, uint16_t *, uint8_t *);
-            int32_t shim_guard_is_whole(void);
-            """
-        )
+        self._ffi.cdef(prototypes(SHIM.read_text()))
         self._c: Any = self._ffi.dlopen(str(library))
         self._out = self._ffi.new("uint8_t[65536]")
 
@@ -110,7 +102,7 @@ def c_link(tmp_path_factory: pytest.TempPathFactory) -> CLink:
 
 
 def decode(stream: bytes, pieces: int, seed: int = 0) -> list[Frame | Damaged]:
-    """What Python makes of a stream that comes in that many pieces, cut anywhere."""
+    """Return what Python reads from a stream cut into so many pieces at random places."""
     draw = random.Random(seed)
     cuts = sorted(draw.randrange(len(stream) + 1) for _ in range(pieces - 1))
     decoder = FrameDecoder()
@@ -144,7 +136,7 @@ def test_cobs_in_c_is_the_same(c_link: CLink, bytes_: bytes) -> None:
 
 
 def test_cobs_examples_of_the_paper() -> None:
-    # Cheshire and Baker 1999 and the examples that every implementation quotes.
+    # From Cheshire and Baker 1999 and from the examples that every implementation quotes.
     assert cobs_encode(b"") == b"\x01"
     assert cobs_encode(b"\0") == b"\x01\x01"
     assert cobs_encode(b"\x11\x22\x00\x33") == b"\x03\x11\x22\x02\x33"
@@ -194,7 +186,7 @@ def test_one_changed_lost_or_doubled_byte_is_noticed(
         stream.insert(at, stream[at])
     after = Frame(1, 2, b"after")
     hurt = bytes(stream) + encode_frame(after)
-    # A run of equal bytes cannot show which of them was doubled, but its length can.
+    # A run of equal bytes does not show which byte was doubled, but its length shows that one was.
     for found in (decode(hurt, 1), c_link.decode(hurt, WIRE.maximum_payload + AROUND)):
         assert found[-1] == after
         assert len(found) > 1
@@ -237,7 +229,7 @@ def test_python_holds_no_more_than_the_longest_frame() -> None:
 
 
 def wrong_frames() -> Iterator[bytes]:
-    """Bodies with a sound CRC whose length is not theirs, and ones too short for a header."""
+    """Return bodies with a sound CRC and a wrong length, and bodies too short for a header."""
     for length in (0, 2, 4, 65535):
         body = WIRE.header_layout.pack(1, 2, length) + b"abc"
         yield cobs_encode(body + WIRE.trailer_layout.pack(zlib.crc32(body)))

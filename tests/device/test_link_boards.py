@@ -18,8 +18,8 @@ from toolkit.device.link.session import Session
 from toolkit.device.link.transport import open_port
 from toolkit.targets.target import Target, load_target
 
-# A slow machine makes no request come twice, whose bytes would arrive while a step runs; but QEMU
-# may lose a hello.
+# On a slow machine no request may come twice, because its bytes would arrive while a step runs.
+# But QEMU may lose a hello, so this one is repeated.
 STEADY = replace(PATIENT, hello_retry_s=WIRE.timeouts.hello_retry_s)
 
 
@@ -73,9 +73,9 @@ def test_steps_traces_and_costs(board: QemuBoard, target: Target, firmware: Buil
     assert counters.steps == 3 * len(steps)
     assert counters.rx_dropped == counters.frames_rejected == 0
     assert 0 < counters.stack_peak <= firmware.stack_worst
-    # The toy does the same work in every step, whatever arrives meanwhile: a few instructions
-    # of difference are branches that depend on its data, and what the counter rounds away for
-    # each byte that came meanwhile, of three frames less than twice their input at most.
+    # The toy does the same work in every step, whatever arrives meanwhile. Small differences come
+    # from branches that depend on its data, and from the counter's rounding for each byte that
+    # arrived meanwhile: at most three frames, each less than twice its input.
     error = target.count_error(3 * 2 * INPUT_BYTES)
     for results in (alone, windowed):
         costs = [target.count(result.ticks) for result in results]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every kind of port, and one clear line where it cannot be opened, is gone, or has no board."""
+"""Every kind of port; one clear line if it cannot be opened, is gone, or has no board."""
 
 import errno
 import importlib
@@ -43,14 +43,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Echo(Scripted):
-    """A line on which what is sent comes back."""
+    """A line that sends everything back."""
 
     def hear(self, data: bytes) -> None:
         self.out += data
 
 
 class Shout(Scripted):
-    """A peer that says `noise` a hundred times a second, whatever it hears."""
+    """A peer that sends `noise` a hundred times a second, whatever it hears."""
 
     def __init__(self, clock: Clock, noise: bytes) -> None:
         super().__init__(clock)
@@ -114,7 +114,7 @@ def test_a_board_that_starts_late_is_waited_for(
 
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning:serial")
 def test_rfc2217(program: Path) -> None:
-    """A serial port served over the network, which pyserial gives no file descriptor for."""
+    """The port is served over the network, so pyserial gives no file descriptor for it."""
     steps = inputs(30)
     server = socket.create_server(("127.0.0.1", 0))
     ending, end = socket.socketpair()  # readable once the test has ended
@@ -177,7 +177,7 @@ def test_ports_that_cannot_be_opened_are_told(
 
 
 def refuse(*_: Any, **__: Any) -> None:
-    # As pyserial raises it; a test that runs as root is refused nothing.
+    # As pyserial raises it: a test that runs as root is never refused.
     raise serial.SerialException(errno.EACCES, "could not open port /dev/ttyACM0: ...")
 
 
@@ -235,7 +235,7 @@ def test_a_bad_port_is_refused_before_anything_is_built(
 
 
 def test_a_good_port_is_only_looked_at(program: Path) -> None:
-    """A server may take one caller only: nothing connects to it before the session does."""
+    """A server may take only one caller, so nothing connects to it before the session does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         check_port(f"socket://127.0.0.1:{server.getsockname()[1]}")
         server.setblocking(False)

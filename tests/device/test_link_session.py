@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sessions with a running server: the same results whatever the line does, and one clear line when
-a board is gone, reset, or foreign. test_link_ports.py: every kind of port, and what is no board."""
+"""Sessions with a running server: the results are the same whatever the line does.
+
+A board that is gone, reset or foreign ends in one clear line. test_link_ports.py has every kind of
+port, and ports without a board.
+"""
 
 import socket
 import subprocess
@@ -56,7 +59,7 @@ def test_steps_over_a_good_line(program: Path, mode: str, window: int, trace: bo
         assert session.counts.resent == session.counts.damaged == session.counts.stale == 0
         assert session.counters() == Counters(60, 0, 0, 0, 0)
         assert all(result.ticks > 0 for result in results)
-        # Another session starts anew; a run may also be done in several parts.
+        # Another session starts from the beginning; a run may also be done in several parts.
         session.open(trace=trace)
         again = [*session.run_steps(steps[:20]), session.step(steps[20])]
         check(again, steps[:21], trace=trace)
@@ -87,8 +90,8 @@ def test_a_bad_line_is_recovered_and_never_believed(
 class Scratched:
     """Changes a byte in the middle of every seventh frame out and every fifth in; loses none.
 
-    The board's complaints stay whole: when the request and the complaint about it are both hurt,
-    only a timeout can tell.
+    The board's complaints stay whole: if both the request and the complaint about it were damaged,
+    only a timeout could tell.
     """
 
     def __init__(self, inner: Transport) -> None:
@@ -122,7 +125,7 @@ class Scratched:
 
 @pytest.mark.parametrize("trace", [False, True])
 def test_damage_is_mended_at_once(program: Path, trace: bool) -> None:
-    """Without a single timeout: the clock stands still as long as answers come."""
+    """There is no timeout: the clock stands still as long as answers come."""
     steps = inputs(60)
     clock = Clock()
     with running(program) as board, open_port(board.url) as port:
@@ -188,7 +191,7 @@ def test_faults_are_the_same_for_one_seed_however_the_bytes_are_cut() -> None:
 
 
 class Stage:
-    """A TCP port that stays open while the boards behind it come and go, as a UART does."""
+    """A TCP port that stays open while the boards behind it come and go, like a UART."""
 
     def __init__(self, program: Path) -> None:
         self._program = program
@@ -198,7 +201,7 @@ class Stage:
         self._board: subprocess.Popen[bytes] | None = None
 
     def plug_in(self) -> None:
-        """Accept the host, who has connected, and start a board on its line."""
+        """Accept the host, which has connected, and start a board on its line."""
         self._wire, _ = self._server.accept()
         self.start()
 
@@ -257,7 +260,7 @@ def test_a_reset_before_the_first_step_is_told(stage: tuple[Stage, SerialTranspo
 
 
 class Interrupted:
-    """A transport that calls `act` once, right after as many more writes as `left` says."""
+    """A transport that calls `act` once, right after `left` more writes."""
 
     def __init__(self, inner: Transport, act: Callable[[], None]) -> None:
         self.url = inner.url
@@ -405,7 +408,7 @@ def test_foreign_firmware_is_refused_by_name(folder: Path, program: Path) -> Non
             match=f"runs build {board_id.hex()[:12]} of model .*; expected build 000000000000",
         ):
             session.expect(build_id=bytes(20))
-        # A hash that begins alike is another one all the same.
+        # A hash with the same beginning is still another hash.
         with pytest.raises(BoardError, match="the board runs"):
             session.expect(model_hash=bytes([0x77, *range(1, 15), 99]))
 
@@ -418,7 +421,7 @@ def test_a_foreign_protocol_version_is_named(
         foreign = replace(WIRE, protocol=99)
         program = build_board(folder / "protocol99", wire=foreign)
         host, here, there = WIRE, WIRE.protocol, 99
-    else:  # a host that is ahead, and knows another hello
+    else:  # the host is newer and knows another hello
         message = WIRE.messages["board"]
         shorter = replace(message, fields=message.fields[:-1])
         host = replace(WIRE, protocol=99, messages=WIRE.messages | {"board": shorter})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Answers that no sound board gives, in sound frames: the host takes none of them for a result."""
+"""Wrong answers in sound frames: the host takes none of them for a result."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ TRACE_BYTES = 300  # two chunks
 
 
 class Liar(Scripted):
-    """A board in Python that answers as it should, except where `lie` changes the answers."""
+    """A board in Python that answers correctly, except where `lie` changes the answers."""
 
     url = "liar"
 
@@ -75,7 +75,7 @@ class Liar(Scripted):
 
 
 def changed(request: str, **fields: Any) -> Callable[[str, Answers], Answers]:
-    """Answers to `request` with other fields: values, or functions of the honest ones."""
+    """Return a lie: answers to `request` get other fields, values or functions of the true ones."""
 
     def lie(name: str, answers: Answers) -> Answers:
         if name != request:
@@ -89,7 +89,7 @@ def changed(request: str, **fields: Any) -> Callable[[str, Answers], Answers]:
 
 
 def refused(code: str, **fields: int) -> Callable[[str, Answers], Answers]:
-    """Steps answered with an error."""
+    """Return a lie: every step is answered with an error."""
 
     def lie(name: str, answers: Answers) -> Answers:
         error = {"code": WIRE.errors[code], "request": WIRE.messages["step"].type}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The memory functions that the AArch64 firmware brings along, compiled for this machine."""
+"""The memory functions that the AArch64 firmware defines itself, compiled for this machine."""
 
 import ctypes
 import random
@@ -37,7 +37,7 @@ def test_copies_change_what_was_asked_for_and_nothing_else(library: ctypes.CDLL,
         count = rng.randrange(0, 30)
         to, source = rng.randrange(0, ROOM - count), rng.randrange(0, ROOM - count)
         if name == "dk_memcpy" and abs(to - source) < count:
-            continue  # not memcpy's to do
+            continue  # memcpy does not allow it
         at = ctypes.addressof(buffer)
         copy = getattr(library, name)
         copy.restype = ctypes.c_void_p

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The server in C, frame by frame: what it answers to each request, and to what it must refuse."""
+"""The server in C, frame by frame: its answer to each request, and to what it must refuse."""
 
 import shutil
 import socket
@@ -19,7 +19,7 @@ from tests.support.fixtures.toy_board import (
     OUTPUT_BYTES,
     ROOT,
     SANITIZERS,
-    SERVER,
+    SERVER_SOURCE,
     TOY,
     TRACE_BYTES,
     Board,
@@ -36,7 +36,7 @@ SESSION = 0x12345678
 
 
 class Client:
-    """Frames to and from a server, without any of the session's patience."""
+    """Sends and receives frames, without the retries and timeouts of a session."""
 
     def __init__(self, url: str) -> None:
         host, port = url.removeprefix("socket://").split(":")
@@ -68,7 +68,7 @@ class Client:
         return found
 
     def ask(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
-        """Send one request; return the one answer's name and fields."""
+        """Send one request; return the name and fields of its one answer."""
         self.raw(self.encode(name, **fields))
         (frame,) = self.receive()
         assert frame.sequence == self._sequence
@@ -99,7 +99,7 @@ def client(program: Path) -> Iterator[Client]:
     client = Client(board.url)
     yield client
     client.close()
-    assert board.stop() == ""  # the sanitizers have nothing to say
+    assert board.stop() == ""  # the sanitizers found nothing
 
 
 def open_session(client: Client, *, session: int = SESSION, trace: bool = False) -> None:
@@ -147,7 +147,7 @@ def test_steps_run_once_and_are_answered_again_from_memory(client: Client) -> No
     for (name, fields), (output, _) in zip(results, expected(steps), strict=True):
         assert name == "result"
         assert fields["output"] == output
-    for index in (8, 9, 10, 11, 8):  # the last four, and their inputs do not matter any more
+    for index in (8, 9, 10, 11, 8):  # the last four; their inputs do not matter any more
         assert step(client, index, bytes(INPUT_BYTES)) == results[index]
     for index in (7, 0, 13, 0xFFFFFFFF):
         answer = step(client, index, steps[0])
@@ -207,7 +207,7 @@ def test_a_step_that_the_engine_refuses_ends_the_session(client: Client) -> None
     open_session(client)
     step(client, 0, data)
     assert error(step(client, 1, b"fail" + data[4:])) == "range"
-    assert error(step(client, 1, data)) == "range"  # its state is not to be trusted
+    assert error(step(client, 1, data)) == "range"  # its state cannot be trusted
     open_session(client, session=5)
     assert step(client, 0, data, 5)[0] == "result"
 
@@ -273,7 +273,7 @@ def test_the_board_keeps_its_session_when_the_host_goes(program: Path) -> None:
     complaint, result = map(unpack, second.receive(2))
     assert error(complaint) == "frame"  # about the half one
     assert result[1]["output"] == expected(steps)[1][0]
-    # A third host is turned away while the second is there.
+    # A third host is refused while the second is connected.
     third = Client(board.url)
     third._socket.settimeout(PATIENCE_S)
     assert third._socket.recv(1) == b""
@@ -345,7 +345,7 @@ int __wrap_poll(struct pollfd *watched, nfds_t count, int wait_ms)
 
 
 def test_an_idle_server_leaves_the_processor_alone(tmp_path: Path) -> None:
-    """It looks once, finds nothing, and then waits without a limit."""
+    """The server polls once, finds nothing, and then waits without a limit."""
     log = tmp_path / "poll_log.c"
     log.write_text(POLL_LOG, encoding="utf-8")
     program = build_board(tmp_path / "board", flags=["-Wl,--wrap=poll", str(log)])
@@ -354,7 +354,7 @@ def test_an_idle_server_leaves_the_processor_alone(tmp_path: Path) -> None:
     client.ask("hello", protocol=WIRE.protocol)
     assert board.process.stderr is not None
     said: list[str] = []
-    # Waiting for a caller, then, after the answer, for more: the last line that comes.
+    # It waits for a caller and, after the answer, for more; no further line comes then.
     while said[-1:] != ["poll for -1 ms\n"] or said.count("poll found 1\n") < 3:
         said.append(board.process.stderr.readline())
         assert said[-1], said
@@ -365,7 +365,7 @@ def test_an_idle_server_leaves_the_processor_alone(tmp_path: Path) -> None:
 
 
 def test_sizes_at_their_edges_compile(tmp_path: Path) -> None:
-    """No trace, the smallest and the largest steps, and one that no frame can hold."""
+    """The sizes are no trace, the smallest and largest steps, and a step that no frame can hold."""
     for sizes, fits in (((1, 1, 0), True), ((8000, 8000, 65535), True), ((9000, 1, 0), False)):
         folder = tmp_path / "x".join(map(str, sizes))
         folder.mkdir()
@@ -378,10 +378,10 @@ def test_sizes_at_their_edges_compile(tmp_path: Path) -> None:
         )
         flags = ["-c", "-O2", f"-iquote{folder}"]
         if fits:
-            compile_c(folder / "server.o", [SERVER], flags)
+            compile_c(folder / "server.o", [SERVER_SOURCE], flags)
         else:
             with pytest.raises(AssertionError, match="does not fit a frame"):
-                compile_c(folder / "server.o", [SERVER], flags)
+                compile_c(folder / "server.o", [SERVER_SOURCE], flags)
 
 
 def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
     target = tmp_path / "fuzz"
     compile_c(
         target,
-        [ROOT / "tests" / "fuzz" / "fuzz_server.c", *LINK_SOURCES, SERVER, TOY / "engine.c"],
+        [ROOT / "tests" / "fuzz" / "fuzz_server.c", *LINK_SOURCES, SERVER_SOURCE, TOY / "engine.c"],
         ["-O1", "-fsanitize=fuzzer", *SANITIZERS, "-DTOY_NEVER_HANGS"],
         cc=clang,
     )

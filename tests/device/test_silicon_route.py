@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The README's way to a board of silicon, command by command, with an emulated board on a pty."""
+"""The README's route to a real board, command by command, with an emulated board on a pty."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def must(environment: dict[str, str], *words: str) -> None:
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
-    """A fifth of a second: the line of an emulated board is slow."""
+    """Write a fifth of a second of speech: the line of an emulated board is slow."""
     path = tmp_path_factory.mktemp("speech") / "short.wav"
     samples, rate = soundfile.read(clip, dtype="int16")
     assert rate == RATE
@@ -42,7 +42,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
 
 
 def test_what_is_flashed_is_what_verify_expects(speech: Path, tmp_path: Path) -> None:
-    """quantize, generate, build, flash; then verify --port, which makes the model again."""
+    """Run quantize, generate, build, flash; then verify --port, which makes the model again."""
     emulator = load_target(BOARD).emulator
     assert emulator is not None
     environment = {**os.environ, "DREDKIT_BUILD": str(tmp_path)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""firmware/dredkit/dred equals quantize/dred, to the byte, with random tables, values and junk."""
+"""firmware/dredkit/dred equals quantize/dred, to the byte, on random tables, values and junk."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def headers(draw: st.DrawFn) -> Header:
 
 
 def random_values(rng: np.random.Generator, *shape: int) -> Ints:
-    """Q16 values from near nothing to all of int32."""
+    """Return Q16 values of all sizes, up to the whole range of int32."""
     spread = rng.choice([1 << 15, 1 << 17, 1 << 21])
     values = (rng.laplace(size=shape) * spread).astype(np.int64)
     if rng.random() < 0.1:
@@ -64,7 +64,7 @@ def test_levels_by_hand() -> None:
 
 
 def tanh(x: Fraction) -> Fraction:
-    """The same rational approximation, in exact fractions of its published coefficients."""
+    """Return the same rational approximation in exact fractions of its published coefficients."""
     a, b, c = (Fraction(v) for v in ("0.60863042", "96.39235687", "952.52801514"))
     d, e, f = (Fraction(v) for v in ("11.88600922", "413.36801147", "952.72399902"))
     s = x * x
@@ -85,7 +85,7 @@ def test_quantise_is_the_formula(value: int, scale: int, deadzone: int) -> None:
     got = int(
         quantise(np.array([value]), np.array([scale], np.uint8), np.array([deadzone], np.uint8))[0]
     )
-    # The thresholds are rounded to Q16, and the slope there is at most one.
+    # The thresholds are rounded to Q16, where the slope is at most one.
     slack = Fraction(1, 1 << 16)
     assert got - slack <= want < got + 1 + slack
 
@@ -110,7 +110,7 @@ def test_quantise_matches_on_every_byte_pair(native: Native) -> None:
 
 def test_quantise_at_the_tie() -> None:
     half, one = np.array([1 << 15, -(1 << 15), (1 << 15) - 1]), np.full(3, 255, np.uint8)
-    values = half * 256 // 255 * 2  # y = 1 but for the division; with no dead zone it rounds
+    values = half * 256 // 255 * 2  # y = 1 except for the division; with no dead zone it rounds
     assert quantise(values, one, np.zeros(3, np.uint8)).tolist() == [1, -1, 1]
     exact = np.array([1 << 16, -(1 << 16)])  # y = +-1/2 at scale 128: floor(y + 1/2)
     scale, none = np.full(2, 128, np.uint8), np.zeros(2, np.uint8)
@@ -169,7 +169,7 @@ def test_range_coder_returns_what_it_got(symbols: list[tuple[int, int]]) -> None
 
 
 def test_carry_runs_through_many_bytes() -> None:
-    """Symbols at the very top of the range hold bytes of 255 back until one carries."""
+    """Symbols at the very top of the range hold back bytes of 255 until one carries."""
     for length in range(1, 40):
         encoder = RangeEncoder()
         for _ in range(length):
@@ -246,11 +246,11 @@ def test_what_is_written_is_read(native: Native, seed: int, header: Header, coun
     try:
         data = write_symbols(tables, header, state, chunks)
     except InputError:
-        return  # improbable symbols of a random table can take more than 1000 bytes
+        return  # improbable symbols of a random table may need more than 1000 bytes
     parsed = parse(data, tables)
     assert parsed.header == header
     assert parsed.state.tolist() == state.tolist()
-    # The format loses what the last 7 bits hold; nothing else, and nothing is made up.
+    # The format loses the content of the last 7 bits. Nothing else is lost, and nothing is added.
     assert parsed.chunks.tolist() == [c.tolist() for c in chunks[: len(parsed.chunks)]]
     lost = chunks[len(parsed.chunks) :]
     if lost:
@@ -274,7 +274,7 @@ def test_junk_is_judged_alike(native: Native, seed: int, data: bytes, max_chunks
 
 
 def test_a_cut_payload_gives_its_whole_chunks(native: Native) -> None:
-    """As in libopus; it is refused only if the cut is inside the state, which all chunks need."""
+    """As in libopus, a payload is refused only if it ends inside the state that all chunks need."""
     tables = random_tables(3)
     rng = np.random.default_rng(3)
     header = Header(4, 2, 15, 10)
@@ -295,7 +295,7 @@ def test_a_cut_payload_gives_its_whole_chunks(native: Native) -> None:
         assert size >= begun - 1
         found = parse(data[:size], tables)
         assert got == (found.header, found.state.tolist(), found.chunks.tolist())
-        # The coder reads ahead: the last symbols before a cut can depend on what is cut off.
+        # The coder reads ahead, so the last symbols before a cut can depend on the lost bytes.
         sure = max(0, len(found.chunks) - 1)
         assert found.chunks[:sure].tolist() == [c.tolist() for c in chunks[:sure]]
         counts.append(len(found.chunks))
@@ -305,7 +305,7 @@ def test_a_cut_payload_gives_its_whole_chunks(native: Native) -> None:
 
 
 def test_the_longest_symbol_is_bounded(native: Native) -> None:
-    """A payload of ever more groups of seven ends in an error, not in a wrapped number."""
+    """A payload of endless groups of seven ends in an error; the number does not wrap."""
     tables = EntropyTables(np.full((4, 16, 25), 254, np.uint8), np.full((4, 16, 50), 254, np.uint8))
     tables.states[P_ZERO] = 1
     header = Header(0, 0, 15, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A short run of the payload parser's fuzzer; `python -m tests.fuzz.run` runs it for longer."""
+"""A short run of the payload parser's fuzzer; `python -m tests.fuzz.run` runs it longer."""
 
 from __future__ import annotations
 

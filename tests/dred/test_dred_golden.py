@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The bitstream against what libopus 1.6.1 wrote: every symbol and every byte of three streams."""
+"""The bitstream against libopus 1.6.1: every symbol and every byte of three streams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RATES = {
 
 @dataclass(frozen=True)
 class Golden:
-    """One packet stream of the golden data: per 20 ms a payload, its symbols and its row."""
+    """One packet stream of the golden data: for each 20 ms a payload, its symbols and its row."""
 
     rate: Rate
     payloads: list[bytes]
@@ -155,7 +155,7 @@ def test_parsers_read_what_libopus_read(
         chunks = golden.symbols[t, 50:].reshape(26, 25)[:count]
         want = header, golden.symbols[t, :50].tolist(), chunks.tolist()
         assert native.parse(memory, payload, golden.rate.max_chunks) == want
-        if t % 10 == 0:  # the definition reads the same, but slowly
+        if t % 10 == 0:  # the Python definition reads the same, but slowly
             parsed = parse(payload, tables, golden.rate.max_chunks)
             assert (parsed.header, parsed.state.tolist(), parsed.chunks.tolist()) == want
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The sender's memory in C equals its definition, packet for packet, and keeps time."""
+"""The sender's history in C equals its definition, packet for packet, and keeps time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
 
 
 def plain_tables() -> EntropyTables:
-    """Tables under which every element is sent, at a cost that lets 26 chunks fit."""
+    """Return tables that send every element, at a cost that lets 26 chunks fit."""
     latents, states = np.zeros((4, 16, 25), np.uint8), np.zeros((4, 16, 50), np.uint8)
     for table in (latents, states):
         table[:] = np.array([128, 10, 40, 180], np.uint8).reshape(4, 1, 1)
@@ -32,7 +32,7 @@ def plain_tables() -> EntropyTables:
 
 
 class Pair:
-    """Both histories, driven alike; each packet's payload is compared."""
+    """Both histories with the same calls; each packet's payload is compared."""
 
     def __init__(self, native: Native, tables: EntropyTables, delay: int, upstream: bool) -> None:
         self.native, self.tables = native, tables
@@ -124,7 +124,7 @@ def test_the_offset_of_steady_packets(native: Native) -> None:
 
 
 def shifted(ours: bytes, theirs: bytes) -> int:
-    """How much newer libopus 1.6.1 says that the same redundancy is, in 2.5 ms."""
+    """Return by how many units of 2.5 ms libopus 1.6.1 signals the same redundancy too new."""
     a, b = parse(ours, plain_tables()), parse(theirs, plain_tables())
     assert np.array_equal(a.state, b.state)
     return b.header.offset - a.header.offset
@@ -135,10 +135,10 @@ def test_the_offset_follows_what_is_kept_out_of_silence(native: Native) -> None:
     ours, theirs = run(native, activity), run(native, activity, upstream=True)
     differing = [t for t, pair in enumerate(zip(ours, theirs, strict=True)) if len(set(pair)) > 1]
     assert differing == [25]
-    # The last silent packet skipped 4 steps: its latent of 40 ms still reached the voice.
+    # The last silent packet skipped 4 steps, because its latent of 40 ms still reached the voice.
     assert shifted(ours[25], theirs[25]) == 8 * 4
     silent, resumed = parse(ours[24], plain_tables()), parse(ours[25], plain_tables())
-    # In the packet after, the same state is one step older.
+    # In the next packet the same state is one step older.
     assert np.array_equal(silent.state, resumed.state)
     assert resumed.header.offset == silent.header.offset - 8
 
@@ -146,7 +146,7 @@ def test_the_offset_follows_what_is_kept_out_of_silence(native: Native) -> None:
 def test_silence_at_the_old_end_is_cut(native: Native) -> None:
     payloads = run(native, [False] * 30 + [True] * 9)
     chunks = parse(payloads[-1], plain_tables()).chunks
-    assert 5 <= len(chunks) <= 6  # nine steps of voice, and at most one chunk after
+    assert 5 <= len(chunks) <= 6  # nine steps of voice, and at most one more chunk
     assert payloads[:30] == [b""] * 30
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The signal processing on emulated cores: SIMD, Helium and NEON kernels equal portable C to the
-bit; portable C equals the model in test_dsp_kernels."""
+"""Signal processing on emulated cores: SIMD, Helium and NEON kernels equal portable C to the bit.
+
+test_dsp_kernels.py compares portable C with the Python model.
+"""
 
 import shutil
 import subprocess
@@ -16,7 +18,7 @@ from toolkit.targets.sources import signal_files
 HERE = ROOT / "tests" / "programs" / "dsp_board"
 FIRMWARE = [str(source) for source in signal_files()]
 COMMON = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", *INCLUDE_FLAGS]
-# Code and vectors at 0, data in the memory at 0x20000000, as these machines have them.
+# These machines have code and vectors at 0, and data in the memory at 0x20000000.
 LINK = ["--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x9000"]
 LINK += ["-Wl,-Tdata=0x20000000"]
 CORES = {
@@ -24,7 +26,7 @@ CORES = {
     "mps2-an500": ["-O3", "-mcpu=cortex-m7", "-mfloat-abi=soft"],
     "mps3-an547": ["-Os", "-mcpu=cortex-m55+nofp", "-mfloat-abi=hard"],
 }
-# As programs: compiler, emulator, options.
+# Programs for Linux: compiler, emulator, options.
 PROGRAMS = {
     "cortex-a53": ("aarch64-linux-gnu-gcc", "qemu-aarch64", ["-static", "-O3", "-funroll-loops"]),
     "cortex-a76": ("aarch64-linux-gnu-gcc", "qemu-aarch64", ["-static", "-O2"]),
@@ -33,12 +35,12 @@ PROGRAMS = {
         ["--specs=rdimon.specs", "-O2", "-mthumb", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"],
     ),
 }
-# What each test program of tests/programs/dsp_board is about.
+# The subject of each test program in tests/programs/dsp_board.
 MAINS = {"main.c": "features of noise at every rate", "kernels.c": "each kernel's extremes"}
 
 
 def told(*command: str | Path) -> str:
-    """What a program prints."""
+    """Return what a program prints."""
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -51,7 +53,7 @@ def told(*command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each test program says on this machine."""
+    """Return what each test program prints on this machine."""
     folder = tmp_path_factory.mktemp("host")
     for main in MAINS:
         command = ["gcc", "-O2", *COMMON, str(HERE / main), *FIRMWARE, "-o", str(folder / main)]

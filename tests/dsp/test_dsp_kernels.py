@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""firmware/dredkit/dsp against quantize/dsp, to the bit, with undefined behaviour made fatal."""
+"""firmware/dredkit/dsp against quantize/dsp, to the bit; undefined behaviour traps."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_fft(dsp: DspLibrary) -> None:
 
 
 def levinson_inputs() -> np.ndarray:
-    """Lags of real spectra, and what no spectrum gives: random ones and all of one size."""
+    """Return lags of real spectra and impossible ones: random lags, and lags of equal size."""
     top = (1 << 30) - 1
     spectra = RNG.uniform(0, 1, (60, 161)) ** RNG.integers(1, 60, (60, 1))
     real = np.fft.irfft(spectra, axis=1)[:, :17]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The resampler against the float filter as libopus describes it: stuff, filter, decimate."""
+"""The resampler against libopus' description in float: stuff zeros, filter, decimate."""
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ def test_noise_comes_out_as_from_the_float_filter(rate: int) -> None:
     pcm = (np.random.default_rng(1).normal(size=rate // 2) * 4000).astype(np.int16)
     want = float_filter(pcm, rate)
     error = resample(pcm, rate) - want
-    assert np.abs(error).max() < 0.53  # half is the rounding to int16
+    assert np.abs(error).max() < 0.53  # a half is the rounding to int16
     assert 10 * np.log10((want**2).sum() / (error**2).sum()) > 70
 
 
@@ -39,11 +39,11 @@ def test_extremes_saturate_as_the_clipped_float_filter(rate: int) -> None:
 
 @pytest.mark.parametrize("rate", EDGES)
 def test_no_section_can_overflow(rate: int) -> None:
-    # The impulse responses from every input to each section add up to the largest gain.
+    # The impulse responses from every input to each section add up to the section's largest gain.
     spec = FILTERS[rate]
     width = spec.taps.shape[1]
     for phase in range(spec.up):
-        # Outputs at which inputs meet; each output's sum over inputs bounds it.
+        # The outputs that the inputs reach; the sum over the inputs bounds each output.
         length = 400
         response = np.zeros((length, length))
         for m in range(length):

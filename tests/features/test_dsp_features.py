@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""firmware/dredkit/features/features against quantize/features/integers, frame by frame, to the bit."""
+"""firmware/dredkit/features against quantize/features/integers.py, frame by frame, to the bit."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Feature extraction against libopus' own numbers, and against signals whose answer is known."""
+"""Feature extraction against libopus' numbers, and on signals with a known answer."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_tracked_pitch_mostly_agrees_with_the_pitch_network(
     pcm, want = golden
     voiced = want[:, 19] > 0.2
     error = np.abs(features.extract(pcm)[:, 18] - want[:, 18])[voiced]
-    assert np.mean(error > 0.263) < 0.06  # gross errors: 20 % of the pitch
+    assert np.mean(error > 0.263) < 0.06  # gross errors: more than 20 % of the pitch
     assert np.median(error) < 0.03  # octaves
 
 

@@ -29,7 +29,7 @@ def octaves_of(pitch_feature: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
 
 
 class Golden:
-    """libopus' numbers for its clip, and ours."""
+    """libopus' features for its clip, and ours."""
 
     def __init__(self, folder: Path) -> None:
         pcm = np.fromfile(folder / "clip.s16", np.int16)
@@ -97,7 +97,7 @@ def response_db(predictor: npt.NDArray[np.generic]) -> F64:
 
 
 def float_analysis(pcm: npt.NDArray[np.int16]) -> tuple[F64, F64, F64]:
-    """Cepstrum, cross-correlations and residual of the float features."""
+    """Return the cepstrum, cross-correlations and residual of the float features."""
     samples = pcm.astype(np.float64)
     emphasised = samples.copy()
     emphasised[1:] -= 0.85 * samples[:-1]
@@ -117,7 +117,7 @@ def float_analysis(pcm: npt.NDArray[np.int16]) -> tuple[F64, F64, F64]:
 
 
 def float_voicing(residual: F64, period: npt.NDArray[np.int64]) -> tuple[F64, F64]:
-    """The correlation feature and the smaller energy of the two segments, [frames] each."""
+    """Return the correlation feature and the smaller energy of both segments, [frames] each."""
     numerator, denominator = ellip(2, 2, 20, 1200, fs=16000)
     low = np.concatenate([np.zeros(256), lfilter(numerator / numerator[0], denominator, residual)])
     at = 256 + 160 * np.arange(len(period))[:, None] + np.arange(160)
@@ -135,13 +135,13 @@ def test_any_signal_is_near_the_float_features(name: str) -> None:
     error = ours.cepstrum / 2.0**20 - cepstra
     assert np.sqrt((error**2).mean()) < 0.01
     assert np.sqrt(((ours.lags / 2.0**15 - lags) ** 2).mean()) < 0.01
-    # Phases and powers stay in range, and the correlation is a number at every period.
+    # Phases and powers stay in range, and the correlation is within its limits at every period.
     assert np.abs(ours.phases).max() <= 32768
     octaves = np.arange(len(lags), dtype=np.int64) * (3 << 20) // len(lags)
     voicing = features_at(ours, octaves)[:, 19] / 2.0**10
     assert np.abs(voicing).max() <= 0.5
     want, energy = float_voicing(residual, floats.pitch_period(octaves / 2.0**20 - 1.5))
-    heard = energy > 1  # below, what floating point correlates are tails of 10^-9
+    heard = energy > 1  # below it, floating point correlates tails of 10^-9
     assert np.abs(voicing - want)[heard].max(initial=0) < 0.03
 
 

@@ -33,7 +33,7 @@ def test_a_pulse_train_correlates_at_its_period(period: int) -> None:
     pcm = np.zeros(16000)
     pcm[::period] = 0.5
     xcorr = pitch_inputs(pcm).xcorr[10:]
-    # A frame may hold no pulse, or one more than the samples a period earlier.
+    # A frame may hold no pulse, or one pulse more than the samples one period earlier.
     assert np.median(xcorr[:, 256 - period]) > 0.95
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pitch network: conv2d and int8 inputs, integers against C and against golden data."""
+"""The pitch network with conv2d and int8 inputs: integers against C and against golden data."""
 
 import subprocess
 from pathlib import Path
@@ -38,7 +38,7 @@ def random_weights(graph: Graph, seed: int) -> dict[str, Weights]:
 
 
 def on_host(model: QuantisedModel, inputs: dict[str, Ints], folder: Path) -> HostEngine:
-    generate(model, load_target("host"), folder)
+    generate(stage_of(model), load_target("host"), folder)
     sources = [*(folder / GENERATED).glob("*.c"), *room("nn")]
     includes = [*SERVER_INCLUDES, folder / GENERATED]
     library = folder / "pitch.so"
@@ -88,7 +88,7 @@ def golden(upstream: Path) -> dict[str, np.ndarray]:
 
 
 def expected_class(logits: np.ndarray) -> np.ndarray:
-    """The pitch feature of DRED-SPEC section 5, step 8, in float."""
+    """Return the pitch feature in float: docs/FORMAT.md, section 5, step 8."""
     result = []
     for row in logits:
         top = int(np.argmax(row))
@@ -99,7 +99,7 @@ def expected_class(logits: np.ndarray) -> np.ndarray:
 
 
 def lead_of_best(logits: np.ndarray) -> np.ndarray:
-    """How far the best class is above every one that its pitch does not take in, per frame."""
+    """Return, per frame, the best class's lead over every class that its pitch does not average."""
     leads = []
     for row in logits:
         top = int(np.argmax(row))
@@ -109,7 +109,7 @@ def lead_of_best(logits: np.ndarray) -> np.ndarray:
 
 
 TIE = 0.01  # logits
-ELSEWHERE = 0.5  # octaves: a pitch that far off comes from another peak of the scores
+ELSEWHERE = 0.5  # octaves: a pitch so far off comes from another peak of the scores
 
 
 def test_upstream_weights_on_golden_inputs(
@@ -123,10 +123,10 @@ def test_upstream_weights_on_golden_inputs(
     logits = to_real(run_integer(model, held)["dense_final_upsampler"], model.frac["logits"])
     got, want = expected_class(logits), golden["pitch"]
     assert len(want) == 1000
-    # Which frames are ties says the float network, with true tanh and nothing rounded, not the
-    # outcome. In one of them (500) libopus' pitch is 1.3 octaves from ours, and so is the float
-    # network's: libopus gets there by its x8 rounding and its rational tanh together, and by
-    # neither alone. A finer arithmetic here would therefore choose as we do. It is worth 9 dB.
+    # The float network, with true tanh and no rounding, decides which frames are ties; the outcome
+    # does not. In one tie (frame 500) libopus' pitch is 1.3 octaves from ours, and from the float
+    # network's: only its x8 rounding and its rational tanh together lead libopus there, neither
+    # does alone. Finer arithmetic here would therefore choose as we do. The frame is worth 9 dB.
     exact = run_float(graph, floats.layers, inputs).outputs["dense_final_upsampler"]
     lead = lead_of_best(exact)
     elsewhere = np.flatnonzero(np.abs(got - want) > ELSEWHERE)

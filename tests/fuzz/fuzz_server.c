@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// libFuzzer target: the server and the frame decoder against any bytes, and against sound frames
-// with any content. The input is a list of records: a kind, a length, and that many bytes, which
-// arrive as they are (even kinds) or in a frame with a right CRC (odd kinds: type, sequence,
-// payload). Whatever the server answers must be sound frames. The open session's number is put in
-// where a frame asks for it, since chance would never find it.
+// libFuzzer target for the server and the frame decoder: any bytes, and sound frames with any
+// content. The input is a list of records: a kind, a length, and so many bytes. The bytes arrive as
+// they are (even kinds) or in a frame with a right CRC (odd kinds: type, sequence, payload). The
+// server must answer with sound frames only. If the kind asks for it, the payload starts with the
+// open session's number, which chance would never find.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// libFuzzer target: the payload parser against any bytes. The first byte of an input says how many
-// chunks the receiver wants. What was read must be in range, reading must not depend on what lies
-// behind the payload, and a payload that parses must survive being written again: the symbols,
+// libFuzzer target for the payload parser: any bytes. The first byte of an input says how many
+// chunks the receiver wants. The parsed values must be in range, and parsing must not depend on
+// bytes after the payload. A payload that parses must survive being written again: the symbols,
 // scaled to values on a grid, are quantised to themselves.
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-// From tests/fuzz/run.py: P(0) and decay of a real model where there is one. All scales are 128 and
-// there is no dead zone, so that the value 2 v has the symbol v.
+// tests/fuzz/run.py writes these tables: P(0) and decay come from a real model if there is one. All
+// scales are 128 and there is no dead zone, so the value 2 v has the symbol v.
 extern const dk_dred_tables fuzz_tables;
 
 static void require(bool holds)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fuzz the payload parser: `python -m tests.fuzz.run --seconds 600`.
 
-Builds tests/fuzz/payload_fuzz.c with clang's libFuzzer under the address and undefined-behaviour
-sanitizers, makes a seed corpus from our own writer, and from libopus' payloads where the folder of
-golden data is present (DREDKIT_UPSTREAM, or ../shared/opus-1.6), and runs it. The corpus grows in
-build/fuzz/ from run to run. Exit code 0: nothing found; 1: the input that failed is kept there.
+Builds tests/fuzz/payload_fuzz.c with clang's libFuzzer and the address and undefined-behaviour
+sanitizers, makes a seed corpus and runs the fuzzer. The seeds come from our own writer, and from
+libopus' payloads if the folder of golden data is present (DREDKIT_UPSTREAM, or ../shared/opus-1.6).
+The corpus grows in build/fuzz/ from run to run. The exit code is 0 if nothing was found, and 1 if
+an input failed; that input is kept in build/fuzz/.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ def golden_folder() -> Path | None:
 
 
 def fuzz_tables(golden: Path | None) -> EntropyTables:
-    """Tables that the payloads of the corpus were written with, where the target needs them so."""
+    """Return the tables that the corpus's payloads are written with, such as the target uses."""
     if golden is not None:
         tables = EntropyTables.from_bytes((golden / "dred_stats_tables.u8").read_bytes())
         latents, states = tables.latents.copy(), tables.states.copy()
     else:
         rng = np.random.default_rng(0)
         latents, states = (rng.integers(1, 256, (4, 16, n)).astype(np.uint8) for n in (25, 50))
-        for table in (latents, states):  # rising levels are cheaper, and the last are any bytes
+        for table in (latents, states):  # rising levels cost less; the last four are random
             for level in range(12):
                 table[DECAY, level], table[P_ZERO, level] = 120 - 8 * level, 60 + 15 * level
     for table in (latents, states):
@@ -67,7 +68,7 @@ def fuzz_tables(golden: Path | None) -> EntropyTables:
 
 
 def own_payloads(tables: EntropyTables) -> Iterator[bytes]:
-    """Payloads of our own writer: every level, law and depth, plain and far-off symbols."""
+    """Yield payloads of our own writer: every level, law and depth, likely and unlikely symbols."""
     rng = np.random.default_rng(1)
     for _ in range(SEEDS):
         q0, dq = int(rng.integers(16)), int(rng.integers(8))
@@ -89,7 +90,7 @@ def own_payloads(tables: EntropyTables) -> Iterator[bytes]:
 
 
 def golden_payloads(golden: Path) -> Iterator[bytes]:
-    """Return libopus' payloads."""
+    """Yield libopus' payloads."""
     for name in "abc":
         data = (golden / f"pkt_{name}_payload.bin").read_bytes()
         at = 0
@@ -128,7 +129,7 @@ def build(folder: Path, clang: str, tables: EntropyTables) -> Path:
 
 
 def fuzz(folder: Path, clang: str, limit: str) -> subprocess.CompletedProcess[str]:
-    """Build, make the corpus and run; libFuzzer's report is in stderr, its finds in `folder`.
+    """Build, make the corpus and run; stderr has libFuzzer's report, `folder` its finds.
 
     `limit` is libFuzzer's option that ends the run: -runs=N or -max_total_time=SECONDS.
     """

@@ -28,14 +28,15 @@ from tests.support.small_models import gated_graph, small_graph, small_model
 from toolkit.cli import group
 from toolkit.models.importers import SHIPPED
 from toolkit.models.importers.dnnw import read_blob
-from toolkit.models.quantise import CLIP, fixed_inputs, quantise_file
+from toolkit.models.quantise import CLIP, quantise_file
+from toolkit.stages.stage import stage_of
 
 EVERY = np.arange(-32768, 32768)
 EDGES = np.array([-32768, -32767, -16384, -255, -2, -1, 0, 1, 2, 3, 255, 16384, 32766, 32767])
 
 
 def in_litert(build: Callable[..., Value], *inputs: tuple[Ints, int]) -> Ints:
-    """Run operators in LiteRT: `build(exporter, *values)` appends them; inputs with their frac."""
+    """Run in LiteRT the operators that `build(exporter, *values)` appends; inputs have a frac."""
     exporter = StepExporter(small_model())
     values = [exporter.activation(f"input{i}", len(x), frac) for i, (x, frac) in enumerate(inputs)]
     out = build(exporter, *values)
@@ -91,7 +92,7 @@ def test_add16(frac: int) -> None:
 
 
 def one_layer(matrix: QuantisedMatrix, x: Ints) -> Mismatch | None:
-    """Cross-check a model of one linear layer on rows x, of int16 weights."""
+    """Cross-check a model of one linear layer with int16 weights on rows x."""
     parts = Slice("x", 0, matrix.cols), Slice("y", 0, matrix.rows)
     graph = Graph(
         "one",
@@ -194,7 +195,7 @@ def shipped() -> QuantisedModel:
 
 
 def test_shipped_checkpoint_on_the_shipped_clip(shipped: QuantisedModel) -> None:
-    inputs = fixed_inputs(shipped, CLIP)
+    inputs = stage_of(shipped).inputs(CLIP)
     assert len(inputs) >= 150
     assert cross_check(shipped, inputs) is None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Costs by part and layer: they add up to the step, and growing figures are refused."""
+"""Costs by part and layer add up to the step, and figures that grow are refused."""
 
 import struct
 from dataclasses import replace
@@ -38,7 +38,7 @@ def streamed(traces: list[bytes], ticks: list[int]) -> Streamed:
 
 
 def stamps(stage: Stage, ends: list[int], starts: dict[int, int]) -> bytes:
-    """A trace with the times to each layer's end, 0 for none, and to where networks start."""
+    """Return a trace: the times to each layer's end (0: not run) and to each network's start."""
     parts = []
     for index, ((_, size), end) in enumerate(zip(stage.layers, ends, strict=True)):
         times = (
@@ -65,8 +65,8 @@ def test_what_lies_before_a_network_is_not_its_first_layers() -> None:
     stage = stage_of(small_model())
     count = len(stage.layers)
     assert stage.layers[0][1] > 3
-    # The first op runs the first layer alone, 700 ticks after its start; the second runs none. A
-    # trace is cleared in 50 ticks.
+    # The first op runs only the first layer, 700 ticks after the op's start; the second op runs
+    # none. Clearing a trace takes 50 ticks.
     first = stamps(stage, [50 + 700 + 100 + STAMP] + [0] * (count - 1), {0: 50 + 700})
     none = stamps(stage, [0] * count, {})
     plain = streamed([], [850, 30])
@@ -80,7 +80,7 @@ def test_what_lies_before_a_network_is_not_its_first_layers() -> None:
 
 
 def facts(**means: float) -> dict[str, Any]:
-    """Figures of two parts, of which one has a layer of its own name."""
+    """Return figures of parts with these mean costs; each part has one layer."""
     parts = [{"name": name, "mean": mean} for name, mean in means.items()]
     layers = [{"name": f"{name}_gru", "part": name, "mean": mean} for name, mean in means.items()]
     step = {"mean": sum(means.values())}
@@ -117,7 +117,7 @@ def test_a_file_without_figures_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--target", "host"], "host is no board"),
+        (["--target", "host"], "host is not a board"),
         (["--steps", "1"], "give --target NAME, or --all"),
         (
             ["--target", "virt-a53", "--write"],
@@ -135,7 +135,7 @@ def test_what_cannot_be_measured_is_said_at_once(words: list[str], complaint: st
 def test_every_isa_of_vectors_has_its_limits() -> None:
     found = {isa: {k: v.per_mac for k, v in limits_of(isa).items()} for isa in ISAS}
     assert found["c"] == {}
-    # What DESIGN.md asks for must be above what the ISA can do at all.
+    # The kernels' goals must be above the limit of the ISA.
     goals = {"simd32": 1.45, "mve": 0.165, "neon": 0.33, "dotprod": 0.14}
     for isa, goal in goals.items():
         assert 0.5 * goal < found[isa]["int8"] < goal

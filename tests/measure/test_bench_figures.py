@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The committed figures: there are all of them, they add up, and no kernel has grown dearer."""
+"""The committed figures: all are there, they add up, and no kernel costs more than before."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from toolkit.measure.bench.goals import TABLE, table
 from toolkit.measure.bench.measure import measure_figure
 from toolkit.report.bench_plot import bench_svg
 
-# One board of each family of kernels; a part of the sender and of the receiver each.
+# One board of each family of kernels, with runs of both the sender and the receiver.
 MEASURED = (
     Figure("mps3-an547", "encoder"),
     Figure("netduinoplus2", "decoder-pulse"),
@@ -83,12 +83,12 @@ def test_nothing_costs_over_two_percent_more_than_is_committed(
 
 
 def adds_up(found: dict[str, Any], run: str) -> None:
-    """Parts make the step, layers the parts, and every part has its work."""
+    """Check that parts add up to the step, layers to the parts, and that every part has work."""
     assert found["stage"] == run.removeprefix(OPUS).split("-")[0]
     assert run in RUNS
     parts = {part["name"]: part for part in found["parts"]}
     total = sum(part["mean"] * part["steps"] for part in parts.values())
-    # Units are counted in ticks of a thirtieth on some boards: rounding apart, exact.
+    # On some boards a tick is a thirtieth of a unit; apart from this rounding the sum is exact.
     assert total / found["steps"] == pytest.approx(found["step"]["mean"], rel=1e-4, abs=2)
     for name, part in parts.items():
         layers = [layer for layer in found["layers"] if layer["part"] == name]
@@ -103,7 +103,7 @@ def adds_up(found: dict[str, Any], run: str) -> None:
         assert all(cost < 3 for cost in costs.values())
     elif run.endswith("encoder"):
         assert list(parts) == ["features", "pitch", "rdovae_enc", "payload"]
-        # A second that begins once payloads have stopped growing, over a second after the start.
+        # One second, which begins over a second after the start, when payloads no longer grow.
         assert (found["steps"], found["settling"]) == (50, 54)
         assert parts["payload"]["mean"] > 0.8 * parts["payload"]["max"]
         assert sum(part["steps"] for part in parts.values()) == 4 * found["steps"]

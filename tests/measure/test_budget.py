@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The budget judges every single step, and says what its figures are made of."""
+"""The budget judges every single step, and says how its figures were obtained."""
 
 import json
 from dataclasses import replace
@@ -111,7 +111,7 @@ def test_an_emulated_fpga_is_judged_by_the_clock_of_a_chip_with_its_core(name: s
     found = clock_of(board, None)
     assert found.hz == CHIPS.get(name, board.clock_hz)
     assert (board.product is not None) == (name in CHIPS)
-    # The board of silicon has its own clock, and another is judged by where it is asked for.
+    # A real board is judged by its own clock, or by another clock if one is asked for.
     assert clock_of(replace(board, emulator=None), None) == own_clock(board)
     if name != "host":
         assert clock_of(board, 123_000_000).hz == 123_000_000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Blocks counted on emulated boards, and the cycles that are estimated from them."""
+"""Blocks counted on emulated boards, and the cycles estimated from them."""
 
 import re
 import tempfile
@@ -33,10 +33,10 @@ from toolkit.verify.verify import Verification, verify
 
 STEPS = 6
 SEED = 1
-# Instructions of dk_port_work_ticks and the call of the step: within the timer's two readings, not
-# among the step's blocks.
+# Instructions of dk_port_work_ticks and of the call of the step: they lie between the timer's two
+# readings, but not in the step's blocks.
 AROUND_A_STEP = (15, 60)
-# Cycles an instruction: an M4 issues one at a time, the others at most two.
+# Cycles per instruction: an M4 issues one instruction at a time, the others at most two.
 RATIOS = {
     "netduinoplus2": (1.0, 2.0),
     "mps2-an500": (0.5, 1.2),
@@ -53,18 +53,20 @@ def test_every_emulated_board_has_a_model_of_its_core() -> None:
 
 
 @pytest.mark.parametrize("name", RATIOS)
-def test_blocks_add_up_to_the_timers_instructions(name: str, tmp_path: Path) -> None:
+def test_blocks_add_up_to_the_timers_instructions(
+    name: str, build_root: Path, tmp_path: Path
+) -> None:
     target = load_target(name)
     model = random_model(SEED)
-    prepared = prepare(model, target, tmp_path)
+    prepared = prepare(stage_of(model), target, build_root)
     assert prepared.build is not None
     image = prepared.build.elf
     counter = BlockCounter(image)
-    with connected(prepared, port=None, serial="socket", counter=counter) as session:
+    with connected(prepared, port=None, serial="socket", plugin=counter) as session:
         verdict = verify(
             session,
             target=target,
-            model=model,
+            stage=prepared.stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -85,7 +87,7 @@ def test_blocks_add_up_to_the_timers_instructions(name: str, tmp_path: Path) -> 
     check_sections(verdict)
     with pytest.raises(BoardError, match="QEMU counted 0 of 6 steps"):
         estimate(BlockCounter(image), target, STEPS)
-    # An interrupt is none of the step's, if it was counted at all.
+    # An interrupt does not belong to the step, even if it was counted.
     code = Code(image)
     assert "dk_uart_isr" in code.interrupts
     assert code.interrupts.isdisjoint(cost.name for cost in found.functions)
@@ -97,21 +99,21 @@ def a_network() -> tuple[Stage, np.ndarray]:
 
 
 def a_receiver() -> tuple[Stage, np.ndarray]:
-    """Its ops run different layers, some of them for three chunks at once."""
+    """Return a receiver whose ops run different layers, some of them for three chunks at once."""
     stage = DecoderStage(DecoderModel(random_networks(), "pulse"), batch=3)
     return stage, rows_of([Take(0, random_payload(SEED, chunks=5)), Chunk(3), Chunk(3), Speak()])
 
 
 @pytest.mark.parametrize("made", [a_network, a_receiver])
 def test_bench_tells_the_cycles_of_layers_beside_their_instructions(
-    made: Callable[[], tuple[Stage, np.ndarray]], tmp_path: Path
+    made: Callable[[], tuple[Stage, np.ndarray]], build_root: Path
 ) -> None:
     target = load_target("netduinoplus2")
     stage, inputs = made()
-    prepared = prepare_to_measure(stage, target, tmp_path)
+    prepared = prepare_to_measure(stage, target, build_root)
     assert prepared.build is not None
     counter = BlockCounter(prepared.build.elf)
-    with connected(prepared, port=None, serial="socket", counter=counter) as session:
+    with connected(prepared, port=None, serial="socket", plugin=counter) as session:
         found = bench(
             session,
             target=target,
@@ -131,7 +133,7 @@ def test_bench_tells_the_cycles_of_layers_beside_their_instructions(
 
 
 def check_verdict(verdict: Verification) -> None:
-    """The budget judges estimated cycles and says so."""
+    """Check that the budget judges estimated cycles and says so."""
     facts = verdict.as_json()
     assert verdict.estimate is not None
     assert facts["budget"]["unit"] == "cycles"
@@ -146,7 +148,7 @@ def check_verdict(verdict: Verification) -> None:
 
 
 def check_sections(verdict: Verification) -> None:
-    """A step is cut after each of its layers, and the pieces are the step."""
+    """Check that a step is cut after each of its layers, and that the pieces add up to the step."""
     found = verdict.estimate
     assert found is not None
     layers = len(verdict.stage.layers)
@@ -172,7 +174,7 @@ def test_a_board_that_counts_cycles_itself_is_judged_by_them(
     found = verify(
         session,
         target=load_target("netduinoplus2"),
-        model=stage,
+        stage=stage,
         manifest={},
         build=None,
         engine=engine,
@@ -216,7 +218,7 @@ def test_layers_get_their_sections_in_the_order_in_which_they_ran() -> None:
         SectionCost(End.NETWORK, 10, 1.0),  # before the first network: the rest
         SectionCost(End.LAYER, 10, 2.0),
         SectionCost(End.LAYER, 10, 4.0),
-        SectionCost(End.NETWORK, 10, 8.0),  # between two networks: the layer's before
+        SectionCost(End.NETWORK, 10, 8.0),  # between two networks: belongs to the layer before
         SectionCost(End.LAYER, 10, 16.0),
         SectionCost(End.STEP, 10, 32.0),
     ]
@@ -232,7 +234,7 @@ def test_a_comma_in_the_temporary_folder_is_written_twice(
     folder = tmp_path / "a,b"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr("toolkit.cycles.counter.step_marks", lambda image: {"enter": 16})
+    monkeypatch.setattr("toolkit.measure.cycles.counter.step_marks", lambda image: {"enter": 16})
     _, text = BlockCounter(tmp_path / "image").options
     plugin, out, enter = re.split("(?<!,),(?!,)", text)
     assert plugin.startswith(f"{tmp_path}/a,,b/dredkit-cycles-")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Cortex-M4's timing rules, on code small enough to count by hand with the manual beside it."""
+"""The Cortex-M4's timing rules, on code that is small enough to count by hand with the manual."""
 
 import subprocess
 
@@ -40,7 +40,7 @@ SNIPPETS: dict[str, tuple[str, float]] = {
 
 @pytest.fixture(scope="module")
 def assembled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Instruction]]:
-    """Each snippet as arm-none-eabi-as and objdump make it."""
+    """Return each snippet as arm-none-eabi-as and objdump make it."""
     folder = tmp_path_factory.mktemp("m4")
     source, made = folder / "snippets.s", folder / "snippets.o"
     texts = [text.split("; ") for text, _ in SNIPPETS.values()]

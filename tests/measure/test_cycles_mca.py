@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""llvm-mca on machine code: what is known of each core, and what its models leave out."""
+"""llvm-mca on machine code: known facts about each core, and what llvm's models leave out."""
 
 import subprocess
 from pathlib import Path
@@ -22,7 +22,7 @@ COMPILERS = {
 
 
 def machine_code(core: str, text: str, folder: Path) -> list[bytes]:
-    """The code of each instruction of a snippet."""
+    """Return the code of each instruction of a snippet."""
     source, made = folder / "code.s", folder / "code.o"
     command = COMPILERS[core]
     head = ".syntax unified\n.thumb\n" if "-mthumb" in command else ""

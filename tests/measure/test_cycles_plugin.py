@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The counting plugin in QEMUs of every interface, and in one that loads no plugin."""
+"""The counting plugin in QEMUs of every plugin interface, and in one that loads no plugins."""
 
 import subprocess
 from pathlib import Path
@@ -24,7 +24,7 @@ TOO_OLD = (
 
 
 def qemu_saying(folder: Path, words: str) -> str:
-    """A program that says so much to whatever it is asked, and fails."""
+    """Return a program that answers any request with `words` and fails."""
     program = folder / "qemu-system-arm"
     program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{words}\nEND\nexit 1\n")
     program.chmod(0o755)
@@ -38,7 +38,7 @@ def test_the_version_is_read_from_a_refusal(words: str, version: int, tmp_path: 
 
 @pytest.mark.parametrize("program", ["qemu-system-arm", "qemu-system-aarch64"])
 def test_the_qemu_found_has_an_interface(program: str, tmp_path: Path) -> None:
-    """Also where the folder's name has a comma and an equals sign."""
+    """It works too if the folder's name has a comma and an equals sign."""
     folder = tmp_path / "a,b=c"
     folder.mkdir()
     plugin = build_plugin(folder, program)
@@ -48,7 +48,7 @@ def test_the_qemu_found_has_an_interface(program: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [1, 2, 4, 6, 7, 8])
 def test_a_plugin_for_every_interface_counts_the_same(version: int, tmp_path: Path) -> None:
-    """In a stand-in for QEMU that calls it as that version says."""
+    """A stand-in for QEMU calls the plugin as that version of the interface says."""
     plugin = build_plugin(tmp_path, qemu_saying(tmp_path, TOO_NEW.format(version)))
     host, record = tmp_path / "host", tmp_path / "record"
     options = ["-std=gnu11", "-Wall", "-Werror", "-rdynamic", f"-DPLUGIN_API={version}"]
@@ -65,7 +65,7 @@ def test_a_plugin_for_every_interface_counts_the_same(version: int, tmp_path: Pa
         sorted((starts[number], times, leaps) for number, times, leaps in section.counts.tolist())
         for section in step
     ]
-    # Number, times, and jumps that followed: 0x108 ran twice, then back to itself and ahead.
+    # Number, times, and the jumps that followed: 0x108 ran twice, once back to itself, then on.
     assert counts[0] == [(0x100, 1, 0), (0x108, 2, 2), (0x200, 1, 1)]
     assert counts[1] == [(0x108, 1, 1), (0x300, 1, 1)]
 

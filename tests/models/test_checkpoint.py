@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Our own checkpoints: what is written is read, and damage ends in one clear line."""
+"""Our own checkpoints: reading returns what was written, and damage ends in one clear line."""
 
 from pathlib import Path
 from typing import Any

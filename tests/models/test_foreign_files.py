@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files that are no weights: each reader says what the file is, what was expected, what to do."""
+"""Files that are not weights: each reader says what the file is, what it expected, what to do."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ from toolkit.models.importers.entropy import read_tables
 from toolkit.models.importers.kinds import kind_of
 from toolkit.models.importers.release import read_release
 from toolkit.models.quantise import Sources, quantise_stage
+from toolkit.models.saved import load_quantised
 from toolkit.models.voice import voice_model
-from toolkit.stages.stage import load_quantised
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ FOREIGN = {
 @pytest.mark.parametrize("name", FOREIGN)
 @pytest.mark.parametrize("stage", ["encoder", "decoder", "rdovae_enc"])
 def test_quantising_says_what_a_file_is(tmp_path: Path, name: str, stage: str) -> None:
-    """Before it asks for entropy tables, which another network has no use for."""
+    """The file is refused before the command asks for entropy tables, which not all need."""
     content, kind = FOREIGN[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -112,7 +112,7 @@ def test_our_own_files_are_known() -> None:
 
 
 def retyped(data: bytes, kind: str, only: str = "") -> bytes:
-    """A checkpoint whose F32 tensors are cast to BF16 or F16, or are called `kind`."""
+    """Return a checkpoint whose F32 tensors are cast to BF16 or F16, or labelled `kind`."""
     end = 8 + int.from_bytes(data[:8], "little")
     header, tensors = json.loads(data[8:end]), data[end:]
     notes, body, at = header.pop("__metadata__", {}), b"", 0
@@ -183,7 +183,7 @@ def test_tables_may_be_floats_but_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2", "F4", "C64", "Q9", 7, None])
 def test_types_that_are_not_read_are_named(tmp_path: Path, kind: Any) -> None:
     path = tmp_path / "w.safetensors"
-    named = f"tensor enc_dense1.weight is of type {kind}, which is not read"
+    named = f"tensor enc_dense1.weight has type {kind}, which is not supported"
     if not isinstance(kind, str):
         named = "tensor enc_dense1.weight: its type is"
     path.write_bytes(retyped(SHIPPED.read_bytes(), kind, "enc_dense1.weight"))
@@ -200,10 +200,10 @@ def test_types_that_are_not_read_are_named(tmp_path: Path, kind: Any) -> None:
     ("header", "says"),
     [
         (b"[" * 90_000, "its header is not JSON"),
-        (b"7", "its header is no table"),
+        (b"7", "its header is not a table"),
         (b'{"a":1,"a":1}', "a appears twice"),
-        (b'{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}', "4 bytes of tensors, 2 are"),
-        (b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,9]}}', "takes 4 bytes, 9 are said"),
+        (b'{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}', "4 bytes of tensors, but"),
+        (b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,9]}}', "but its place has 9"),
         (b'{"a":{"dtype":"U8","shape":[-4],"data_offsets":[0,4]}}', "has no proper shape"),
         (b'{"a":{"dtype":"U8","shape":[4.0],"data_offsets":[0,4]}}', "has no proper shape"),
         (b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4,4]}}', "has no proper place"),
@@ -212,8 +212,8 @@ def test_types_that_are_not_read_are_named(tmp_path: Path, kind: Any) -> None:
         (b'{"a":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,4]}}', "too large"),
         (b'{"a":{"dtype":"U8","shape":[4]}}', "lacks a type, shape or place"),
         (b'{"a":null}', "lacks a type, shape or place"),
-        (b'{"__metadata__":null}', "__metadata__ is no table of texts"),
-        (b'{"__metadata__":{"x":1}}', "__metadata__ is no table of texts"),
+        (b'{"__metadata__":null}', "__metadata__ is not a table of texts"),
+        (b'{"__metadata__":{"x":1}}', "__metadata__ is not a table of texts"),
         (
             b'{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},'
             b'"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}',

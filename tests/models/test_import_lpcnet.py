@@ -28,7 +28,7 @@ FRAMES = 3
 
 
 def config(**changes: Any) -> dict[str, Any]:
-    """The default set-up of that training, with small sizes."""
+    """Return the default set-up of that training, with small sizes."""
     found: dict[str, Any] = {
         "frame_size": 160,
         "gru_a_units": A,
@@ -75,13 +75,13 @@ class Theirs(nn.Module):
         self.dual_fc.beta = nn.Parameter(torch.tensor([-1.5]))
 
     def conditioning(self, heard: Tensor, periods: Tensor) -> Tensor:
-        """[batch, frames + 4, 19] and periods [batch, frames + 4] to [batch, frames, WIDTH]."""
+        """Turn features [batch, frames + 4, 19] and their periods into [batch, frames, WIDTH]."""
         x = torch.cat([heard, self.period_embedding(periods)], 2).transpose(1, 2)
         x = torch.tanh(self.feature_conv2(torch.tanh(self.feature_conv1(x)))).transpose(1, 2)
         return torch.tanh(self.feature_dense2(torch.tanh(self.feature_dense1(x))))
 
     def chances(self, signals: Tensor, conditioning: Tensor, tree: bool) -> Tensor:
-        """Probabilities [batch, samples, 256] of codes, from codes heard [batch, samples, 3]."""
+        """Return code probabilities [batch, samples, 256] from heard codes [batch, samples, 3]."""
         cond = conditioning.repeat_interleave(160, 1)[:, : signals.shape[1]]
         embedded = self.signal_embedding(signals).flatten(2)
         a = self.gru_a(torch.cat([embedded, cond], 2))[0]
@@ -112,7 +112,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, theirs: Theirs) -> Write:
-    """Writes a checkpoint with a changed config, or changed weights."""
+    """Write a checkpoint with a changed config or changed weights."""
 
     def written(weights: dict[str, Any] | None = None, **changes: Any) -> Path:
         path = tmp_path / "checkpoint_last.pth"
@@ -125,7 +125,7 @@ def write(tmp_path: Path, theirs: Theirs) -> Write:
 
 
 def heard() -> tuple[Tensor, Tensor, Tensor]:
-    """Features [1, FRAMES + 4, 20], their periods, and codes heard [1, samples, 3]."""
+    """Return features [1, FRAMES + 4, 20], their periods, and codes heard [1, samples, 3]."""
     draw = torch.Generator().manual_seed(2)
     features = torch.randn(1, FRAMES + 4, 20, generator=draw)
     periods = torch.randint(32, 256, (1, FRAMES + 4), generator=draw)
@@ -134,7 +134,7 @@ def heard() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def codes_from_tree(chances: np.ndarray) -> np.ndarray:
-    """Probability of each code from the chance of a 1 at each node, [256]."""
+    """Return each code's probability [256] from the chance of a 1 at each node."""
     found = np.ones(256)
     for code in range(256):
         node = 1

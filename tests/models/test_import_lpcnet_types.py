@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Torch checkpoints whose types are wrong inside: one line each, and nothing is materialised."""
+"""Torch checkpoints with wrong types inside: one line each, and no memory is allocated."""
 
 import io
 import zipfile
@@ -18,7 +18,7 @@ from toolkit.models.importers.lpcnet_torch import read_lpcnet_torch
 
 
 def checkpoint(**changes: Any) -> dict[str, Any]:
-    """A checkpoint of that training with a changed config."""
+    """Write a checkpoint of that training with a changed config."""
     torch.manual_seed(11)
     setup = {"lpcnet": {"config": config(**changes), "model": "lpcnet"}}
     return {"setup": setup, "state_dict": Theirs().state_dict()}

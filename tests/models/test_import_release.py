@@ -36,14 +36,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def imported(*words: str | Path) -> Any:
-    """Run the command within this process; returns its JSON and what it told on stderr."""
+    """Run the command in this process; return its JSON and its stderr."""
     done = CliRunner().invoke(command, [*map(str, words), "--json", "-"])
     assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
 
 def stored_tables(checkpoint: Path) -> bytes:
-    """The entropy tables of a checkpoint as golden/dred_stats_tables.u8 lays them out."""
+    """Return a checkpoint's entropy tables as golden/dred_stats_tables.u8 lays them out."""
     arrays = load_file(checkpoint)
     for part, size in (("latent", LATENTS), ("state", STATES)):
         for row in ("scale", "deadzone", "r", "p0"):
@@ -55,7 +55,7 @@ def stored_tables(checkpoint: Path) -> bytes:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Graph:
-    """A small network in place of the first one."""
+    """Put a small network in place of the first one."""
     monkeypatch.setattr(release, "NETWORKS", (lambda: GRAPH, pitch))
     return GRAPH
 
@@ -147,7 +147,7 @@ def test_one_line_on_the_command_line(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release's folder with the networks and tables of upstream as C tables in dnn/."""
+    """Write a release's folder: upstream's networks and entropy tables as C tables in dnn/."""
     folder = tmp_path_factory.mktemp("opus-1.6.1")
     (folder / "dnn").mkdir()
     tables = (upstream / "golden" / "dred_stats_tables.u8").read_bytes()
@@ -180,7 +180,7 @@ def test_upstream_folder(upstream: Path, unpacked: Path, tmp_path: Path) -> None
 
 def test_upstream_blob_and_tables(upstream: Path, unpacked: Path, tmp_path: Path) -> None:
     whole, checkpoint = tmp_path / "weights_blob.bin", tmp_path / "opus.safetensors"
-    names = ("pitchdnn", "fargan", "plc", "rdovae_enc", "rdovae_dec")  # as upstream orders them
+    names = ("pitchdnn", "fargan", "plc", "rdovae_enc", "rdovae_dec")  # in upstream's order
     whole.write_bytes(b"".join((upstream / "weights" / f"{n}.bin").read_bytes() for n in names))
     told, _ = imported(whole, unpacked / "dnn" / FILES[2], "--output", checkpoint)
     assert list(told["networks"]) == ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec"]

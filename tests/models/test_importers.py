@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The reader of Opus blobs, on a good one and on every way that one can be wrong."""
+"""The reader of Opus blobs, on a good blob and on blobs that are wrong in every way."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ COLS = {shape.name: shape.cols for shape in GRAPH.matrices()}
 
 
 def with_record(name: str, /, **change: Any) -> list[Record]:
-    """The good blob's records with one of them changed."""
+    """Return the good blob's records with one of them changed."""
     return [replace(r, **change) if r.name == name else r for r in RECORDS]
 
 

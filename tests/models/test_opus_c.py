@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The reader of an Opus release's C tables: what the blob holds, and damage in one clear line."""
+"""The reader of an Opus release's C tables: the blob's values, and damage in one clear line."""
 
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_c_tables_and_blob_hold_the_same() -> None:
 
 @pytest.mark.parametrize("renamed", [r"oac_\1", r"\1_t"])
 def test_other_names_of_the_same_types(renamed: str) -> None:
-    """Opus' successor OAC calls them oac_int8 and so on, <stdint.h> int8_t."""
+    """Opus' successor OAC calls the types oac_int8 and so on; <stdint.h> calls them int8_t."""
     for source in (SOURCE, stats_source(TABLES)):
         other, count = re.subn(r"\bopus_(u?int\d+)\b", renamed, source)
         assert count
@@ -186,7 +186,7 @@ def test_truncated_at_every_byte() -> None:
 
 
 def complaint(data: bytes) -> str:
-    """What is said of a file, nothing if it can be read; it then holds finite numbers."""
+    """Return the complaint about a file, or "" if it can be read and holds finite numbers."""
     try:
         read = read_arrays(data, "file")
     except InputError as error:

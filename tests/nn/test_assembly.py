@@ -21,7 +21,7 @@ def without_comments(text: str) -> str:
 
 
 def sections(text: str, start: int) -> list[str]:
-    """What stands between the colons of the statement whose parenthesis opens before `start`."""
+    """Return the parts between colons of the statement whose parenthesis opens before `start`."""
     parts, depth = [""], 1
     for found in TOKEN.finditer(text, start):
         word = found.group()
@@ -36,7 +36,7 @@ def sections(text: str, start: int) -> list[str]:
 
 
 def clobbers(text: str) -> list[str]:
-    """Every clobber in a C source, other than "cc" and "memory"; macros are not looked into."""
+    """Return every clobber in a C source except "cc" and "memory"; macros are not expanded."""
     text = without_comments(text)
     found: list[str] = []
     for statement in STATEMENT.finditer(text):

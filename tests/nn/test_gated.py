@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Gated units, more taps, wide convolutions, states given from outside: integers do as floats."""
+"""Gated units, more taps, wide convolutions, states from outside: integers match floats."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Graphs: what is refused, what survives JSON, and the encoder's topology."""
+"""Graphs: which ones are refused, what survives JSON, and the encoder's topology."""
 
 from dataclasses import replace
 from typing import Any
@@ -88,7 +88,7 @@ def test_bad_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
     ],
 )
 def test_in_and_outputs_are_buffers(change: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"in- or output (nowhere|x) is no buffer"):
+    with pytest.raises(InputError, match=r"input or output (nowhere|x) is not a buffer"):
         graph_of(FIRST, LAST, **change)
 
 
@@ -111,12 +111,15 @@ def test_bad_q15_nodes_are_named(nodes: tuple[Node, ...], message: str) -> None:
     ("change", "message"),
     [
         ({"formats": {"y": Format.X8}}, "output y is int16, not X8"),
-        ({"formats": {"h": Format.FIXED}}, "h is no in- or output to be FIXED"),
-        ({"formats": {"nowhere": Format.Q15}}, "nowhere is no in- or output"),
-        ({"fracs": {"h": 10}}, "h with 10 fractional bits is no FIXED"),
+        ({"formats": {"h": Format.FIXED}}, "h is not an input or output to be FIXED"),
+        ({"formats": {"nowhere": Format.Q15}}, "nowhere is not an input or output"),
+        ({"fracs": {"h": 10}}, "h with 10 fractional bits is not a FIXED"),
         ({"fracs": {"y": 16}}, "y with 16 fractional bits"),
         ({"fracs": {"nowhere": 1}}, "nowhere with 1 fractional bits"),
-        ({"fracs": {"x": 1}, "formats": {"x": Format.Q15}}, "x with 1 fractional bits is no FIXED"),
+        (
+            {"fracs": {"x": 1}, "formats": {"x": Format.Q15}},
+            "x with 1 fractional bits is not a FIXED",
+        ),
     ],
 )
 def test_formats_fit_their_buffers(change: dict[str, Any], message: str) -> None:
@@ -162,7 +165,7 @@ def test_other_json_is_refused(data: Any) -> None:
 
 
 def paths(data: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The place of every value in JSON data."""
+    """Yield the place of every value in JSON data."""
     items = data.items() if isinstance(data, dict) else enumerate(data)
     found = []
     for key, value in items:
@@ -200,7 +203,7 @@ def test_incomplete_json_is_refused(path: tuple[Any, ...]) -> None:
 
 
 def test_encoder_is_upstreams() -> None:
-    """Widths seen by each layer, from DRED-SPEC section 6."""
+    """The input widths of each layer are those of docs/FORMAT.md, section 6."""
     graph = rdovae_encoder()
     shapes = {m.name: (m.rows, m.cols) for m in graph.matrices()}
     assert shapes["enc_dense1"] == (64, 40)

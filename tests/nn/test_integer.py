@@ -97,8 +97,8 @@ def test_mul_q15_is_tflites_double_rounding(a: int, b: int) -> None:
         (-32768, 1, -1),
         (16384, 1, 1),
         (-16384, 1, -1),
-        (-16383, 1, 0),  # not the mirror of the next
-        (16383, 1, 1),  # 0.49997: the first rounding lifts it to half
+        (-16383, 1, 0),  # not the mirror image of the next
+        (16383, 1, 1),  # 0.49997: the first rounding raises it to a half
         (0, -32768, 0),
     ],
 )
@@ -118,7 +118,7 @@ def test_the_table() -> None:
     assert (len(table), table[0], table[-1]) == (256, 32768, 65535)
     assert np.all(np.diff(table) >= 0)
     assert np.abs(table - true).max() < 1.2
-    # A checksum of the table inside LiteRT 2.3, of which every entry was measured.
+    # A checksum of the table inside LiteRT 2.3; every entry of that table was measured.
     assert int(np.sum(table * np.arange(1, 257))) == 2123733574
 
 
@@ -142,7 +142,7 @@ def test_sigmoid_of_every_input() -> None:
 
 @given(st.lists(int16s, min_size=6, max_size=6), st.lists(q15s, min_size=2, max_size=2))
 def test_gru_stays_between_its_state_and_the_new_value(gates: list[int], state: list[int]) -> None:
-    """s' = z s + (1 - z) h is a mean of two values in [-1, 1], so no state can grow."""
+    """s' = z s + (1 - z) h is a mean of two values in [-1, 1], so the state cannot grow."""
     a, u, s = np.array(gates), np.array(gates[::-1]), np.array(state)
     new = integer.gru_update(a, u, s)
     z = integer.sigmoid(integer.add16(a[:2], u[:2]))
@@ -158,11 +158,11 @@ def test_gru_gates_in_the_order_z_r_h() -> None:
     state = np.array([20000])
     high, low, none = 32767, -32768, 0
     update = integer.gru_update
-    # z open: the state stays; z shut: the candidate replaces it (8 is as far as a gate opens).
+    # z open: the state stays; z shut: the candidate replaces it (8 is the largest gate input).
     assert abs(int(update(np.array([high, 0, low]), np.zeros(3, int), state)[0]) - 20000) <= 32
     shut = int(update(np.array([low, none, high]), np.zeros(3, int), state)[0])
     assert shut >= 32750
-    # r shut: what comes from the state does not reach the candidate; r open: it does.
+    # r shut: the state's share does not reach the candidate; r open: it does.
     from_state = np.array([0, 0, high])
     assert abs(int(update(np.array([low, low, none]), from_state, state)[0])) <= 128
     assert int(update(np.array([low, high, none]), from_state, state)[0]) >= 32700

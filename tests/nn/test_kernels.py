@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The portable C kernels against quantize/integer.py: random shapes, tails, extremes, all inputs.
 
-The library is built with the address and undefined-behaviour sanitizers' trapping mode, so that an
-overflow in a kernel ends the test instead of passing by luck.
+The library is built with the trapping undefined-behaviour sanitizer, so that an overflow in a
+kernel ends the test instead of passing by luck.
 """
 
 import subprocess
@@ -19,35 +19,10 @@ from quantize import integer
 from quantize.nn.model import QuantisedMatrix
 from tests.support.kernel_cases import random_input, random_matrix
 from toolkit.codegen.packing.pack import block_index, stored_weights
+from toolkit.device.build.declarations import declarations
 from toolkit.targets.sources import LIBRARY, PORTABLE_FLAG, room
 
 ROOT = Path(__file__).resolve().parents[2]
-
-CDEF = """
-typedef struct {
-    const int8_t *weights; const uint8_t *index; const int32_t *bias;
-    const int16_t *multiplier; const uint8_t *shift; uint16_t rows; uint16_t cols;
-} dk_matrix8;
-typedef struct {
-    const int16_t *weights; const int32_t *bias;
-    const int16_t *multiplier; const uint8_t *shift; uint16_t rows; uint16_t cols;
-} dk_matrix16;
-typedef struct { dk_matrix8 input; dk_matrix8 recurrent; uint16_t size; } dk_gru;
-void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
-void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y);
-void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
-                      int16_t *y, ptrdiff_t y_apart);
-void dk_tanh(int16_t *values, size_t count);
-void dk_sigmoid(int16_t *values, size_t count);
-void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
-void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
-                 int8_t *state8);
-void dk_gru_batch(const dk_gru *gru, size_t steps, const int8_t *x8, size_t x_apart, int16_t *state,
-                  int16_t *gates, int8_t *state8, int16_t *out);
-void dk_gate(int16_t *gates, const int16_t *x, size_t count);
-void dk_conv1d_window(void *memory, size_t taps, size_t dilation, const void *x, size_t bytes,
-                      void *window);
-"""
 
 
 class Kernels:
@@ -55,7 +30,7 @@ class Kernels:
 
     def __init__(self, library: Path) -> None:
         self.ffi = cffi.FFI()
-        self.ffi.cdef(CDEF)
+        self.ffi.cdef(declarations("nn/nn.h", "nn/batch.h"))
         self.lib: Any = self.ffi.dlopen(str(library))
         self._kept: list[Any] = []
 

@@ -9,21 +9,20 @@ import pytest
 from quantize.nn.quantizer import quantise_narrow
 from quantize.nn.weights import Weights
 from tests.nn.test_kernels_boards import odd_matrices, shapes
-from tests.support.kernel_board import CORES, KernelBoard, build
+from tests.support.kernel_board import CORES, KernelBoard, built
 from tests.support.kernel_cases import random_input, random_matrix
 
-GAP = int(np.array([0xA5A5], np.uint16).view(np.int16)[0])  # what lies between rows of outputs
+GAP = int(np.array([0xA5A5], np.uint16).view(np.int16)[0])  # between rows of outputs
 
 
 @pytest.fixture(scope="module", params=CORES)
-def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KernelBoard:
-    core = CORES[request.param]
-    return KernelBoard(core, build(core, tmp_path_factory.mktemp(request.param)))
+def board(request: pytest.FixtureRequest) -> KernelBoard:
+    return KernelBoard(CORES[request.param], built(request.param))
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_batches(board: KernelBoard, kind: str, tmp_path: Path) -> None:
-    """Any count of vectors, rows of inputs and outputs any distance apart, in either order."""
+    """Counts of vectors, distances between rows and the order of outputs may be any."""
     rng = np.random.default_rng(13)
     want, names = [], []
     matrices = [random_matrix(seed, rows, cols, kind) for seed, rows, cols in shapes(kind)]
@@ -45,8 +44,9 @@ def test_batches(board: KernelBoard, kind: str, tmp_path: Path) -> None:
         assert have == wish, name
 
 
-# Instructions of four vectors at once, by those of one at a time: dense, and 8x4 blocks, whose
-# inputs Helium gathers for it. NEON without a dot product keeps to its own kernel, for some rows.
+# Instructions for four vectors at once, as a share of those for one at a time: dense, and 8x4
+# blocks, whose inputs Helium gathers first. Without a dot product, NEON keeps its single-vector
+# kernel for some rows.
 MOST_OF_ONE_BY_ONE = {
     "cortex-m4": (0.96, 0.93),
     "cortex-m7": (0.96, 0.95),
@@ -57,7 +57,7 @@ MOST_OF_ONE_BY_ONE = {
 
 
 def test_instructions_of_a_batch(board: KernelBoard, tmp_path: Path) -> None:
-    """What weights read less often cost, or save."""
+    """Reading weights less often saves instructions, or costs only so many more."""
     rng = np.random.default_rng(11)
     weights = rng.normal(size=(192, 384))
     blocks = rng.random((24, 96)) < 0.5

@@ -10,7 +10,7 @@ from quantize import integer
 from quantize.nn.model import QuantisedMatrix
 from quantize.nn.quantizer import quantise_narrow, quantise_wide
 from quantize.nn.weights import Weights
-from tests.support.kernel_board import CORES, KernelBoard, build, equal
+from tests.support.kernel_board import CORES, KernelBoard, built, equal
 from tests.support.kernel_cases import random_input, random_matrix
 from toolkit.codegen.constants import chords as chord_tables
 from toolkit.codegen.packing.pack import plain_tables, tables
@@ -19,13 +19,12 @@ CASES = 120
 
 
 @pytest.fixture(scope="module", params=CORES)
-def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KernelBoard:
-    core = CORES[request.param]
-    return KernelBoard(core, build(core, tmp_path_factory.mktemp(request.param)))
+def board(request: pytest.FixtureRequest) -> KernelBoard:
+    return KernelBoard(CORES[request.param], built(request.param))
 
 
 def shapes(kind: str) -> list[tuple[int, int, int]]:
-    """(seed, rows, cols): small ones of every tail, and some as networks have them."""
+    """Return (seed, rows, cols): small shapes with every tail, and some shapes of real networks."""
     rng = np.random.default_rng(3)
     found = []
     for seed in range(CASES):
@@ -51,7 +50,7 @@ def test_products(board: KernelBoard, kind: str, tmp_path: Path) -> None:
 
 
 def test_blocks_far_apart(board: KernelBoard, tmp_path: Path) -> None:
-    """An index in bytes tells any distance up to the widest."""
+    """An index of bytes holds any distance between blocks, up to the widest."""
     rng = np.random.default_rng(15)
     want = []
     for cols in (260, 1024):
@@ -67,7 +66,7 @@ def test_blocks_far_apart(board: KernelBoard, tmp_path: Path) -> None:
 
 
 def odd_matrices() -> list[QuantisedMatrix]:
-    """What packing must leave plain, or treat apart."""
+    """Return matrices that packing must leave plain or treat specially."""
     rng = np.random.default_rng(5)
     full = np.sign(rng.normal(size=(5, 600)))
     tiny = rng.normal(size=(6, 20)) * np.array([[1e-7, 1e-5, 1e-3, 1.0, 0.0, 0.0]]).T
@@ -119,7 +118,7 @@ def test_blocks_for_dot_products_come_in_pairs() -> None:
     assert packed["index"].tolist() == [2, 0, 1]
     stream = packed["weights"]
     assert len(stream) == 3 * 16 + 3 * 18
-    assert stream[[8, 9, 26, 27]].tolist() == [0, 8, 12, 0]  # columns; the last one fills up
+    assert stream[[8, 9, 26, 27]].tolist() == [0, 8, 12, 0]  # columns; the last block is padding
     assert not stream[36:44].any()
     assert stream[76:78].tolist() == [4, 12]
 
@@ -159,7 +158,7 @@ def test_gru_updates(board: KernelBoard, tmp_path: Path) -> None:
 def test_gates(board: KernelBoard, tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     want, names = [], []
-    # All of an int16 with gates at which its products round apart, and short ones.
+    # Every int16 with gates whose products round differently, and short vectors.
     for gate in (0, 1, 16383, 16384, 32767):
         gates = np.full(65536, gate)
         board.gate(gates, EVERY_INT16)
@@ -183,10 +182,10 @@ MOST_A_MAC = {
     "cortex-a72": 0.265,
     "cortex-a76": 0.10,
 }
-# SDOT takes two instructions a block, and finding its inputs takes another one and a half.
+# SDOT takes two instructions a block, and finding its inputs takes one and a half more.
 MOST_MORE_WHEN_SPARSE = {"cortex-a7": 1.28, "cortex-a76": 1.53}
-# With a tenth of the blocks kept, what every eight rows cost weighs more, and so do blocks that
-# fill up the last step.
+# With a tenth of the blocks kept, the fixed cost of every eight rows weighs more, and so do the
+# blocks that pad the last step.
 MOST_MORE_AT_A_TENTH = {
     "cortex-m4": 1.37,
     "cortex-m7": 1.37,
@@ -221,8 +220,8 @@ def test_instructions_a_mac(board: KernelBoard, tmp_path: Path) -> None:
     assert of_few <= MOST_MORE_AT_A_TENTH[core] * of_dense
 
 
-# Of the other kernels, rounded up: a MAC of int16 weights and of convolutions with 1 and with 4
-# channels, then a value or a unit.
+# Instructions of the other kernels, rounded up: for a MAC with int16 weights, of a convolution
+# with 1 channel and with 4 channels, then for a value or a unit.
 MOST_OF_OTHERS = {
     "cortex-m4": (1.40, 2.90, 1.73, 7.6, 7.6, 4.5, 45.0, 6.6),
     "cortex-m7": (1.39, 2.90, 1.75, 7.6, 7.6, 4.5, 45.5, 7.6),

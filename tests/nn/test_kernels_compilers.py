@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The 64-bit kernels' property tests on what other compilers make of them.
+"""The property tests of the 64-bit kernels, compiled by other compilers.
 
-Kernels with inline assembly rely on how a compiler chooses registers: gcc 14's early-ra once gave
-inputs those that the assembly overwrites, where gcc 12 did not.
+Kernels with inline assembly depend on how a compiler chooses registers: gcc 14's early-ra once
+put inputs into registers that the assembly overwrites, where gcc 12 did not.
 """
 
 import re
@@ -27,14 +27,14 @@ from tests.nn.test_kernels_boards import test_products as test_products
 from tests.support.kernel_board import AARCH64, CORES, KernelBoard, build
 
 GCC = "aarch64-linux-gnu-gcc"
-# What releases are tried with, wherever they are installed.
+# Releases are tried with these compilers, wherever they are installed.
 WANTED = (f"{GCC}-12", f"{GCC}-13", f"{GCC}-14", "clang-14", "clang-19")
 VERSIONS = range(11, 30)
-C_LIBRARY = "/usr/aarch64-linux-gnu/include"  # whose headers clang does not look for
+C_LIBRARY = "/usr/aarch64-linux-gnu/include"  # clang does not look for its headers
 
 
 def compilers(more: Sequence[str]) -> list[str]:
-    """Commands: those wanted, other versions on the PATH, and `more`."""
+    """Return commands: the wanted compilers, other versions on the PATH, and `more`."""
     found = [name for n in VERSIONS for name in (f"{GCC}-{n}", f"clang-{n}") if shutil.which(name)]
     return list(dict.fromkeys([*WANTED, *found, *more]))
 
@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def compiled(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> KernelBoard:
-    """A core with the kernels as a compiler makes them."""
+    """Return a core with the kernels that one compiler made."""
     name, written = request.param
     command = shlex.split(written)
     if shutil.which(command[0]) is None:

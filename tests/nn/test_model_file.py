@@ -32,7 +32,7 @@ def model() -> QuantisedModel:
 
 
 def plain_model() -> QuantisedModel:
-    """A model of counted-up integers, which no library's random numbers or rounding can change."""
+    """Return a model of counted-up integers: no library's random numbers or rounding change it."""
     graph = Graph(
         "plain",
         ("x",),
@@ -80,7 +80,7 @@ def test_saving_leaves_nothing_else(model: QuantisedModel, tmp_path: Path) -> No
 
 
 def test_hash_is_fixed() -> None:
-    """Generated code and reports carry this hash: a change of format must be meant."""
+    """Generated code and reports carry this hash, so a change of format must be intended."""
     assert plain_model().hash == (
         "72dc9c415eabd20325ce11b2a1166961f40f27f7e9e16c85ab8e137487aa782a"
     )
@@ -163,7 +163,7 @@ def test_truncated_anywhere(model: QuantisedModel, tmp_path: Path) -> None:
 def test_a_changed_byte_is_refused_or_runs(
     model: QuantisedModel, tmp_path: Path, data: st.DataObject
 ) -> None:
-    """Whatever loads obeys every limit that the arithmetic relies on."""
+    """Every model that loads obeys all limits that the arithmetic relies on."""
     content = bytearray(model.to_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
@@ -184,7 +184,7 @@ Change = Callable[[dict[str, Any], dict[str, Any]], object]
 
 
 def rewritten(model: QuantisedModel, path: Path, change: Change) -> Path:
-    """The model's file after `change(header, arrays)`."""
+    """Return the model's file after `change(header, arrays)`."""
     model.save(path)
     with safe_open(path, framework="numpy") as file:
         header = json.loads(file.metadata()["dredkit"])
@@ -218,14 +218,14 @@ def at_first(value: Any) -> Callable[[Any], Any]:
     ("change", "message"),
     [
         (put("format", "dredkit-quantised-0"), "not a dredkit-quantised-1 file"),
-        (put("scheme", "a4w2"), "scheme a4w2 is none of a8w8"),
+        (put("scheme", "a4w2"), "scheme a4w2 is not one of a8w8"),
         (drop("scheme"), "header is damaged"),
         (drop("graph"), "header is damaged"),
         (put("graph", {}), "not a dredkit graph"),
         (put("graph", 7), "not a dredkit graph"),
         (drop("frac"), "header is damaged"),
         (put("frac", []), "header is damaged"),
-        (put("frac", {"features": 10}), "one format for each in- and output"),
+        (put("frac", {"features": 10}), "one format for each input and output"),
         (put("frac", {"features": 10, "latents": 3, "side": 16}), "outside 0 to 15"),
         (put("frac", {"features": -1, "latents": 3, "side": 3}), "outside 0 to 15"),
         (drop("source"), "header is damaged"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Headers of model files, changed at every place: one line, and no memory that they only claim."""
+"""Headers of model files, changed at every place: one line, and no memory for false claims."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ from quantize.vocoder.lpcnet.model import LpcnetModel
 from tests.support.decoder_models import random_networks, tables
 from tests.support.lpcnet_models import random_voice
 from tests.support.small_models import gated_graph, small_model
-from toolkit.stages.stage import load_quantised
+from toolkit.models.saved import load_quantised
 
 MIB = 1 << 20
 VALUES: tuple[Any, ...] = (
@@ -31,7 +31,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def split(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """A safetensors file as its header and its tensors."""
+    """Split a safetensors file into its header and its tensors."""
     end = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:end]), data[end:]
 
@@ -42,7 +42,7 @@ def joined(header: Any, tensors: bytes) -> bytes:
 
 
 def places(data: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The place of every value in JSON data; of equal neighbours in a list, the first three."""
+    """Yield the place of every value in JSON data; of a list, only the first three."""
     pairs = data.items() if isinstance(data, dict) else enumerate(data)
     for key, value in list(pairs)[: 3 if isinstance(data, list) else None]:
         yield (*prefix, key)
@@ -74,7 +74,7 @@ Reader = Callable[[bytes, str], Any]
 
 
 def judge(read: Reader, data: bytes, limit: int = 24 * MIB) -> Any:
-    """Read data: a model within `limit` bytes of memory, or None after one line that names it."""
+    """Read a model within `limit` bytes of memory; return None after one line that names it."""
     tracemalloc.start()
     model, line = None, "here"
     try:
@@ -184,7 +184,7 @@ def test_what_no_node_can_fill_is_named(place: tuple[Any, ...], value: Any, mess
         (("frac", "latents"), 3.0, "fractional bits of latents is 3.0, not an integer"),
         (("acc_bound", "out"), 2**31, "acc_bound of out is 2147483648, outside 0 to 2147483647"),
         (("source", "name"), 7, "source's name is 7, not a text"),
-        (("scheme",), ["a8w8"], "scheme a list of 1 is none of a8w8"),
+        (("scheme",), ["a8w8"], "scheme a list of 1 is not one of a8w8"),
     ],
 )
 def test_other_places_are_named(place: tuple[Any, ...], value: Any, message: str) -> None:

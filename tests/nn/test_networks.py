@@ -69,7 +69,7 @@ def test_encoder_with_upstream_weights_equals_golden(upstream: Path) -> None:
     latents, states, _ = encoder(steps)
     want_latents = np.fromfile(golden / "latents.f32", "<f4").reshape(-1, 25)
     want_states = np.fromfile(golden / "states.f32", "<f4").reshape(-1, 50)
-    # libopus rounds activations to 1/127; a float network can be no closer than that.
+    # libopus rounds activations to 1/127; a float network cannot come closer than that.
     assert _snr(latents[0].numpy(), want_latents) > 38
     assert _snr(states[0].numpy(), want_states) > 40
 

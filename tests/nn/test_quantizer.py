@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The quantiser: its proofs hold for adversarial inputs, its errors are bounded, bad input ends."""
+"""The quantiser: proofs hold for adversarial inputs, errors are bounded, bad input is refused."""
 
 import re
 from dataclasses import replace
@@ -39,7 +39,7 @@ magnitudes = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 @st.composite
 def layers(draw: st.DrawFn) -> Weights:
-    """Float layers of any size and magnitude; some rows zero or tiny, biases unrelated."""
+    """Draw float layers of any size and magnitude; some rows zero or tiny, biases unrelated."""
     rows, cols = draw(sizes)
     matrix = draw(arrays(np.float64, (rows, cols), elements=magnitudes))
     factor = draw(arrays(np.float64, rows, elements=st.sampled_from([0.0, 1e-9, 1e-3, 1.0])))
@@ -48,7 +48,7 @@ def layers(draw: st.DrawFn) -> Weights:
 
 
 def worst_accumulators(matrix: QuantisedMatrix, low: int, high: int) -> list[int]:
-    """The largest |accumulator| of each row, by choosing each input at an end of its range."""
+    """Return the largest |accumulator| of each row, with each input at an end of its range."""
     worst = []
     for row, bias in zip(matrix.weights.tolist(), matrix.bias.tolist(), strict=True):
         most = sum(max(w * low, w * high) for w in row) + bias
@@ -239,7 +239,7 @@ def test_formats_hold_the_peak_with_headroom(peak: float) -> None:
     frac = choose_frac(peak)
     assert 0 <= frac <= 15
     assert peak * HEADROOM * 2.0**frac <= 32768
-    assert frac == 15 or peak * HEADROOM * 2.0 ** (frac + 1) > 32768  # and no coarser than need be
+    assert frac == 15 or peak * HEADROOM * 2.0 ** (frac + 1) > 32768  # no coarser than necessary
 
 
 @pytest.mark.parametrize("peak", [float("nan"), float("inf"), -1.0, 16385.0, 1e30])
@@ -274,7 +274,7 @@ def test_quantised_sparse_layers_stay_sparse() -> None:
 
 
 def test_quality_with_upstream_weights(upstream: Path) -> None:
-    """As good as between libopus' own back ends: latents 40 dB, states 44 dB."""
+    """As good as libopus' own back ends agree: latents 40 dB, states 44 dB."""
     graph = rdovae_encoder()
     cols = {shape.name: shape.cols for shape in graph.matrices()}
     weights = read_blob(upstream / "weights" / "rdovae_enc.bin", cols)

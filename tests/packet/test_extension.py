@@ -22,7 +22,7 @@ def test_a_packet_by_hand() -> None:
     """Code 0 becomes code 3: one frame, padded, 6 bytes: ID 126, 'D', 12, and the payload."""
     packet = insert(bytes([TOC]) + b"frame", b"\x01\x02\x03")
     assert packet == bytes([TOC | 3, 0x41, 6]) + b"frame" + b"\xfcD\x0c\x01\x02\x03"
-    assert len(packet) == 6 + 3 + 3 + 2  # three bytes and two, as section 2 of the notes counts
+    assert len(packet) == 6 + 3 + 3 + 2  # docs/FORMAT.md, section 1: 5 bytes more
     found = extract(packet)
     assert found is not None
     assert (found.payload, found.frame_offset) == (b"\x01\x02\x03", 0)
@@ -141,7 +141,7 @@ def test_broken_extensions_are_refused(padding: bytes) -> None:
 
 
 def test_repeated_extensions_are_read() -> None:
-    """Two frames after the first repeat its three; the last long one has no length."""
+    """Two frames repeat the first one's three extensions; the last long one has no length."""
     first = b"\x07a" + b"\xfd\x04D\x0cp0" + b"\x09b"
     second = b"c" + b"\x04D\x0cp1" + b"d"
     third = b"e" + b"D\x0cp2 to the end" + b"f"

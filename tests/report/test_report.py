@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page says what was found, needs nothing but itself, and is made again from its files."""
+"""The page tells the findings, needs no other file, and can be made again from its files."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def page_of(verification: Verification, folder: Path) -> str:
 
 
 class Elements(HTMLParser):
-    """Collects the elements of a page with their attributes, and the text that is shown."""
+    """Collects a page's elements with their attributes, and the text that it shows."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def test_the_page_says_what_was_found(record: Record, good: Verification) -> Non
         f"0 mismatches of {values + STEPS * 13:,} values",
         f"integer.py = host C all {values:,} values equal",
         f"integer.py ↔ mps3-an547 every output, every step {STEPS * 13:,} 0",
-        "the dearest of 25 takes 265,168 of 640,000 instructions (41.4 %)",
+        "the most expensive of 25 takes 265,168 of 640,000 instructions (41.4 %)",
         "instruction count",
         "one cycle per instruction",
         "20 ms at 32 MHz",
@@ -181,7 +181,7 @@ def test_a_mismatch_makes_the_page_red_and_is_named(good: Verification, tmp_path
 def test_frames_over_the_limit_are_counted_and_marked(good: Verification, tmp_path: Path) -> None:
     page = Elements(page_of(over_budget(good), tmp_path))
     assert "✗ Over budget" in page.text
-    assert "2 of 25 exceed it; the dearest, frame 24, takes 700,000 of 640,000" in page.text
+    assert "2 of 25 exceed it; the most expensive, frame 24, takes 700,000 of 640,000" in page.text
     assert [a.get("class") for tag, a in page.elements if tag == "rect"].count("over") == 2
 
 

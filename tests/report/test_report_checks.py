@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks, JUnit and the terminal say the same, and what was not shown does not pass."""
+"""Checks, JUnit and the terminal agree, and a claim that was not proved does not pass."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_junit_has_a_case_for_each_check(good: Verification) -> None:
     assert not list(root.iter("failure"))
 
 
-def test_junit_failures_name_the_first_mismatch_and_the_dearest_frame(good: Verification) -> None:
+def test_junit_failures_name_the_first_mismatch_and_the_costliest_frame(good: Verification) -> None:
     root, found = cases(over_budget(mismatching(good)))
     for element in (root, root[0]):
         assert (element.get("tests"), element.get("failures")) == ("6", "2")

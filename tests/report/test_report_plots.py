@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pictures show what there was, where and when it was."""
+"""The pictures show each value at its place and time."""
 
 import base64
 import struct
@@ -14,7 +14,7 @@ from toolkit.report.png import gradient, png
 
 
 def decoded(data: bytes) -> tuple[np.ndarray[Any, Any], int]:
-    """The pixels of a palette PNG, every checksum tested, and the number of its colours."""
+    """Return a palette PNG's pixels and the number of its colours; check every checksum."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     chunks: dict[bytes, bytes] = {}
     at = 8
@@ -56,7 +56,7 @@ def test_a_spectrogram_shows_a_tone_where_and_when_it_sounds() -> None:
     picture = spectrogram(tone, 16000, seconds=2.0)
     assert picture.width == 50
     shades = pixels(picture.light)
-    assert shades.shape == (256, 100)  # 10 ms a column, 31.25 Hz a row, high ones on top
+    assert shades.shape == (256, 100)  # 10 ms a column, 31.25 Hz a row, high frequencies on top
     assert shades[:, :48].max() == 0
     assert np.abs(255 - shades[:, 60:90].argmax(axis=0) - 2000 / 31.25).max() <= 1
 
@@ -72,7 +72,7 @@ def test_a_heat_map_has_the_first_element_on_top_and_zero_in_the_middle() -> Non
     assert shades[1, 3] == round(63 + 63 * 0.5)  # a quarter of full scale is half a shade
 
 
-def test_long_runs_are_drawn_no_wider_and_keep_their_dearest_frame() -> None:
+def test_long_runs_are_drawn_no_wider_and_keep_their_costliest_frame() -> None:
     costs = [10] * 20_000
     costs[12_345] = 99
     bars = cost_bars(costs, 50, top=100, width=100)

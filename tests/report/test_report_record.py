@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A record comes back as it was, or is refused in one line."""
+"""A record reads back as it was written, or is refused in one line."""
 
 import hashlib
 import json
@@ -63,7 +63,7 @@ def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
 
 
 def swap_run(folder: Path, arrays: dict[str, Any]) -> None:
-    """Another run.npz with the right hash."""
+    """Write another run.npz with the right hash."""
     with np.load(folder / "run.npz") as file:
         kept = {name: file[name] for name in file.files}
     kept.update(arrays)
@@ -112,7 +112,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "costs": (edit(lambda x: x["budget"]["per_frame"].pop()), "budget does not add up"),
     "sum": (edit(lambda x: x.update(mismatches=1)), "mismatches does not add up"),
-    "flipped": (flip, "run.npz: damaged, or of another run than verify.json"),
+    "flipped": (flip, "run.npz: damaged, or from another run than verify.json"),
     "no array": (lambda f: swap_run(f, {"pcm": None}), "run.npz: damaged"),
     "floats": (lambda f: swap_run(f, {"inputs": np.zeros((STEPS, 12))}), "inputs does not fit"),
     "short": (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speech through a sender's firmware, some packets lost, and out of a receiver's firmware."""
+"""Speech passes a sender's firmware, loses packets, and leaves a receiver's firmware."""
 
 import json
 import os
@@ -39,13 +39,13 @@ from toolkit.verify.verify import Verification, verify
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = 75
 LOST = [n in (20, 21) or 40 <= n < 60 for n in range(PACKETS)]
-STATE_LIMIT = 16 * 1024  # of a receiver that speaks with pulses
-FLASH_LIMIT = 640 * 1024  # with our own weights, which are dense
+STATE_LIMIT = 16 * 1024  # a receiver that speaks with pulses
+FLASH_LIMIT = 640 * 1024  # a sender with our own weights, which are dense
 
 
 @dataclass(frozen=True)
 class Trip:
-    """A recording of 1.5 s, the run of the sender's firmware over it, and a receiver."""
+    """Return a recording of 1.5 s, the sender's run over it, and a receiver."""
 
     audio: Path
     sent: Verification
@@ -70,7 +70,7 @@ def run(
         return verify(
             session,
             target=prepared.target,
-            model=stage,
+            stage=stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -86,15 +86,16 @@ def sender() -> EncoderModel:
 
 
 @pytest.fixture(scope="module")
-def trip(sender: EncoderModel, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Trip:
-    folder = tmp_path_factory.mktemp("trip")
-    audio = folder / "speech.wav"
+def trip(
+    sender: EncoderModel, clip: Path, build_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Trip:
+    audio = tmp_path_factory.mktemp("trip") / "speech.wav"
     write_wav(audio, read_speech(clip)[16000 : 16000 + 320 * PACKETS])
     stage = EncoderStage(sender)
-    sent = run(stage, "host", audio, stage.inputs(audio), folder)
+    sent = run(stage, "host", audio, stage.inputs(audio), build_root)
     assert sent.mismatches == 0
     receiver, _ = quantise_decoder(Sources(SHIPPED), sender, sent_by(sent))
-    return Trip(audio, sent, receiver, folder)
+    return Trip(audio, sent, receiver, build_root)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_the_round_trip_on_the_host_is_exact(heard: Verification, trip: Trip) ->
 
 
 def test_speech_stands_where_packets_were_lost(heard: Verification, trip: Trip) -> None:
-    """In its own time: the bands' energies follow the original's, which silence would not."""
+    """The energies of the bands follow the original's in time; silence would not."""
     playback = heard.playback
     assert playback is not None
     pcm = np.concatenate([np.zeros(CODEC_DELAY, np.int16), read_speech(trip.audio)])
@@ -238,7 +239,7 @@ def test_stream_keeps_payloads_and_plays_them(
     played, rate = soundfile.read(tmp_path / "heard.wav", dtype="int16")
     assert (len(played), rate) == (320 * PACKETS, 16000)
     for wrong, says in (
-        (("--role", "decoder", "--model", models[0]), "is no model for it"),
+        (("--role", "decoder", "--model", models[0]), "holds no model for it"),
         (("--role", "decoder", "--model", models[1], "--lose", "2-1"), "'--lose': 2-1: want two"),
         (("--role", "decoder", "--model", models[1], "--lose", "9-10"), "no packet begins there"),
         (("--role", "decoder", "--model", models[1], "--payloads", output), "holds no payloads"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Any WAV comes in as int16 mono; anything else is one clear line and no half-written file."""
+"""Any WAV is read as int16 mono; anything else ends in one clear line and leaves no file."""
 
 import os
 import struct
@@ -17,7 +17,7 @@ from toolkit.speech.audio import read_speech, write_wav
 
 
 def tone(rate: int, seconds: float = 0.5, hertz: float = 440.0) -> npt.NDArray[np.float64]:
-    """A sine at half of full scale."""
+    """Return a sine at half of full scale."""
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)
 
 
@@ -26,7 +26,7 @@ def noise(count: int) -> npt.NDArray[np.int16]:
 
 
 def refusal(path: Path) -> str:
-    """Read a file that must be refused; return the one line that says why."""
+    """Read a file that must be refused; return the one line that tells why."""
     with pytest.raises(InputError) as caught:
         read_speech(path)
     line = str(caught.value)
@@ -93,13 +93,13 @@ SUBTYPES = [
     (form, subtype)
     for form in ("WAV", "RF64", "W64")
     for subtype in available_subtypes(form)
-    if subtype != "MPEG_LAYER_III"  # is read, but cannot be written
+    if subtype != "MPEG_LAYER_III"  # can be read, but not written
 ]
 
 
 @pytest.mark.parametrize(("form", "subtype"), SUBTYPES)
 def test_every_codec_in_a_wav_is_read(tmp_path: Path, form: str, subtype: str) -> None:
-    """GSM 6.10 among them, which cannot be sought."""
+    """GSM 6.10 is among them, in which one cannot seek."""
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(16000, 1.0), 16000, subtype, format=form)
     pcm = read_speech(path)[4000:12000].astype(float)
@@ -127,7 +127,7 @@ def test_the_last_rates_that_are_taken(tmp_path: Path, rate: int) -> None:
 
 
 def header(*, rate: int = 16000, channels: int = 1, size: int, kind: int = 1) -> bytes:
-    """A WAV header of 16-bit samples, whatever it says."""
+    """Return a WAV header of 16-bit samples with any claims."""
     data = struct.pack("<4sI4s4sI", b"RIFF", min(size + 36, 2**32 - 1), b"WAVE", b"fmt ", 16)
     step = 2 * channels % 2**16
     data += struct.pack("<HHIIHH", kind, channels, rate, rate * step % 2**32, step, 16)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The source of many synthetic voices, without network, model or espeak-ng: these are faked."""
+"""The source of many synthetic voices; network, model and espeak-ng are faked."""
 
 import io
 import json
@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from quantize.train.lpcnet.data import load_speech
+from quantize.train.recordings import load_speech
 from toolkit.commands import train
 from toolkit.common.errors import ToolError
 from toolkit.speech import kokoro
@@ -27,7 +27,7 @@ RATE = 16000
 
 
 class Stand:
-    """Speaks half a second a clip; a voice is a constant, a clip's number is in its samples."""
+    """Speaks half a second a clip; the voice is a constant, the samples hold the clip's number."""
 
     def __init__(self, voices: tuple[str, ...] = ("af_nova", "af_sky", "bm_fable")) -> None:
         self.voices = list(voices)
@@ -40,7 +40,7 @@ class Stand:
 
 @pytest.fixture(autouse=True)
 def _two_speeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speechdata, "SPEEDS", (0.88, 1.0))  # features of each take their time
+    monkeypatch.setattr(speechdata, "SPEEDS", (0.88, 1.0))  # computing their features takes time
 
 
 def _nothing(*_: object) -> None:
@@ -87,7 +87,7 @@ def test_espeaks_sounds_become_kokoros_letters(ipa: str, language: str, expected
 
 
 def test_every_letter_of_the_mapping_is_one_the_model_knows() -> None:
-    known = set("AIOQWYʤʧʣʦᵊləɹɜɹ")  # of the model's table
+    known = set("AIOQWYʤʧʣʦᵊləɹɜɹ")  # in the model's table
     for _, letter in (*text._LETTERS, *text._ENGLISH, *text._AMERICAN):
         assert set(letter) <= known
 
@@ -169,7 +169,7 @@ def test_missing_onnxruntime_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_model_is_joined_and_hears_tokens_style_and_speed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of Kokoro but the network: it gets the parts in order, and the style of the length."""
+    """All of Kokoro but the network, which gets the parts in order and the style of the length."""
     files = tmp_path / "files"
     files.mkdir()
     rows: dict[str, dict[str, str]] = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Preparation of training speech, without a network: packages are faked where one is needed."""
+"""Preparation of training speech without internet: packages that need it are faked."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_every_source_names_its_licence_and_whom_to_credit() -> None:
         assert source.licence
         assert source.attribution
         assert source.use in ("train", "evaluate")
-        if source.use == "train":  # weights that ship are trained on these
+        if source.use == "train":  # the shipped weights were trained on these
             assert source.licence.startswith("CC-BY")
 
 

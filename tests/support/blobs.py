@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes Opus 'DNNw' blobs (DRED-SPEC section 8), right and wrong, and has a network for one."""
+"""Write Opus 'DNNw' blobs (docs/FORMAT.md, section 7), right or wrong, of a small network."""
 
 import struct
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ def blob(records: list[Record]) -> bytes:
 
 
 def records_of(layer: Weights) -> list[Record]:
-    """A layer's records, as upstream stores it: float, dense int8 or sparse int8."""
+    """Return a layer's records as upstream stores them: float, dense int8 or sparse int8."""
     name = layer.name
     bias = Record(f"{name}_bias", F32, layer.bias.astype("<f4").tobytes())
     if layer.int8 is None or layer.scale is None:
@@ -91,7 +91,7 @@ GRAPH = Graph(
 
 
 def float32(layer: Weights) -> Weights:
-    """A layer as a blob can hold it."""
+    """Return a layer rounded to what a blob can hold."""
     scale = None if layer.scale is None else (layer.scale / 127.0).astype(np.float32)
     wide = None if scale is None else scale.astype(np.float64) * 127.0
     matrix = layer.matrix.astype(np.float32).astype(np.float64)
@@ -102,7 +102,7 @@ def float32(layer: Weights) -> Weights:
 
 
 def layers() -> dict[str, Weights]:
-    """Float, sparse int8 (gru_recurrent) and dense int8 (last, padded from 5 rows to 8)."""
+    """Make float, sparse int8 (gru_recurrent) and dense int8 (last, 5 rows padded to 8) layers."""
     made = small_weights(GRAPH, 5)
     rng = np.random.default_rng(6)
     int8 = rng.integers(-127, 128, (8, 24)).astype(np.int8)

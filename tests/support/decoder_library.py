@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The receiver's firmware and its serial engine as a library where undefined behaviour traps."""
+"""The receiver and its serial engine as a host library; undefined behaviour traps."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ TRAPS = ["-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
 
 
 def checked_engine(model: DecoderModel, folder: Path, batch: int = 1) -> HostEngine:
-    """Generate and compile a receiver for this machine, as CMakeLists.txt does but with traps."""
+    """Generate and compile a receiver for this machine, like CMakeLists.txt but with traps."""
     generate(DecoderStage(model, batch=batch), load_target("host"), folder)
     generated = folder / GENERATED
     found = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text())

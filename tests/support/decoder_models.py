@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Receivers for tests: random networks of the true shape, payloads for them, a voice that notes."""
+"""Receivers for tests: random networks of the true shape, payloads, a voice that takes notes."""
 
 import numpy as np
 
@@ -14,21 +14,21 @@ from toolkit.models.importers.entropy import read_tables
 
 
 def tables() -> EntropyTables:
-    """Those of the shipped checkpoint."""
+    """Return the entropy tables of the shipped checkpoint."""
     found = read_tables(SHIPPED)
     assert found is not None
     return found
 
 
 def random_networks(seed: int = 1, gain: float = 1.0) -> DecoderNetworks:
-    """Both networks of a decoder with random weights; large gains drive features to their ends."""
+    """Return a decoder's two networks with random weights; a large gain saturates features."""
     start = small_model(rdovae_decoder_init(), seed, gain)
     step = small_model(rdovae_decoder(), seed, gain)
     return DecoderNetworks(start, step, tables())
 
 
 def random_payload(seed: int, chunks: int = 26, offset: int = 10) -> bytes:
-    """A payload of random small symbols, fine at every level, so that no chunk is cheap."""
+    """Return a payload of random small symbols at level 0, so that every chunk costs bits."""
     rng = np.random.default_rng(seed)
     state = rng.integers(-2, 3, 50)
     return write_symbols(
@@ -37,7 +37,7 @@ def random_payload(seed: int, chunks: int = 26, offset: int = 10) -> bytes:
 
 
 class NotingVoice:
-    """Speaks ramps that tell which frame it is, and notes what it is told."""
+    """Speaks a constant that tells the frame's number, and keeps what it is given."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[Ints, Ints]] = []

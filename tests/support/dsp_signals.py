@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Signals that try fixed-point arithmetic: silence, extremes, sudden changes, everything quiet."""
+"""Signals that stress fixed-point arithmetic: silence, extremes, sudden changes, faint sounds."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ Pcm = npt.NDArray[np.int16]
 
 
 def signals(frames: int = 60) -> dict[str, Pcm]:
-    """int16 PCM of 10 ms frames by name."""
+    """Return int16 PCM of whole 10-ms frames, by name."""
     n = np.arange(160 * frames)
     rng = np.random.default_rng(3)
     noise = rng.normal(size=n.size)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The network kernels of an ISA on an emulated core: requests in, results out, by semihosting."""
+"""The network kernels of an ISA on an emulated core; semihosting carries requests and results."""
 
+import atexit
+import functools
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +34,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Family:
-    """Cores that start alike: the compiler, the folder of firmware/port, what starts main, how it
-    is linked, with `code`, `text`, `data` and `stack` filled in, and how QEMU takes the `image`."""
+    """Cores that start in the same way.
+
+    Its fields are the compiler, the folder of firmware/port, the code that starts main, the link
+    options with `code`, `text`, `data` and `stack` to fill in, and QEMU's option for the `image`.
+    """
 
     compiler: str
     port: str
@@ -52,7 +58,7 @@ CORTEX_M = Family(
     (ROOT / "tests/programs/dsp_board/start.c",),
     ("-mthumb", "--specs=rdimon.specs", *PLACES, "-DSTACK={stack:#x}U"),
 )
-# Data lie in RAM from the start, so that there are none to copy. No interrupt is enabled.
+# Data lie in RAM from the start, so nothing is copied. No interrupt is enabled.
 OWN_START = (
     *("-nostdlib", "-static", *PLACES),
     *("-Wl,--defsym=dk_bss_start=__bss_start,--defsym=dk_bss_end=_end",),
@@ -79,9 +85,12 @@ ARMV7A = Family(
 
 @dataclass(frozen=True)
 class Core:
-    """QEMU's program and machine, the kernels' ISA, the compiler's options, the timer (its driver,
-    its address, its ticks an instruction, and the shift of -icount that makes it so), and where
-    code, data and the stack's end lie."""
+    """A core that QEMU emulates.
+
+    Its fields are QEMU's program and machine, the kernels' ISA, the compiler's options, the timer
+    (its driver, its address, its ticks per instruction, and the -icount shift that gives this
+    rate), and the addresses of code, data and the end of the stack.
+    """
 
     emulator: tuple[str, ...]
     isa: str
@@ -93,11 +102,11 @@ class Core:
 
 VIRT = ("qemu-system-aarch64", "-nic", "none", "-M", "virt")
 VIRT_32 = ("qemu-system-arm", "-nic", "none", "-M", "virt")
-VIRT_MEMORY = (0, 0x40200000, 0x40400000)  # flash, RAM after what QEMU puts there
+VIRT_MEMORY = (0, 0x40200000, 0x40400000)  # flash; RAM behind the data that QEMU puts there
 
 
 def aarch64(cpu: str, isa: str, *options: str) -> Core:
-    """A 64-bit core of QEMU's virt."""
+    """Return a 64-bit core of QEMU's virt machine."""
     return Core(
         (*VIRT, "-cpu", cpu),
         isa,
@@ -148,11 +157,19 @@ CORES = {
 }
 
 
-def build(core: Core, folder: Path, compiler: Sequence[str] = ()) -> Path:
-    """Compile the kernels for a core; skips where there is no compiler or emulator.
+@functools.cache
+def built(name: str) -> Path:
+    """Compile the kernels for a core of CORES, once per process."""
+    folder = tempfile.mkdtemp(prefix="dredkit-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(CORES[name], Path(folder))
 
-    With `compiler`, a command, it makes the kernels' objects; start-up and linking are always the
-    family's own compiler's.
+
+def build(core: Core, folder: Path, compiler: Sequence[str] = ()) -> Path:
+    """Compile the kernels for a core; skip the test without a compiler or emulator.
+
+    The command `compiler`, if given, makes the kernels' objects. The family's own compiler always
+    makes the start-up code and links.
     """
     family = core.family
     for tool in (family.compiler, core.emulator[0]):
@@ -190,7 +207,7 @@ def build(core: Core, folder: Path, compiler: Sequence[str] = ()) -> Path:
 
 def _object(source: Path, folder: Path, command: list[str]) -> Path:
     made = folder / f"{source.parent.name}-{source.stem}.o"
-    # As the image is linked; gcc for AArch64 may make position-independent code unless told.
+    # As the image is linked; by default gcc for AArch64 may make position-independent code.
     more = ["-ffreestanding", "-fno-pie", "-c", str(source), "-o", str(made)]
     subprocess.run([*command, *more], check=True)
     return made
@@ -198,16 +215,16 @@ def _object(source: Path, folder: Path, command: list[str]) -> Path:
 
 @dataclass
 class KernelBoard:
-    """Collects requests; `run` has them all done at once and returns each one's result."""
+    """Collects requests; `run` executes them all at once and returns each result."""
 
     core: Core
     image: Path
-    counting: bool = False  # ask for what kernels cost, not for what they give
+    counting: bool = False  # ask for the kernels' costs, not for their results
     _requests: list[bytes] = field(default_factory=list)
     _results: list[tuple[Any, int]] = field(default_factory=list)
 
     def matvec(self, m: QuantisedMatrix, x: Array, skew: int = 0) -> None:
-        """dk_matvec8 or dk_matvec16; `skew` is how far off a word input and output lie."""
+        """Ask for dk_matvec8 or dk_matvec16; input and output lie `skew` off a word boundary."""
         head, kind = self._matrix(m)
         step = 1 if kind is np.int8 else 2
         inputs = _block(x.astype(kind), skew * step)
@@ -215,8 +232,11 @@ class KernelBoard:
         self._ask(operation, head, inputs, _words(2 * skew), result=(np.int16, m.rows))
 
     def batch(self, m: QuantisedMatrix, x: Array, apart: int, y_apart: int, skew: int = 0) -> None:
-        """dk_matvec8_batch on x [steps, apart], of which each row's first columns are inputs;
-        outputs [steps, |y_apart|], bytes of 0xA5 between them, the last one first if negative."""
+        """Ask for dk_matvec8_batch on x [steps, apart]; each row's first columns are the inputs.
+
+        The outputs are [steps, |y_apart|] with bytes of 0xA5 between them; the last row comes
+        first if y_apart is negative.
+        """
         head, _ = self._matrix(m)
         sizes = _words(len(x), apart, y_apart & 0xFFFFFFFF)
         inputs = _block(x.astype(np.int8), skew)
@@ -224,34 +244,34 @@ class KernelBoard:
         self._ask("BATCH", head, sizes, inputs, _words(2 * (skew % 2)), result=(np.int16, size))
 
     def conv2d(self, m: QuantisedMatrix, past: Array, x: Array, width: int) -> None:
-        """dk_conv2d at one time step; past [2, channels * width]."""
+        """Ask for dk_conv2d at one time step; past is [2, channels * width]."""
         head, _ = self._matrix(m)
         sizes = _words(m.cols // 9, width)
         blocks = _block(past.astype(np.int16), 0) + _block(x.astype(np.int16), 0)
         self._ask("CONV2D", head, sizes, blocks, _words(0), result=(np.int16, m.rows * width))
 
     def in_place(self, operation: str, values: Array, skew: int = 0) -> None:
-        """TANH or SIGMOID."""
+        """Ask for TANH or SIGMOID."""
         data = _block(values.astype(np.int16), 2 * skew)
         self._ask(operation, _words(len(values)), data, result=(np.int16, len(values)))
 
     def narrow(self, values: Array, skew: int = 0) -> None:
-        """dk_narrow."""
+        """Ask for dk_narrow."""
         data = _block(values.astype(np.int16), 2 * skew)
         self._ask("NARROW", _words(len(values)), data, _words(skew), result=(np.int8, len(values)))
 
     def gru_update(self, gates: Array, state: Array) -> None:
-        """dk_gru_update."""
+        """Ask for dk_gru_update."""
         blocks = _block(gates.astype(np.int16), 0) + _block(state.astype(np.int16), 0)
         self._ask("GRU_UPDATE", _words(len(state)), blocks, result=(np.int16, len(state)))
 
     def gate(self, gates: Array, x: Array, skew: int = 0) -> None:
-        """dk_gate."""
+        """Ask for dk_gate."""
         blocks = _block(gates.astype(np.int16), 2 * skew) + _block(x.astype(np.int16), 0)
         self._ask("GATE", _words(len(x)), blocks, result=(np.int16, len(x)))
 
     def instructions(self, folder: Path) -> list[float]:
-        """Run what was asked for while `counting`, with time counted in instructions."""
+        """Run the requests made while `counting`; return each one's instructions."""
         ticks = self.run(folder, "-icount", f"shift={self.core.timer[3]}")
         return [found[0] / self.core.timer[2] for found in ticks]
 
@@ -305,7 +325,7 @@ def _block(values: Array, skew: int) -> bytes:
 
 
 def equal(got: Sequence[list[int]], want: Sequence[Array], names: Sequence[str]) -> None:
-    """Assert that results are as wanted, naming the first that is not."""
+    """Assert that the results are as wanted; name the first that is not."""
     assert len(got) == len(want) == len(names)
     for name, have, wish in zip(names, got, want, strict=True):
         assert have == wish.tolist(), name

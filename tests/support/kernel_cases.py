@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Matrices and inputs of every character, for tests of kernels."""
+"""Matrices and inputs of every kind, for tests of kernels."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from quantize.nn.weights import Weights
 
 
 def random_matrix(seed: int, rows: int, cols: int, kind: str) -> QuantisedMatrix:
-    """Weights of every character: small, large, zero rows, all-extreme, dropped blocks."""
+    """Return random weights: small, large, zero rows, all-extreme, dropped blocks."""
     rng = np.random.default_rng(seed)
     matrix = rng.normal(size=(rows, cols)) * rng.choice([0.01, 0.5, 4.0])
     bias = rng.normal(size=rows) * rng.choice([0.0, 0.3, 6.0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Random LPCNets of any size, for tests: loud enough that every part of the arithmetic is used."""
+"""Random LPCNets of any size for tests; loud enough to use every part of the arithmetic."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Tensors = dict[str, npt.NDArray[Any]]
 def random_tensors(
     seed: int, a: int = 16, b: int = 8, width: int = 12, embedding: int = 5, kept: float = 0.5
 ) -> Tensors:
-    """Float weights as Lpcnet.export() names them; `kept` is the share of 8x4 blocks of A and B."""
+    """Return float weights named as in Lpcnet.export(); A and B keep the share `kept` of blocks."""
     rng = np.random.default_rng(seed)
 
     def sparse(rows: int, cols: int) -> npt.NDArray[Any]:
@@ -49,5 +49,5 @@ def random_tensors(
 
 
 def random_voice(seed: int, tail: int = 0, **sizes: Any) -> LpcnetModel:
-    """The same, quantised."""
+    """Return the same LPCNet, quantised."""
     return quantise_lpcnet(random_tensors(seed, **sizes), {"name": f"seed {seed}"}, tail)

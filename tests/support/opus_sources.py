@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes C tables as an Opus release has them, for the network of tests/support/blobs.py or others."""
+"""Write C tables like an Opus release, of the network in tests/support/blobs.py or another."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ A = "static const opus_int8 a[3] = {\n    1, 2,\n    3\n};\n"  # the smallest fi
 
 
 def array(name: str, values: npt.NDArray[np.generic], static: str = "static ") -> str:
-    """One array as Opus' exporter lays it out: eight numbers a line, and macros before it."""
+    """Return one array in the layout of Opus' exporter: macros, then eight numbers a line."""
     kind = TYPES[values.dtype.name]
     words = [str(value) for value in values]
     rows = [", ".join(words[at : at + 8]) for at in range(0, len(words), 8)]
@@ -29,7 +29,7 @@ def array(name: str, values: npt.NDArray[np.generic], static: str = "static ") -
 
 
 def network_source(records: Mapping[str, npt.NDArray[np.generic]], name: str = "net") -> str:
-    """A network's *_data.c, with float copies of int8 weights that are not those weights."""
+    """Return a network's *_data.c; the float copies of its int8 weights have other values."""
     parts = [
         "/* Auto generated from checkpoint some.pth */\n\n\n#ifdef HAVE_CONFIG_H\n"
         f'#include "config.h"\n#endif\n\n#include "{name}_data.h"\n\n'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The probe firmware (tests/programs/board_probe) for tests that need an image or a running board."""
+"""The probe firmware (tests/programs/board_probe), for tests that need an image or a board."""
 
 import atexit
 import functools
@@ -25,7 +25,7 @@ BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a7")
 
 @functools.cache
 def built(name: str) -> BuildResult:
-    """Build the probe for a board, once a run."""
+    """Build the probe for a board, once per run."""
     folder = tempfile.mkdtemp(prefix="dredkit-probe-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return build_firmware(load_target(name), MODEL, Path(folder), APP)
@@ -47,8 +47,10 @@ class Probe:
         return struct.unpack(f"<{count}I", self.ask(letter, *numbers, answer=4 * count))
 
     def wait(self) -> None:
-        """Return once the board answers: a UART that is not up yet loses what it is sent, and
-        QEMU looks at a pseudo-terminal once a second only."""
+        """Return when the board answers.
+
+        A UART that is not ready loses bytes, and QEMU polls a pseudo-terminal only once a second.
+        """
         self.port.timeout = ASK_AGAIN_S
         for _ in range(round(PATIENCE_S / ASK_AGAIN_S)):
             if self.ask(b"d", answer=1):
@@ -56,7 +58,7 @@ class Probe:
         else:
             raise AssertionError("the board does not answer")
         self.port.timeout = PATIENCE_S
-        # Then the answers to all the other times, up to that to a word of our own.
+        # Then read the answers to all other tries, up to the answer to a word of our own.
         self.port.write(b"e" + struct.pack("<I", len(HERE_I_AM)) + HERE_I_AM)
         came = bytearray()
         while not came.endswith(HERE_I_AM):

@@ -10,7 +10,7 @@ from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 
 def random_model(seed: int) -> QuantisedModel:
-    """A network with odd sizes, tails, sparse layers with empty groups, and saturating weights."""
+    """Return a network with odd sizes, tails, sparse layers with empty groups, large weights."""
     rng = np.random.default_rng(seed)
     n_in, first, gru, conv = (
         int(rng.integers(*span)) for span in ((1, 23), (1, 39), (1, 13), (1, 19))
@@ -84,7 +84,7 @@ def random_model(seed: int) -> QuantisedModel:
 
 
 def random_inputs(model: QuantisedModel, steps: int, seed: int = 0) -> np.ndarray:
-    """int16 inputs [steps, n]: noise, and at times every value at an end of its range."""
+    """Return int16 inputs [steps, n]: noise, sometimes every value at an end of its range."""
     rng = np.random.default_rng(seed)
     (name,) = model.graph.inputs
     x = rng.integers(-6000, 6001, (steps, model.graph.buffers[name]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""firmware/dredkit/codec/redundancy.c with two generated networks, as a library for the tests."""
+"""firmware/dredkit/codec/redundancy.c with two generated networks, as a library for tests."""
 
 import subprocess
 from collections.abc import Sequence
@@ -15,20 +15,17 @@ from quantize.integer import Ints
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
+from toolkit.codegen.packing.pack import pack_network
+from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
 ROOT = Path(__file__).resolve().parents[2]
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 
-# One instance, whose tables can be changed.
+# One instance; its tables can be changed.
 _SHIM = """
 #include <string.h>
 #include "codec/redundancy.h"
-void use(const uint8_t *bytes);
-int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
-int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
-size_t state_bytes(void);
-size_t scratch_bytes(void);
 static dk_dred_tables tables;
 static dk_redundancy redundancy;
 static dk_redundancy_scratch work;
@@ -48,20 +45,13 @@ int32_t decode(unsigned most, int16_t *features, uint8_t *trace)
 size_t state_bytes(void) { return sizeof redundancy; }
 size_t scratch_bytes(void) { return sizeof work; }
 """
-_CDEF = """
-void use(const uint8_t *bytes);
-int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
-int32_t decode(unsigned most, int16_t *features, uint8_t *trace);
-size_t state_bytes(void);
-size_t scratch_bytes(void);
-"""
 
 
 class NativeRedundancy:
-    """What quantize.codec.redundancy.Redundancy does, done by the firmware.
+    """The firmware's counterpart of quantize.codec.redundancy.Redundancy.
 
-    It decodes up to `batch` chunks at once; `layers` and `each` have the last call's layers, those
-    of its last chunk and of every one.
+    It decodes up to `batch` chunks at once. `each` has the layers of every chunk of the last call,
+    `layers` the layers of its last chunk.
     """
 
     def __init__(self, networks: DecoderNetworks, folder: Path, batch: int = 1) -> None:
@@ -71,7 +61,7 @@ class NativeRedundancy:
             steps = batch if model is networks.step else 1
             files |= {
                 f"{name}_weights.h": weight_header(model),
-                f"{name}_weights.c": weight_tables(model),
+                f"{name}_weights.c": weight_tables(pack_network(model, "c")),
                 f"{name}.h": step_header(model, plan(model, steps)),
                 f"{name}.c": step_source(model, steps),
             }
@@ -90,7 +80,7 @@ class NativeRedundancy:
         flags += [*(f"-I{path}" for path in INCLUDES), "-o", str(library)]
         subprocess.run(["gcc", *WARNINGS, *flags, *map(str, sources)], check=True)
         self._ffi = cffi.FFI()
-        self._ffi.cdef(_CDEF)
+        self._ffi.cdef(prototypes(_SHIM))
         self._lib: Any = self._ffi.dlopen(str(library))
         self._networks = networks
         self.bytes = int(self._lib.state_bytes()), int(self._lib.scratch_bytes())
@@ -100,12 +90,12 @@ class NativeRedundancy:
         self.use(networks.tables)
 
     def use(self, tables: EntropyTables) -> None:
-        """Start anew, symbols being those of other tables."""
+        """Start again with other entropy tables."""
         self._lib.use(tables.to_bytes())
 
     def begin(self, data: bytes, max_chunks: int = 26) -> int:
-        """Return how many chunks there are, or the firmware's negative error."""
-        # Memory of exactly this size, so that reading past it would be seen by a memory checker.
+        """Parse a payload; return its count of chunks, or the firmware's negative error."""
+        # The memory has exactly this size, so that a memory checker sees a read past its end.
         memory = self._ffi.new("uint8_t[]", data or b"\0")
         nodes = self._networks.start.graph.nodes
         trace = self._ffi.new("uint8_t[]", sum(2 * node.output.size for node in nodes))
@@ -114,7 +104,7 @@ class NativeRedundancy:
         return count
 
     def chunk(self, most: int = 1) -> Ints | int:
-        """Decode up to `most` chunks; features [4 * chunks, 20], or the negative error."""
+        """Decode up to `most` chunks; return features [4 * chunks, 20] or the negative error."""
         features = self._ffi.new("int16_t[]", 80 * max(most, 1))
         nodes = self._networks.step.graph.nodes
         size = sum(2 * node.output.size for node in nodes)

@@ -20,7 +20,7 @@ from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS, Weights
 
 
 def small_graph() -> Graph:
-    """A GRU and a convolution twice, dilations 1 and 2, a reused buffer, two outputs."""
+    """Return a graph: GRU and convolution twice, dilations 1, 2, a reused buffer, two outputs."""
     return Graph(
         name="small",
         inputs=("features",),
@@ -41,7 +41,7 @@ def small_graph() -> Graph:
 
 
 def gated_graph() -> Graph:
-    """What a decoder has: gated units, three taps, a wide convolution, a Q15 and a given format."""
+    """Return a graph like a decoder's: gated units, three taps, a wide convolution, formats."""
     tanh = Activation.TANH
     return Graph(
         name="gated",
@@ -65,7 +65,7 @@ def gated_graph() -> Graph:
 
 
 def small_weights(graph: Graph, seed: int, gain: float = 1.0) -> dict[str, Weights]:
-    """Weights whose pre-activations are about `gain`; recurrent matrices are int8 and sparse."""
+    """Return weights that give pre-activations of about `gain`; recurrent ones are sparse int8."""
     rng = np.random.default_rng(seed)
     return {shape.name: _random_layer(shape, rng, gain) for shape in graph.matrices()}
 
@@ -85,7 +85,7 @@ def _random_layer(shape: MatrixShape, rng: np.random.Generator, gain: float) -> 
 def small_model(
     graph: Graph | None = None, seed: int = 1, gain: float = 1.0, peak: float = 4.0
 ) -> QuantisedModel:
-    """A quantised random model; `peak` is what calibration claims to have seen everywhere."""
+    """Return a quantised random model; calibration claims a peak of `peak` everywhere."""
     graph = graph or small_graph()
     peaks = dict.fromkeys((*graph.inputs, *graph.outputs), peak)
     return quantise(graph, small_weights(graph, seed, gain), peaks, {"name": f"random {seed}"})

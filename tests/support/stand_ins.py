@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Models of every stage and voice without trained weights, for tests of the generated C alone."""
+"""Models of every stage and voice without trained weights, for tests of generated C."""
 
 import functools
 

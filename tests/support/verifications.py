@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A verification made without a board, and the same with faults, for the tests of the report."""
+"""A verification made without a board, and the same with faults, for tests of the report."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ SAMPLES = 320 * STEPS
 
 
 def verification(clip: Path, folder: Path) -> Verification:
-    """One on the M55 board that found nothing wrong, over half a second of the clip."""
+    """Return a verification on the M55 board, over half a second of the clip, without a fault."""
     model = small_model()
     target = load_target("mps3-an547")
     pcm, rate = soundfile.read(clip, dtype="int16")
@@ -62,7 +62,7 @@ def verification(clip: Path, folder: Path) -> Verification:
 
 
 def mismatching(good: Verification) -> Verification:
-    """The same, but the board got two values wrong, first the one of gru2 at step 17."""
+    """Return the same, but two values of the board are wrong, the first in gru2 at step 17."""
     want = good.stage.reference(good.inputs).layers
     got = {name: values.copy() for name, values in want.items()}
     got["gru2"][17, 3] ^= 1

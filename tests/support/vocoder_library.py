@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The C of firmware/dredkit/vocoder, built with trapping sanitizers, for cffi."""
+"""The C of firmware/dredkit/vocoder for cffi; undefined behaviour traps."""
 
 import subprocess
 from pathlib import Path
@@ -9,9 +9,10 @@ import cffi
 import numpy as np
 import numpy.typing as npt
 
+from toolkit.device.build.declarations import declarations, prototypes
 from toolkit.targets.sources import INCLUDES, LIBRARY, PORTABLE_FLAG, room
 
-# What every voice needs besides its own file.
+# The sources that every voice needs besides its own file.
 SHARED = (
     LIBRARY / "vocoder" / "synthesis.c",
     *room("dsp"),
@@ -20,8 +21,13 @@ SHARED = (
 Array = npt.NDArray[Any]
 
 
-def build(folder: Path, sources: tuple[Path, ...], text: str, cdef: str) -> tuple[cffi.FFI, Any]:
-    """Compile firmware sources and a C text of the test's own; return cffi and the library."""
+def build(
+    folder: Path, sources: tuple[Path, ...], text: str, *headers: str
+) -> tuple[cffi.FFI, Any]:
+    """Compile firmware sources and a test's own C text; return cffi and the library.
+
+    cffi learns what `headers` declare and which functions the text defines.
+    """
     library = folder / "vocoder.so"
     own = folder / "own.c"
     own.write_text(text)
@@ -34,12 +40,13 @@ def build(folder: Path, sources: tuple[Path, ...], text: str, cdef: str) -> tupl
         check=True,
     )
     ffi = cffi.FFI()
-    ffi.cdef(cdef)
+    ffi.cdef(declarations(*headers))
+    ffi.cdef(prototypes(text))
     return ffi, ffi.dlopen(str(library))
 
 
 def garbage(rng: np.random.Generator, frames: int) -> Array:
-    """Features [classes * frames, 20] int16 that no speech has: each kind in every place."""
+    """Return int16 features [kinds * frames, 20] that no speech has."""
     shape = (frames, 20)
     rails = np.array([-32768, 32767])
     n = np.arange(20)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Each kernel is compiled once on every ISA, by the compiler's own macros and from one file list."""
+"""On every ISA each kernel is compiled once, chosen by the compiler's macros from one file list."""
 
 import subprocess
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables lie where a target's file says, in RAM after start-up too, and what is read is told."""
+"""Tables lie where a target's file says, also in RAM after start-up; their reads are reported."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PLACED = """
 tables = ["{pattern}"]
 memory = "{memory}"
 """
-# A board of each way to start, the RAM that it has, and flash that is not rodata's.
+# A board for each kind of start-up, and one of its memories other than rodata's.
 ROOMS = [("netduinoplus2", "sram"), ("mps2-an500", "psram"), ("virt-a53", "ram")]
 
 
@@ -39,9 +39,8 @@ def test_tables_in_ram_are_filled_and_compute_the_same(
     name: str, memory: str, tmp_path: Path
 ) -> None:
     target = target_with(tmp_path, name, "*_recurrent", memory)
-    model = small_model()
-    stage = stage_of(model)
-    manifest = generate(model, target, tmp_path)
+    stage = stage_of(small_model())
+    manifest = generate(stage, target, tmp_path)
     image = build_firmware(target, tmp_path / GENERATED, tmp_path)
     room = next(m for m in target.memories if m.name == memory)
     placed = [s for s in elf.symbols(image.elf) if "_recurrent_" in s.name and s.size]
@@ -56,7 +55,7 @@ def test_tables_in_ram_are_filled_and_compute_the_same(
 
     rng = np.random.default_rng(5)
     inputs = rng.integers(-3000, 3000, (3, stage.input_bytes // 2)).astype(np.int16)
-    with connected(Firmware(target, model, manifest, image, None), port=None, serial="socket") as s:
+    with connected(Firmware(target, stage, manifest, image, None), port=None, serial="socket") as s:
         got = stage.outputs(stream(s, inputs).outputs)
     want = stage.reference(inputs).outputs
     assert all(np.array_equal(got[key], want[key]) for key in want)
@@ -77,7 +76,7 @@ def test_tables_that_do_not_fit_are_refused_by_the_build(tmp_path: Path) -> None
     text = target.path.read_text(encoding="utf-8").replace("0x0001_0000", "0x0000_4100")
     target.path.write_text(text, encoding="utf-8")
     target = read_target(target.path)
-    generate(small_model(), target, tmp_path)
+    generate(stage_of(small_model()), target, tmp_path)
     with pytest.raises(ToolError, match=r"psram"):
         build_firmware(target, tmp_path / GENERATED, tmp_path)
 

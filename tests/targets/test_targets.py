@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Target files: what is shipped loads, and what is wrong is named."""
+"""Target files: the shipped ones load, and a wrong one is named."""
 
 import re
 from pathlib import Path
@@ -34,14 +34,14 @@ def test_the_stm32_is_kept_to_its_own_memories() -> None:
 def test_ticks_become_instructions() -> None:
     m55, m4 = load_target("mps3-an547"), load_target("netduinoplus2")
     assert m55.unit == m4.unit == "instructions"
-    # 1000 instructions last 32768 ticks, give or take the one that the counter rounds away.
+    # 1000 instructions last 32768 ticks, within the one tick that the counter rounds away.
     assert {m55.count(ticks) for ticks in (32767, 32768, 32769)} == {1000}
     assert m4.count(1234) == 1234
     assert load_target("host").unit == "nanoseconds"
     # On the real chip TIM2 runs at half the core's clock.
     assert m4.on_hardware().unit == "cycles"
     assert m4.on_hardware().count(1234) == 2468
-    # Its core counts cycles itself.
+    # The core counts cycles itself.
     assert m4.counting_cycles().unit == "cycles"
     assert m4.counting_cycles().count(1234) == 1234
     assert m4.counting_cycles().count_error(300) == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""FARGAN in floats: what sees what, its checkpoints, and the C loops against plain torch."""
+"""FARGAN in floats: its dependencies, its checkpoints, and the C loops against plain torch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,7 @@ def _one_thread() -> None:
 
 
 def make(sizes: Sizes = SMALL, seed: int = 1) -> Fargan:
-    """A network whose biases do something and which speaks loudly."""
+    """Return a network with biases that matter and a loud output."""
     torch.manual_seed(seed)
     model = Fargan(sizes)
     with torch.no_grad():
@@ -48,7 +48,7 @@ def make(sizes: Sizes = SMALL, seed: int = 1) -> Fargan:
 
 
 def inputs(model: Fargan, rows: int, seed: int = 2) -> tuple[Tensor, ...]:
-    """Features [rows, frames + 2, 20], past, known signal and noise."""
+    """Return features [rows, frames + 2, 20], past, known signal and noise."""
     draw = torch.Generator().manual_seed(seed)
     features = 0.5 * torch.randn(rows, FRAMES + 2, 20, generator=draw)
     past, known = (0.3 * torch.randn(rows, FRAME, generator=draw) for _ in range(2))
@@ -68,7 +68,7 @@ def test_the_presets_have_the_sizes_they_promise() -> None:
     assert edge.first.weight.shape == (96, 2 * (64 + 44 + 40 + 8))
     assert [cell.hidden_size for cell in edge.gru] == [96, 64, 64]
     assert 300_000 < sum(p.numel() for p in edge.parameters()) < 330_000
-    # The layers of libopus' blob: fargan.bin.
+    # The layers of libopus' blob fargan.bin.
     shapes = {name: tuple(layer.weight.shape) for name, layer in opus.layers().items()}
     assert shapes["sig_net_fwc0_conv"] == (192, 328)
     assert shapes["sig_net_gru1_input"] == (480, 272)
@@ -82,7 +82,7 @@ def test_a_frame_sees_one_frame_ahead_and_none_later() -> None:
     features, past, known, noise = inputs(model, 2)
     whole = speak(model, features, past, known, noise)
     assert whole.shape == (2, FRAMES * FRAME)
-    # Frame i of what is spoken sees features i .. i + 2 of these.
+    # Spoken frame i depends on features i .. i + 2 of these.
     for frame in range(FRAMES):
         later = features.clone()
         later[:, frame + 3 :] += 1
@@ -136,7 +136,7 @@ def test_the_c_loops_and_their_gradients_equal_plain_torch(
     model.rounded = rounded
     features, past, known, noise = inputs(model, rows)
     weight = torch.randn(rows, FRAMES * FRAME, generator=torch.Generator().manual_seed(3))
-    exact = rows % 16 != 0  # else a CPU with matrix tiles rounds factors to bfloat16
+    exact = rows % 16 != 0  # otherwise a CPU with matrix tiles rounds factors to bfloat16
 
     def gradients(spoken: Tensor) -> dict[str, Tensor]:
         model.zero_grad()
@@ -152,7 +152,7 @@ def test_the_c_loops_and_their_gradients_equal_plain_torch(
     assert got.keys() == want.keys()
     if exact:
         assert torch.allclose(fused, plain, atol=2e-6)
-    # Values that clip or round the other way at an edge have another gradient.
+    # Values that clip or round differently at an edge have another gradient.
     limit = {(True, False): 1e-2, (True, True): 0.1, (False, False): 0.05, (False, True): 0.2}
     for name, value in want.items():
         error = (got[name] - value).norm() / (value.norm() + 1e-9)
@@ -193,7 +193,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged"):
         read_fargan(path)
     write_tensors(path, {"x": torch.zeros(1)}, {})
-    with pytest.raises(InputError, match="carries no sizes of a FARGAN"):
+    with pytest.raises(InputError, match="carries no FARGAN sizes"):
         read_fargan(path)
     save_fargan(path, make(), {})
     tensors = read_tensors(path)

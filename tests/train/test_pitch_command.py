@@ -17,7 +17,7 @@ from toolkit.commands.train import command
 
 @pytest.fixture(scope="module")
 def where(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> list[str]:
-    """Options that name a folder as `dredkit train data` leaves it, and places for results."""
+    """Return options that name a folder like that of `dredkit train data`, and result files."""
     folder = tmp_path_factory.mktemp("pitch")
     pcm = soundfile.read(clip, dtype="int16")[0]
     known = features.extract(pcm, delay=0)

@@ -20,7 +20,7 @@ from quantize.nn.run import run_float
 from quantize.nn.topologies import pitch
 from quantize.train.pitch import score as pitch_score
 from quantize.train.pitch.data import Recording, Stretches, disturb
-from quantize.train.pitch.loop import Settings, loss_of, train
+from quantize.train.pitch.loop import Settings, Trainer, loss_of, train
 from quantize.train.pitch.score import (
     compare,
     evaluate,
@@ -40,7 +40,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    """Four seconds of the shipped clip."""
+    """Return four seconds of the shipped clip."""
     clip = Path(__file__).parents[2] / "toolkit" / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0][: 160 * 400]
     return pcm, features.extract(pcm, delay=0)
@@ -142,7 +142,7 @@ def test_a_label_names_the_lag_that_the_input_shows(recording: Recording) -> Non
     at = torch.gather(batch.xcorr, 2, index[..., None])[..., 0]
     sure = batch.weight > 0.6
     assert sure.sum() > 100
-    # Wrong labels would find about the mean of all lags there.
+    # At wrong labels the value would be about the mean of all lags.
     assert at[sure].mean() > batch.xcorr[sure].mean() + 0.3
 
 
@@ -162,29 +162,29 @@ def test_a_few_steps_lower_the_loss(recording: Recording, tmp_path: Path) -> Non
     def loss(model: PitchNet) -> float:
         return loss_of(model, batch, settings.spread)[0].item()
 
-    begun, _ = train([recording], tmp_path / "begun", replace(settings, steps=1, rate=0.0))
-    trained, _ = train([recording], tmp_path / "trained", settings)
-    assert loss(trained) < 0.85 * loss(begun)
+    begun = train([recording], tmp_path / "begun", replace(settings, steps=1, rate=0.0))
+    trained = train([recording], tmp_path / "trained", settings)
+    assert loss(trained.model) < 0.85 * loss(begun.model)
 
 
 def test_resuming_equals_never_stopping(recording: Recording, tmp_path: Path) -> None:
-    whole, _ = train([recording], tmp_path / "whole", TINY)
+    whole = train([recording], tmp_path / "whole", TINY)
 
     class Stop(Exception):
         pass
 
-    def stop(step: int, parts: dict[str, float]) -> None:
-        assert set(parts) == {"nats", "within_50_cents"}
-        if step == 3:
+    def stop(trainer: Trainer) -> None:
+        assert set(trainer.parts) == {"nats", "within_50_cents"}
+        if trainer.step == 3:
             raise Stop
 
     part = replace(TINY, save_every=0.0)
     with pytest.raises(Stop):
         train([recording], tmp_path / "part", part, note=stop)
-    resumed, done = train([recording], tmp_path / "part", part)
-    assert done == 5
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+    resumed = train([recording], tmp_path / "part", part)
+    assert resumed.step == 5
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
     torch.save({"kind": "rdovae"}, tmp_path / "part" / "state.pt")
     with pytest.raises(InputError, match="not a training state of pitch"):
         train([recording], tmp_path / "part", TINY)
@@ -205,7 +205,7 @@ def test_scores_of_known_errors(recording: Recording) -> None:
         compare(known[:, features.PITCH], (pcm, voiceless))
 
 
-SHIPPED = Path(pitch_score.__file__).parent.parent / "checkpoints" / "pitch.safetensors"
+SHIPPED = Path(pitch_score.__file__).parents[2] / "checkpoints" / "pitch.safetensors"
 
 
 def test_the_shipped_network_hears_the_clip(clip: Path) -> None:
@@ -218,7 +218,7 @@ def test_the_shipped_network_hears_the_clip(clip: Path) -> None:
 
 
 def test_upstream_weights_fit_the_torch_network(upstream: Path) -> None:
-    """For comparison only: what ships was trained without them."""
+    """Upstream's weights serve comparison only: the shipped weights were trained without them."""
     model = PitchNet()
     layers = load_model(upstream / "weights" / "pitchdnn.bin", pitch()).layers
     weights = {}

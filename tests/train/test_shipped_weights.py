@@ -23,7 +23,7 @@ CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, float]]:
-    """Scores of the shipped RDO-VAE by level."""
+    """Return the scores of the shipped RDO-VAE by level."""
     torch.set_num_threads(1)
     clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0]

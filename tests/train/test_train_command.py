@@ -21,7 +21,7 @@ from toolkit.common.paths import ROOT
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as `dredkit train data` leaves it."""
+    """Return a folder like that of `dredkit train data`."""
     folder = tmp_path_factory.mktemp("speech")
     clip = ROOT / "toolkit" / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0]

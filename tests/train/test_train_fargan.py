@@ -48,7 +48,7 @@ RDOVAE = CHECKPOINTS / "rdovae.safetensors"
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    """Four seconds of the shipped clip, clean and coded."""
+    """Return four seconds of the shipped clip, clean and coded."""
     clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0][:64000]
     features = extraction.extract(pcm, delay=0)
@@ -67,7 +67,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Critics are listened to one step after they began to learn."""
+    """Let critics count one step after they began to learn."""
     monkeypatch.setattr(fargan, "_CRITICS_ALONE", 1)
 
 
@@ -99,11 +99,11 @@ def test_a_stretch_is_where_its_features_are(recording: Recording) -> None:
     emphasised = pcm[1:] - np.float32(0.85) * pcm[:-1]
     for told, target in zip(batch.features.numpy(), batch.target.numpy(), strict=True):
         match = np.flatnonzero((recording.features[:-8] == told[0]).all(1))
-        first = int(match[0]) + 1  # the known frame; the one before it leads in
+        first = int(match[0]) + 1  # the known frame; the frame before it is the lead-in
         assert np.array_equal(recording.features[first - 1 : first + 7], told)
         begin = 160 * first - 80 - 160  # half a frame before the middle of the analysis window
         assert np.allclose(emphasised[begin - 1 :][: len(target)], target, atol=1e-6)
-        assert first // 100 == (first + 6) // 100 == (first - 1) // 100  # of one payload
+        assert first // 100 == (first + 6) // 100 == (first - 1) // 100  # within one payload
 
 
 def test_the_draw_depends_on_the_step_alone(sampler: GapSampler) -> None:
@@ -193,7 +193,7 @@ def test_the_spectral_distance_in_c_equals_plain_torch(rows: int) -> None:
 def test_the_first_samples_after_real_ones_count_more() -> None:
     weight = fargan_losses.frame_weights(40, 64, 16, 320, 160, 1.0)
     assert weight.mean().item() == pytest.approx(1)
-    assert weight[:18].eq(0).all()  # see nothing that was spoken
+    assert weight[:18].eq(0).all()  # depend on nothing that was spoken
     assert weight[19] == weight[29] == 2 * weight[30] == 2 * weight[39] > 0
     want = torch.randn(2, 640, generator=torch.Generator().manual_seed(1))
     assert fargan_losses.spectral(want, want, 320).item() < 1e-6
@@ -346,7 +346,7 @@ def test_half_of_the_blocks_stay(sampler: GapSampler) -> None:
 
 @pytest.fixture(scope="module")
 def data(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as `dredkit train data` leaves it, with the clip as its only speech."""
+    """Return a folder like that of `dredkit train data`, with the clip as its only speech."""
     folder = tmp_path_factory.mktemp("speech")
     (folder / "clip").mkdir()
     for part in ("train", "test"):
@@ -394,3 +394,11 @@ def test_the_command_refuses_absent_speech_and_other_voices(data: Path, tmp_path
     assert "of another network" in str(wrong.exception)
     refused = _run("--data", data, "--density", 0)
     assert refused.exit_code == 2
+
+
+def test_denormals_are_numbers_again_after_training() -> None:
+    """Flushing is the state of a thread: whatever runs later in it would compute otherwise."""
+    smallest = torch.tensor(1e-40)
+    with fargan.denormals_flushed():
+        assert float(smallest * 1.0) == 0.0
+    assert float(smallest * 1.0) > 0.0

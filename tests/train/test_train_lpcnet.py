@@ -34,7 +34,7 @@ SHORT = Settings(steps=6, batch=8, frames=2, warm_up=1, save_every=1e9)
 
 @pytest.fixture(scope="module")
 def sampler() -> SpeechSampler:
-    """The shipped clip as the only recording."""
+    """Return the shipped clip as the only recording."""
     clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0]
     return SpeechSampler([(pcm, extraction.extract(pcm, delay=0))], 1)
@@ -59,7 +59,7 @@ def _plain_gru(gates: Tensor, u: Tensor, bias: Tensor) -> Tensor:
 def test_the_gru_and_its_gradients_equal_plain_torch(units: int, batch: int) -> None:
     draw = torch.Generator().manual_seed(units)
     steps, hop, gates = 9, 3, 3 * units
-    exact = batch % 16 != 0  # else a CPU with matrix tiles rounds factors to bfloat16
+    exact = batch % 16 != 0  # otherwise a CPU with matrix tiles rounds factors to bfloat16
 
     def random(*shape: int) -> Tensor:
         return (torch.randn(*shape, generator=draw) * 0.5).requires_grad_()
@@ -198,7 +198,7 @@ def test_a_packed_state_goes_on_almost_as_if_nothing_happened(
     for name, value in whole.model.state_dict().items():
         assert torch.allclose(value, resumed.model.state_dict()[name], atol=2e-3), name
     packed.write_bytes(packed.read_bytes()[:1000])
-    with pytest.raises(InputError, match="no training state, or is damaged"):
+    with pytest.raises(InputError, match="not a training state, or damaged"):
         train(sampler, tmp_path / "third", SMALL, SHORT, begin=packed)
 
 
@@ -253,7 +253,7 @@ def test_the_voice_speaks_and_repeats_itself(sampler: SpeechSampler) -> None:
 
 
 def test_the_voice_computes_what_training_computes(sampler: SpeechSampler) -> None:
-    """The same network, stepped in numpy with a teacher's codes, gives the trained states."""
+    """The same network, stepped in numpy with the teacher's codes, gives the states of training."""
     torch.manual_seed(5)
     model = Lpcnet(SMALL)
     batch = sampler.batch(3, 8, 2)

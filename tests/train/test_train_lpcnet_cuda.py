@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet's loss on a GPU, and its gradients, against those on the CPU."""
+"""LPCNet's loss and gradients on a GPU against the same on the CPU."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ if not torch.cuda.is_available():
     pytest.skip("no GPU here", allow_module_level=True)
 
 
-@pytest.mark.parametrize("units", [32, 48, 128])  # 48: what cuDNN runs
+@pytest.mark.parametrize("units", [32, 48, 128])  # 48: run by cuDNN
 def test_loss_and_gradients_are_those_of_the_cpu(units: int) -> None:
     clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""RDO-VAE training in small: it learns, resumes exactly, and refuses foreign files by name."""
+"""A small RDO-VAE training: it learns, resumes exactly, and refuses foreign files by name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,15 @@ from quantize.errors import InputError
 from quantize.networks.rdovae import RdovaeEncoder
 from quantize.train.fake_quant import int8_rows, quantised
 from quantize.train.rdovae import rate
-from quantize.train.rdovae.loop import Rdovae, Settings, distortion, loss_of, packets, train
+from quantize.train.rdovae.loop import (
+    Rdovae,
+    Settings,
+    Trainer,
+    distortion,
+    loss_of,
+    packets,
+    train,
+)
 from quantize.train.rdovae.score import evaluate, freeze, load_checkpoint, save_checkpoint
 from quantize.train.recordings import Sampler, load_features
 from quantize.train.state import load_state, save_state
@@ -22,7 +30,7 @@ TINY = Settings(steps=6, batch=2, frames=100, save_every=1e9)
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    """Six seconds of features that move as speech does: slow, correlated, partly voiced."""
+    """Return six seconds of features that move like speech: slow, correlated, partly voiced."""
     rng = np.random.default_rng(0)
     walk = np.cumsum(rng.normal(0, 0.15, (600, 20)), 0)
     features = np.asarray(walk - walk.mean(0), np.float32)
@@ -44,31 +52,31 @@ def test_a_few_steps_lower_the_loss(speech: np.ndarray, tmp_path: Path) -> None:
         draw = torch.Generator().manual_seed(5)
         return loss_of(model, batch, settings, draw, hard=True)[0].item()
 
-    begun, _ = train([speech], tmp_path / "begun", replace(settings, steps=1, rate=0.0))
-    trained, _ = train([speech], tmp_path / "trained", settings)
-    assert loss(trained) < 0.9 * loss(begun)
+    begun = train([speech], tmp_path / "begun", replace(settings, steps=1, rate=0.0))
+    trained = train([speech], tmp_path / "trained", settings)
+    assert loss(trained.model) < 0.9 * loss(begun.model)
 
 
 def test_resuming_equals_never_stopping(speech: np.ndarray, tmp_path: Path) -> None:
-    whole, _ = train([speech], tmp_path / "whole", TINY)
+    whole = train([speech], tmp_path / "whole", TINY)
     seen: list[int] = []
 
     class Stop(Exception):
         pass
 
-    def stop(step: int, parts: dict[str, float]) -> None:
-        seen.append(step)
-        if step == 4:
+    def stop(trainer: Trainer) -> None:
+        seen.append(trainer.step)
+        if trainer.step == 4:
             raise Stop
 
-    part = replace(TINY, save_every=0.0)  # saves after every step: step 4 is lost, 3 are kept
+    part = replace(TINY, save_every=0.0)  # saves after every step: 3 are kept, step 4 is lost
     with pytest.raises(Stop):
         train([speech], tmp_path / "part", part, note=stop)
-    resumed, done = train([speech], tmp_path / "part", part, note=lambda s, p: seen.append(s))
-    assert done == 6
+    resumed = train([speech], tmp_path / "part", part, note=lambda t: seen.append(t.step))
+    assert resumed.step == 6
     assert seen == [1, 2, 3, 4, 4, 5, 6]
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
 
 
 def test_packets_pair_each_latent_with_its_four_frames() -> None:
@@ -108,7 +116,7 @@ def test_fitted_tables_code_their_symbols_well() -> None:
     p0, r = rate.fit(torch.cat([symbols, torch.zeros_like(symbols)], 1))
     assert p0[0] / 256 == pytest.approx(0.7, abs=0.01)
     assert r[0] / 256 == pytest.approx(0.4, abs=0.02)
-    assert (p0[1].item(), r[1].item()) == (255, 0)  # never anything but zero: the wire skips it
+    assert (p0[1].item(), r[1].item()) == (255, 0)  # always zero, so the payload skips it
 
 
 def test_int8_rows_are_int8_and_pairs_fit_129() -> None:
@@ -171,7 +179,7 @@ def test_foreign_and_damaged_files_are_one_line(speech: np.ndarray, tmp_path: Pa
     with pytest.raises(InputError, match="does not exist"):
         load_checkpoint(model)
     model.write_bytes(b"\0" * 100)
-    with pytest.raises(InputError, match="no safetensors"):
+    with pytest.raises(InputError, match="not a safetensors"):
         load_checkpoint(model)
 
 

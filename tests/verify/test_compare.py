@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The comparison names the first difference there is, and lets nothing that is missing pass."""
+"""The comparison names the first difference, and missing values do not pass."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ LAYERS = ("dense", "gru", "out")
 
 
 def tables(steps: int = 6, size: int = 4) -> dict[str, Int16s]:
-    """Three layers [steps, size], every value another one."""
+    """Return three layers [steps, size]; all values differ."""
     count = len(LAYERS) * steps * size
     values = np.arange(count, dtype=np.int16).reshape(len(LAYERS), steps, size)
     return dict(zip(LAYERS, values.copy(), strict=True))

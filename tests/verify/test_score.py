@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Scoring: voices speak the shipped clip; metrics are faked, and real where they are installed."""
+"""Scoring: voices speak the shipped clip; metrics are faked, or real if they are installed."""
 
 import importlib.util
 import json
@@ -37,7 +37,7 @@ SMALL = Sizes(conditioning=16, gru_a=32, gru_b=16, pitch=4, embedding=8)
 
 @pytest.fixture(scope="module")
 def said(clip: Path) -> list[Utterance]:
-    """Two short stretches of the shipped clip."""
+    """Return two short stretches of the shipped clip."""
     pcm = soundfile.read(clip, dtype="int16")[0]
     parts = [pcm[16000:19200], pcm[32000:34400]]
     groups = ("unseen", "prompts")
@@ -54,7 +54,7 @@ def network() -> Lpcnet:
 
 
 def quiet(done: int, of: int) -> None:
-    """Hears of progress."""
+    """Check a note of progress."""
     assert done <= of
 
 
@@ -141,7 +141,7 @@ def test_what_a_device_is_told_is_int16() -> None:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[np.ndarray]:
-    """Stands in for the three packages; returns what DNSMOS' network was given."""
+    """Replace the three packages by fakes; return the inputs of DNSMOS' network."""
     given: list[np.ndarray] = []
 
     class Session:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which speech voices are scored on, without a network: packages and decoders are faked."""
+"""The speech that voices are scored on; packages and decoders are faked, so no internet."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_twenty_utterances_of_speakers_that_nothing_is_trained_on() -> None:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every package holds clips of the length that their names say, in tenths of a second."""
+    """Make every package hold clips as long as their names say, in tenths of a second."""
     lengths = [31, 12, 5, 40, 85, 200, 9, 22, 27, 33, 45, 52, 63, 71]
     names = [f"{i}-{n}" for i, n in enumerate(lengths * 12)]
     for source in [*speechdata.sources(), *(s for s, _ in utterances._unseen())]:

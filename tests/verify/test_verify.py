@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Verification end to end on the host target: it proves what holds, and names what does not."""
+"""Verification end to end on the host target: it passes a right model, and names each fault."""
 
 import subprocess
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from toolkit.device.link.session import Session
 from toolkit.device.link.transport import open_port
 from toolkit.device.pipeline import Prepared, connected, prepare
 from toolkit.models.importers import SHIPPED
-from toolkit.models.quantise import fixed_inputs, quantise_file
+from toolkit.models.quantise import quantise_file
+from toolkit.stages.stage import stage_of
 from toolkit.targets.target import load_target
 from toolkit.verify.verify import Verification, verify
 
@@ -30,7 +31,7 @@ def run(prepared: Prepared, inputs: np.ndarray, *, trace: bool = False) -> Verif
         return verify(
             session,
             target=prepared.target,
-            model=prepared.model,
+            stage=prepared.stage,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -46,16 +47,16 @@ def shipped(clip: Path) -> QuantisedModel:
 
 
 @pytest.fixture(scope="module")
-def on_host(shipped: QuantisedModel, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return prepare(shipped, load_target("host"), tmp_path_factory.mktemp("build"))
+def on_host(shipped: QuantisedModel, build_root: Path) -> Prepared:
+    return prepare(stage_of(shipped), load_target("host"), build_root)
 
 
 def test_shipped_model_is_bit_exact_on_speech(on_host: Prepared, clip: Path) -> None:
-    inputs = fixed_inputs(on_host.model, clip)
+    inputs = on_host.stage.inputs(clip)
     verdict = run(on_host, inputs, trace=True).as_json()
     assert verdict["ok"]
     assert verdict["mismatches"] == 0
-    every = sum(node.output.size for node in on_host.model.graph.nodes) + 75
+    every = sum(size for _, size in on_host.stage.layers) + 75
     assert verdict["comparisons"]["host C"]["values"] == len(inputs) * every
     assert verdict["comparisons"]["host"]["values"] == len(inputs) * every
     assert len(verdict["budget"]["per_frame"]) == verdict["frames"] == len(inputs)
@@ -65,28 +66,28 @@ def test_shipped_model_is_bit_exact_on_speech(on_host: Prepared, clip: Path) -> 
 def test_sanitizers_are_silent_on_speech(
     on_host: Prepared, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generate(on_host.model, on_host.target, tmp_path)
+    generate(on_host.stage, on_host.target, tmp_path)
     monkeypatch.setenv("UBSAN_OPTIONS", "halt_on_error=1")
     server = build_host_server(tmp_path / GENERATED, tmp_path, sanitize=True)
     symbols = subprocess.run(["nm", str(server)], capture_output=True, text=True, check=True)
     assert "__asan_init" in symbols.stdout
     assert "__ubsan_handle" in symbols.stdout
     sanitized = replace(on_host, server=server)
-    assert run(sanitized, fixed_inputs(on_host.model, clip), trace=True).ok
+    assert run(sanitized, on_host.stage.inputs(clip), trace=True).ok
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_random_networks_are_bit_exact(seed: int, tmp_path: Path) -> None:
+def test_random_networks_are_bit_exact(seed: int, build_root: Path) -> None:
     model = random_model(seed)
-    prepared = prepare(model, load_target("host"), tmp_path)
+    prepared = prepare(stage_of(model), load_target("host"), build_root)
     verdict = run(prepared, random_inputs(model, 60), trace=True)
     assert verdict.mismatches == 0
 
 
 def broken(prepared: Prepared, folder: Path, table: str, change: Callable[[int], int]) -> Prepared:
-    """The same model built from tables in which one number is wrong, under the same hash."""
-    generate(prepared.model, prepared.target, folder)
-    source = folder / GENERATED / f"{prepared.model.graph.name}_weights.c"
+    """Build the same model from tables with one wrong number, under the same hash."""
+    generate(prepared.stage, prepared.target, folder)
+    source = folder / GENERATED / f"{prepared.stage.name}_weights.c"
     head, body = source.read_text().split(f" {table}[", 1)
     before, numbers = body.split("{", 1)
     first, rest = numbers.split(",", 1)
@@ -100,7 +101,7 @@ def test_a_wrong_weight_is_named_by_layer_step_and_element(
     on_host: Prepared, clip: Path, tmp_path: Path, trace: bool
 ) -> None:
     wrong = broken(on_host, tmp_path, "enc_conv_dense3_bias", lambda bias: bias + 40000)
-    verdict = run(wrong, fixed_inputs(on_host.model, clip)[:20], trace=trace)
+    verdict = run(wrong, on_host.stage.inputs(clip)[:20], trace=trace)
     assert not verdict.ok
     found = verdict.as_json()
     assert found["mismatches"] > 0
@@ -114,7 +115,7 @@ def test_host_c_is_compared_too(on_host: Prepared, clip: Path, tmp_path: Path) -
     broken(on_host, tmp_path, "enc_gru2_recurrent_bias", lambda bias: bias + 90000)
     library = build_host_library(tmp_path / GENERATED, tmp_path)
     wrong = replace(on_host, engine=HostEngine(library))
-    verdict = run(wrong, fixed_inputs(on_host.model, clip)[:20])
+    verdict = run(wrong, on_host.stage.inputs(clip)[:20])
     first = verdict.comparisons["host C"].first
     assert first is not None
     assert first.layer == "enc_gru2"
@@ -123,14 +124,14 @@ def test_host_c_is_compared_too(on_host: Prepared, clip: Path, tmp_path: Path) -
 
 def test_over_budget_is_a_failed_check(on_host: Prepared, clip: Path) -> None:
     slow = replace(on_host, target=replace(on_host.target, clock_hz=100))
-    verdict = run(slow, fixed_inputs(on_host.model, clip)[:5])
+    verdict = run(slow, on_host.stage.inputs(clip)[:5])
     assert verdict.mismatches == 0
     assert not verdict.budget.holds
     assert not verdict.ok
 
 
-def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, tmp_path: Path) -> None:
-    other = prepare(random_model(1), load_target("host"), tmp_path)
+def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, build_root: Path) -> None:
+    other = prepare(stage_of(random_model(1)), load_target("host"), build_root)
     assert other.server is not None
     with ProcessBoard(other.server) as board:
         session = Session(open_port(board.serial_url))
@@ -138,7 +139,7 @@ def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, tmp_pat
             verify(
                 session,
                 target=on_host.target,
-                model=on_host.model,
+                stage=on_host.stage,
                 manifest=on_host.manifest,
                 build=None,
                 engine=on_host.engine,
@@ -146,7 +147,7 @@ def test_firmware_of_another_model_is_refused_by_name(on_host: Prepared, tmp_pat
                 inputs=np.zeros((1, 40), "<i2"),
             )
     message = str(caught.value)
-    assert other.model.hash[:12] in message
-    assert on_host.model.hash[:12] in message
+    assert other.stage.hash[:12] in message
+    assert on_host.stage.hash[:12] in message
     assert "random1" in message
     assert "dredkit flash" in message

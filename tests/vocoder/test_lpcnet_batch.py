@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The float LPCNet speaking many utterances at once, against the loop over one."""
+"""The float LPCNet speaks many utterances at once; compared with the loop over one."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ SMALL = Sizes(conditioning=16, gru_a=32, gru_b=16, pitch=4, embedding=8)
 
 @pytest.fixture(scope="module")
 def heard() -> np.ndarray:
-    """Features of the shipped clip."""
+    """Return features of the shipped clip."""
     pcm = soundfile.read(Path(toolkit.__file__).parent / "data" / "clip.wav", dtype="int16")[0]
     return features.extract(pcm, delay=0)
 
@@ -45,7 +45,7 @@ def test_many_speak_as_each_alone(model: Lpcnet, heard: np.ndarray) -> None:
         assert pcm.dtype == np.int16
         alone = synthesise(model, part, seed=4 + i)
         assert pcm.shape == alone.shape
-        # Sums of another order may round a draw to the other side, once in a very long while.
+        # Sums in another order may round a draw to the other side, but very rarely.
         assert np.mean(pcm == alone) > 0.9
 
 
@@ -59,7 +59,7 @@ def test_codes_are_those_of_one_sample() -> None:
 def test_a_tree_of_bits_draws_each_code_with_its_probability() -> None:
     rng = np.random.default_rng(1)
     wanted = rng.random((3, 256)).astype(np.float32)
-    wanted[1, 64:200] = 0  # codes that never come
+    wanted[1, 64:200] = 0  # codes that never occur
     chances = tree_of(wanted)
     assert np.isfinite(chances).all()
     for code in range(256):
@@ -77,7 +77,7 @@ def test_two_frames_of_lookahead_hear_each_frame_one_earlier(
     first, then = heard[100:101], heard[150:151]
 
     def speak(lookahead: int, *frames: np.ndarray) -> np.ndarray:
-        variant = Variant(lookahead, gamma=0.0)  # no predictor: it has a frame of its own
+        variant = Variant(lookahead, gamma=0.0)  # no predictor, which reads its own frame
         return synthesise_many(model, [np.concatenate(frames)], variant=variant)[0]
 
     assert np.array_equal(speak(2, first, first, then), speak(1, first, then, then))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet in C against numpy, sample by sample: drawn, over known samples, and on garbage.
+"""LPCNet in C against numpy, sample by sample: free, over known samples, and on garbage.
 
-The C is built so that undefined behaviour traps.
+Undefined behaviour in the C traps.
 """
 
 from typing import Any
@@ -27,14 +27,14 @@ SIZES: tuple[dict[str, Any], ...] = (
 
 
 def features(rng: np.random.Generator, frames: int) -> Ints:
-    """Somewhat like speech: loud, and changing."""
+    """Return features roughly like speech: loud and changing."""
     rows = rng.normal(0, 1.0, (frames, 20)) * np.linspace(2, 0.3, 20)
     rows[:, 0] += 2
     return np.floor(rows * 1024).astype(np.int64)
 
 
 def both(model: LpcnetModel, seed: int) -> tuple[LpcnetVoice, Speaker, Ints]:
-    """A voice in numpy and in C, begun alike; more features."""
+    """Return a voice in numpy and in C with the same start, and further features."""
     rng = np.random.default_rng(seed)
     rows = features(rng, 14)
     past = rng.integers(-3000, 3000, 17)
@@ -89,7 +89,7 @@ def test_voices_side_by_side_are_the_same_as_alone() -> None:
         alone = LpcnetVoice(model)
         alone.begin(rows[row, :4], past[row])
         assert together[row].tolist() == alone.frame(rows[row, 4]).tolist()
-    assert chances.min() >= 819  # rarer bits were not drawn
+    assert chances.min() >= 819  # rarer bits never came up
     assert chances.max() <= (1 << 15) - 11
     assert codes.min() >= 0
     assert len(np.unique(codes)) > 20

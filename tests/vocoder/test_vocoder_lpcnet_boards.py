@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet on emulated cores: SIMD, Helium and NEON kernels speak what portable C does."""
+"""LPCNet on emulated cores: SIMD, Helium and NEON kernels speak the samples of portable C."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ from toolkit.targets.sources import INCLUDES
 MAIN = ROOT / "tests" / "programs" / "lpcnet_board" / "main.c"
 START = ROOT / "tests" / "programs" / "dsp_board" / "start.c"
 ISA = {"mps2-an386": "simd32", "mps2-an500": "simd32", "mps3-an547": "mve"}
-# Blocks per eight rows: none, odd and even numbers, more than four.
+# Blocks per eight rows: none, odd and even counts, more than four.
 VOICES: dict[str, dict[str, Any]] = {
     "small": {"a": 40, "b": 16, "kept": 0.35},
     "sparse": {"a": 8, "b": 8, "kept": 0.2},
@@ -61,7 +61,7 @@ def test_cores_speak_what_the_host_does(voice: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sizes", [*VOICES.values(), {"a": 384, "b": 32, "kept": 0.1}])
 def test_a_64_bit_core_speaks_what_the_host_does(sizes: dict[str, Any], tmp_path: Path) -> None:
-    """The preset `full` too, which is for such cores."""
+    """These cores also run the preset `full`, which is made for them."""
     for tool in ("aarch64-linux-gnu-gcc", "qemu-aarch64"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")

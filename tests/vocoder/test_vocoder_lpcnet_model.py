@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The quantised LPCNet as a file, and what is refused; the exact tables of the sample loop."""
+"""The quantised LPCNet as a file, refused files, and the exact tables of the sample loop."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_damaged_models_are_refused() -> None:
         (replace(model, tables=model.tables[:2]), "tables is int8"),
         (replace(model, pitch=model.pitch.astype(np.int32)), "pitch is int32"),
         (replace(model, table_scale=wide), "reaches -32768"),
-        (replace(model, condition=random_voice(4, width=13, b=16).condition), "another than"),
+        (replace(model, condition=random_voice(4, width=13, b=16).condition), "does not belong"),
         (replace(model, a_bias=np.full_like(model.a_bias, 2**31 - 1)), "GRU A: a sum can reach"),
         (replace(model, tree_bias=np.full_like(model.tree_bias, 2**31 - 1)), "the tree: a sum"),
     ):

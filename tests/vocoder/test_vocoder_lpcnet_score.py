@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What integers cost LPCNet, on speech that it never heard: the shipped clip."""
+"""The loss from integers in LPCNet, on speech that it was not trained on: the shipped clip."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The untrained voice: C against numpy to the bit, garbage, and joins without a click.
 
-The C is built so that undefined behaviour traps.
+Undefined behaviour in the C traps.
 """
 
 import re
@@ -36,14 +36,14 @@ def library() -> VoiceLibrary:
 
 @pytest.fixture(scope="module")
 def speech(clip: Path) -> tuple[Ints, Ints]:
-    """PCM of the shipped clip and its features, Q10."""
+    """Return PCM of the shipped clip and its features, Q10."""
     pcm = wavfile.read(clip)[1].astype(np.int64)
     features = extract(pcm.astype(np.int16), delay=0)
     return pcm, np.rint(features.astype(np.float64) * 1024).astype(np.int64)
 
 
 def primed(library: VoiceLibrary, speech: tuple[Ints, Ints], t: int, frames: int) -> Speaker:
-    """The voice after running over the `frames` before frame t, which it is about to speak."""
+    """Return a voice that has run over the `frames` frames before t and speaks frame t next."""
     pcm, features = speech
     first = 160 * (t - frames) - 80
     speaker = library.speaker()
@@ -55,7 +55,7 @@ def primed(library: VoiceLibrary, speech: tuple[Ints, Ints], t: int, frames: int
 
 
 def spoken(library: VoiceLibrary, features: Ints) -> Ints:
-    """Speech from silence on; sample n of it is sample n of what the features were made from."""
+    """Return speech from silence on; sample n belongs to sample n of the features' source."""
     told = np.concatenate([features[:1].repeat(3, 0), features, features[-1:]])
     speaker = library.speaker()
     speaker.begin(told[:4], np.zeros(17))
@@ -108,7 +108,7 @@ def test_it_speaks_the_bands_that_the_features_tell(
     again = np.rint(extract(told.astype(np.int16), delay=0) * 1024).astype(np.int64)
     loud = features[: len(again), 0] > 2048
     difference = (again - features[: len(again)])[loud] / 1024
-    # One decade in all bands is sqrt(18) of c0.
+    # One decade more in all bands adds sqrt(18) to c0.
     assert abs(difference[:, 0].mean()) < 0.2 * np.sqrt(18)
     assert difference[:, :6].std(axis=0).max() < 0.8
     power = [float((x[: len(told)].astype(np.float64) ** 2).mean()) for x in (told, pcm)]
@@ -131,13 +131,13 @@ def test_joins_have_no_click(library: VoiceLibrary, speech: tuple[Ints, Ints]) -
         cut = begun.frames(features[t + 1 : t + 5])
         cuts.append(join(np.concatenate([heard, cut]), 960))
     assert all(found.smooth for found in joins)
-    assert np.mean([found.smooth for found in cuts]) < 0.7  # so the measure does see clicks
+    assert np.mean([found.smooth for found in cuts]) < 0.7  # the measure does detect clicks
 
 
 def test_pulses_go_on_where_the_speech_had_them(
     library: VoiceLibrary, speech: tuple[Ints, Ints]
 ) -> None:
-    """After a join the voice is in step with the speech that it stands in for."""
+    """After a join the voice is in phase with the speech that it replaces."""
     pcm, features = speech
     steady = [
         t
@@ -178,7 +178,7 @@ def test_pulses_and_noise_share_the_power_of_each_frequency() -> None:
     for level in range(1, pulse.LEVELS):
         train = np.abs(np.fft.rfft(pulse.PULSES[level, 0] / 32768, 512)) ** 2
         noise = np.abs(np.fft.rfft(pulse.NOISES[level] / 16384, 512)) ** 2
-        # Short taps blur the lowest cut-off.
+        # Few taps blur the lowest cut-off.
         assert abs((train + noise)[8:240].mean() - 1) < 0.12, level
         assert (train + noise)[16:240].min() > 0.4, level
 

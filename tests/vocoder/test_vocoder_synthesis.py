@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What all voices share: near the floats on speech, in bounds on garbage, C equal to the bit."""
+"""The parts that all voices share: near floats on speech, bounded on garbage, C bit-exact."""
 
 from pathlib import Path
 from typing import Any
@@ -16,30 +16,18 @@ from tests.support.vocoder_library import SHARED, build, garbage
 
 RNG = np.random.default_rng(4)
 OWN = """
-#include "vocoder/synthesis.h"
+#include "vocoder/predict.h"
 int predict(const int16_t *taps, const int16_t *past) { return dk_voice_predict(taps, past); }
 int emphasise(int16_t x, int16_t before) { return dk_voice_emphasised(x, before); }
 int deemphasise(int16_t x, int16_t before) { return dk_voice_deemphasised(x, before); }
 uint32_t draw(uint32_t *state) { return dk_xorshift32(state); }
-"""
-CDEF = """
-void dk_voice_clamp(const int16_t *in, int16_t *out);
-void dk_voice_logs(const int16_t *cepstrum, int32_t *logs);
-int32_t dk_voice_predictor(const int16_t *cepstrum, int16_t *taps);
-uint32_t dk_voice_period(int16_t pitch);
-int32_t dk_voice_voicing(int16_t correlation);
-void dk_voice_emphasise(const int16_t *pcm, int count, int16_t *signal);
-int predict(const int16_t *taps, const int16_t *past);
-int emphasise(int16_t x, int16_t before);
-int deemphasise(int16_t x, int16_t before);
-uint32_t draw(uint32_t *state);
 """
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Library:
     def __init__(self, folder: Path) -> None:
-        self.ffi, self.lib = build(folder, SHARED, OWN, CDEF)
+        self.ffi, self.lib = build(folder, SHARED, OWN, "vocoder/synthesis.h")
 
     def pointer(self, values: Any, kind: str = "int16") -> tuple[Any, Any]:
         array = np.ascontiguousarray(values, kind)
@@ -59,7 +47,7 @@ def c(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 @pytest.fixture(scope="module")
 def speech(clip: Path) -> tuple[Ints, Any]:
-    """PCM of the shipped clip, and its features in float."""
+    """Return PCM of the shipped clip and its features in float."""
     pcm = wavfile.read(clip)[1].astype(np.int64)
     return pcm, extract(pcm.astype(np.int16), delay=0)
 
@@ -75,7 +63,7 @@ def test_predictor_of_speech_is_the_floats(speech: tuple[Ints, Any]) -> None:
     got = -taps[:, ::-1] / 4096
     snr = 10 * np.log10((want**2).sum(1) / ((got - want) ** 2).sum(1))
     assert np.median(snr) > 62
-    # A near-tie in where the recursion stops gives another order: at one frame in 400.
+    # In a near-tie the recursion stops at another order: at one frame in 400.
     assert np.percentile(snr, 1) > 50
     # Spectral distortion: root mean square of the difference of two filters' spectra in dB.
     spectra = [
@@ -164,7 +152,7 @@ def test_c_equals_numpy_on_speech(c: Library, speech: tuple[Ints, Any]) -> None:
 
 
 def check_features(c: Library, features: Ints) -> None:
-    """Everything that is made of a feature vector, C against numpy, and in bounds."""
+    """Check everything computed from a feature vector: C equals numpy and stays in bounds."""
     clamped = synthesis.clamped(features)
     for table in (features, clamped):
         logs = synthesis.band_logs(table[:, :18])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which voice a receiver gets, and which clock it is judged by."""
+"""The choice of a receiver's voice, and of the clock that it is judged by."""
 
 from pathlib import Path
 

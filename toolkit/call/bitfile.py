@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""opus_demo's packet file (.bit): per packet its length and the coder's final range, then bytes.
+"""opus_demo's packet file (.bit): for each packet its length, the coder's final range, its bytes.
 
-Both numbers are 32 bits, most significant byte first. A length of 0 stands for a lost packet, and
-a final range of 0 for one that is not known, so that opus_demo does not compare it.
+Both numbers have 32 bits, most significant byte first. Length 0 means a lost packet. Final range 0
+means that it is not known: opus_demo then does not compare it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEAD: Final = struct.Struct(">II")
 
 @dataclass(frozen=True)
 class Record:
-    """One packet; empty when lost."""
+    """One packet; empty if it was lost."""
 
     packet: bytes
     final_range: int = 0
@@ -40,9 +40,10 @@ def write_bitfile(path: Path, records: Iterable[Record]) -> None:
 def read_bitfile(path: Path, warn: Callable[[str], None] | None = None) -> list[Record]:
     """Read all packets.
 
-    A file that ends inside a packet gives the packets before it, if there are any and `warn` takes
-    the line that says so. Raises InputError for a file that is unreadable, no regular file, empty,
-    foreign, cut, or of more than RECORDS_MAX packets.
+    If the file ends inside a packet, return the packets before it and pass a line about the cut to
+    `warn`. Without `warn` or without such packets, a cut file raises InputError, as does a file
+    that is unreadable, not a regular file, empty, not a .bit file, or longer than RECORDS_MAX
+    packets.
     """
     data = file_bytes(path, "give a packet file of opus_demo (.bit)")
     records: list[Record] = []

@@ -23,7 +23,7 @@ def _binding() -> Any:
         import opuslib_next
     except ImportError as error:
         raise ToolError("opuslib-next is missing: `dredkit doctor` shows the remedy") from error
-    except Exception as error:  # what it raises where it finds no library
+    except Exception as error:  # what the package raises if it finds no library
         raise ToolError(f"{error} (apt-get install libopus0)") from error
     return opuslib_next
 
@@ -33,8 +33,8 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int) -> list[Record]:
 
     Args:
         pcm: int16 at 16 kHz; only whole packets are encoded.
-        bitrates: bit/s of each packet, 6000..510000: one a packet.
-        loss: what the encoder is told to expect, percent.
+        bitrates: bit/s of each packet, 6000..510000.
+        loss: percent that the encoder is told to expect.
 
     Raises:
         ToolError: no libopus, or no binding.
@@ -54,7 +54,7 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int) -> list[Record]:
 
 
 def decode_speech(records: list[Record]) -> Pcm:
-    """Decode packets with the system's libopus; a lost one is concealed. int16 at 16 kHz."""
+    """Decode packets with the system's libopus to int16 at 16 kHz; conceal lost ones."""
     opus = _binding()
     decoder = opus.Decoder(RATE, 1)
     frames: list[npt.NDArray[np.int16]] = []

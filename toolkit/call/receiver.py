@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a stream's packets say about their past, and what of it outlives losses."""
+"""Read the redundancy in a stream's packets, and count what it rebuilds after losses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from toolkit.call.bitfile import Record
 from toolkit.common.errors import InputError
 
 CHUNK_UNITS: Final = 16  # 40 ms
-USUAL_UNITS: Final = 8  # 20 ms: a packet's length where no packet of the stream tells one
+USUAL_UNITS: Final = 8  # 20 ms: a packet's length if no packet of the stream tells its own
 _BURST: Final = 3.0  # packets: the mean length of a burst of losses
 
 
@@ -25,8 +25,8 @@ _BURST: Final = 3.0  # packets: the mean length of a burst of losses
 class Redundancy:
     """One packet's DRED: sizes in bytes, its header, and the past that it covers.
 
-    `covers_from` and `covers_to` in units of 2.5 ms before the packet's first sample: audio from
-    the one back to the other can be rebuilt.
+    `covers_from` and `covers_to` count units of 2.5 ms back from the packet's first sample. Audio
+    between the two can be rebuilt.
     """
 
     packet_bytes: int
@@ -39,7 +39,7 @@ class Redundancy:
 
     @property
     def covers_from(self) -> int:
-        """The newest end: 0, or later past that was silent."""
+        """The newest end: 0, or more if the newest audio was silent and not sent."""
         return max(0, -self.offset)
 
     @property
@@ -52,10 +52,10 @@ class Redundancy:
 class Received:
     """A packet as a receiver finds it.
 
-    `units` of 2.5 ms is how long its audio lasts, 1..48; 0 for one that does not tell. It is not
-    `heard` if the stream lacks it or if it is damaged so that no decoder takes it. `fault` says
-    what is wrong with the packet or its redundancy. `other_version` is the wire version of a
-    payload that is not read here.
+    `units` is the length of its audio in units of 2.5 ms, 1..48, or 0 if the packet does not tell.
+    `heard` is false if the stream lacks the packet, or if damage keeps decoders from taking it.
+    `fault` says what is wrong with the packet or its redundancy. `other_version` is the wire
+    version of a payload that dredkit cannot read.
     """
 
     units: int
@@ -70,10 +70,10 @@ def read_stream(
     tables: EntropyTables,
     framings: Sequence[Framing] = (LIBOPUS_1_6,),
 ) -> list[Received]:
-    """Read the packets of a stream; damaged ones too.
+    """Read the packets of a stream, damaged ones included.
 
-    A packet that does not tell how long it lasts is taken to last as long as the one before it, as
-    decoders take it, or as the first that tells.
+    A packet that does not tell its length gets the length of the packet before it, as in decoders.
+    Packets before the first that tells get that one's length.
     """
     packets = [read_packet(record, tables, framings) for record in records]
     units = next((packet.units for packet in packets if packet.units), USUAL_UNITS)
@@ -86,7 +86,7 @@ def read_stream(
 def read_packet(
     record: Record, tables: EntropyTables, framings: Sequence[Framing] = (LIBOPUS_1_6,)
 ) -> Received:
-    """Read one packet and its redundancy; what is damaged is said in the answer."""
+    """Read one packet and its redundancy; the result tells of damage."""
     if not record.packet:
         return Received(0, heard=False)
     try:
@@ -120,9 +120,9 @@ def lose(count: int, percent: float, seed: int) -> list[bool]:
 
 
 def survival(packets: Sequence[Received], lost: Sequence[bool]) -> dict[str, Any]:
-    """Count the lost packets that the next one received could rebuild, wholly.
+    """Count the lost packets that the next received packet could rebuild completely.
 
-    What was not `heard` counts among the lost. Silence that was not sent (a negative offset) needs
+    Packets that were not `heard` count as lost. Silence that was not sent (a negative offset) needs
     no rebuilding and counts as rebuilt.
     """
     gone, rebuilt = 0, 0
@@ -153,7 +153,7 @@ def _redundancy(found: Found, packet_bytes: int, tables: EntropyTables) -> Redun
 
 
 def _whole_packets(gap: Sequence[int], covers_to: int) -> int:
-    """Count the packets at the end of a gap, by length, of which all of it is covered."""
+    """Count the packets at the end of a gap, given by length, that are covered completely."""
     count, reach = 0, 0
     for units in reversed(gap):
         reach += units

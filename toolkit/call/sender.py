@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speech to Opus packets with our redundancy in their padding."""
+"""Encode speech as Opus packets that carry our redundancy in their padding."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def send(
 ) -> Sent:
     """Encode speech at a bitrate, DRED included, divided as libopus 1.6 divides it.
 
-    The redundancy is what the firmware sends for the same PCM, rate and voice decisions, to the
-    byte; a payload is therefore limited to what the firmware has room for.
+    The redundancy equals, byte for byte, what the firmware sends for the same PCM, rate and voice
+    decisions. A payload is therefore limited to the firmware's room.
 
     Args:
-        pcm: int16 at 16 kHz, one packet of 20 ms at least; what fills no packet is dropped.
+        pcm: int16 at 16 kHz, at least one packet of 20 ms; a rest that fills no packet is dropped.
         model: the whole sender.
-        bitrate: of the stream, bit/s.
-        loss: expected, percent; 0 sends no redundancy.
-        duration: of redundancy at most, in 10 ms, 0..104.
+        bitrate: bit/s of the whole stream.
+        loss: expected loss in percent; 0 sends no redundancy.
+        duration: most redundancy in a packet, in units of 10 ms, 0..104.
 
     Raises:
         InputError: parameters out of range; ToolError: no libopus.

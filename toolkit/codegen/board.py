@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From a target's TOML to what the firmware build needs: board.h, link.ld and board.cmake."""
+"""Write what the firmware build needs from a target's TOML: board.h, link.ld and board.cmake."""
 
 from pathlib import Path
 
 from quantize.files.write import write_whole
 from toolkit.common.paths import ROOT
+from toolkit.targets.memory import FLASH_SECTIONS, RAM_SECTIONS, Memory
 from toolkit.targets.placement import placed_in, section_name
-from toolkit.targets.target import FLASH_SECTIONS, RAM_SECTIONS, Memory, Target
+from toolkit.targets.target import Target
 
 TEMPLATE = ROOT / "firmware" / "port" / "baremetal" / "link.ld.in"
 
 
 def write_board(target: Target, directory: Path) -> None:
-    """Write the board's files into `directory`; a file that would not change is left alone, so
-    that nothing is compiled again for it."""
+    """Write the board's files into `directory`.
+
+    A file that would not change stays as it is, so that nothing is compiled again.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     files = {"board.cmake": board_cmake(target)}
     if target.is_board:
@@ -26,7 +29,7 @@ def write_board(target: Target, directory: Path) -> None:
 
 
 def board_header(target: Target) -> str:
-    """The constants of board.h."""
+    """Return board.h, which has the constants of a board."""
     uart = target.uart
     assert uart is not None
     in_ram = [memory for memory in placed_in(target) if memory.kind == "ram"]
@@ -60,7 +63,7 @@ def board_header(target: Target) -> str:
 
 
 def linker_script(target: Target) -> str:
-    """Fill the one linker template: the memories, which section goes to which, and the stack."""
+    """Return link.ld: the template with the memories, the homes of the sections, and the stack."""
     memories = "\n".join(
         f"    {memory.name} ({'rx' if memory.kind == 'flash' else 'rwx'}) : "
         f"ORIGIN = 0x{memory.origin:08x}, LENGTH = 0x{memory.length:x}"
@@ -81,7 +84,7 @@ def linker_script(target: Target) -> str:
 
 
 def _placed(memory: Memory, target: Target) -> str:
-    """The section of the tables that are placed in a memory; in RAM, it is filled at start-up."""
+    """Return the section for the tables placed in a memory; start-up fills it if that is RAM."""
     name = section_name(memory.name)
     start, end, load = (f"dk_{name}_{what}" for what in ("start", "end", "load"))
     if memory.kind == "flash":
@@ -95,7 +98,7 @@ def _placed(memory: Memory, target: Target) -> str:
 
 
 def board_cmake(target: Target) -> str:
-    """The variables that CMakeLists.txt reads: compiler flags and the choice of drivers."""
+    """Return board.cmake: the compiler flags and drivers that CMakeLists.txt reads."""
     values = {
         "DREDKIT_BOARD_NAME": target.name,
         "DREDKIT_SYSTEM": target.system,

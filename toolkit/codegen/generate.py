@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Quantised model + target -> a directory of C and a manifest that says what is in it.
+"""Generate a directory of C, and a manifest that describes it, from a stage and a target.
 
 The directory appears whole or not at all.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from quantize.codec.sender import FRAMES_PER_STEP
 from quantize.files.write import write_whole
 from quantize.nn.graph import repeats
-from quantize.nn.model import QuantisedMatrix, QuantisedModel
+from quantize.nn.model import QuantisedModel
 from quantize.nn.run import output_frac
 from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
 from quantize.vocoder.voices import voice_name
@@ -32,37 +32,37 @@ from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.reads import reads_of
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import weight_header, weight_tables
-from toolkit.codegen.packing.pack import table_bytes
+from toolkit.codegen.packing.pack import Packed, PackedNetwork, pack_network
 from toolkit.codegen.voice.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
 from toolkit.common.folders import alone
-from toolkit.stages.stage import DecoderStage, EncoderStage, Model, NetworkStage, Stage, stage_of
+from toolkit.stages.stage import DecoderStage, EncoderStage, NetworkStage, Stage
 from toolkit.targets.placement import WAIT_ESTIMATE, section_of
 from toolkit.targets.target import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"
-_FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run for each 10 ms of a step
+_FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run once for each 10 ms of a step
 
 
-def generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
+def generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     """Write build_dir/generated/ for a target and return (and write) its manifest.
 
     Waits for another process that builds there. Raises InputError if it cannot be written.
     """
     with alone(build_dir):
-        return _generate(model, target, build_dir)
+        return _generate(stage, target, build_dir)
 
 
-def _generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str, Any]:
-    stage = stage_of(model)
+def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
+    packed = _pack(stage, target.isa)
     place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}
     for network in stage.networks:
         name = network.graph.name
         files |= {
             f"{name}_weights.h": weight_header(network),
-            f"{name}_weights.c": weight_tables(network, target.isa, place),
+            f"{name}_weights.c": weight_tables(packed[name], place),
             f"{name}.h": step_header(network, plan(network, _batch(network, stage))),
             f"{name}.c": step_source(network, _batch(network, stage)),
         }
@@ -76,8 +76,8 @@ def _generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str
         files["decoder.cmake"] = decoder_cmake(voice)
         files["vocoder_config.h"] = vocoder_config(voice)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
-        files |= voice_files(stage.model.voice, target.isa, place)
-    manifest = describe(stage, target)
+        files |= voice_files(stage.model.voice, packed, place)
+    manifest = _describe(stage, target, packed)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
     final = build_dir / GENERATED
@@ -97,16 +97,29 @@ def _generate(model: Model | Stage, target: Target, build_dir: Path) -> dict[str
 
 
 def describe(stage: Stage, target: Target) -> dict[str, Any]:
-    """Return what a manifest says of a stage on a target, before any file is written."""
+    """Return the manifest of a stage on a target; writes no file."""
+    return _describe(stage, target, _pack(stage, target.isa))
+
+
+def _pack(stage: Stage, isa: str) -> dict[str, PackedNetwork]:
+    """Pack every network of a stage, by name: the stage's own and the voice's."""
+    networks = list(stage.networks)
+    if isinstance(stage, DecoderStage) and not isinstance(stage.model.voice, str):
+        networks.append(stage.model.voice.condition)
+    return {network.graph.name: pack_network(network, isa) for network in networks}
+
+
+def _describe(stage: Stage, target: Target, packed: dict[str, PackedNetwork]) -> dict[str, Any]:
     arenas = {n.graph.name: plan(n, _batch(n, stage)) for n in stage.networks}
-    networks = [(n.graph.name, _layers(n, target.isa)) for n in stage.networks]
+    networks = [(n.graph.name, _layers(packed[n.graph.name])) for n in stage.networks]
     reads = {}
     if isinstance(stage, DecoderStage):
         step, voice = stage.model.networks.step, stage.model.voice
-        reads = {"weight_reads": reads_of(step, target.isa, stage.batch)}
+        reads = {"weight_reads": reads_of(packed[step.graph.name], stage.batch)}
         if not isinstance(voice, str):
-            arenas[voice.condition.graph.name] = plan(voice.condition)
-            networks.append((voice.condition.graph.name, _layers(voice.condition, target.isa)))
+            name = voice.condition.graph.name
+            arenas[name] = plan(voice.condition)
+            networks.append((name, _layers(packed[name])))
         networks.append((voice_name(voice), sample_layers(voice, target.isa)))
     check_placements(networks, target)
     layers = [layer for name, own in networks for layer in placed(own, name, target)]
@@ -137,29 +150,31 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
 
 
 def _batch(network: QuantisedModel, stage: Stage) -> int:
-    """How many steps of a network run at once."""
+    """Return how many steps of a network run at once."""
     if isinstance(stage, DecoderStage) and network is stage.model.networks.step:
         return stage.batch
     return 1
 
 
-def _table(matrix: QuantisedMatrix, repeated: int, isa: str) -> dict[str, Any]:
-    """A matrix of a layer: the kind of its weights, MACs of a run, and what is read in it."""
+def _table(packed: Packed, repeated: int) -> dict[str, Any]:
+    """Return a matrix of a layer: the kind of its weights, MACs of a run, and bytes read in it."""
     return {
-        "name": matrix.name,
-        "weights": "int16" if matrix.is_wide else "int8",
-        "macs": matrix.macs * repeated,
-        "bytes": table_bytes(matrix, isa),
-        "read_bytes": table_bytes(matrix, isa),
+        "name": packed.matrix.name,
+        "weights": "int16" if packed.matrix.is_wide else "int8",
+        "macs": packed.matrix.macs * repeated,
+        "bytes": packed.bytes,
+        "read_bytes": packed.bytes,
     }
 
 
-def _layers(model: QuantisedModel, isa: str) -> list[dict[str, Any]]:
-    """Each layer of a network: its sizes, the kind of its weights, what it costs."""
+def _layers(network: PackedNetwork) -> list[dict[str, Any]]:
+    """Return each layer of a network: its sizes, the kind of its weights, and its cost."""
+    model = network.model
     times = FRAMES_PER_STEP if model.graph.name in _FRAMEWISE else 1
     layers = []
     for node in model.graph.nodes:
-        matrices = [model.matrices[shape.name] for shape in node.matrices]
+        packed = [network.matrices[shape.name] for shape in node.matrices]
+        matrices = [one.matrix for one in packed]
         kinds = {
             ("int16" if m.is_wide else "int8")
             + ("" if m.blocks is None else f" {BLOCK_ROWS}x{BLOCK_COLS} sparse")
@@ -176,8 +191,8 @@ def _layers(model: QuantisedModel, isa: str) -> list[dict[str, Any]]:
                 "times": times,
                 "macs": sum(m.macs for m in matrices) * repeats(node),
                 "dense_macs": sum(m.rows * m.cols for m in matrices) * repeats(node),
-                "flash_bytes": sum(table_bytes(m, isa) for m in matrices),
-                "tables": [_table(m, repeats(node), isa) for m in matrices],
+                "flash_bytes": sum(one.bytes for one in packed),
+                "tables": [_table(one, repeats(node)) for one in packed],
             }
         )
     return layers

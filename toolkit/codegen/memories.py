@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a manifest says of the memories that its tables lie in: bytes there, and bytes read."""
+"""Describe for a manifest the memories of its tables: bytes stored in each, and bytes read."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ Layers = list[dict[str, Any]]
 
 
 def placed(layers: Layers, network: str, target: Target) -> Layers:
-    """The layers of a network with the memory of each of their tables."""
+    """Return the layers of a network, after adding the memory of each of their tables."""
     for layer in layers:
         for table in layer["tables"]:
             table["memory"] = memory_of(target, f"{network}/{table['name']}")
@@ -22,9 +22,9 @@ def placed(layers: Layers, network: str, target: Target) -> Layers:
 
 
 def check_placements(networks: Sequence[tuple[str, Layers]], target: Target) -> None:
-    """Raise InputError for a placement that names no table of a network which is here.
+    """Raise InputError for a placement that names a network of `networks` but none of its tables.
 
-    What a placement says of other networks, or of several by a wildcard, is not judged.
+    Placements of other networks, and of several networks by a wildcard, are not judged.
     """
     tables = [
         f"{name}/{t['name']}" for name, layers in networks for x in layers for t in x["tables"]
@@ -39,8 +39,11 @@ def check_placements(networks: Sequence[tuple[str, Layers]], target: Target) -> 
 
 
 def memory_reads(networks: Sequence[tuple[str, Layers]], target: Target) -> list[dict[str, Any]]:
-    """Of each network and memory: bytes of tables there, and bytes read when it runs as often as
-    it does in a step, for a chunk or in 20 ms of speech; with an estimate of the time waited."""
+    """Return, for each network and memory, the bytes of tables there and the bytes read.
+
+    The network runs as often as it does in a step, for a chunk, or in 20 ms of speech. Each row
+    also has an estimate of the time waited.
+    """
     rows = []
     for network, layers in networks:
         found: dict[str, tuple[int, int]] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""dredkit_wire.h from toolkit/common/wire.toml: numbers, structs, and byte-wise packing.
+"""Write dredkit_wire.h from toolkit/common/wire.toml: numbers, structs, and byte-wise packing.
 
 Use: python -m toolkit.codegen.wire OUTPUT.h
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quantize.files.write import write_whole
 from toolkit.codegen.network.tables import END_EXTERN_C, EXTERN_C
-from toolkit.common.wire import WIRE, Field, Message, Wire
+from toolkit.common.wire import WIRE, Field, Message, Record, Wire
 
 _HEAD = (
     """\
@@ -55,13 +55,26 @@ def _define(name: str, value: int) -> str:
 
 
 def _fixed(fields: tuple[Field, ...]) -> list[tuple[Field, int]]:
-    """The fields in front of a rest, each with its offset."""
+    """Return the fields in front of the rest, each with its offset."""
+    return [(field, offset) for field, offset in _placed(fields) if field.kind != "rest"]
+
+
+def _placed(fields: tuple[Field, ...]) -> list[tuple[Field, int]]:
+    """Return the fields, each with its offset."""
     placed, offset = [], 0
     for field in fields:
-        if field.kind != "rest":
-            placed.append((field, offset))
-            offset += field.size
+        placed.append((field, offset))
+        offset += field.size
     return placed
+
+
+def _offsets(record: Record) -> list[str]:
+    """Return the offset of each field, the rest included, and the size of the fixed part."""
+    fields = [(field.name, offset) for field, offset in _placed(record.fields)]
+    return [
+        *(_define(f"{record.name}_at_{name}", offset) for name, offset in fields),
+        _define(f"{record.name}_bytes", record.layout.size),
+    ]
 
 
 def _member(field: Field) -> str:
@@ -108,8 +121,10 @@ def _get(message: Message) -> str:
 def wire_header(wire: Wire = WIRE) -> str:
     """Return the text of dredkit_wire.h.
 
-    For each message: its type, the size of its fixed part (DK_WIRE_<NAME>_BYTES), and a struct with
-    a byte-wise reader (requests) or writer (answers); no packed structs, no unaligned access.
+    For each message it has the type, the size of the fixed part (DK_WIRE_<NAME>_BYTES), and a
+    struct with a byte-wise reader (requests) or writer (answers), without packed structs or
+    unaligned access. For each record it has the size of the fixed part and the offset of each
+    field (DK_WIRE_<NAME>_AT_<FIELD>).
     """
     header, trailer = wire.header_layout.size, wire.trailer_layout.size
     parts = [
@@ -134,6 +149,10 @@ def wire_header(wire: Wire = WIRE) -> str:
         "",
         *(_define(f"{name}_bytes", m.layout.size) for name, m in wire.messages.items()),
         "",
+        *(_define(f"op_{name}", value) for name, value in wire.ops.items()),
+        "",
+        *(line for record in wire.records.values() for line in _offsets(record)),
+        "",
         _HELPERS,
     ]
     for message in wire.messages.values():
@@ -145,7 +164,7 @@ def wire_header(wire: Wire = WIRE) -> str:
 
 
 def write_wire_header(path: Path, wire: Wire = WIRE) -> None:
-    """Write the header unless it is already there, so that builds do not restart for nothing."""
+    """Write the header unless it is there with the same text, so that nothing is compiled again."""
     text = wire_header(wire)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_whole(path, text.encode())

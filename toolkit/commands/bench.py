@@ -9,12 +9,12 @@ import click
 from quantize.files.write import remove_old, write_whole
 from toolkit.commands.shared import options
 from toolkit.commands.shared.bench_table import bench_table, figures_table
-from toolkit.commands.shared.kinds import InputFile, OutputFile
-from toolkit.commands.shared.run import ready_stage
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, Forms, check_stage, refuse_ignored
+from toolkit.commands.shared.verification import ready_stage
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import CheckFailed, InputError
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import InputFile, OutputFile
 from toolkit.common.paths import BUILD
 from toolkit.common.places import latest_path
 from toolkit.device.pipeline import check_line
@@ -30,9 +30,9 @@ from toolkit.measure.bench.measure import measure, measure_figure
 from toolkit.measure.bench.shipped import opus_folder
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources
+from toolkit.models.saved import load_quantised
 from toolkit.report.bench_plot import write_plot
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import load_quantised
 from toolkit.targets.target import load_target
 
 _FORMS: Forms = {
@@ -59,30 +59,30 @@ _FORMS: Forms = {
     type=click.IntRange(1, 180_000),
     default=50,
     show_default=True,
-    help="20 ms each, after payloads have grown to full length; of a receiver all ops for them.",
+    help="Steps of 20 ms, counted once payloads have full length; a receiver does all their ops.",
 )
-@click.option("--layers", is_flag=True, help="Show every layer, not the parts alone.")
+@click.option("--layers", is_flag=True, help="Show every layer, not only the parts.")
 @click.option(
     "--baseline",
     type=InputFile(),
     default=None,
-    help="Earlier figures (--json): fail where one has grown by over 2 %.",
+    help="Earlier figures (from --json): fail if one has grown by more than 2 %.",
 )
 @click.option(
     "--plot",
     type=OutputFile(),
     default=None,
     metavar="FILE.svg",
-    help="Draw the figures: each part's layers stacked, against the ISA's limit.",
+    help="Draw each part's layers as a stack, and below it the ISA's limit.",
 )
 @click.option(
     "--all",
     "every",
     is_flag=True,
-    help="The shipped weights on every emulated board, or that of --target: fail where a committed "
-    "figure has grown by over 2 %.",
+    help="Measure the shipped weights on every emulated board, or on --target alone: fail if a "
+    "committed figure has grown by more than 2 %.",
 )
-@click.option("--write", is_flag=True, help="With --all: make the committed figures anew.")
+@click.option("--write", is_flag=True, help="With --all: write new committed figures.")
 @json_option
 def command(
     target: str | None,
@@ -104,8 +104,8 @@ def command(
 ) -> None:
     """Measure the cost of a step by part and by layer, with the board's own timer.
 
-    An image of its own is built for it, in which layer traces hold times. The limit is that of the
-    ISA's instructions: toolkit/data/isa_limits.toml.
+    Builds a separate image whose layer traces hold times. The limit is what the ISA's instructions
+    need at least: toolkit/data/isa_limits.toml.
     """
     refuse_ignored("--all" if every else "one measurement (without --all)", _FORMS)
     if every:
@@ -115,7 +115,7 @@ def command(
         raise InputError("bench: give --target NAME, or --all")
     board = load_target(target)
     if not board.is_board:
-        raise InputError(f"{board.name} is no board: its time is shared with other programs")
+        raise InputError(f"{board.name} is not a board: other programs share its time")
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
     if cycles:
@@ -123,8 +123,6 @@ def command(
     if plot is not None and plot.suffix != ".svg":
         raise InputError(f"--plot {plot}: the drawing is an .svg file")
     earlier = None if baseline is None else read_figures(baseline)
-    if cycles:
-        check_countable(board, port)
     check_line(port, serial)
     loaded = None if model is None else load_quantised(model, stage)
     check_stage(stage, loaded, model)
@@ -144,7 +142,7 @@ def command(
 
 
 def _all(only: str | None, write: bool, json_to: str | None) -> None:
-    """Measure all that is committed; write it, or compare and tell of everything that has grown."""
+    """Measure every committed figure; write all, or compare and report each that has grown."""
     measured: dict[Figure, dict[str, Any]] = {}
     failures = []
     opus = opus_folder() is not None
@@ -164,7 +162,7 @@ def _all(only: str | None, write: bool, json_to: str | None) -> None:
             err.print(str(error))
             failures.append(str(error))
     if not measured:
-        raise InputError(f"--all --target {only}: no emulated board, whose figures would be kept")
+        raise InputError(f"--all --target {only}: not an emulated board, so no figures are kept")
     if write:
         write_whole(TABLE, table().encode())
     emit_json(json_to, {"figures": [vars(figure) | facts for figure, facts in measured.items()]})

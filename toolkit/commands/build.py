@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit build`: generated C -> firmware image, with what it weighs."""
+"""`dredkit build`: generated C -> firmware image and its sizes."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ from rich.table import Table
 
 from toolkit.codegen.generate import GENERATED, MANIFEST
 from toolkit.commands.shared import options
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
-from toolkit.common.outcome import Telling
 from toolkit.common.paths import BUILD
 from toolkit.device.build.build import (
     BuildResult,
@@ -27,18 +27,18 @@ _FORMS: Forms = {"a board": (), "--target host": ("sanitize",)}
 
 @click.command("build", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
-@click.option("--sanitize", is_flag=True, help="For host: with ASan and UBSan.")
+@click.option("--sanitize", is_flag=True, help="For host: build with ASan and UBSan.")
 @click.option(
     "--input-rate",
     type=options.INPUT_RATE,
     metavar="HZ",
-    help="Refuse what was generated for another.",
+    help="Refuse C that was generated for another rate.",
 )
 @json_option
 def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | None) -> None:
-    """Cross-compile the firmware for a target, from what `generate` wrote.
+    """Cross-compile the firmware for a target from the C that `generate` wrote.
 
-    Writes build/TARGET/firmware.elf; for host, the library for cffi and the server.
+    Writes build/TARGET/firmware.elf; for host, a library for cffi and a server.
     """
     board = load_target(target)
     refuse_ignored("a board" if board.is_board else "--target host", _FORMS)

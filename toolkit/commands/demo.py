@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit demo`: the round trip on the default board, with the shipped models and speech."""
+"""`dredkit demo`: a round trip on the default board with the shipped models and speech."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,10 @@ import click
 
 from quantize.codec.sender import HEARD_RATE
 from toolkit.commands.shared import options
-from toolkit.commands.shared.kinds import Folder
-from toolkit.commands.shared.run import conclude, verify_on_board
+from toolkit.commands.shared.outcome import Telling
+from toolkit.commands.shared.verification import conclude, verify_on_board
 from toolkit.common.console import err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import Folder
 from toolkit.common.places import DEMO, PAGE, SENDER
 from toolkit.measure.budget import clock_of
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
@@ -30,7 +30,9 @@ BOARD = "mps3-an547"
 @options.sending_options
 @options.clock_option
 @click.option("--target", default=BOARD, show_default=True, help="A board of `dredkit targets`.")
-@click.option("--output", type=Folder(), default=DEMO)
+@click.option(
+    "--output", type=Folder(), default=DEMO, help="Folder of the report; build/demo if left out."
+)
 @json_option
 def command(
     sources: Sources,
@@ -41,9 +43,9 @@ def command(
     output: Path,
     json_to: str | None,
 ) -> None:
-    """Speech to a sender's board, a second of its packets lost, and out of a receiver's board.
+    """Send speech through a sender's board, lose a second of packets, play a receiver's board.
 
-    Both are verified bit for bit, and the report lets you hear what went in and what came out.
+    Both boards are verified bit for bit. The report plays what went in and what came out.
     """
     board = load_target(target)
     clock_of(board, clock_hz)

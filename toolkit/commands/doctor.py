@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit doctor`: a table of tools, and the commands that mend what is missing."""
+"""`dredkit doctor`: a table of tools, and the commands that install missing ones."""
 
 import platform
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.doctor import Finding, examine, mends, read_tools
+from toolkit.common.doctor import Finding, examine, fixes, read_tools
 from toolkit.common.errors import ToolError
-from toolkit.common.outcome import Telling
 
 _COLOURS = {"ok": "green", "missing": "red", "old": "yellow"}
 
@@ -20,29 +20,29 @@ _COLOURS = {"ok": "green", "missing": "red", "old": "yellow"}
 @click.command(cls=Telling)
 @json_option
 def command(json_to: str | None) -> None:
-    """Show each tool, its version, and the command that mends a missing one.
+    """Show each tool, its version, and the command that installs a missing one.
 
-    Exit code 0 if all that dredkit needs is here, 2 if not. What only the tests or one optional
-    command need is shown, and does not count.
+    Exit code 0 if every tool that dredkit needs is here, 2 if not. Tools that only the tests or one
+    optional command need are shown, and do not count.
     """
     with ThreadPoolExecutor(max_workers=4) as pool:
         findings = list(pool.map(examine, read_tools()))
-    todo = mends(findings)
+    todo = fixes(findings)
     err.print(_table(findings))
     for finding in findings:
-        if finding.mend and not finding.needed:
-            err.print(f"optional: {finding.mend}", style="dim", markup=False, soft_wrap=True)
+        if finding.fix and not finding.needed:
+            err.print(f"optional: {finding.fix}", style="dim", markup=False, soft_wrap=True)
     emit_json(
         json_to,
         {
             "ok": not todo,
             "python": platform.python_version(),
             "tools": [_as_json(finding) for finding in findings],
-            "mend": todo,
+            "fix": todo,
         },
     )
     if todo:
-        raise ToolError(f"something is missing or too old; this mends it: {' && '.join(todo)}")
+        raise ToolError(f"something is missing or too old; this fixes it: {' && '.join(todo)}")
 
 
 def _table(findings: list[Finding]) -> Table:
@@ -72,5 +72,5 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "minimum": None if tool.minimum == "-" else tool.minimum,
         "needed_for": tool.purpose,
         "status": finding.status,
-        "mend": finding.mend,
+        "fix": finding.fix,
     }

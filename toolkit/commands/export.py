@@ -9,13 +9,14 @@ import click
 from quantize.files.write import write_whole
 from quantize.litert.export import cross_check, export
 from quantize.nn.model import QuantisedModel
-from toolkit.commands.shared.kinds import InputFile, OutputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import CheckFailed, InputError
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import InputFile, OutputFile
 from toolkit.common.paths import BUILD
-from toolkit.models.quantise import CLIP, fixed_inputs
-from toolkit.stages.stage import load_quantised
+from toolkit.models.quantise import CLIP
+from toolkit.models.saved import load_quantised
+from toolkit.stages.stage import stage_of
 
 
 @click.command("export", cls=Telling)
@@ -23,7 +24,7 @@ from toolkit.stages.stage import load_quantised
     "--model",
     type=InputFile(made=True),
     default=BUILD / "rdovae_enc.dkq",
-    help="A quantised network (.dkq); that of `dredkit quantize --stage rdovae_enc` if left out.",
+    help="A quantised network (.dkq); build/rdovae_enc.dkq if left out.",
 )
 @click.option(
     "--output",
@@ -34,7 +35,7 @@ from toolkit.stages.stage import load_quantised
 @click.option(
     "--check/--no-check",
     default=True,
-    help="First run the shipped clip through LiteRT and compare with the integer reference.",
+    help="First run the shipped clip through LiteRT and compare it with the integer reference.",
 )
 @json_option
 def command(model: Path, output: Path | None, check: bool, json_to: str | None) -> None:
@@ -46,7 +47,7 @@ def command(model: Path, output: Path | None, check: bool, json_to: str | None) 
     steps, mismatch = 0, None
     if check:
         with err.status("comparing with LiteRT"):
-            inputs = fixed_inputs(quantised, CLIP)
+            inputs = stage_of(quantised).inputs(CLIP)
             steps, mismatch = len(inputs), cross_check(quantised, inputs)
     target = output or BUILD / f"{quantised.graph.name}.tflite"
     if mismatch is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit flash`: an image onto a board, written, compared and started."""
+"""`dredkit flash`: write an image to a board, compare it and start the board."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from toolkit.commands.shared.kinds import InputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import BoardError, InputError
 from toolkit.common.folders import LOCK, alone, own_copy
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import InputFile
 from toolkit.common.paths import BUILD
 from toolkit.device.boards.gdb import FlashReport
 from toolkit.device.boards.probe import flash_probe
@@ -28,7 +28,12 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
 
 @click.command("flash", cls=Telling)
 @click.option("--target", required=True, help="A board of `dredkit targets`.")
-@click.option("--image", type=InputFile(made=True), default=None, help="build/TARGET/firmware.elf.")
+@click.option(
+    "--image",
+    type=InputFile(made=True),
+    default=None,
+    help="The image; build/TARGET/firmware.elf if left out.",
+)
 @click.option(
     "--server",
     default=None,
@@ -41,7 +46,7 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
     "port",
     default="socket",
     metavar="socket|pty|URL",
-    help="Where an emulated board's UART is to be found: socket://HOST:PORT or pty.",
+    help="Where an emulated board's UART appears: socket://HOST:PORT or pty.",
 )
 @click.option("--check", is_flag=True, help="Do not keep an emulated board running.")
 @json_option
@@ -55,12 +60,12 @@ def command(
 ) -> None:
     """Start a board and write the firmware to it.
 
-    An emulated board then runs until Ctrl-C: other commands reach it with --port.
+    An emulated board then runs until Ctrl-C; other commands reach it with --port.
     """
     board = load_target(target)
     refuse_ignored("--server" if server else "an emulated board (without --server)", _FORMS)
     if board.flash.method != "gdb":
-        raise InputError(f"{board.name} is not flashed: its server is a program of this machine")
+        raise InputError(f"{board.name} is not flashed: its server is a program on this machine")
     image = image or BUILD / board.name / "firmware.elf"
     if not image.is_file():
         raise InputError(f"{image} is missing: run `dredkit build --target {board.name}` first")

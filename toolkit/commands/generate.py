@@ -10,13 +10,14 @@ from rich.table import Table
 
 from toolkit.codegen.generate import generate
 from toolkit.commands.shared import options
-from toolkit.commands.shared.kinds import InputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import check_stage
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import InputFile
 from toolkit.common.paths import BUILD
+from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import load_quantised, stage_of
+from toolkit.stages.stage import stage_of
 from toolkit.targets.placement import WAIT_ESTIMATE
 from toolkit.targets.target import load_target
 
@@ -62,10 +63,10 @@ def command(
 
 
 def _memories(found: list[dict[str, Any]]) -> Table:
-    """Bytes of tables in each memory, and read from it."""
+    """Return the bytes of tables in each memory, and the bytes read from it."""
     rows = Table(
         box=box.SIMPLE_HEAD,
-        caption="read in a step, for a chunk, or in 20 ms of speech; cycles waited are an "
+        caption="bytes read are for a step, a chunk or 20 ms of speech; cycles waited are an "
         f"estimate: {WAIT_ESTIMATE}",
     )
     for heading in ("network", "memory", "bytes of tables", "bytes read", "cycles waited"):
@@ -79,7 +80,7 @@ def _memories(found: list[dict[str, Any]]) -> Table:
 
 
 def _reads(found: dict[str, Any]) -> Table:
-    """What chunks at once save, and what they take."""
+    """Return what decoding several chunks at once saves, and the scratch that it takes."""
     rows = Table(box=box.SIMPLE_HEAD, caption="computed from the tables' sizes, caches left out")
     for heading in ("chunks at once", "weight bytes read a second of audio", "bytes of scratch"):
         rows.add_column(heading, justify="right")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from toolkit.commands.shared.kinds import OutputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import OutputFile
 from toolkit.models.importers import TORCH_SUFFIXES
 from toolkit.models.importers.checkpoint import write_checkpoint
 from toolkit.models.importers.release import NETWORKS, Release, read_release
@@ -20,18 +20,18 @@ from toolkit.models.importers.release import NETWORKS, Release, read_release
 @click.argument(
     "sources", metavar="SOURCE...", type=click.Path(path_type=Path), nargs=-1, required=True
 )
-@click.option("--output", type=OutputFile(), required=True, help="A .safetensors file.")
+@click.option("--output", type=OutputFile(), required=True, help="The .safetensors file to write.")
 @json_option
 def command(sources: tuple[Path, ...], output: Path, json_to: str | None) -> None:
-    """Read DRED's networks, both ways, and entropy tables from an Opus release: one checkpoint.
+    """Read DRED's networks and entropy tables from an Opus release into one checkpoint.
 
     A SOURCE is a 'DNNw' weight blob, a *_data.c file, or the dnn/ folder of a release tarball.
-    Blobs hold no entropy tables: give dred_rdovae_stats_data.c beside them. Or it is one checkpoint
-    (.pth) of xiph's torch training of LPCNet, which becomes a voice.
+    Blobs hold no entropy tables: also give dred_rdovae_stats_data.c. A single SOURCE may be a
+    checkpoint (.pth) of xiph's torch training of LPCNet, which becomes a voice.
     """
     if any(source.suffix in TORCH_SUFFIXES for source in sources):
         if len(sources) > 1:
-            raise InputError("a torch checkpoint of LPCNet is imported alone: give it by itself")
+            raise InputError("a torch checkpoint of LPCNet is imported alone: give no other SOURCE")
         _import_lpcnet(sources[0], output, json_to)
         return
     release = read_release(sources)
@@ -97,7 +97,7 @@ def _import_lpcnet(path: Path, output: Path, json_to: str | None) -> None:
 
 
 def _tell(release: Release, output: Path) -> None:
-    """Say what was found and what was not."""
+    """Print what the sources hold and what they lack."""
     for build in NETWORKS:
         name = build().name
         layers = release.networks.get(name)

@@ -10,10 +10,10 @@ from rich.table import Table
 from quantize.nn.calibrate import LayerReport
 from toolkit.codegen.generate import describe
 from toolkit.commands.shared import options
-from toolkit.commands.shared.kinds import InputFile, OutputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import check_stage
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import InputFile, OutputFile
 from toolkit.common.paths import BUILD
 from toolkit.models.quantise import CLIP, Sources, quantise_stage
 from toolkit.stages.stage import stage_of
@@ -27,9 +27,14 @@ from toolkit.targets.target import load_target
     "--calibration",
     type=InputFile(),
     default=CLIP,
-    help="Recorded speech (WAV) that sets the formats; the shipped clip if left out.",
+    help="Recorded speech (WAV) that sets number formats; the shipped clip if left out.",
 )
-@click.option("--output", type=OutputFile(), default=None, help="build/STAGE.dkq.")
+@click.option(
+    "--output",
+    type=OutputFile(),
+    default=None,
+    help="The file to write; build/STAGE.dkq if left out.",
+)
 @json_option
 def command(
     stage: str,
@@ -46,7 +51,7 @@ def command(
     model.save(output)
     err.print(_table(rows))
     made = stage_of(model)
-    # As portable C has them, a receiver's voice included; a board's packing may differ a little.
+    # Sizes in portable C, a receiver's voice included; a board's packing may differ a little.
     total = describe(made, load_target("host"))["table_bytes"]
     err.print(f"{output}: {made.name}, {made.scheme}, {total} bytes of tables")
     err.print(f"model hash {made.hash}")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from toolkit.commands.shared.kinds import OutputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import OutputFile
 from toolkit.common.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
 from toolkit.report.page import write_page
@@ -17,8 +17,12 @@ from toolkit.report.table import table
 
 @click.command("report", cls=Telling)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--output", type=OutputFile(), help="The page; FOLDER/index.html else.")
-@click.option("--junit", type=OutputFile(), help="JUnit XML; FOLDER/junit.xml else.")
+@click.option(
+    "--output", type=OutputFile(), help="The page to write; FOLDER/index.html if left out."
+)
+@click.option(
+    "--junit", type=OutputFile(), help="The JUnit XML to write; FOLDER/junit.xml if left out."
+)
 @json_option
 def command(folder: Path, output: Path | None, junit: Path | None, json_to: str | None) -> None:
     """Write the HTML page of a verification.

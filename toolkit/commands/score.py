@@ -14,11 +14,11 @@ from rich.text import Text
 
 from quantize.features.floats import SAMPLE_RATE
 from quantize.files.write import remove_old
-from toolkit.commands.shared.kinds import Folder, InputFile, Name
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.commands.shared.train_options import CHECKPOINTS, data_option
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import Folder, InputFile, Name
 from toolkit.speech.audio import write_wav
 from toolkit.verify.scoring import fargan, table
 from toolkit.verify.scoring.metrics import Metrics, require
@@ -28,6 +28,8 @@ from toolkit.verify.scoring.voices import VOICES, Weights, beside, read_weights,
 _TRAINED = ("float", "integer")
 _FARGAN = CHECKPOINTS / "fargan-edge.safetensors"
 _SPOKEN = "--voice float or integer"
+_NEURAL = "--voice fargan"
+_OTHERS = "these voices"
 
 
 def _default_weights() -> Path:
@@ -47,9 +49,9 @@ def _default_weights() -> Path:
 @click.option(
     "--fargan",
     "fargan_path",
-    type=click.Path(path_type=Path),
+    type=InputFile(made=True),
     default=_FARGAN,
-    show_default="those that ship",
+    show_default="the one that ships",
     help="FARGAN: a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
@@ -82,11 +84,13 @@ def command(
     """
     chosen = [name for name in VOICES if not voices or name in voices]
     trained = bool(set(chosen) & set(_TRAINED))
-    refuse_ignored(_SPOKEN if trained else "these voices", {_SPOKEN: ("weights",)})
+    neural = "fargan" in chosen
+    refuse_ignored(_SPOKEN if trained else _OTHERS, {_SPOKEN: ("weights",)})
+    refuse_ignored(_NEURAL if neural else _OTHERS, {_NEURAL: ("fargan_path",)})
     require()
     torch.set_num_threads(1)
     found = read_weights(weights) if trained else None
-    small = fargan.read_weights(fargan_path) if "fargan" in chosen else None
+    small = fargan.read_weights(fargan_path) if neural else None
     with err.status("speech") as status:
         utterances = held_out(data, lambda text: status.update(Text(text)))
     if wav is not None:

@@ -17,19 +17,19 @@ from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.call.receiver import Received, lose, read_stream, survival
 from toolkit.call.sender import send
 from toolkit.commands.shared import options
-from toolkit.commands.shared.kinds import SEED_MAX, InputFile, OutputFile
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import SEED_MAX, InputFile, OutputFile
 from toolkit.common.paths import BUILD
 from toolkit.models.importers.entropy import read_tables
 from toolkit.models.quantise import Sources, quantise_encoder
+from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import read_speech
-from toolkit.stages.stage import load_quantised
 
 UNIT_MS: Final = 2.5
-_SENDERS: Final = {10: "libopus 1.5"}  # of wire versions that are not read
+_SENDERS: Final = {10: "libopus 1.5"}  # who sends a wire version that dredkit cannot read
 _PREFIX_MAX = 8  # bytes: two are in use
 _SOURCES: Forms = {
     "--read": (),
@@ -52,24 +52,44 @@ _ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weig
 @options.pitch_option
 @options.tables_option
 @options.model_option
-@click.option("--output", type=OutputFile(), default=BUILD / "simulate.bit")
-@click.option("--bitrate", type=click.IntRange(BITRATE_MIN, BITRATE_MAX), default=32_000)
-@click.option("--loss", type=click.IntRange(0, 74), default=20, help="Percent, in bursts.")
-@click.option("--duration", type=click.IntRange(0, 104), default=104, help="In 10 ms, at most.")
 @click.option(
-    "--seed", type=click.IntRange(0, SEED_MAX), default=0, help="Of the simulated losses."
+    "--output",
+    type=OutputFile(),
+    default=BUILD / "simulate.bit",
+    help="The packet file to write; build/simulate.bit if left out.",
+)
+@click.option(
+    "--bitrate",
+    type=click.IntRange(BITRATE_MIN, BITRATE_MAX),
+    default=32_000,
+    help="Bit/s of the stream, DRED included.",
+)
+@click.option(
+    "--loss",
+    type=click.IntRange(0, 74),
+    default=20,
+    help="Loss in percent: expected by the sender, and simulated in bursts.",
+)
+@click.option(
+    "--duration",
+    type=click.IntRange(0, 104),
+    default=104,
+    help="Most redundancy in a packet, in units of 10 ms.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, SEED_MAX), default=0, help="Seed of the simulated losses."
 )
 @click.option(
     "--extension-id",
     type=click.IntRange(32, 127),
     default=None,
-    help="Of the payload: 126, libopus'; reading also takes 32, the drafts'.",
+    help="Opus extension of the payload: 126 as in libopus; reading also takes the drafts' 32.",
 )
 @click.option(
     "--extension-prefix",
     default=None,
     metavar="HEX",
-    help="Marks the version: 440c, but with ID 32 nothing.",
+    help="Bytes that mark the version: 440c, or none with ID 32.",
 )
 @json_option
 def command(
@@ -90,8 +110,8 @@ def command(
 ) -> None:
     """Send speech as Opus packets with DRED in their padding, lose some, and count what survives.
 
-    The packets, of 20 ms each, are written in opus_demo's format, which libopus' own tools decode.
-    Packets that are read may last 2.5 to 120 ms. Damaged ones are counted, and the others used.
+    Writes packets of 20 ms in opus_demo's format, which libopus' own tools decode. Packets that are
+    read may last 2.5 to 120 ms. Damaged packets are counted, and the others used.
     """
     refuse_ignored("--read" if source else "making packets (without --read)", _SOURCES)
     if model is not None:
@@ -136,7 +156,7 @@ def command(
 def _load(path: Path) -> EncoderModel:
     model = load_quantised(path)
     if not isinstance(model, EncoderModel):
-        raise InputError(f"{path}: one network; a whole encoder is wanted: `dredkit quantize`")
+        raise InputError(f"{path}: holds no whole sender: `dredkit quantize` writes one")
     return model
 
 
@@ -148,7 +168,7 @@ def _tables(path: Path) -> EntropyTables:
 
 
 def _framings(number: int | None, prefix: str | None) -> tuple[Framing, ...]:
-    """Return how payloads are marked, the way to write them first."""
+    """Return the marks of payloads to look for; the first is the one to write."""
     if number is None and prefix is None:
         return (LIBOPUS_1_6, DRAFTS)
     usual = DRAFTS if number == DRAFTS.id else LIBOPUS_1_6
@@ -188,7 +208,7 @@ def _summary(packets: Sequence[Received]) -> dict[str, Any]:
 
 
 def _damage(packets: Sequence[Received]) -> dict[str, Any]:
-    """How many packets are damaged, in the redundancy or wholly; the first one and its reason."""
+    """Return how many packets have a fault, in them or their redundancy, and the first one's."""
     faults = [(i, packet.fault) for i, packet in enumerate(packets) if packet.fault is not None]
     first = {"packet": faults[0][0], "reason": faults[0][1]} if faults else None
     return {"packets": len(faults), "first": first}
@@ -219,7 +239,7 @@ def _table(result: dict[str, Any]) -> Table:
 
 
 def _remarks(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a stream holds that gives no redundancy, each with its number."""
+    """Return rows for the packets that give no redundancy: how many, and why."""
     rows = []
     if result["absent"]:
         rows.append(("absent", f"{_packets(result['absent'])} without bytes, counted as lost"))

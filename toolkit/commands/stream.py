@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit stream`: speech through a board, its outputs kept in one file."""
+"""`dredkit stream`: stream speech through a board and keep its outputs in one file."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ from quantize import integer
 from quantize.codec.receiver_model import DecoderModel
 from quantize.files.write import write_whole
 from toolkit.commands.shared import options
-from toolkit.commands.shared.kinds import InputFile, Name, OutputFile, Span
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.receiving import receiver_stage
 from toolkit.commands.shared.taken import (
     MODELS,
@@ -27,14 +27,14 @@ from toolkit.commands.shared.taken import (
 )
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import InputFile, Name, OutputFile, Span
 from toolkit.common.paths import BUILD
 from toolkit.device.pipeline import check_line, connected, prepare
 from toolkit.device.stream import stream
-from toolkit.models.quantise import fixed_inputs
+from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import write_wav
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import HASH_BYTES, Stage, load_quantised, stage_of
+from toolkit.stages.stage import HASH_BYTES, Stage, stage_of
 from toolkit.targets.target import load_target
 from toolkit.verify.compare import split_trace
 
@@ -53,7 +53,7 @@ _PAYLOADS: Forms = {
     type=Name(tuple(_MODELS)),
     default="encoder",
     show_default=True,
-    help="Audio to payloads, or payloads to audio.",
+    help="What the board does: audio to payloads, or payloads to audio.",
 )
 @click.option(
     "--model",
@@ -67,25 +67,32 @@ _PAYLOADS: Forms = {
     "--payloads",
     type=InputFile(),
     default=None,
-    help="For a receiver: what `stream` kept of a sender with the same audio.",
+    help="For a receiver: the file that `stream` wrote for a sender with the same audio.",
 )
 @click.option(
     "--sender",
     type=InputFile(made=True),
     default=_MODELS["encoder"],
-    help="For a receiver: the model that makes payloads on the host; build/encoder.dkq else.",
+    help="For a receiver: the model that makes payloads on the host; if left out, "
+    "build/encoder.dkq.",
 )
 @click.option(
     "--lose",
     type=Span(),
     metavar="FROM-TO",
     multiple=True,
-    help="For a receiver: packets lost, in seconds; one second and five bursts if left out.",
+    help="For a receiver: a span of lost packets in seconds, may be repeated; one second and five "
+    "bursts if left out.",
 )
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Keep every layer's output as well.")
-@click.option("--output", type=OutputFile(), default=None, help="An .npz file.")
+@click.option(
+    "--output",
+    type=OutputFile(),
+    default=None,
+    help="The .npz file to write; build/TARGET/stream.npz if left out.",
+)
 @json_option
 def command(
     target: str,
@@ -104,9 +111,9 @@ def command(
 ) -> None:
     """Stream audio, or payloads, through a board and keep its outputs.
 
-    The file holds `ticks` [steps], each output [steps, size], where it is fixed point with its real
-    value in <name>_real, and with --trace every layer as trace_<layer>. What a receiver plays is
-    written as a WAV file beside it.
+    The file holds `ticks` [steps] and each output [steps, size]. <name>_real holds the real values
+    of a fixed-point output, and with --trace trace_<layer> holds each layer. What a receiver plays
+    is written as a WAV file beside it.
     """
     board = load_target(target)
     refuse_ignored(f"--role {role}", ROLES)
@@ -117,7 +124,7 @@ def command(
     check_line(port, serial)
     quantised = load_quantised(model or _MODELS[role], role)
     if isinstance(quantised, DecoderModel) != (role == "decoder"):
-        raise InputError(f"--role {role}: {model or _MODELS[role]} is no model for it")
+        raise InputError(f"--role {role}: {model or _MODELS[role]} holds no model for it")
     if kind_of(quantised) == "rdovae_enc":
         refuse_ignored("--model of one network", MODELS)
     if isinstance(quantised, DecoderModel):
@@ -125,7 +132,7 @@ def command(
         stage, inputs = receiver_stage(quantised, audio, sending, payloads, sender, lose)
     else:
         stage = stage_of(quantised, sending)
-        inputs = fixed_inputs(stage, audio)
+        inputs = stage.inputs(audio)
     with err.status(f"generating and building for {board.name}"):
         prepared = prepare(stage, board, BUILD)
     with (

@@ -6,15 +6,15 @@ from typing import Any
 import click
 from rich.table import Table
 
+from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
 from toolkit.targets.target import Target, load_target, target_names
 
 
 @click.command("targets", cls=Telling)
 @json_option
 def command(json_to: str | None) -> None:
-    """List the boards that dredkit knows, and where each was last proved to work."""
+    """List the boards that dredkit knows, and where each was verified."""
     targets = [load_target(name) for name in target_names()]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("target", "board", "ISA", "clock", "flash", "RAM", "verified on"):

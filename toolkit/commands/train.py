@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,42 +17,51 @@ from quantize.errors import InputError
 from quantize.features.pitch_inputs import pitch_inputs
 from quantize.near import near
 from quantize.networks.lpcnet import PRESETS
-from quantize.networks.tensors import write_tensors
+from quantize.networks.lpcnet_checkpoint import save_lpcnet
 from quantize.train.lpcnet import loop as lpcnet
 from quantize.train.lpcnet import score as lpcnet_score
-from quantize.train.lpcnet.data import SpeechSampler, load_speech
+from quantize.train.lpcnet.data import SpeechSampler
 from quantize.train.pitch import loop as pitch
 from quantize.train.pitch import score as pitch_score
 from quantize.train.rdovae import loop as rdovae
 from quantize.train.rdovae import score as rdovae_score
-from quantize.train.recordings import Sampler, load_features
-from quantize.train.state import save_packed
-from toolkit.commands.shared.kinds import STEPS_MAX, Name, OutputFile, Real
+from quantize.train.recordings import Sampler, load_features, load_speech
+from quantize.train.trainer import newest_state
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
     BATCH_MAX,
-    CHECKPOINTS,
+    TRAINING,
     WORKERS_MAX,
+    check_span,
+    checkpoint_option,
     data_option,
     device_option,
+    export_option,
+    fresh_option,
     minutes_option,
+    pack_option,
     progress_bar,
+    shipped_state,
     state_option,
+    steps_option,
+    steps_shown,
     stop_at,
+    tell_score,
+    tell_written,
 )
 from toolkit.commands.shared.usage import SuggestingGroup
 from toolkit.commands.train_fargan import fargan_command
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import STEPS_MAX, Name, Real
 from toolkit.speech import kokoro
 from toolkit.speech import recordings as speechdata
 
-_TRAINING = "training (without --evaluate)"
-_RDOVAE: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "batch", "minutes", "device")}
-_PITCH: Forms = {"--evaluate": (), _TRAINING: ("state", "steps", "minutes", "device")}
+_RDOVAE: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "batch", "minutes", "device")}
+_PITCH: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device")}
 _LPCNET: Forms = {
     "--evaluate": (),
-    _TRAINING: (
+    TRAINING: (
         *("steps", "batch", "rate", "anneal", "sparse", "int8", "regrow", "minutes", "device"),
         *("workers", "pack", "export"),
     ),
@@ -128,21 +136,13 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
 @command.command("rdovae", cls=Telling)
 @data_option
 @state_option("rdovae")
-@click.option(
-    "--steps", type=click.IntRange(1, STEPS_MAX), default=rdovae.Settings.steps, show_default=True
-)
+@steps_option(rdovae.Settings.steps)
 @click.option(
     "--batch", type=click.IntRange(1, BATCH_MAX), default=rdovae.Settings.batch, show_default=True
 )
 @minutes_option
 @device_option
-@click.option(
-    "--checkpoint",
-    type=OutputFile(),
-    default=CHECKPOINTS / "rdovae.safetensors",
-    show_default="the one that ships",
-    help="Where the trained model is written, and read by --evaluate.",
-)
+@checkpoint_option("rdovae")
 @click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
 @json_option
 def rdovae_command(
@@ -157,45 +157,28 @@ def rdovae_command(
     json_to: str | None,
 ) -> None:
     """Train the RDO-VAE, resuming from --state, and write the checkpoint."""
-    refuse_ignored("--evaluate" if evaluate else _TRAINING, _RDOVAE)
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _RDOVAE)
     torch.set_num_threads(1)  # two threads beside another busy process run many times slower
     if evaluate:
         emit_json(json_to, _evaluate(checkpoint, data))
         return
     settings = rdovae.Settings(steps=steps, batch=batch)
     arrays = list(load_features(data, "train").values())
-    until = stop_at(minutes)
-    last: dict[str, float] = {}
-    with progress_bar() as progress:
-        task = progress.add_task("starting", total=steps)
-
-        def note(step: int, parts: dict[str, float]) -> None:
-            last.update(parts)
-            text = f"step {step}  {parts['db']:.2f} dB  {parts['bits_per_s']:.0f} b/s"
-            progress.update(task, completed=step, description=text)
-
-        model, done = rdovae.train(arrays, state, settings, device, until, note)
-    frozen = rdovae_score.freeze(model, Sampler(arrays, settings.frames, settings.seed))
-    rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(done)})
-    err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
-    emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
+    with steps_shown(steps) as note:
+        trainer = rdovae.train(arrays, state, settings, device, stop_at(minutes), note)
+    sampler = Sampler(arrays, settings.frames, settings.seed)
+    frozen = rdovae_score.freeze(trainer.model, sampler)
+    rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(trainer.step)})
+    tell_written(checkpoint, trainer, json_to)
 
 
 @command.command("pitch", cls=Telling)
 @data_option
 @state_option("pitch")
-@click.option(
-    "--steps", type=click.IntRange(1, STEPS_MAX), default=pitch.Settings.steps, show_default=True
-)
+@steps_option(pitch.Settings.steps)
 @minutes_option
 @device_option
-@click.option(
-    "--checkpoint",
-    type=OutputFile(),
-    default=CHECKPOINTS / "pitch.safetensors",
-    show_default="the one that ships",
-    help="Where the trained network is written, and read by --evaluate.",
-)
+@checkpoint_option("pitch")
 @click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
 @json_option
 def pitch_command(
@@ -209,27 +192,17 @@ def pitch_command(
     json_to: str | None,
 ) -> None:
     """Train the pitch network, resuming from --state, and write the checkpoint."""
-    refuse_ignored("--evaluate" if evaluate else _TRAINING, _PITCH)
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _PITCH)
     torch.set_num_threads(1)
     if evaluate:
         emit_json(json_to, _evaluate_pitch(checkpoint, data))
         return
     recordings = list(load_speech(data, "train").values())
-    last: dict[str, float] = {}
-    with progress_bar() as progress:
-        task = progress.add_task("starting", total=steps)
-
-        def note(step: int, parts: dict[str, float]) -> None:
-            last.update(parts)
-            text = f"step {step}  {parts['nats']:.3f} nats"
-            progress.update(task, completed=step, description=text)
-
-        settings = pitch.Settings(steps=steps)
-        until = stop_at(minutes)
-        model, done = pitch.train(recordings, state, settings, device, until, note)
-    pitch_score.save_checkpoint(checkpoint, model, {"steps": str(done)})
-    err.print(f"{checkpoint}: {done} of {steps} steps", markup=False)
-    emit_json(json_to, {"checkpoint": str(checkpoint), "steps": done, "last": last})
+    settings = pitch.Settings(steps=steps)
+    with steps_shown(steps) as note:
+        trainer = pitch.train(recordings, state, settings, device, stop_at(minutes), note)
+    pitch_score.save_checkpoint(checkpoint, trainer.model, {"steps": str(trainer.step)})
+    tell_written(checkpoint, trainer, json_to)
 
 
 def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
@@ -250,14 +223,8 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @data_option
 @click.option("--preset", type=Name(sorted(PRESETS)), default="edge", show_default=True)
 @state_option("lpcnet")
-@click.option(
-    "--fresh",
-    is_flag=True,
-    help="Where --state is empty begin with random weights, not with the state that ships.",
-)
-@click.option(
-    "--steps", type=click.IntRange(1, STEPS_MAX), default=lpcnet.Settings.steps, show_default=True
-)
+@fresh_option
+@steps_option(lpcnet.Settings.steps)
 @click.option(
     "--batch",
     type=click.IntRange(8, BATCH_MAX),
@@ -306,16 +273,8 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     show_default=True,
     help="Processes that prepare batches; a GPU keeps about ten busy.",
 )
-@click.option(
-    "--pack",
-    type=OutputFile(),
-    help="Also write the state packed to this file, small enough to commit.",
-)
-@click.option(
-    "--export",
-    type=OutputFile(),
-    help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
-)
+@pack_option
+@export_option
 @click.option(
     "--evaluate",
     is_flag=True,
@@ -343,11 +302,10 @@ def lpcnet_command(
     json_to: str | None,
 ) -> None:
     """Train LPCNet on one CPU core or a GPU, resuming from --state."""
-    refuse_ignored("--evaluate" if evaluate else _TRAINING, _LPCNET)
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _LPCNET)
     if fresh:
         refuse_ignored("--fresh", _REGROWING)
-    if sparse[0] > sparse[1]:
-        raise InputError(f"--sparse {sparse[0]} {sparse[1]}: the first step comes after the last")
+    check_span("--sparse", sparse)
     if batch % 8:
         raise InputError(f"--batch {batch}: want a multiple of 8")
     torch.set_num_threads(1)
@@ -360,53 +318,38 @@ def lpcnet_command(
         sparse_to=sparse[1],
         int8_from=int8,
     )
-    shipped = CHECKPOINTS / f"lpcnet-{preset}.state.safetensors"
-    begin = shipped if shipped.is_file() and not fresh else None
+    sizes, begin = PRESETS[preset], None if fresh else shipped_state("lpcnet", preset)
     held_out = SpeechSampler(list(load_speech(data, "test").values()), seed=2)
     if evaluate:
-        trained = state / "state.pt"
-        trainer = lpcnet.Trainer(PRESETS[preset], settings)
-        trainer.resume(begin if begin is not None and not trained.is_file() else trained)
+        trainer = lpcnet.Trainer(sizes, settings)
+        trainer.resume(newest_state(state, begin))
         losses = lpcnet_score.compare(trainer.smoothed(), held_out.recordings)
         err.print(
             f"as integers: {losses.integers:.4f} nats on stretches where floats have "
             f"{losses.floats:.4f}, {losses.cost_percent:+.2f} %"
         )
         integers = {"floats": losses.floats, "integers": losses.integers}
-        _report(trainer, held_out, preset, json_to, integers)
+        _report(trainer, held_out, {"preset": preset, **integers}, json_to)
         return
     sampler = SpeechSampler(list(load_speech(data, "train").values()), settings.seed)
-    with progress_bar() as progress:
-        task = progress.add_task("starting", total=steps)
-
-        def note(trainer: lpcnet.Trainer, loss: float) -> None:
-            text = f"step {trainer.step}  {trainer.average:.4f} nats"
-            progress.update(task, completed=trainer.step, description=text)
-
+    with steps_shown(steps) as note:
         until = stop_at(minutes)
-        sizes = PRESETS[preset]
         trainer = lpcnet.train(
-            sampler, state, sizes, settings, until, note, begin, device, workers, regrow
+            sampler, state, sizes, settings, until, note, begin, pack, device, workers, regrow
         )
-    if pack is not None:
-        save_packed(pack, lpcnet.KIND, trainer.state())
     if export is not None:
-        notes = {"sizes": json.dumps(asdict(PRESETS[preset])), "steps": str(trainer.step)}
-        write_tensors(export, trainer.smoothed().export(), notes)
-    _report(trainer, held_out, preset, json_to)
+        save_lpcnet(export, trainer.smoothed(), {"steps": str(trainer.step)})
+    _report(trainer, held_out, {"preset": preset}, json_to)
 
 
 def _report(
     trainer: lpcnet.Trainer,
     held_out: SpeechSampler,
-    preset: str,
+    facts: Mapping[str, Any],
     json_to: str | None,
-    more: Mapping[str, float] | None = None,
 ) -> None:
     score = lpcnet.evaluate(trainer.smoothed(), held_out)
-    err.print(f"{trainer.step} steps: {trainer.average:.4f} nats, held out {score:.4f}")
-    found = {"preset": preset, "steps": trainer.step, "nats": trainer.average, "held_out": score}
-    emit_json(json_to, {**found, **(more or {})})
+    tell_score(trainer, score, {**facts, "nats": trainer.average}, json_to)
 
 
 def _evaluate(path: Path, data: Path) -> dict[str, Any]:

@@ -3,88 +3,117 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import torch
 
+from quantize.networks.fargan import PRESETS
+from quantize.networks.fargan_checkpoint import read_fargan, save_fargan
+from quantize.train.fargan import loop as fargan
+from quantize.train.fargan.data import GapSampler, load_recordings
+from quantize.train.trainer import newest_state
+from toolkit.commands.shared.outcome import Telling
+from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
+    BATCH_MAX,
     CHECKPOINTS,
+    THREADS_MAX,
+    TIMES_MAX,
+    TRAINING,
+    check_span,
     data_option,
     device_option,
+    export_option,
+    fresh_option,
     minutes_option,
-    progress_bar,
+    pack_option,
+    shipped_state,
     state_option,
+    steps_option,
+    steps_shown,
+    stop_at,
+    tell_score,
 )
-from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.console import json_option
+from toolkit.common.option_types import STEPS_MAX, InputFile, Name, Real
 
-if TYPE_CHECKING:
-    from quantize.train.fargan.loop import Trainer
+_STEP = click.IntRange(0, STEPS_MAX)
+_RATE = Real(0, 1, min_open=True)
+_FORMS: Forms = {
+    "--evaluate": (),
+    TRAINING: (
+        *("voice", "draw", "steps", "batch", "rate", "anneal", "critics", "persuaded_rate"),
+        *("density", "sparse", "int8", "minutes", "device", "pack", "export"),
+    ),
+}
 
-_LINE_EVERY = 60.0  # seconds between lines where there is no terminal to draw a bar on
-_PATH = click.Path(path_type=Path)
-_STEP = click.IntRange(0)
 
-
-@click.command("fargan")
+@click.command("fargan", cls=Telling)
 @data_option
-@click.option("--preset", type=click.Choice(["edge", "opus"]), default="edge", show_default=True)
+@click.option("--preset", type=Name(sorted(PRESETS)), default="edge", show_default=True)
 @state_option("fargan")
+@fresh_option
 @click.option(
-    "--fresh", is_flag=True, help="Where --state is empty do not go on from the state that ships."
-)
-@click.option(
-    "--voice", type=_PATH, help="Where --state is empty begin with this checkpoint's weights."
+    "--voice",
+    type=InputFile(made=True),
+    help="Where --state is empty begin with the weights of this checkpoint.",
 )
 @click.option(
     "--rdovae",
-    type=_PATH,
+    type=InputFile(made=True),
     default=CHECKPOINTS / "rdovae.safetensors",
     show_default="the one that ships",
     help="Checkpoint that codes features.",
 )
 @click.option(
     "--draw",
-    type=(str, float),
+    type=(str, Real(0, TIMES_MAX, min_open=True)),
     multiple=True,
     metavar="SOURCE TIMES",
-    help="Draw a source's recordings so many times more often; may be repeated.",
+    help="Draw the recordings of a source TIMES as often; may be repeated.",
 )
-@click.option("--steps", type=click.IntRange(1), default=200_000, show_default=True)
+@steps_option(fargan.Settings.steps)
 @click.option(
     "--batch",
-    type=click.IntRange(1),
-    default=32,
+    type=click.IntRange(1, BATCH_MAX),
+    default=fargan.Settings.batch,
     show_default=True,
-    help="Stretches a step, before there are critics.",
+    help="Stretches a step, before critics learn.",
 )
-@click.option("--rate", default=1e-3, show_default=True, help="Learning rate at the start.")
+@click.option(
+    "--rate",
+    type=_RATE,
+    default=fargan.Settings.rate,
+    show_default=True,
+    help="Learning rate at the start.",
+)
 @click.option(
     "--anneal",
     type=_STEP,
-    default=0,
+    default=fargan.Settings.anneal,
     show_default=True,
     help="The last steps, over which the learning rates fall.",
 )
 @click.option(
     "--critics",
     type=_STEP,
-    default=60_000,
+    default=fargan.Settings.critics_from,
     show_default=True,
-    help="Step from which critics learn, and soon are listened to.",
+    help="Step from which critics learn; 300 steps later the voice learns from them.",
 )
 @click.option(
     "--persuaded-rate",
-    default=1.5e-4,
+    type=_RATE,
+    default=fargan.Settings.persuaded_rate,
     show_default=True,
-    help="Learning rate of the voice from then on.",
+    help="Learning rate of the voice from --critics on.",
 )
 @click.option(
     "--density",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
+    type=Real(0, 1, min_open=True),
+    default=fargan.Settings.density,
     show_default=True,
     help="Share of 8 x 4 blocks of weights to keep.",
 )
@@ -92,22 +121,22 @@ _STEP = click.IntRange(0)
     "--sparse",
     type=_STEP,
     nargs=2,
-    default=(0, 0),
+    default=(fargan.Settings.sparse_from, fargan.Settings.sparse_to),
     show_default=True,
-    help="First and last step at which the weakest blocks are dropped.",
+    help="First and last step at which the weakest blocks of weights are dropped.",
 )
 @click.option("--int8", type=_STEP, help="Step from which weights are rounded to int8.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, THREADS_MAX),
+    default=1,
+    show_default=True,
+    help="Threads of torch. One is fastest wherever another process is busy too.",
+)
 @minutes_option
 @device_option
-@click.option(
-    "--pack", type=_PATH, help="Also keep the state packed in this file, small enough to commit."
-)
-@click.option(
-    "--export",
-    type=_PATH,
-    help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
-)
+@pack_option
+@export_option
 @click.option("--evaluate", is_flag=True, help="Report the held-out spectral distance only.")
 @json_option
 def fargan_command(
@@ -128,27 +157,21 @@ def fargan_command(
     sparse: tuple[int, int],
     int8: int | None,
     threads: int,
-    minutes: float,
+    minutes: float | None,
     device: str,
     pack: Path | None,
     export: Path | None,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
-    """Train FARGAN, resuming from --state, on one CPU core or a GPU.
+    """Train FARGAN on one CPU core or a GPU, resuming from --state.
 
-    Spectral losses come first; from --critics on networks that tell speech from what the voice
-    says are trained with it. One thread is fastest wherever another process is busy too.
+    Spectral losses come first. From --critics on, networks that tell real speech from the voice
+    are trained with it.
     """
-    import torch
-
-    from quantize.networks.fargan import PRESETS
-    from quantize.networks.fargan_checkpoint import read_fargan, save_fargan
-    from quantize.train.fargan import loop as fargan
-    from quantize.train.fargan.data import GapSampler, load_recordings
-
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _FORMS)
+    check_span("--sparse", sparse)
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     sizes = PRESETS[preset]
     settings = fargan.Settings(
         steps=steps,
@@ -162,44 +185,26 @@ def fargan_command(
         sparse_to=sparse[1],
         int8_from=fargan.Settings.int8_from if int8 is None else int8,
     )
-    shipped = CHECKPOINTS / f"fargan-{preset}.state.safetensors"
-    begin = shipped if shipped.is_file() and not fresh and voice is None else None
+    begin = None if fresh or voice is not None else shipped_state("fargan", preset)
     held_out = GapSampler(load_recordings(data, "test", rdovae), 2, sizes.noise)
     if evaluate:
-        trainer = fargan.Trainer(sizes, settings, device)
-        trained = state / "state.pt"
-        trainer.resume(begin if begin is not None and not trained.is_file() else trained)
-        _report(trainer, fargan.evaluate(trainer.smoothed(), held_out), json_to)
+        trainer = fargan.Trainer(sizes, settings)
+        trainer.resume(newest_state(state, begin))
+        _report(trainer, held_out, json_to)
         return
     recordings = load_recordings(data, "train", rdovae, dict(draw))
     sampler = GapSampler(recordings, settings.seed, sizes.noise)
     weights = None if voice is None else read_fargan(voice, sizes).export()
-    last = time.monotonic()
-    with progress_bar() as bar:
-        task = bar.add_task("starting", total=steps)
-
-        def note(trainer: Trainer, _: dict[str, float]) -> None:
-            nonlocal last
-            bar.update(task, completed=trainer.step, description=_described(trainer))
-            if not err.is_terminal and time.monotonic() - last > _LINE_EVERY:
-                last = time.monotonic()
-                err.print(time.strftime("%H:%M:%S"), _described(trainer), markup=False)
-
-        until = time.monotonic() + 60 * minutes
+    with steps_shown(steps) as note, fargan.denormals_flushed():
+        until = stop_at(minutes)
         trainer = fargan.train(
             sampler, state, sizes, settings, until, note, begin, weights, pack, device
         )
     if export is not None:
         save_fargan(export, trainer.smoothed(), {"steps": str(trainer.step)})
-    _report(trainer, fargan.evaluate(trainer.smoothed(), held_out), json_to)
+    _report(trainer, held_out, json_to)
 
 
-def _described(trainer: Trainer) -> str:
-    parts = "  ".join(f"{name} {value:.4f}" for name, value in trainer.averages.items())
-    return f"step {trainer.step}  {parts}"
-
-
-def _report(trainer: Trainer, held_out: float, json_to: str | None) -> None:
-    err.print(f"{_described(trainer)}  held out {held_out:.4f}", markup=False)
-    found = {"sizes": asdict(trainer.model.sizes), "steps": trainer.step}
-    emit_json(json_to, {**found, "averages": trainer.averages, "held_out": held_out})
+def _report(trainer: fargan.Trainer, held_out: GapSampler, json_to: str | None) -> None:
+    facts = {"sizes": asdict(trainer.model.sizes), "averages": trainer.averages}
+    tell_score(trainer, fargan.evaluate(trainer.smoothed(), held_out), facts, json_to)

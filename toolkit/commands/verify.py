@@ -6,18 +6,18 @@ from pathlib import Path
 import click
 
 from toolkit.commands.shared import options
-from toolkit.commands.shared.kinds import Folder, OutputFile
-from toolkit.commands.shared.run import conclude, ready_stage, verify_on_board
+from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
+from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
 from toolkit.common.console import json_option
-from toolkit.common.outcome import Telling
+from toolkit.common.option_types import Folder, OutputFile
 from toolkit.common.places import verify_folder
 from toolkit.device.pipeline import check_line
 from toolkit.measure.budget import clock_of
 from toolkit.measure.cycles.estimate import check_countable
-from toolkit.models.quantise import Sources, fixed_inputs
+from toolkit.models.quantise import Sources
+from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import load_quantised
 from toolkit.targets.target import load_target
 
 
@@ -34,8 +34,13 @@ from toolkit.targets.target import load_target
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
-@click.option("--output", type=Folder(), default=None, help="The report's place.")
-@click.option("--junit", type=OutputFile(), default=None, help="JUnit XML for CI.")
+@click.option(
+    "--output",
+    type=Folder(),
+    default=None,
+    help="Folder of the report; build/TARGET/verify if left out.",
+)
+@click.option("--junit", type=OutputFile(), default=None, help="JUnit XML to write for CI.")
 @json_option
 def command(
     target: str,
@@ -56,8 +61,8 @@ def command(
 ) -> None:
     """Prove that a board's outputs equal integer.py and host C, within the budget.
 
-    A receiver is given payloads that the host's sender makes of the audio, one second of packets
-    lost in the middle and five bursts of 20 to 100 ms.
+    A receiver gets payloads that the host's sender makes from the audio. One second of packets in
+    the middle is lost, and five bursts of 20 to 100 ms.
     """
     board = load_target(target)
     clock_of(board, clock_hz)
@@ -76,7 +81,7 @@ def command(
         made,
         board,
         audio=audio,
-        inputs=fixed_inputs(made, audio),
+        inputs=made.inputs(audio),
         clock_hz=clock_hz,
         port=port,
         serial=serial,

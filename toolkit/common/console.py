@@ -14,7 +14,7 @@ from rich.text import Text
 
 from quantize.errors import InputError
 from quantize.files.write import write_whole
-from toolkit.commands.shared.kinds import Destination
+from toolkit.common.option_types import Destination
 
 _EMITTED = (
     "toolkit.common.console.emitted"  # in a click context: destinations of --json that were begun

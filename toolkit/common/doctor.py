@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What dredkit needs on this machine: is it here, is it new enough, and what mends it.
+"""What dredkit needs on this machine: is it here, is it new enough, and what fixes it.
 
 The list itself is toolkit/data/tools.txt, from which ./run installs.
 """
@@ -39,7 +39,7 @@ class Finding:
     tool: Tool
     version: str | None  # None: not here; "": here, but it has no version
     status: str  # ok, missing, old
-    mend: str | None  # command that mends it
+    fix: str | None  # the command that installs it
 
     @property
     def needed(self) -> bool:
@@ -69,21 +69,21 @@ def examine(tool: Tool) -> Finding:
             versions = map(_command_version, elsewhere)
             version = next((found for found in versions if found is not None), None)
     if version is None:
-        return Finding(tool, None, "missing", _mend(tool))
+        return Finding(tool, None, "missing", _fix(tool))
     if version and tool.minimum != "-" and _order(version) < _order(tool.minimum):
-        return Finding(tool, version, "old", _mend(tool))
+        return Finding(tool, version, "old", _fix(tool))
     return Finding(tool, version, "ok", None)
 
 
-def mends(findings: Iterable[Finding]) -> list[str]:
-    """Return the commands that mend all needed findings: apt's packages in one."""
-    bad = [finding for finding in findings if finding.mend and finding.needed]
+def fixes(findings: Iterable[Finding]) -> list[str]:
+    """Return the commands that fix all needed findings; one installs all packages of apt."""
+    bad = [finding for finding in findings if finding.fix and finding.needed]
     packages = [finding.tool.name for finding in bad if finding.tool.kind != "pip"]
     commands = [f"{APT_INSTALL} {' '.join(packages)}"] if packages else []
-    return commands + [f.mend for f in bad if f.mend and f.tool.kind == "pip"]
+    return commands + [f.fix for f in bad if f.fix and f.tool.kind == "pip"]
 
 
-def _mend(tool: Tool) -> str:
+def _fix(tool: Tool) -> str:
     if tool.kind.startswith("pip:"):
         return f"./run setup {tool.kind.removeprefix('pip:')}"
     if tool.kind == "pip":

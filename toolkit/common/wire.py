@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The wire as Python sees it: wire.toml read into messages that pack and unpack themselves."""
+"""The wire for Python: wire.toml, read into messages that pack and unpack themselves."""
 
 import re
 import struct
 import sys
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,22 @@ else:
 
 WIRE_TOML = Path(__file__).with_name("wire.toml")
 
-_INTEGERS = {"u8": (1, "B"), "u16": (2, "H"), "u32": (4, "I")}
+_INTEGERS = {"u8": (1, "B"), "u16": (2, "H"), "i16": (2, "h"), "u32": (4, "I")}
 _ARRAY = re.compile(r"(bytes|text)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message: `kind` is u8, u16, u32, bytes, text or rest; `size` in bytes."""
+    """One field: `kind` is u8, u16, i16, u32, bytes, text or rest; `size` is in bytes."""
 
     name: str
     kind: str
     size: int
-    code: str  # of the struct module; empty for rest
+    code: str  # the struct module's; empty for rest
 
     @staticmethod
     def parse(text: str) -> "Field":
-        """Read "name type"; raises ValueError for a type that is none."""
+        """Read "name type"; raises ValueError for an unknown type."""
         name, kind = text.split()
         if kind in _INTEGERS:
             size, code = _INTEGERS[kind]
@@ -48,17 +49,15 @@ def _layout(fields: tuple[Field, ...]) -> struct.Struct:
 
 
 @dataclass(frozen=True)
-class Message:
-    """One message type; `answer` is the name of a request's answer, None for an answer."""
+class Record:
+    """Fields in a row, the last of which may take all bytes that remain."""
 
     name: str
-    type: int
     fields: tuple[Field, ...]
-    answer: str | None
 
     @cached_property
     def layout(self) -> struct.Struct:
-        """The fixed part, in front of a rest."""
+        """The fixed part, in front of the rest."""
         return _layout(self.fields)
 
     @property
@@ -67,7 +66,7 @@ class Message:
         return self.fields[-1].name if self.fields and self.fields[-1].kind == "rest" else None
 
     def pack(self, **values: Any) -> bytes:
-        """Return the payload. Integers out of range raise struct.error; text is cut to its room."""
+        """Return the bytes. Integers out of range raise struct.error; text is cut to its room."""
         packed = []
         for field in self.fields:
             value = values.pop(field.name)
@@ -78,7 +77,7 @@ class Message:
         return self.layout.pack(*packed) + rest
 
     def unpack(self, payload: bytes) -> dict[str, Any] | None:
-        """Return the fields by name, or None if the payload does not have this message's size."""
+        """Return the fields by name, or None if the payload does not have this record's size."""
         size = self.layout.size
         if len(payload) < size or (len(payload) > size and self.rest is None):
             return None
@@ -94,8 +93,16 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Message(Record):
+    """One message type; `answer` is the name of a request's answer, None for an answer."""
+
+    type: int
+    answer: str | None
+
+
+@dataclass(frozen=True)
 class Timeouts:
-    """All times of the host in seconds; their meaning is in wire.toml."""
+    """All times of the host in seconds; wire.toml says what each is for."""
 
     write_s: float
     open_s: float
@@ -109,7 +116,7 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Wire:
-    """The whole description."""
+    """The whole description: what wire.toml says, by its names."""
 
     protocol: int
     header: tuple[Field, ...]
@@ -117,9 +124,12 @@ class Wire:
     maximum_payload: int
     limits: dict[str, int]
     errors: dict[str, int]
+    error_meanings: dict[str, str]
     regions: dict[str, int]
     open_flags: dict[str, int]
     timeouts: Timeouts
+    ops: dict[str, int]
+    records: dict[str, Record]
     messages: dict[str, Message]
 
     @cached_property
@@ -135,7 +145,7 @@ class Wire:
         return {message.type: message for message in self.messages.values()}
 
     def error_name(self, code: int) -> str:
-        """Name of an error code from the board."""
+        """Return the name of an error code from the board."""
         names = {number: name for name, number in self.errors.items()}
         return names.get(code, f"error {code}")
 
@@ -147,10 +157,8 @@ def load_wire(path: Path = WIRE_TOML) -> Wire:
     messages: dict[str, Message] = {}
     for kind in ("requests", "answers"):
         for name, entry in text[kind].items():
-            fields = tuple(Field.parse(field) for field in entry["fields"])
-            if any(field.kind == "rest" for field in fields[:-1]):
-                raise ValueError(f"wire.toml: in {name}, only the last field can be the rest")
-            messages[name] = Message(name, entry["type"], fields, entry.get("answer"))
+            fields = _fields(name, entry["fields"])
+            messages[name] = Message(name, fields, entry["type"], entry.get("answer"))
     if len({message.type for message in messages.values()}) != len(messages):
         raise ValueError("wire.toml: two messages share a type")
     for message in messages.values():
@@ -159,16 +167,43 @@ def load_wire(path: Path = WIRE_TOML) -> Wire:
     frame = text["frame"]
     return Wire(
         protocol=text["protocol"],
-        header=tuple(Field.parse(field) for field in frame["header"]),
-        trailer=tuple(Field.parse(field) for field in frame["trailer"]),
+        header=_fields("frame.header", frame["header"]),
+        trailer=_fields("frame.trailer", frame["trailer"]),
         maximum_payload=frame["maximum_payload"],
         limits=text["limits"],
-        errors=text["errors"],
+        errors={name: code for name, (code, _) in text["errors"].items()},
+        error_meanings={name: meaning for name, (_, meaning) in text["errors"].items()},
         regions=text["regions"],
         open_flags=text["open_flags"],
         timeouts=Timeouts(**text["timeouts"]),
+        ops=text["ops"],
+        records={name: Record(name, _fields(name, own)) for name, own in text["records"].items()},
         messages=messages,
     )
 
 
+def _fields(name: str, entries: list[str]) -> tuple[Field, ...]:
+    fields = tuple(Field.parse(entry) for entry in entries)
+    if any(field.kind == "rest" for field in fields[:-1]):
+        raise ValueError(f"wire.toml: in {name}, only the last field can be the rest")
+    return fields
+
+
 WIRE = load_wire()
+
+
+class Status(IntEnum):
+    """What a function of the firmware returns besides a count: its dk_status."""
+
+    OK = 0
+    ARGUMENT = -WIRE.errors["argument"]
+    FRAME = -WIRE.errors["frame"]
+    TYPE = -WIRE.errors["type"]
+    SESSION = -WIRE.errors["session"]
+    ORDER = -WIRE.errors["order"]
+    RANGE = -WIRE.errors["range"]
+    OVERRUN = -WIRE.errors["overrun"]
+    RATE = -WIRE.errors["rate"]
+    LENGTH = -WIRE.errors["length"]
+    SHORT = -WIRE.errors["short"]
+    SYMBOL = -WIRE.errors["symbol"]

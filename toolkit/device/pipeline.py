@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The steps put together: a quantised model on a target, ready to be streamed through."""
+"""The steps put together: a stage on a target, ready to be streamed through."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ from toolkit.device.build.build import (
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.link.session import Session
 from toolkit.device.link.transport import check_port, open_port
-from toolkit.stages.stage import Model, Stage
+from toolkit.stages.stage import DecoderStage, Stage
 from toolkit.targets.target import Target, load_target
 
 
@@ -35,13 +35,13 @@ class EmulatorPlugin(Protocol):
 
 @dataclass(frozen=True)
 class Firmware:
-    """A model generated and built for a target.
+    """A stage generated and built for a target.
 
     `build` is the firmware's image; None for the target host, which runs `server` instead.
     """
 
     target: Target
-    model: Model | Stage
+    stage: Stage
     manifest: dict[str, Any]
     build: BuildResult | None
     server: Path | None
@@ -54,13 +54,13 @@ class Prepared(Firmware):
     engine: HostEngine
 
 
-def prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
+def prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
     """Generate and build: firmware for the target, and the same C for this machine.
 
-    Other processes may do the same in the same folders: image and server are copies of one's own.
+    Other processes may build in the same folders, so image and server are copies of our own.
     """
     with alone(build_root / load_target("host").name), alone(build_root / target.name):
-        made = _prepare(model, target, build_root)
+        made = _prepare(stage, target, build_root)
         server = made.server and own_copy(made.server)
         return replace(made, build=_own(made.build), server=server)
 
@@ -69,30 +69,30 @@ def _own(built: BuildResult | None) -> BuildResult | None:
     return built and replace(built, elf=own_copy(built.elf))
 
 
-def _prepare(model: Model | Stage, target: Target, build_root: Path) -> Prepared:
+def _prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
     host = load_target("host")
     host_dir = build_root / host.name
-    manifest = generate(model, host, host_dir)
+    manifest = generate(stage, host, host_dir)
     library = build_host_library(host_dir / GENERATED, host_dir)
     engine = HostEngine(library)
     if target.system == "posix":
         server = build_host_server(host_dir / GENERATED, host_dir)
-        return Prepared(target, model, manifest, None, server, engine)
+        return Prepared(target, stage, manifest, None, server, engine)
     build_dir = build_root / target.name
-    manifest = generate(model, target, build_dir)
-    with _advice(model):
+    manifest = generate(stage, target, build_dir)
+    with _advice(stage):
         built = build_firmware(target, build_dir / GENERATED, build_dir)
-    return Prepared(target, model, manifest, built, None, engine)
+    return Prepared(target, stage, manifest, built, None, engine)
 
 
-def prepare_to_measure(model: Model | Stage, target: Target, build_root: Path) -> Firmware:
-    """Generate and build an image whose layer traces hold times (toolkit/measure/bench/bench.py)."""
+def prepare_to_measure(stage: Stage, target: Target, build_root: Path) -> Firmware:
+    """Generate and build an image for `dredkit bench`, whose layer traces hold times."""
     build_dir = build_root / f"{target.name}-profile"
     with alone(build_dir):
-        manifest = generate(model, target, build_dir)
-        with _advice(model):
+        manifest = generate(stage, target, build_dir)
+        with _advice(stage):
             built = build_firmware(target, build_dir / GENERATED, build_dir, profile=True)
-        return Firmware(target, model, manifest, _own(built), None)
+        return Firmware(target, stage, manifest, _own(built), None)
 
 
 def check_line(port: str | None, serial: str) -> None:
@@ -106,12 +106,12 @@ def check_line(port: str | None, serial: str) -> None:
 
 
 @contextmanager
-def _advice(model: Model | Stage) -> Iterator[None]:
+def _advice(stage: Stage) -> Iterator[None]:
     """Add to the complaint about an image that does not fit what would make it fit."""
     try:
         yield
     except ToolError as error:
-        voice = getattr(getattr(model, "model", model), "voice", "pulse")
+        voice = stage.model.voice if isinstance(stage, DecoderStage) else "pulse"
         if "overflowed" in str(error) and voice != "pulse":
             raise ToolError(
                 f"{error}; the board is too small for this voice and these weights: "
@@ -124,11 +124,11 @@ def _advice(model: Model | Stage) -> Iterator[None]:
 def connected(
     prepared: Firmware, *, port: str | None, serial: str, plugin: EmulatorPlugin | None = None
 ) -> Iterator[Session]:
-    """A session with the target's board.
+    """Yield a session with the target's board.
 
-    With `port` (any pyserial URL), a board that is flashed already; otherwise an emulated one is
-    started blank, flashed and reset, with its UART on a `serial` "socket" or "pty", and a `plugin`
-    in the emulator, if there is one.
+    `port` (any pyserial URL) leads to a board that is flashed already. Without it an emulated board
+    is started blank, flashed and reset, with its UART on a `serial` "socket" or "pty". `plugin` is
+    loaded into the emulator.
     """
     target = prepared.target
     with ExitStack() as stack:

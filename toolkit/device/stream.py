@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Stream step inputs through a board and keep what comes back."""
+"""Stream step inputs through a board and keep the results."""
 
 import time
 from collections.abc import Callable

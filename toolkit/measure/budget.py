@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Does every frame fit the core? Costs against the limit that its clock sets.
+"""Does every frame fit the core? Compare costs with the limit that its clock sets.
 
-What a cost is, and how far it can be trusted, depends on where it comes from: a board of silicon
-counts its own cycles; an emulated one counts instructions, which stand for a cycle each, or for the
-cycles that a model of the core gives (toolkit/measure/cycles). The budget always says which.
+The source of a cost says what it is and how far it can be trusted. A silicon board counts its own
+cycles. An emulated board counts instructions; each stands for one cycle, or a model of the core
+gives the cycles (toolkit/measure/cycles). The budget always names its source.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ ONE_EACH = "one cycle an instruction"
 
 @dataclass(frozen=True)
 class Clock:
-    """What costs are judged by: its rate, and whose clock it is."""
+    """The clock that costs are judged by: its rate, and whose clock it is."""
 
     hz: int
     source: str
@@ -31,12 +31,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Budget:
-    """Cost of each step in `unit`s, and the `limit` that a clock of `clock_hz` sets for one.
+    """Cost of each step in `unit`s, and the `limit` that a clock of `clock_hz` sets for one step.
 
-    `clock_source` says whose clock that is.
-    `model` is where the costs come from, and `estimated` says that it is no measurement of time,
-    with the `errors` that it is known to make. `instructions` are those of each step where cycles
-    were estimated from them. The first step is that after a cold start, and counts like any other.
+    `clock_source` says whose clock it is. `model` is the source of the costs; if `estimated`, it
+    does not measure time, and `errors` lists its known errors. `instructions` has the instructions
+    of each step if cycles were estimated from them. The first step follows a cold start and counts
+    like any other.
     """
 
     unit: str
@@ -55,7 +55,7 @@ class Budget:
 
     @property
     def p99(self) -> int:
-        """The smallest cost that at least 99 % of the steps keep to."""
+        """The smallest cost that at least 99 % of the steps do not exceed."""
         return int(np.percentile(self.per_frame, 99, method="inverted_cdf"))
 
     @property
@@ -69,21 +69,21 @@ class Budget:
 
     @property
     def max_warm(self) -> int | None:
-        """The dearest of the other steps; None where there is no other."""
+        """The cost of the most expensive other step; None if there is no other."""
         return max(self.per_frame[1:], default=None)
 
     @property
     def used_percent(self) -> float:
-        """Share of the limit that the dearest step takes."""
+        """Share of the limit that the most expensive step takes."""
         return 100.0 * self.max / self.limit
 
     @property
     def holds(self) -> bool:
-        """Whether every single step kept to the limit."""
+        """Whether every step is within the limit."""
         return self.max <= self.limit
 
     def as_json(self) -> dict[str, Any]:
-        """The budget as a JSON object, the derived figures included."""
+        """Return the budget as a JSON object, derived figures included."""
         return {
             **asdict(self),
             "errors": list(self.errors),
@@ -105,8 +105,8 @@ def budget_of(
 ) -> Budget:
     """Judge the ticks of each step by a clock, the target's own unless another is given.
 
-    With an `estimate` of the same steps its cycles are judged, and the ticks are the instructions.
-    Raises InputError without a single step, for nothing would be over the limit then, and as
+    With an `estimate` of the same steps, judge its cycles; the ticks then give the instructions.
+    Raises InputError without a step, because then nothing would exceed the limit. Raises as
     `clock_of` does for a rate in Hz.
     """
     if not ticks:
@@ -147,9 +147,9 @@ def own_clock(target: Target) -> Clock:
 def clock_of(target: Target, asked: int | None) -> Clock:
     """Return the clock to judge a verification by.
 
-    That is the one `asked` for in Hz, else that of the target's product where the board is
-    emulated, else the board's own. Raises InputError for a rate out of range, and for any rate
-    where time itself is measured.
+    This is the rate `asked` for in Hz. Without it, it is the clock of the target's product if the
+    board is emulated and has one, else the board's own. Raises InputError for a rate out of range,
+    and for any rate if the board measures time itself.
     """
     if asked is None:
         product = target.product
@@ -164,7 +164,7 @@ def clock_of(target: Target, asked: int | None) -> Clock:
 
 
 def by_kind(budget: Budget, kinds: Sequence[str]) -> dict[str, Budget]:
-    """Part a budget by what each step was asked for, in order of first appearance."""
+    """Split a budget by the kind of each step, in order of first appearance."""
 
     def of(kind: str, costs: Sequence[int]) -> list[int]:
         return [cost for cost, own in zip(costs, kinds, strict=True) if own == kind]

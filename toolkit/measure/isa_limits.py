@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How few instructions a multiply-accumulate can take: toolkit/data/isa_limits.toml, which says
-what is counted and where it is from."""
+"""The fewest instructions that a multiply-accumulate can take on each ISA.
+
+toolkit/data/isa_limits.toml has the figures, says what they count and gives their sources.
+"""
 
 import functools
 import sys
@@ -22,7 +24,7 @@ WEIGHTS = ("int8", "int16")
 
 @dataclass(frozen=True)
 class Limit:
-    """What an inner loop of an ISA needs at least: (instruction, how many MACs it serves)."""
+    """The least that an ISA's inner loop needs: (instruction, number of MACs that it serves)."""
 
     isa: str
     weights: str
@@ -34,7 +36,7 @@ class Limit:
         return sum(1 / macs for _, macs in self.instructions)
 
     def as_json(self) -> dict[str, Any]:
-        """The limit and what it is made of."""
+        """Return the limit and the instructions that make it up."""
         return {
             "isa": self.isa,
             "weights": self.weights,
@@ -44,9 +46,10 @@ class Limit:
 
 
 def limits_of(isa: str) -> dict[str, Limit]:
-    """The limits of an ISA by the kind of the weights; what it lacks is that of its fallback.
+    """Return the limits of an ISA by the kind of the weights.
 
-    Without entries where there is none to be had, as for portable C.
+    For a kind that the ISA lacks, its fallback's limit counts. Empty for portable C, which has no
+    limits.
     """
     found: dict[str, Limit] = {}
     for name in reversed(chain(isa)):

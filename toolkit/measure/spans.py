@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From the times that an image built to measure leaves in its traces to the cost of each layer.
+"""The cost of each layer, from the times in the traces of an image that was built to measure.
 
-firmware/server/profile/trace.c says what is in a trace. A step that runs only some of the layers, as a
-receiver's ops do, leaves zeros in the places of the others.
+firmware/server/profile/trace.c describes such a trace. A step that runs only some layers, such as
+a receiver's op, leaves zeros in the places of the others.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,16 @@ from toolkit.targets.target import Target
 
 Floats = npt.NDArray[np.float64]
 
-_STAMP = 2  # int16 that a time takes
+_STAMP = 2  # int16 values that a time occupies
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Cost [steps, layers + 1] of each layer and, last, of the rest; the cost of a time; and the
-    layers of each step as they ran."""
+    """The costs of layers in a run.
+
+    `costs` [steps, layers + 1] has each layer's and, last, the rest's. `stamp` is the cost of
+    storing one time. `orders` lists the layers of each step in the order in which they ran.
+    """
 
     costs: Floats
     stamp: float
@@ -31,12 +34,11 @@ class Spans:
 
 
 def layer_spans(target: Target, stage: Stage, plain: Streamed, stamped: Streamed) -> Spans:
-    """The cost of each layer.
+    """Return the cost of each layer.
 
-    `plain` is the run whose costs are true; what the times themselves cost in `stamped` is taken
-    out again. What lies between two layers and belongs to no network counts to the layer before,
-    or to the rest where none is before. InputError for a stage with a layer without room for a
-    time.
+    `plain` is the run with the true costs; the cost of storing times in `stamped` is subtracted.
+    Work between two layers that belongs to no network counts to the layer before it, or to the rest
+    if there is none. Raises InputError if a layer of the stage has no room for a time.
     """
     sizes = np.array([size for _, size in stage.layers])
     if sizes.min() < _STAMP:
@@ -44,7 +46,8 @@ def layer_spans(target: Target, stage: Stage, plain: Streamed, stamped: Streamed
     ends, starts = _times(sizes, stamped.traces)
     ticks = np.array(stamped.ticks, np.int64)
     extra = ticks - np.array(plain.ticks)
-    # What a trace costs a step without layers, to be cleared, and what each layer's time costs.
+    # `clearing` is the cost of clearing a trace, seen in steps without layers; `stamp` is the cost
+    # of storing a layer's time.
     stamps = (ends > 0).sum(axis=1)
     clearing = float(extra[stamps == 0].mean()) if np.any(stamps == 0) else 0.0
     stamp = float((extra - clearing).sum()) / max(int(stamps.sum()), 1)
@@ -68,7 +71,7 @@ def layer_spans(target: Target, stage: Stage, plain: Streamed, stamped: Streamed
 def _times(
     sizes: npt.NDArray[np.int64], traces: list[bytes]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ticks to each layer's end and, where a network starts, to its start; [steps, layers]."""
+    """Return ticks [steps, layers] to each layer's end, and to its start if it begins a network."""
     rows = np.array([np.frombuffer(trace, np.uint8) for trace in traces])
     places = 2 * (np.cumsum(sizes) - sizes)
     ends = np.stack([_word(rows, at) for at in places], axis=1)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The first steps of the way as functions: audio -> step inputs, weights -> quantised model."""
+"""The first steps of the way as functions: weights and a recording -> quantised model."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from quantize import integer
 from quantize.codec.calibration import quantise_decoder_networks
@@ -26,9 +25,9 @@ from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, r
 from toolkit.common.paths import DATA
 from toolkit.models.importers import SHIPPED_PITCH, has_layers, load_model
 from toolkit.models.importers.entropy import read_tables
+from toolkit.models.saved import Model
 from toolkit.models.voice import voice_model
 from toolkit.speech.audio import read_speech
-from toolkit.stages.stage import Model, Stage, stage_of
 
 CLIP = DATA / "clip.wav"
 STAGES = ("encoder", "decoder", "rdovae_enc")
@@ -112,9 +111,10 @@ def quantise_decoder(
 ) -> tuple[DecoderModel, list[LayerReport]]:
     """Quantise the whole receiver of what `sender` sends.
 
-    The decoder's layers come from `sources.decoder`, else from the weights' own file; entropy
-    tables are the sender's; `toolkit.models.voice` says what `sources.voice` may be. `sent` saves running
-    the sender over the calibration recording: what quantize.codec.sender.coded_values gives for it.
+    The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
+    tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be. `sent` is
+    what quantize.codec.sender.coded_values returns for the calibration recording; with it the
+    sender need not run over the recording again.
     """
     if sent is None:
         pcm = read_speech(sources.calibration)
@@ -141,8 +141,3 @@ def _quantise(
     seen = calibrate(graph, floats.layers, inputs)
     model = quantise(graph, floats.layers, seen, floats.source)
     return model, report(model, floats.layers, inputs)
-
-
-def fixed_inputs(model: Model | Stage, wav: Path) -> npt.NDArray[np.int16]:
-    """Return the int16 step inputs [steps, n] that are streamed for a recording."""
-    return stage_of(model).inputs(wav)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a verification found, for people and for CI: a folder with a page, JUnit and JSON.
+"""The result of a verification for people and for CI: a folder with a page, JUnit and JSON.
 
 verify.json  the verdict and every fact that the page shows
 run.npz      the recording, the streamed inputs and the outputs
 junit.xml    one test case a check
-index.html   the page, built from the first two files alone
+index.html   the page, made from the first two files alone
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ __all__ = ["JUNIT", "PAGE", "write_report", "write_verification"]
 
 
 def write_verification(verification: "Verification", directory: Path) -> Record:
-    """Write the record, JUnit and the page of a verification, each file whole or not at all.
+    """Write the record, JUnit and page of a verification, each file whole or not at all.
 
     Raises InputError if the recording cannot be read again or a file cannot be written.
     """
@@ -32,6 +32,6 @@ def write_verification(verification: "Verification", directory: Path) -> Record:
 
 
 def write_report(record: Record, directory: Path) -> None:
-    """Write what is made from a record: junit.xml and index.html."""
+    """Write junit.xml and index.html from a record."""
     write_junit(record.facts, directory / JUNIT)
     write_page(record, directory / PAGE)

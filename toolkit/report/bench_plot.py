@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A picture of what `dredkit bench` measured: a bar a part, its layers stacked, and under it the
-limit of the ISA: what multiplications and loads of weights alone would take."""
+"""A drawing of what `dredkit bench` measured: one bar for each part, its layers stacked.
+
+Below each bar is the ISA's limit: what multiplications and loads of weights alone would take.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +12,12 @@ from typing import Any
 
 from quantize.files.write import write_whole
 
-_WIDTH = 960  # of everything, in units of the picture
+_WIDTH = 960  # of the whole drawing, in its own units
 _LEFT, _RIGHT = 150, 110  # for names and figures
-_ROW, _BAR, _LIMIT = 46, 22, 8  # heights: a part, its bar, its limit
+_ROW, _BAR, _LIMIT = 46, 22, 8  # heights of a part, its bar and its limit
 _TOP, _FOOT = 30, 26
-_LETTER = 6.2  # width of one, about
-_SHADES = (("#4a7fb5", "#ffffff"), ("#86abd2", "#12263d"))  # a layer, its name
+_LETTER = 6.2  # mean width of a letter
+_SHADES = (("#4a7fb5", "#ffffff"), ("#86abd2", "#12263d"))  # colours of a layer and its name
 _LIMIT_COLOUR = "#d9722e"
 _FONT = 'font-family="system-ui, Noto Sans, DejaVu Sans, sans-serif" font-size="12"'
 
@@ -30,7 +32,7 @@ class _Segment:
 
 
 def bench_svg(facts: Mapping[str, Any]) -> str:
-    """The figures of a bench as an SVG of its own; text takes the colour of what is around it."""
+    """Return a bench's figures as an SVG; text takes the colour of the surrounding page."""
     parts = facts["parts"]
     height = _TOP + _ROW * len(parts) + _FOOT
     room = _WIDTH - _LEFT - _RIGHT
@@ -39,7 +41,7 @@ def bench_svg(facts: Mapping[str, Any]) -> str:
     body = [f'<text x="0" y="16" font-weight="600">{escape(title)}</text>']
     for row, part in enumerate(parts):
         body += _part(part, _segments(part, facts), _TOP + row * _ROW, scale, facts["unit"])
-    foot = "under each bar: what the ISA needs at least for the multiplications and the weights"
+    foot = "under each bar: what the ISA needs at least for multiplications and weights"
     body.append(
         f'<rect x="{_LEFT}" y="{height - 18}" width="14" height="{_LIMIT}" '
         f'fill="{_LIMIT_COLOUR}"/>'
@@ -59,7 +61,7 @@ def write_plot(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def _segments(part: Mapping[str, Any], facts: Mapping[str, Any]) -> list[_Segment]:
-    """The layers of a part, the dearest first."""
+    """Return the layers of a part, the most expensive first."""
     own = [layer for layer in facts["layers"] if layer["part"] == part["name"]]
     found = [
         _Segment(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where speech takes over from good audio and where it gives way: is there a click?
+"""The joins between received and synthetic speech: is there a click?
 
-quantize.vocoder.join measures it: a kink in the wave there, by those that the wave has around it.
+quantize.vocoder.join measures a join: the kink in the wave there, against the kinks around it.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,11 @@ _SHOWN = 480  # samples on either side in a picture: 30 ms
 
 @dataclass(frozen=True)
 class Join:
-    """One join: at which sample, whether speech begins or ends there, its step, a second
-    difference, and the largest one around it."""
+    """One join between received and synthetic speech.
+
+    `sample` is its place. Synthetic speech `begins` there, or ends. `step` is the second difference
+    at the join, `around` the largest second difference near it.
+    """
 
     sample: int
     begins: bool
@@ -30,13 +33,13 @@ class Join:
     around: int
 
     def as_json(self) -> dict[str, Any]:
-        """The join as a JSON object."""
+        """Return the join as a JSON object."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class JoinPlot:
-    """A picture of a join: two SVG paths in a box of 100 by 100, and where the join is."""
+    """A drawing of a join: two SVG paths in a box of 100 by 100, and the join's place."""
 
     join: Join
     seconds: float
@@ -46,9 +49,9 @@ class JoinPlot:
 
 
 def joins(played: Int16s, gaps: Sequence[Sequence[int]]) -> list[Join]:
-    """Measure both ends of each gap, (first, packets), of `played`; the end of it is no join.
+    """Measure both ends of each gap, (first, packets), in `played`, whose own end is not a join.
 
-    Where speech ends, the worse of both ends of the cross-fade counts.
+    Where synthetic speech ends, the worse end of the cross-fade counts.
     """
     found = []
     for first, count in gaps:
@@ -61,7 +64,7 @@ def joins(played: Int16s, gaps: Sequence[Sequence[int]]) -> list[Join]:
 
 
 def plot(join: Join, sent: Int16s, played: Int16s, rate: int) -> JoinPlot:
-    """Draw what was sent and what was played within 30 ms of a join."""
+    """Draw the sent and the played samples within 30 ms of a join."""
     first = max(join.sample - _SHOWN, 0)
     span = slice(first, min(join.sample + _SHOWN, len(played)))
     top = max(int(np.abs(part[span].astype(np.int64)).max()) for part in (sent, played)) or 1

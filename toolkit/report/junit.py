@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A verification as JUnit XML, the form that CI servers read: one test case a check."""
+"""A verification as JUnit XML, the format that CI servers read: one test case a check."""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -18,7 +18,7 @@ def write_junit(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def junit(facts: Mapping[str, Any]) -> bytes:
-    """Return the XML; a failed check's message names its figures or its first mismatch."""
+    """Return the XML; the message of a failed check has its figures or its first mismatch."""
     found = checks(facts)
     failed = sum(not check.ok for check in found)
     target = fit_text(facts["target"])
@@ -43,7 +43,7 @@ def junit(facts: Mapping[str, Any]) -> bytes:
 
 
 def junit_error(command: str, target: str | None, kind: str, line: str) -> bytes:
-    """Return the XML of a run that ended without a verdict: one <error>, of a `kind`."""
+    """Return the XML of a run that ended without a verdict: one <error> of type `kind`."""
     counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0"}
     root = ElementTree.Element("testsuites", counts)
     where = fit_text(target or "unknown")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The page of a verification: one HTML file without scripts, network or fonts to fetch."""
+"""The page of a verification: one HTML file that has no scripts and fetches nothing."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ from toolkit.report.record import Int16s, Record
 from toolkit.report.text import fit_text
 from toolkit.verify.checks import Check, budget_in, checks, mismatch_text
 
-_LONGEST_SOUND_S = 15.0  # longer recordings would make the page heavy: they are not played
+_LONGEST_SOUND_S = 15.0  # longer recordings are left out: they would make the page large
 _TITLES = {
     "latents": "Latents",
     "initial_state": "Initial state",
@@ -52,7 +52,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Played:
-    """What a receiver played: to listen to, to look at, and its joins."""
+    """What a receiver played: as sound, as a spectrogram, and at its joins."""
 
     sound: str | None
     spectrogram: Picture
@@ -61,7 +61,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Everything that is drawn over the common time axis; `lost` are spans (left, width)."""
+    """All that is drawn over the common time axis; `lost` has spans (left, width)."""
 
     seconds: float
     ticks: list[Tick]
@@ -83,7 +83,7 @@ def write_page(record: Record, path: Path) -> None:
 
 
 def render(record: Record) -> str:
-    """Return the page as HTML; equal records give equal pages."""
+    """Return the page as HTML. Equal records give equal pages."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -119,7 +119,7 @@ def render(record: Record) -> str:
 
 
 def verdict(found: list[Check]) -> str:
-    """The outcome in a few words."""
+    """Return the outcome in a few words."""
     failed = {check.kind for check in found if not check.ok}
     if not failed:
         return "Bit-exact and within budget"
@@ -134,7 +134,7 @@ def verdict(found: list[Check]) -> str:
 
 
 def si(value: float, unit: str) -> str:
-    """A figure with a decimal prefix: 15.2 MHz, 13.3 M instructions."""
+    """Format a figure with a decimal prefix: 15.2 MHz, 13.3 M instructions."""
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= factor:
             return f"{value / factor:.3g}\u00a0{prefix}{_after(unit)}"
@@ -142,17 +142,17 @@ def si(value: float, unit: str) -> str:
 
 
 def _after(unit: str) -> str:
-    """The unit behind a prefix: a symbol joins it (MHz), a word does not (M instructions)."""
+    """Return the unit after a prefix: a symbol joins it (MHz), a word does not (M steps)."""
     return f"\u00a0{unit}" if unit.islower() else unit
 
 
 def size(value: int) -> str:
-    """Bytes, and beside them KiB where that helps."""
+    """Format bytes, with KiB beside them where that helps."""
     return f"{value:,} B" if value < 10240 else f"{value:,} B ({value / 1024:,.0f} KiB)"
 
 
 def _scope(record: Record, values: int) -> str:
-    """What a comparison covered, told by how many values it compared."""
+    """Return what a comparison covered; the number of compared values tells."""
     steps = record.facts["frames"]
     layers = steps * record.facts["model"]["trace_values"]
     outputs = sum(table.size for table in record.outputs.values())
@@ -175,11 +175,11 @@ def _timeline(record: Record) -> Timeline:
     maps = []
     for name, table in record.outputs.items():
         if record.played is not None:
-            break  # its outputs are the samples that are drawn anyway
+            break  # its outputs are the played samples, which have their own spectrogram
         picture, full = heat_map(table * 2.0 ** -facts["model"]["outputs"][name], width)
         maps.append(HeatMap(_TITLES.get(name, name), table.shape[1], picture, full))
     top = 1.08 * max(limit, max(costs))
-    last = facts["frames"] - 1  # a surplus step may be the first mismatch: keep to the plot
+    last = facts["frames"] - 1  # a surplus step may be the first mismatch: stay in the plot
     steps = [c["first"]["step"] for c in facts["comparisons"].values() if c["first"]]
     return Timeline(
         seconds=seconds,
@@ -198,29 +198,29 @@ def _timeline(record: Record) -> Timeline:
 
 
 def _slots(facts: Mapping[str, Any]) -> list[int]:
-    """Which 20 ms of the run each step belongs to: a receiver's ops do not all play any."""
+    """Return the 20 ms of the run that each step belongs to: not every op of a receiver plays."""
     told = facts["playback"]
     return list(range(facts["frames"])) if told is None else told["slots"]
 
 
 def _longest_gap(facts: Mapping[str, Any]) -> dict[str, int] | None:
-    """Packets of the longest gap, and the cost of all that was done for it."""
+    """Return the packets of the longest gap, and the cost of all steps that it needed."""
     told = facts["playback"]
     if told is None or not told["gaps"]:
         return None
     first, count = max(told["gaps"], key=lambda gap: int(gap[1]))
     costs = zip(facts["budget"]["per_frame"], told["slots"], strict=True)
-    # Its end is the op that fades into what comes after.
+    # The op after the gap counts too: it fades into good audio.
     cost = sum(cost for cost, slot in costs if first <= slot <= first + count)
     return {"packets": count, "cost": cost}
 
 
 def _by_slot(costs: list[int], slots: list[int]) -> list[int]:
-    """The dearest step of each 20 ms."""
-    dearest = [0] * (slots[-1] + 1)
+    """Return the cost of the most expensive step in each 20 ms."""
+    most = [0] * (slots[-1] + 1)
     for cost, slot in zip(costs, slots, strict=True):
-        dearest[slot] = max(dearest[slot], cost)
-    return dearest
+        most[slot] = max(most[slot], cost)
+    return most
 
 
 def _played(record: Record, rate: int, seconds: float) -> Played | None:
@@ -236,14 +236,14 @@ def _played(record: Record, rate: int, seconds: float) -> Played | None:
 
 
 def _lost(facts: Mapping[str, Any], seconds: float) -> list[tuple[float, float]]:
-    """The spans without packets, left edge and width in percent."""
+    """Return the spans without packets: left edge and width in percent."""
     scale = 100 * STEP_SECONDS / seconds
     told = facts["playback"] or {"gaps": []}
     return [(scale * first, scale * count) for first, count in told["gaps"]]
 
 
 def _sound(pcm: Int16s, rate: int) -> str | None:
-    """The recording as an address that carries it in itself; None if it is long."""
+    """Return the recording as a data URI; None if it is long."""
     if len(pcm) > _LONGEST_SOUND_S * rate:
         return None
     buffer = io.BytesIO()
@@ -256,7 +256,7 @@ def _sound(pcm: Int16s, rate: int) -> str | None:
 
 
 def _rates(budget: Budget, macs: int) -> dict[str, float]:
-    """What follows from the cost of a frame: units a second and a MAC, the clock it asks for."""
+    """Return what the costs imply: units a second and a MAC, and the clock that they need."""
     return {
         "per_second": budget.mean / STEP_SECONDS,
         "per_mac": budget.mean / macs if macs else 0.0,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a run looks like: pictures over one common time axis, as plain data for the page.
+"""Drawings of a run over one common time axis, as plain data for the page.
 
 Positions are percentages of the plot's width or height, so that a page can stretch the plots to
 any screen while its text keeps its size.
@@ -21,10 +21,10 @@ COLUMNS = 1000  # no picture is wider: longer runs are averaged (pictures) or pe
 _FFT = 512
 _HOP = 160  # samples between columns of the spectrogram: 10 ms at 16 kHz
 _RANGE_DB = 70.0
-_LEVELS = 64  # shades: more are not told apart, and pack worse
+_LEVELS = 64  # shades: the eye tells no more apart, and more compress worse
 _LIGHT = gradient(["ffffff", "d3deea", "7d9fc4", "2c5282", "0b1a2e"], _LEVELS)
 _DARK = gradient(["15171b", "1d3450", "39699c", "93bfe2", "fdfbea"], _LEVELS)
-# Zero is clear, so that one picture serves light and dark pages.
+# Zero is transparent, so that one picture serves light and dark pages.
 NEGATIVE = ("1f5fa8ff", "3f7fc498", "4d8fd600")
 POSITIVE = ("e8823a00", "dd7a3598", "c4500fff")
 _SIGNED = np.concatenate([gradient(NEGATIVE, 64), gradient(POSITIVE, 64)[1:]])
@@ -41,7 +41,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image `width` percent wide from time zero, for light pages and for dark ones."""
+    """An image `width` percent wide from time zero, for light and for dark pages."""
 
     light: str
     dark: str
@@ -50,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Bar:
-    """The cost of frames first..last (the dearest of them): left edge and size in percent."""
+    """The cost of the most expensive of frames first..last; left edge and size in percent."""
 
     first: int
     last: int
@@ -62,14 +62,14 @@ class Bar:
 
 
 def time_ticks(seconds: float, most: int = 10) -> list[Tick]:
-    """Round times from zero on, at most `most` steps of them."""
+    """Return round times from zero on, at most `most` intervals."""
     step = next((s for s in _NICE_S if seconds / s <= most), seconds / most)
     count = int(seconds / step + 1e-9) + 1
     return [Tick(100 * i * step / seconds, f"{i * step:g}") for i in range(count)]
 
 
 def value_ticks(top: float, most: int = 4) -> list[float]:
-    """Round values from zero up to `top`."""
+    """Return round values from zero up to `top`."""
     rough = max(top, 1e-9) / most
     unit = 10.0 ** np.floor(np.log10(rough))
     step = float(next(m for m in (1, 2, 2.5, 5, 10) if m * unit >= rough * 0.999) * unit)
@@ -77,7 +77,7 @@ def value_ticks(top: float, most: int = 4) -> list[float]:
 
 
 def spectrogram(pcm: Int16s, rate: int, seconds: float) -> Picture:
-    """Power over time (25 ms Hann windows) and frequency (0 to rate / 2), the top 70 dB."""
+    """Draw power over time (25 ms Hann windows) and frequency (0 to rate / 2), the top 70 dB."""
     power = _column_power(pcm)
     loud = 10 * np.log10(np.maximum(power, 1e-12))
     shade = 1 + (loud - max(float(loud.max()), 0.0)) / _RANGE_DB
@@ -87,7 +87,7 @@ def spectrogram(pcm: Int16s, rate: int, seconds: float) -> Picture:
 
 
 def _column_power(pcm: Int16s) -> Floats:
-    """Mean power [columns, bins] of the windows that fall into each column."""
+    """Return the mean power [columns, bins] of the windows in each column."""
     window = np.zeros(_FFT)
     window[(_FFT - 400) // 2 : (_FFT + 400) // 2] = np.hanning(400)
     # A window's middle is the middle of its hop.
@@ -104,10 +104,10 @@ def _column_power(pcm: Int16s) -> Floats:
 
 
 def heat_map(values: Floats, width: float) -> tuple[Picture, float]:
-    """Picture a table [steps, size], the first element on top; returns it and its full scale.
+    """Draw a table [steps, size], the first element on top; return the picture and its full scale.
 
-    Full scale is the 99.5th percentile of the magnitudes, and shades grow with their square root:
-    neither a lone outlier nor one large element must pale the rest.
+    Full scale is the 99.5th percentile of the magnitudes, and shades grow with their square root,
+    so that neither a single outlier nor one large element makes the rest pale.
     """
     columns = min(len(values), COLUMNS)
     edges = np.linspace(0, len(values), columns + 1).astype(int)[:-1]
@@ -122,7 +122,7 @@ def heat_map(values: Floats, width: float) -> tuple[Picture, float]:
 
 
 def cost_bars(costs: Sequence[int], limit: int, top: float, width: float) -> list[Bar]:
-    """Bars of each frame's cost, `top` being the full height; many frames share a bar."""
+    """Return bars of each frame's cost with full height `top`; many frames share a bar."""
     columns = min(len(costs), COLUMNS)
     edges = np.linspace(0, len(costs), columns + 1).astype(int)
     bars = []

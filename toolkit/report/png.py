@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pictures of tables of numbers as palette PNGs, which need no plotting library to be written."""
+"""Write tables of numbers as palette PNGs, without a plotting library."""
 
 import base64
 import struct
@@ -31,12 +31,12 @@ def png(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> bytes:
 
 
 def data_uri(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> str:
-    """A PNG as an address that carries the picture in itself."""
+    """Return a PNG as a data URI."""
     return "data:image/png;base64," + base64.b64encode(png(pixels, palette)).decode()
 
 
 def gradient(anchors: Sequence[str], levels: int) -> npt.NDArray[np.uint8]:
-    """Colours [levels, 4] between evenly spaced anchors, each rrggbb or rrggbbaa in hex."""
+    """Return colours [levels, 4] between evenly spaced anchors, each rrggbb or rrggbbaa in hex."""
     colours = np.array([list(bytes.fromhex(a.ljust(8, "f"))) for a in anchors], np.float64)
     at = np.linspace(0, len(anchors) - 1, levels)
     channels = [np.interp(at, np.arange(len(anchors)), colours[:, c]) for c in range(4)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A verification on disk: verify.json and run.npz, from which its page can be made at any time.
+"""A verification on disk: verify.json and run.npz, from which its page can be made again.
 
 verify.json carries the SHA-256 of run.npz, so that files of two runs are never mixed.
 """
@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.codec.receiver import STEP
+from quantize.files.array_file import read_arrays
 from quantize.files.write import write_whole
-from toolkit.common.array_file import read_arrays
 from toolkit.common.errors import InputError
 from toolkit.common.places import FACTS, RUN
 from toolkit.measure.bench.figures import known_figures
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from toolkit.verify.verify import Verification
 
 FORMAT = "dredkit-verification-1"
-RATE = 16000  # samples a second of the recording as the network hears it
+RATE = 16000  # samples a second of the recording that the network gets
 
 Int16s = npt.NDArray[np.int16]
 _LAYER = ("name", "op", "inputs", "outputs", "weights")
@@ -44,8 +44,8 @@ class Record:
     """What a page is made from.
 
     `facts` is verify.json (see schema.py), `pcm` [samples] the recording at 16 kHz, `inputs`
-    [steps, n] what was streamed, `outputs` [steps, size] by buffer what the board answered, and
-    `played` [samples] what it played at 16 kHz, if it speaks.
+    [steps, n] the streamed inputs, `outputs` the board's answers by buffer, [steps, size] each, and
+    `played` [samples] what the board played at 16 kHz, if it speaks.
     """
 
     facts: dict[str, Any]
@@ -56,13 +56,13 @@ class Record:
 
     @property
     def sent(self) -> Int16s:
-        """What should have been played: the recording, as late as the base codec makes it."""
+        """The recording with the base codec's delay: what should have been played."""
         playback = self.facts["playback"]
         return in_time(self.pcm, playback["delay"], 0 if self.played is None else len(self.played))
 
 
 def in_time(pcm: Int16s, delay: int, samples: int) -> Int16s:
-    """The first `samples` of a recording that comes `delay` samples late, zeros after its end."""
+    """Return the first `samples` of a recording delayed by `delay`, with zeros after its end."""
     late = np.concatenate([np.zeros(delay, np.int16), pcm, np.zeros(samples, np.int16)])
     return late[:samples]
 
@@ -94,7 +94,7 @@ def save_record(verification: "Verification", directory: Path) -> Record:
 def load_record(directory: Path) -> Record:
     """Read a record.
 
-    Raises InputError, one line, if a file is missing, damaged or of another run.
+    Raises InputError, one line, if a file is missing, damaged or from another run.
     """
     path = directory / FACTS
     try:
@@ -121,7 +121,7 @@ def _with_run(facts: dict[str, Any], path: Path) -> Record:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != facts["run"]["sha256"]:
         raise InputError(
-            f"{path}: damaged, or of another run than {FACTS}; run `dredkit verify` again"
+            f"{path}: damaged, or from another run than {FACTS}; run `dredkit verify` again"
         )
     try:
         arrays = read_arrays(data)
@@ -196,7 +196,7 @@ def _playback(verification: "Verification") -> dict[str, Any] | None:
 
 
 def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
-    """The public JSON of a verification, and beside it what the page says of model and board."""
+    """Return the public JSON of a verification, with the page's facts on model and board."""
     manifest, build = verification.manifest, verification.build
     return {
         "format": FORMAT,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From a sender's verified run to a receiver's inputs: PCM in one board, payloads, PCM in another.
+"""From a sender's verified run to a receiver's inputs: one board's payloads for another board.
 
-What the first board made is what the second one gets: nothing is computed on the host in between.
+The second board gets what the first one made: the host computes nothing in between.
 """
 
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quantize.files.array_file import read_arrays
 from quantize.files.reading import file_bytes
 from quantize.integer import Ints
-from toolkit.common.array_file import read_arrays
 from toolkit.common.errors import InputError
 from toolkit.report.page import verdict
 from toolkit.speech.audio import read_speech
@@ -26,16 +26,16 @@ _BYTE = 255
 
 
 def payloads_of(outputs: dict[str, Int16s]) -> list[bytes]:
-    """The payloads, one a packet, among what a sender's steps gave."""
+    """Return the payloads, one a packet, from a sender's outputs."""
     lengths = outputs["payload_length"][:, 0]
     rows = outputs["payload"].astype(np.uint8)
     return [row[:length].tobytes() for row, length in zip(rows, lengths, strict=True)]
 
 
 def read_payloads(path: Path) -> list[bytes]:
-    """Read the payloads in what `dredkit stream` kept of a sender, one a packet, at least one.
+    """Read the payloads, one a packet, from the file that `dredkit stream` wrote for a sender.
 
-    Raises InputError for any other file, and for lengths that no payload has.
+    Returns at least one. Raises InputError for any other file, and for lengths out of range.
     """
     data = file_bytes(path, "`dredkit stream` writes payloads")
     try:
@@ -49,7 +49,7 @@ def read_payloads(path: Path) -> list[bytes]:
 
 
 def _check_payloads(lengths: npt.NDArray[Any], rows: npt.NDArray[Any]) -> None:
-    """Refuse all but integers: `lengths` [packets, 1] and the bytes `rows` [packets, room]."""
+    """Raise InputError unless `lengths` [packets, 1] and `rows` [packets, room] are payloads."""
     for name, values in (("payload_length", lengths), ("payload", rows)):
         if values.dtype.kind not in "iu" or values.ndim != 2:
             raise InputError(f"{name} is {values.dtype}{list(values.shape)}")
@@ -63,7 +63,7 @@ def _check_payloads(lengths: npt.NDArray[Any], rows: npt.NDArray[Any]) -> None:
 
 
 def sent_by(sender: Verification) -> dict[str, Ints]:
-    """Latents and states of a sender's run, int32 Q16, to calibrate a receiver with."""
+    """Return latents and states of a sender's run, int32 Q16, to calibrate a receiver with."""
     assert isinstance(sender.stage, EncoderStage)
     frac = sender.stage.model.rdovae.frac
     return {
@@ -73,12 +73,12 @@ def sent_by(sender: Verification) -> dict[str, Ints]:
 
 
 def receiver_inputs(stage: DecoderStage, sender: Verification) -> Int16s:
-    """What the receiver is asked to do with the packets that a sender's board made."""
+    """Return the receiver's inputs for the packets that a sender's board made."""
     return stage.inputs_of(read_speech(sender.audio), payloads_of(sender.outputs))
 
 
 def sender_facts(sender: Verification, page: Path) -> dict[str, Any]:
-    """What the receiver's report says of the sender; `page` is the sender's own, relative."""
+    """Return what the receiver's report says of the sender; `page` is its own page, relative."""
     found = checks(sender.as_json())
     return {
         "ok": all(check.ok for check in found),

@@ -120,7 +120,7 @@ def require(value: object, kind: Any, where: str, key: str = "") -> None:
 
 
 def _is_plain(value: object, kind: Any) -> bool:
-    """Whether a value that holds no others is of a kind; bool is no int, NaN is no number."""
+    """Return whether a plain value is of a kind; a bool is not an int, NaN not a number."""
     if isinstance(kind, str):
         low, high = _RANGES[kind]
         return type(value) is int and low <= value <= high

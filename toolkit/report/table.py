@@ -14,7 +14,7 @@ from toolkit.verify.checks import budget_in, checks, noun
 
 
 def table(facts: Mapping[str, Any]) -> Group:
-    """What to print for the facts of verify.json (`Verification.as_json()` will do)."""
+    """Return what to print for the facts of verify.json or of `Verification.as_json()`."""
     found = checks(facts)
     ok = all(check.ok for check in found)
     rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -44,8 +44,8 @@ def table(facts: Mapping[str, Any]) -> Group:
     if own != budget.clock_hz:
         share = budget.used_percent * budget.clock_hz / own
         figures += (
-            f"\njudged at {budget.clock_hz / 1e6:g} MHz; of the {own / 1e6:g} MHz that the board "
+            f"\njudged at {budget.clock_hz / 1e6:g} MHz; at the board's own {own / 1e6:g} MHz "
+            f"the most expensive takes {share:.0f} %"
         )
-        figures += f"itself has the dearest takes {share:.0f} %"
     head = Text(f"{facts['target']}: {verdict(found)}", "bold green" if ok else "bold red")
     return Group(head, rows, Text(figures, "dim"))

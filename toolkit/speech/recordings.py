@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from quantize.features import floats as features
+from quantize.files.array_file import map_array
 from quantize.files.write import open_whole
 from toolkit.common.errors import ToolError
 from toolkit.common.paths import ROOT
@@ -179,8 +180,9 @@ def store(folder: Path, test: list[I16], train: list[I16], note: Callable[[str],
 
 def lengths(folder: Path, wanted: list[str]) -> dict[str, float]:
     """Return the minutes of each part on disk."""
-    samples = {p: len(np.load(folder / f"{p}.pcm.npy", mmap_mode="r")) for p in wanted}
-    return {part: n / features.SAMPLE_RATE / 60 for part, n in samples.items()}
+    cure = "delete it and run `dredkit train data`"
+    pcm = {part: map_array(folder / f"{part}.pcm.npy", np.int16, (None,), cure) for part in wanted}
+    return {part: len(samples) / features.SAMPLE_RATE / 60 for part, samples in pcm.items()}
 
 
 def part_name(part: str, speed: float) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every stage has in common: toolkit/stages/stage.py has those of networks and of the sender."""
+"""The base class of stages; stage.py and receiver.py have the stages themselves."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ HASH_BYTES = 16  # DK_MODEL_HASH_BYTES of firmware/server/include/dredkit/engine
 
 @dataclass(frozen=True)
 class Reference:
-    """What is right: every layer's values [steps, size], and every step's output by name."""
+    """The right results: every layer's values [steps, size], and every step's output by name."""
 
     layers: dict[str, Int16s]
     outputs: dict[str, Int16s]
@@ -27,11 +27,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Playback:
-    """What a run that speaks played, and when its steps were.
+    """What a run that speaks played, and to which part of it each step belongs.
 
-    `kinds` names what each step was asked for and `slots` which 20 ms of `pcm` it belongs to, int16
-    at 16 kHz; `gaps` are spans (first, packets) that were lost. Without them the recording would
-    have been played as it is, `delay` samples late.
+    `kinds` names the op of each step, and `slots` the 20 ms of `pcm` that it belongs to. `pcm` is
+    int16 at 16 kHz. `gaps` are the spans (first, packets) that were lost. Without gaps the
+    recording would have been played unchanged, `delay` samples late.
     """
 
     kinds: list[str]
@@ -42,8 +42,11 @@ class Playback:
 
 
 class Stage(ABC):
-    """A stage knows its layers, how a recording becomes the inputs of its steps, what is right for
-    them, and how a step's output is to be read. Sizes are in bytes a step."""
+    """What a board can run: a step takes input bytes and gives output bytes and a trace of layers.
+
+    A stage knows its layers. It makes step inputs from a recording, computes the right results for
+    them, and reads the output of a step. Sizes are in bytes a step.
+    """
 
     name: str
     hash: str
@@ -51,18 +54,18 @@ class Stage(ABC):
     layers: list[tuple[str, int]]
     input_bytes: int
     output_bytes: int
-    input_rate = HEARD_RATE  # samples a second of the recording that a step is made of
+    input_rate = HEARD_RATE  # of the recording, in samples a second
     rest = "rest"  # what a step does after its last layer
-    settling = 0  # steps from a cold start until a step costs what it will cost from then on
+    settling = 0  # steps from a cold start until the cost of a step stops growing
 
     @property
     def settings(self) -> dict[str, int | bool]:
-        """What the caller asked of the stage, by name."""
+        """The caller's settings of the stage, by name."""
         return {}
 
     @property
     def trace_bytes(self) -> int:
-        """Bytes of a step's layer trace: int16 each."""
+        """Bytes of a step's layer trace, in which every value is an int16."""
         return sum(2 * size for _, size in self.layers)
 
     @property
@@ -71,7 +74,7 @@ class Stage(ABC):
 
     @property
     def source(self) -> dict[str, str]:
-        """Where the weights came from."""
+        """Where the weights came from: texts by name."""
         return {
             key if len(self.networks) == 1 else f"{network.graph.name}.{key}": value
             for network in self.networks
@@ -80,16 +83,16 @@ class Stage(ABC):
 
     @property
     def frac(self) -> dict[str, int]:
-        """Fractional bits of every in- and output of the networks."""
+        """Fractional bits of every input and output of the networks."""
         return {name: bits for n in self.networks for name, bits in n.frac.items()}
 
     def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback | None:
-        """What a run played, if it speaks at all."""
+        """Return what a run played; None for a stage that does not speak."""
         return None
 
     @abstractmethod
     def inputs(self, audio: Path) -> Int16s:
-        """Inputs of every step, [steps, input_bytes / 2]; InputError for bad audio."""
+        """Return the inputs of every step, [steps, input_bytes / 2]; InputError for bad audio."""
 
     @abstractmethod
     def reference(self, inputs: Int16s) -> Reference:
@@ -97,4 +100,4 @@ class Stage(ABC):
 
     @abstractmethod
     def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
-        """Read the output bytes of steps: name -> [steps, size]; names are those of Reference."""
+        """Read the output bytes of steps: name -> [steps, size], with the names of Reference."""

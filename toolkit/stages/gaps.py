@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A recording with packets lost, as the script of ops that a receiver is asked to do.
+"""Turn a recording with lost packets into a script of ops for a receiver.
 
-The base codec between the two ends is a transparent one with the delay of Opus: what comes out of
-packet p is the input, 104 samples late. Redundancy comes with the packet that ends a gap.
+The base codec between the two ends is transparent and has the delay of Opus: packet p gives the
+input, 104 samples late. Redundancy comes with the packet that ends a gap.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,15 +21,15 @@ from quantize.errors import PayloadError
 Int16s = npt.NDArray[np.int16]
 Op = Hear | Take | Chunk | Speak
 
-CODEC_DELAY = DELAY_SAMPLES + UNIT_SAMPLES  # samples at 16 kHz: what a sender counts on
+CODEC_DELAY = DELAY_SAMPLES + UNIT_SAMPLES  # samples at 16 kHz: the delay that a sender assumes
 _SECOND = 50  # packets
-# Where in the recording, and how many packets: the long one is a second, or a third of the whole.
+# Where in the recording, and how many packets. The long gap is a second, or a third of the whole.
 _LONG = 0.4
 _BURSTS = ((0.12, 1), (0.2, 2), (0.3, 3), (0.75, 5), (0.9, 2))
 
 
 def default_losses(packets: int) -> list[bool]:
-    """Which packets are lost: one second in the middle, and five bursts of 20 to 100 ms."""
+    """Return which packets are lost: one second in the middle, and five bursts of 20 to 100 ms."""
     lost = [False] * packets
     second = min(_SECOND, packets // 3)
     for place, count in ((_LONG, second), *_BURSTS):
@@ -39,14 +39,14 @@ def default_losses(packets: int) -> list[bool]:
 
 
 def losses_at(spans: Sequence[tuple[float, float]], packets: int) -> list[bool]:
-    """Which packets are lost where every one that begins within spans (from, to) in s is."""
+    """Return for each packet whether it begins within one of the spans (from, to), in seconds."""
     return [
         any(first <= packet / _SECOND < last for first, last in spans) for packet in range(packets)
     ]
 
 
 def delayed(pcm: Int16s, packets: int) -> Int16s:
-    """What the base codec gives for int16 PCM at 16 kHz: [packets, 320]."""
+    """Return the base codec's output for int16 PCM at 16 kHz: [packets, 320]."""
     late = np.concatenate([np.zeros(CODEC_DELAY, np.int16), pcm])
     return late[: packets * STEP].reshape(packets, STEP)
 
@@ -58,10 +58,10 @@ def script(
     tables: EntropyTables,
     batch: int = 1,
 ) -> list[Op]:
-    """Return the ops for `good` [packets, 320] of which some are `lost`, redundancy in `payloads`.
+    """Return the ops for `good` [packets, 320], of which some are `lost`.
 
-    Up to `batch` chunks are decoded in one op. An unsound payload is handed on as it is: to refuse
-    it is the receiver's business.
+    `payloads` has the redundancy that comes with each packet. One op decodes up to `batch` chunks.
+    A malformed payload is passed on, so that the receiver refuses it.
     """
     ops: list[Op] = []
     for gone, group in groupby(range(len(good)), key=lambda packet: lost[packet]):

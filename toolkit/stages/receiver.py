@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The receiver as a stage: ops in (firmware/server/receiver/engine.c has their layout), samples out.
+"""The receiver as a stage: ops in, samples out, both laid out as toolkit/common/wire.toml says.
 
 One op is one step of the board. Payloads come from the normative sender on the host.
 """
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,26 +28,27 @@ from quantize.codec.receiver_model import (
 from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
 from quantize.nn.batch import check_batch
+from toolkit.common.wire import WIRE, Record, Status
 from toolkit.speech.audio import read_speech
 from toolkit.stages.base import Int16s, Playback, Reference, Stage
 from toolkit.stages.gaps import CODEC_DELAY, default_losses, delayed, script
 from toolkit.stages.sending import Sending
 
-_HEAD_BYTES = 8  # before the samples or the payload
-ROOM = 2 * STEP  # bytes of a payload
-_TOO_LONG = -6  # DK_ERR_RANGE
+_OP, _ANSWER = WIRE.records["receiver_op"], WIRE.records["receiver_answer"]
+_BODY_BYTES = 2 * STEP  # of an op and of an answer
+ROOM = _BODY_BYTES  # for a payload
 
 
 class Kind(IntEnum):
-    """The ops, as the first byte of an input names them."""
+    """The ops of a receiver by their number on the wire."""
 
-    HEAR = 0
-    PAYLOAD = 1
-    CHUNK = 2
-    SPEAK = 3
+    HEAR = WIRE.ops["hear"]
+    PAYLOAD = WIRE.ops["payload"]
+    CHUNK = WIRE.ops["chunks"]
+    SPEAK = WIRE.ops["speak"]
 
 
-# What an op is called, by its kind and whether the 20 ms before it were spoken.
+# The name of an op, by its kind and by whether the 20 ms before it were spoken.
 _NAMES: dict[tuple[int, bool], str] = {
     (Kind.HEAR, False): "hear",
     (Kind.HEAR, True): "hear after a gap",
@@ -56,7 +58,7 @@ _NAMES: dict[tuple[int, bool], str] = {
     (Kind.SPEAK, True): "speak",
 }
 
-# How many frames of 10 ms the voice speaks or runs over in an op, and how many it is told of.
+# For an op: how many frames of 10 ms the voice speaks or runs over, and how many features it gets.
 VOICE_FRAMES = {
     "hear after a gap": (1, 1),
     "first speak": (2 + KNOWN_FRAMES, CONTEXT + 2 + KNOWN_FRAMES),
@@ -65,7 +67,7 @@ VOICE_FRAMES = {
 
 
 class DecoderStage(Stage):
-    """The whole receiver. `inputs` needs a `sender`, which is asked as `sending` says."""
+    """The whole receiver. `inputs` needs a `sender`, which runs with the settings `sending`."""
 
     name = "decoder"
 
@@ -77,9 +79,10 @@ class DecoderStage(Stage):
         losses: Sequence[bool] | None = None,
         batch: int = 1,
     ) -> None:
-        """`losses` tells of each packet whether it is lost; the default plan if left out.
+        """Make the stage; `losses` says of each packet whether it is lost (default_losses if None).
 
-        `batch` chunks are decoded in one op, 1..4 (InputError), where that many are wanted.
+        An op decodes up to `batch` chunks, 1..4. Raises InputError for another batch, and for a
+        `sender` or `sending` that does not fit the receiver.
         """
         if sender is not None and sender.tables.to_bytes() != model.networks.tables.to_bytes():
             raise InputError("sender and receiver are of two models: their entropy tables differ")
@@ -99,17 +102,17 @@ class DecoderStage(Stage):
             for chunk in range(batch)
             for n in model.networks.step.graph.nodes
         ]
-        self.input_bytes = _HEAD_BYTES + 2 * STEP
-        self.output_bytes = _HEAD_BYTES + 2 * STEP
+        self.input_bytes = _OP.layout.size + _BODY_BYTES
+        self.output_bytes = _ANSWER.layout.size + _BODY_BYTES
 
     @property
     def settings(self) -> dict[str, int | bool]:
-        """What its sender was asked for, and how many chunks are decoded at once."""
+        """The settings of its sender, and how many chunks are decoded at once."""
         return {**vars(self.sending.rate), "vad": self.sending.vad, "batch": self.batch}
 
     @property
     def source(self) -> dict[str, str]:
-        """Where the weights came from, the voice's included."""
+        """Where the weights came from, including those of the voice."""
         voice = self.model.voice
         told = {"name": voice} if isinstance(voice, str) else voice.source
         return {**super().source, **{f"voice.{key}": value for key, value in told.items()}}
@@ -118,9 +121,9 @@ class DecoderStage(Stage):
         return self.inputs_for(read_speech(audio))
 
     def inputs_for(self, pcm: Int16s, skip: int = 0) -> Int16s:
-        """Inputs for int16 PCM at 16 kHz: the sender's payloads, and packets that are lost.
+        """Return the inputs for int16 PCM at 16 kHz, with payloads of the sender and lost packets.
 
-        The sender hears all of it; the receiver gets the packets from number `skip` on.
+        The sender hears all of the PCM; the receiver gets the packets from number `skip` on.
         """
         if self.sender is None:
             raise InputError("a receiver alone makes no payloads: give the sender's model as well")
@@ -130,7 +133,7 @@ class DecoderStage(Stage):
         return self.inputs_of(pcm[skip * STEP :], run.payloads[skip:])
 
     def inputs_of(self, pcm: Int16s, payloads: Sequence[bytes]) -> Int16s:
-        """Inputs for int16 PCM at 16 kHz whose packets, 20 ms each, carry these payloads."""
+        """Return the inputs for int16 PCM at 16 kHz whose packets of 20 ms carry these payloads."""
         packets = len(payloads)
         if packets > len(pcm) // STEP:
             raise InputError(
@@ -149,9 +152,10 @@ class DecoderStage(Stage):
         lost: list[bool] = []
         plays: list[bool] = []
         for row in inputs:
-            kind = row[0] & 0xFF
+            op = _fields(_OP, row.astype("<i2").tobytes())
+            kind = op["kind"]
             spoke = bool(lost) and lost[-1]
-            kinds.append(_name_of(row, spoke))
+            kinds.append(_name_of(kind, op["most"], spoke))
             slots.append(len(lost))
             plays.append(kind in (Kind.HEAR, Kind.SPEAK))
             if plays[-1]:
@@ -165,9 +169,8 @@ class DecoderStage(Stage):
         return Playback(kinds, slots, gaps, CODEC_DELAY, outputs["values"][plays].reshape(-1))
 
     def reference(self, inputs: Int16s) -> Reference:
-        answers = run_decoder(
-            self.model, [op_of(row.astype("<i2").tobytes(), self.batch) for row in inputs]
-        )
+        rows = [_fields(_OP, row.astype("<i2").tobytes()) for row in inputs]
+        answers = run_decoder(self.model, [op_of(row, self.batch) for row in rows])
         layers = {
             name: np.array([a.layers.get(name, np.zeros(size)) for a in answers]).astype("<i2")
             for name, size in self.layers
@@ -175,12 +178,16 @@ class DecoderStage(Stage):
         return Reference(layers, self.outputs([_row_of(answer) for answer in answers]))
 
     def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
-        words = np.array([np.frombuffer(row, "<i2") for row in rows])
-        return {"status": words[:, :1], "chunks": words[:, 1:3], "values": words[:, 4:]}
+        answers = [_fields(_ANSWER, row) for row in rows]
+        return {
+            "status": np.array([[a["status"]] for a in answers], np.int16),
+            "chunks": np.array([[a["chunks"], a["wanted"]] for a in answers], np.int16),
+            "values": np.array([np.frombuffer(a["values"], "<i2") for a in answers]),
+        }
 
 
 def rows_of(ops: Sequence[Hear | Take | Chunk | Speak]) -> Int16s:
-    """The inputs of ops, [steps, 324] words; InputError for a payload that does not fit one."""
+    """Return the inputs of ops, [steps, 324] int16; InputError for a payload that is too long."""
     return np.array([np.frombuffer(_input_of(op), "<i2") for op in ops])
 
 
@@ -194,30 +201,35 @@ def _input_of(op: Hear | Take | Chunk | Speak) -> bytes:
             raise InputError(f"a payload of {length} bytes: the firmware has room for {ROOM}")
     elif isinstance(op, Chunk):
         kind, most = Kind.CHUNK, op.most
-    head = bytes([kind, most]) + gap.to_bytes(2, "little") + length.to_bytes(2, "little") + bytes(2)
-    return head + body.ljust(2 * STEP, b"\0")
+    body = body.ljust(_BODY_BYTES, b"\0")
+    return _OP.pack(kind=kind, most=most, gap=gap, length=length, reserved=0, body=body)
 
 
-def _name_of(row: Int16s, spoke: bool) -> str:
-    kind, most = row[:1].astype("<i2").tobytes()
+def _fields(record: Record, data: bytes) -> dict[str, Any]:
+    fields = record.unpack(data)
+    assert fields is not None
+    return fields
+
+
+def _name_of(kind: int, most: int, spoke: bool) -> str:
     if kind == Kind.CHUNK:
         return "chunk" if most == 1 else f"{most} chunks"
     return _NAMES.get((kind, spoke), "refused")
 
 
-def op_of(row: bytes, batch: int = 1) -> Op:
-    """The op that an input asks for, of a receiver that decodes up to `batch` chunks at once."""
-    kind, body = row[0], row[_HEAD_BYTES:]
-    gap, length = (int.from_bytes(row[at : at + 2], "little") for at in (2, 4))
+def op_of(fields: dict[str, Any], batch: int) -> Op:
+    """Return the op that the fields of an input ask for; `batch` is the most chunks of an op."""
+    kind, most, length, body = (fields[name] for name in ("kind", "most", "length", "body"))
     if kind == Kind.HEAR:
         return Hear(np.frombuffer(body, "<i2").astype(np.int64))
     if kind == Kind.PAYLOAD:
-        return Take(gap, body[:length]) if length <= ROOM else Refuse(_TOO_LONG)
+        return Take(fields["gap"], body[:length]) if length <= ROOM else Refuse(Status.RANGE)
     if kind == Kind.CHUNK:
-        return Chunk(row[1]) if 1 <= row[1] <= batch else Refuse()
+        return Chunk(most) if 1 <= most <= batch else Refuse()
     return Speak() if kind == Kind.SPEAK else Refuse()
 
 
 def _row_of(answer: Answer) -> bytes:
-    head = np.array([answer.status, answer.chunks, answer.wanted, 0])
-    return np.concatenate([head, answer.values]).astype("<i2").tobytes()
+    values = answer.values.astype("<i2").tobytes()
+    head = {"status": answer.status, "chunks": answer.chunks, "wanted": answer.wanted}
+    return _ANSWER.pack(**head, reserved=0, values=values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the caller decides of a sender: its input rate, what payloads cost, what counts as voice."""
+"""The settings of a sender: its input rate, the cost of payloads, the decision on voice."""
 
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -12,7 +12,7 @@ from quantize.errors import InputError
 
 CHUNK_MS: Final = 40
 _STEPS_A_CHUNK: Final = 2
-_FIRST_STEPS: Final = 2  # the first step sends nothing, the second completes the first chunk
+_FIRST_STEPS: Final = 2  # the first step sends nothing; the second completes the first chunk
 DURATION_MS: Final = MAX_CHUNKS * CHUNK_MS
 
 
@@ -20,9 +20,9 @@ DURATION_MS: Final = MAX_CHUNKS * CHUNK_MS
 class Sending:
     """How a sender is built and run.
 
-    `input_rate` of the PCM in Hz, fixed when firmware is generated; `rate` of every step; `vad`:
-    quantize.codec.sender.voiced decides which steps are voice, where otherwise all of them are. Raises
-    InputError for what no firmware takes.
+    `input_rate` is the PCM's in Hz, fixed when firmware is generated. `rate` holds for every step.
+    With `vad`, quantize.codec.sender.voiced decides which steps are voice; otherwise all of them
+    are voice. Raises InputError for settings that no firmware takes.
     """
 
     input_rate: int = HEARD_RATE
@@ -39,9 +39,9 @@ class Sending:
 
     @property
     def settling(self) -> int:
-        """Steps of 20 ms from a cold start until payloads have stopped growing.
+        """Steps of 20 ms from a cold start until payloads stop growing.
 
-        They grow by a chunk every two steps, until they cover the duration that was asked for.
+        Payloads grow by a chunk every two steps, until they cover the requested duration.
         """
         return _STEPS_A_CHUNK * self.rate.max_chunks + _FIRST_STEPS
 
@@ -56,12 +56,12 @@ def asked_rate(
     bitrate: int | None = None,
     loss: int | None = None,
 ) -> Rate:
-    """Return the rate that options ask for; None leaves the default of quantize.codec.sender.
+    """Return the rate for options; None leaves the default of quantize.codec.sender.
 
-    `duration` of redundancy in ms, 40..1040 in steps of 40. `bitrate` of the whole stream in bit/s
-    and expected `loss` in percent, together, let libopus' policy decide q0, dQ and the depth.
-    Raises InputError, in the words of the command line, for what contradicts itself or is out of
-    range.
+    `duration` of redundancy is in ms, 40..1040 in steps of 40. `bitrate` of the whole stream in
+    bit/s and the expected `loss` in percent let libopus' policy decide q0, dQ and the depth; they
+    must be given together. Raises InputError, in the words of the command line, for options that
+    contradict each other or are out of range.
     """
     if duration is None:
         duration = DURATION_MS

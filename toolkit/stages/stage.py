@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a board can be asked to run: one network fed with features, the sender, the receiver."""
+"""The stages that a board can run: one network fed with features, the sender, the receiver."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from quantize import integer
-from quantize.codec import receiver_model as decoder
 from quantize.codec import sender as encoder
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, step_samples, voiced
@@ -17,9 +16,9 @@ from quantize.errors import InputError
 from quantize.features.floats import extract
 from quantize.nn.calibrate import steps
 from quantize.nn.model import QuantisedModel
-from quantize.nn.model_file import read_file
 from quantize.nn.run import run_integer
-from toolkit.models.importers.kinds import MODEL, UNKNOWN, kind_of
+from toolkit.common.wire import WIRE
+from toolkit.models.saved import Model
 from toolkit.speech.audio import read_speech
 from toolkit.stages.base import HASH_BYTES, Int16s, Reference, Stage
 from toolkit.stages.receiver import DecoderStage
@@ -30,19 +29,13 @@ __all__ = [
     "DecoderStage",
     "EncoderStage",
     "Int16s",
-    "Model",
     "NetworkStage",
     "Reference",
     "Stage",
-    "load_quantised",
     "stage_of",
 ]
 
-Model = QuantisedModel | EncoderModel | DecoderModel
-
-_LENGTH_BYTES = 2  # before a payload: firmware/server/sender/engine.c
-_RATE_WORDS = 4  # after the samples
-_HEADER_BYTES = 4096  # a sender's or receiver's file says what it is within these
+_REQUEST, _ANSWER = WIRE.records["sender_request"], WIRE.records["sender_answer"]
 
 
 class NetworkStage(Stage):
@@ -82,9 +75,9 @@ class NetworkStage(Stage):
 
 
 class EncoderStage(Stage):
-    """The whole sender: PCM in, payloads out, as `sending` asks at every step.
+    """The whole sender: PCM in, payloads out, with the settings `sending` at every step.
 
-    Its name, which a board tells when it says hello, says what input it was built for.
+    Its name, which a board sends in its hello, includes the input rate that it was built for.
     """
 
     rest = "payload"
@@ -101,8 +94,8 @@ class EncoderStage(Stage):
         self.networks = (model.pitch, model.rdovae)
         self.layers = encoder.layer_sizes(model)
         self.settling = self.sending.settling
-        self.input_bytes = 2 * (self.samples + _RATE_WORDS)
-        self.output_bytes = _LENGTH_BYTES + encoder.DEFAULT_BYTES + 2 * (LATENTS + STATES)
+        self.input_bytes = 2 * self.samples + _REQUEST.layout.size
+        self.output_bytes = _ANSWER.layout.size + encoder.DEFAULT_BYTES + 2 * (LATENTS + STATES)
 
     @property
     def settings(self) -> dict[str, int | bool]:
@@ -112,37 +105,41 @@ class EncoderStage(Stage):
     def inputs(self, audio: Path) -> Int16s:
         pcm = read_speech(audio, self.input_rate)
         count = len(pcm) // self.samples
-        rate = self.sending.rate
-        asked = bytes([rate.q0, rate.dq, rate.qmax, rate.max_chunks])
-        asked += rate.max_bytes.to_bytes(2, "little") + bytes([1, 0])  # voice, reserved
-        words = np.tile(np.frombuffer(asked, "<i2"), (count, 1))
-        if self.sending.vad:
-            words[:, -1] = voiced(pcm, self.input_rate)
+        voices = voiced(pcm, self.input_rate) if self.sending.vad else [True] * count
+        asked = b"".join(
+            _REQUEST.pack(**vars(self.sending.rate), voice=int(voice), reserved=0)
+            for voice in voices
+        )
+        words = np.frombuffer(asked, "<i2").reshape(count, _REQUEST.layout.size // 2)
         samples = pcm[: count * self.samples].reshape(count, self.samples)
         return np.concatenate([samples, words], axis=1).astype("<i2")
 
     def reference(self, inputs: Int16s) -> Reference:
         rates, voices = [], []
         for row in inputs[:, self.samples :]:
-            q0, dq, qmax, chunks, low, high, voice, _ = row.astype("<i2").tobytes()
-            rates.append(Rate(q0, dq, qmax, chunks, low | high << 8))
-            voices.append(voice != 0)
+            asked = _REQUEST.unpack(row.astype("<i2").tobytes())
+            assert asked is not None
+            voices.append(asked.pop("voice") != 0)
+            del asked["reserved"]
+            rates.append(Rate(**asked))
         pcm = np.ascontiguousarray(inputs[:, : self.samples]).reshape(-1).astype(np.int16)
         run = run_encoder(self.model, pcm, rates, voices, self.input_rate)
         layers = {name: values.astype("<i2") for name, values in run.layers.items()}
         writers = {node.output.buffer: node.name for node in self.model.rdovae.graph.nodes}
         vectors = [layers[writers[name]] for name in ("latents", "initial_state")]
         rows = [
-            len(payload).to_bytes(_LENGTH_BYTES, "little")
-            + payload.ljust(encoder.DEFAULT_BYTES, b"\0")
-            + b"".join(table[step].tobytes() for table in vectors)
+            _ANSWER.pack(
+                length=len(payload),
+                room=payload.ljust(encoder.DEFAULT_BYTES, b"\0")
+                + b"".join(table[step].tobytes() for table in vectors),
+            )
             for step, payload in enumerate(run.payloads)
         ]
         return Reference(layers, self.outputs(rows))
 
     def outputs(self, rows: Sequence[bytes]) -> dict[str, Int16s]:
         data = np.array([np.frombuffer(row, np.uint8) for row in rows])
-        ends = np.cumsum([_LENGTH_BYTES, encoder.DEFAULT_BYTES, 2 * LATENTS])
+        ends = np.cumsum([_ANSWER.layout.size, encoder.DEFAULT_BYTES, 2 * LATENTS])
         length, payload, latents, state = np.split(data, ends, axis=1)
         return {
             "latents": np.ascontiguousarray(latents).view("<i2"),
@@ -153,18 +150,17 @@ class EncoderStage(Stage):
 
 
 def stage_of(
-    model: Model | Stage,
+    model: Model,
     sending: Sending | None = None,
     sender: EncoderModel | None = None,
     batch: int = 1,
 ) -> Stage:
-    """The stage that runs a model, a sender as `sending` asks; a stage is returned as it is.
+    """Return the stage that runs a model, a sender as `sending` asks.
 
-    A receiver's payloads are made by `sender`, also as `sending` asks, and decoded `batch` chunks
-    at once. Raises InputError if something is asked of a model that only another can do.
+    A sender runs with the settings `sending`. The payloads of a receiver come from `sender`, which
+    also runs with `sending`; the receiver decodes up to `batch` chunks at once. Raises InputError
+    for a setting that this kind of model does not have.
     """
-    if isinstance(model, Stage):
-        return model
     if batch != 1 and not isinstance(model, DecoderModel):
         raise InputError(f"--batch {batch}: only a receiver decodes chunks: add --stage decoder")
     if isinstance(model, EncoderModel):
@@ -177,22 +173,3 @@ def stage_of(
             "leave out the options for them, or take the whole encoder"
         )
     return NetworkStage(model)
-
-
-def load_quantised(path: Path, stage: str = "encoder") -> Model:
-    """Read a quantised network, sender or receiver; InputError if it is none of them.
-
-    The error advises to quantise a model of `stage`.
-    """
-    words = "" if stage == "encoder" else f" --stage {stage}"
-    cure = f"run `dredkit quantize{words}` first"
-    data = read_file(path, cure=cure)
-    kind = kind_of(data)
-    if kind not in (MODEL, UNKNOWN):
-        raise InputError(f"{path}: is {kind}, not a quantised model; {cure}")
-    head = data[:_HEADER_BYTES]
-    if encoder.FORMAT.encode() in head:
-        return EncoderModel.load(path)
-    if decoder.FORMAT.encode() in head:
-        return DecoderModel.load(path)
-    return QuantisedModel.load(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Instruction sets, and what each falls back to where it has no kernel of its own."""
+"""The instruction sets, and what each falls back to where it has no kernel of its own."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +25,7 @@ ISAS: Final = {
 
 
 def chain(isa: str) -> tuple[str, ...]:
-    """Return an ISA and those that it falls back to, the most special first."""
+    """Return an ISA and the ISAs that it falls back to, the most special first."""
     found = [isa]
     while ISAS[found[-1]].falls_back_to:
         found.append(ISAS[found[-1]].falls_back_to)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""List the C files of the firmware: the one place that says which files a program is made of.
+"""List the C files of the firmware, in one place for every program.
 
-A room of the library (firmware/dredkit/nn, dsp, ...) is all of its files: firmware/dredkit/dk_isa.h
-lets each kernel be compiled from one of its variants, so that no file list depends on the core.
-CMakeLists.txt takes the same files.
+A program compiles all files of a room of the library (firmware/dredkit/nn, dsp, ...):
+firmware/dredkit/dk_isa.h lets the compiler choose one variant of each kernel, so no file list
+depends on the core. CMakeLists.txt takes the same files.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ LIBRARY: Final = FIRMWARE / "dredkit"
 SERVER: Final = FIRMWARE / "server"
 INCLUDES: Final = (LIBRARY, LIBRARY / "include")
 SERVER_INCLUDES: Final = (*INCLUDES, SERVER / "include")
-# Compiles portable C on a core that has more, as tables for the ISA "c" need it.
+# Compiles portable C on a core that has more. Tables that are packed for the ISA "c" need it.
 PORTABLE_FLAG: Final = "-DDK_ISA_PORTABLE"
 
 
@@ -26,7 +26,7 @@ def room(*names: str) -> list[Path]:
 
 
 def voice_files(voice: str) -> list[Path]:
-    """Return the C files of one voice and of what all voices share."""
+    """Return the C files of one voice and the files that all voices share."""
     return [path for path in room("vocoder") if path.name.startswith(("synthesis", voice))]
 
 

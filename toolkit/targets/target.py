@@ -7,7 +7,6 @@ drivers, the emulator and the budget's clock are all taken from it.
 
 import sys
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,13 @@ from toolkit.common.errors import InputError
 from toolkit.common.paths import ROOT
 from toolkit.common.toml_table import Table
 from toolkit.targets.isas import ISAS
-from toolkit.targets.placement import Placement, Wait, read_placement, read_wait
+from toolkit.targets.memory import (
+    Memory,
+    Placement,
+    check_memories,
+    read_memory,
+    read_placement,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,14 +33,13 @@ TARGETS = ROOT / "targets"
 SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")
 GIC_SYSTEMS = ("armv7a", "aarch64")
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
-# Of a core, in Hz: 1 MHz to 10 GHz. Below, somebody meant megahertz, or a limit rounds to nothing.
+# Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
+# round to nothing.
 CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
-MEMORY_KINDS = ("flash", "ram")
-FLASH_SECTIONS = ("vectors", "text", "rodata")
-RAM_SECTIONS = ("stack", "data", "bss")
-# By how many ticks taking one interrupt out of a span can be wrong: less than one by the two
-# readings inside of it, which both round down, and less than one and a little by its entry, which
-# is the mean of 1000 trials that were read in the same way (firmware/port/baremetal/port.c).
+# Taking one interrupt out of a span can be wrong by this many ticks. Less than one tick comes from
+# the two readings inside the interrupt, which both round down. Little more than one tick comes from
+# its entry, which is the mean of 1000 trials that were read in the same way
+# (firmware/port/baremetal/port.c).
 TICKS_OFF_PER_INTERRUPT = 2.01
 
 
@@ -47,26 +51,6 @@ class Toolchain:
     package: str
     cpu_flags: tuple[str, ...]
     optimise: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A span of addresses and the sections that go there; `flash` is what the debugger writes.
-
-    `wait` is what a fetch takes beyond a cycle, None where nobody says.
-    """
-
-    name: str
-    origin: int
-    length: int
-    kind: str
-    sections: tuple[str, ...]
-    wait: Wait | None = None
-
-    @property
-    def end(self) -> int:
-        """The first address beyond."""
-        return self.origin + self.length
 
 
 @dataclass(frozen=True)
@@ -91,7 +75,7 @@ class Gic:
 
 @dataclass(frozen=True)
 class Product:
-    """What a chip with the board's core runs at, and which chip; `source` is its document."""
+    """The clock of a chip that has the board's core; `source` names the chip and its document."""
 
     clock_hz: int
     source: str
@@ -99,7 +83,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Timer:
-    """The free-running counter, and what a tick of it is on the real thing."""
+    """The free-running counter, and what one of its ticks means on the real board."""
 
     driver: str
     base: int
@@ -109,8 +93,10 @@ class Timer:
 
 @dataclass(frozen=True)
 class Flash:
-    """How an image gets onto the board: `gdb` through a debug server, or `process`. `probes` has
-    the words that a real probe's server wants for this chip."""
+    """How an image gets onto the board: `gdb` through a debug server, or `process`.
+
+    `probes` has the arguments that each debug probe's server needs for this chip.
+    """
 
     method: str
     server: str
@@ -119,7 +105,7 @@ class Flash:
 
 @dataclass(frozen=True)
 class Emulator:
-    """QEMU's machine, and what a tick of the timer is there under -icount."""
+    """QEMU's machine, and what a tick of its timer means under -icount."""
 
     program: str
     package: str
@@ -134,8 +120,8 @@ class Emulator:
 class Target:
     """A board.
 
-    `clock_hz` is its own clock, which the budget is judged by unless it is emulated and names a
-    `product`; `verified_on` is where it was run.
+    `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
+    the board is emulated and names a product. `verified_on` says where it was run.
     """
 
     name: str
@@ -161,7 +147,7 @@ class Target:
 
     @property
     def is_board(self) -> bool:
-        """Whether it is flashed with an image, rather than a process of this machine."""
+        """Whether it is flashed with an image; a process of this machine is not."""
         return self.system != "posix"
 
     @property
@@ -170,16 +156,17 @@ class Target:
         return self.emulator.unit if self.emulator else self.timer.hardware_unit
 
     def count(self, ticks: int) -> int:
-        """Convert a span of timer ticks to `unit`s: under -icount exact but for `count_error`,
-        since this rounding undoes the timer's own."""
+        """Convert a span of timer ticks to `unit`s.
+
+        Under -icount the result is exact up to `count_error`: this rounding undoes the timer's.
+        """
         return round(ticks / self._ticks_per_unit)
 
     def count_error(self, interrupts: int) -> int:
-        """The most by which `count` of a span can be off, in `unit`s, when so many interrupts were
-        taken out of it; it is the timer's rounding that adds up.
+        """Return the largest error of `count`, in `unit`s, for a span with `interrupts` taken out.
 
-        0 for any number where a unit is a whole number of ticks, and for a few interrupts where
-        a unit is many ticks.
+        The timer's rounding adds up. The error is 0 if a unit is a whole number of ticks, and for
+        a few interrupts if a unit is many ticks.
         """
         per_unit = self._ticks_per_unit
         if per_unit.is_integer():
@@ -194,26 +181,28 @@ class Target:
         return emulator.ticks_per_unit if emulator else self.timer.hardware_ticks_per_unit
 
     def on_hardware(self) -> "Target":
-        """The same board as the real thing: its timer counts cycles there, not instructions."""
+        """Return this target as a real board, whose timer counts cycles and not instructions."""
         return replace(self, emulator=None)
 
     def counting_cycles(self) -> "Target":
-        """The same board as the real thing, with the core's own counter for a timer: what a board
-        that says so (`cycles` in its hello) is judged by."""
+        """Return this target as a real board whose timer is the core's own cycle counter.
+
+        A board that says so (`cycles` in its hello) is judged by this target.
+        """
         timer = replace(self.timer, hardware_unit="cycles", hardware_ticks_per_unit=1.0)
         return replace(self.on_hardware(), timer=timer)
 
     def memory_of(self, section: str) -> Memory:
-        """The memory that a section goes to."""
+        """Return the memory that a section goes to."""
         return next(memory for memory in self.memories if section in memory.sections)
 
     def size_of(self, kind: str) -> int:
-        """Bytes of all memories of a kind."""
+        """Return the bytes of all memories of a kind."""
         return sum(memory.length for memory in self.memories if memory.kind == kind)
 
 
 def target_names() -> list[str]:
-    """The known targets, sorted."""
+    """Return the names of the known targets, sorted."""
     return sorted(path.stem for path in TARGETS.glob("*.toml"))
 
 
@@ -236,7 +225,7 @@ def read_target(path: Path) -> Target:
             values: dict[str, Any] = tomllib.load(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # of bytes, grammar, digits or depth
+    except (ValueError, RecursionError) as error:  # wrong bytes, grammar, digits or depth
         raise InputError(f"{path}: not TOML: {error}") from None
     return _target(path, Table(str(path), "", values))
 
@@ -244,7 +233,7 @@ def read_target(path: Path) -> Target:
 def _target(path: Path, table: Table) -> Target:
     system = table.choice("system", SYSTEMS)
     on_board = system != "posix"
-    memories = tuple(_memory(entry) for entry in table.tables("memory")) if on_board else ()
+    memories = tuple(read_memory(entry) for entry in table.tables("memory")) if on_board else ()
     target = Target(
         name=path.stem,
         path=path,
@@ -269,7 +258,7 @@ def _target(path: Path, table: Table) -> Target:
     )
     table.done()
     if on_board:
-        _check_memories(table, target)
+        check_memories(table, target.memories, target.stack_bytes)
     return target
 
 
@@ -291,24 +280,6 @@ def _toolchain(table: Table) -> Toolchain:
         optimise=table.texts("optimise"),
     )
     table.done()
-    return value
-
-
-def _memory(table: Table) -> Memory:
-    kind = table.choice("kind", MEMORY_KINDS)
-    value = Memory(
-        name=table.text("name"),
-        origin=table.integer("origin", high=2**32 - 1),
-        length=table.integer("length", low=1, high=2**32),
-        kind=kind,
-        sections=table.texts("sections"),
-        wait=read_wait(table.table("wait")) if "wait" in table else None,
-    )
-    table.done()
-    for section in value.sections:
-        allowed = FLASH_SECTIONS if kind == "flash" else RAM_SECTIONS
-        if section not in allowed:
-            table.refuse("sections", f"'{section}' is not one of {', '.join(allowed)} ({kind})")
     return value
 
 
@@ -375,23 +346,3 @@ def _emulator(table: Table) -> Emulator:
     )
     table.done()
     return value
-
-
-def _check_memories(table: Table, target: Target) -> None:
-    ordered = sorted(target.memories, key=lambda memory: memory.origin)
-    names = [memory.name for memory in ordered]
-    if len(set(names)) != len(names):
-        table.refuse("memory", "two memories have the same name")
-    for memory in ordered:
-        if memory.end > 2**32:
-            table.refuse("memory", f"'{memory.name}' ends beyond 4 GB")
-    for low, high in pairwise(ordered):
-        if high.origin < low.end:
-            table.refuse("memory", f"'{low.name}' and '{high.name}' overlap")
-    for section in FLASH_SECTIONS + RAM_SECTIONS:
-        homes = sum(section in memory.sections for memory in target.memories)
-        if homes != 1:
-            table.refuse("memory", f"section '{section}' must be in exactly one, is in {homes}")
-    stack_room = target.memory_of("stack").length
-    if target.stack_bytes > stack_room or target.stack_bytes % 16:
-        table.refuse("stack_bytes", f"must be a multiple of 16 up to {stack_room}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The checks that make a verdict, from the facts of verify.json, each with its reason in words.
+"""The checks that make a verdict, each with its reason in words, from the facts of verify.json.
 
-Terminal, page and JUnit all show these, so that no two of them can disagree.
+Terminal, page and JUnit all show these checks, so they cannot disagree.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ REFERENCE = "integer.py"
 
 @dataclass(frozen=True)
 class Check:
-    """One question: its kind, its name, the answer, and the figures that it rests on."""
+    """One question: its kind, its name, the answer, and the figures behind the answer."""
 
     kind: str
     name: str
@@ -35,12 +35,12 @@ def checks(facts: Mapping[str, Any]) -> list[Check]:
 
 
 def noun(facts: Mapping[str, Any]) -> str:
-    """What a step is called: a receiver's are of different kinds."""
+    """Return what a step is called: a receiver's steps are ops of different kinds."""
     return "op" if facts.get("ops") else "frame"
 
 
 def budget_in(facts: Mapping[str, Any]) -> Budget:
-    """The budget that the facts tell of."""
+    """Return the budget that the facts hold."""
     told = facts["budget"]
     keys = [field.name for field in fields(Budget) if field.name != "errors"]
     return Budget(errors=tuple(told["errors"]), **{key: told[key] for key in keys})
@@ -54,7 +54,7 @@ def mismatch_text(first: Mapping[str, Any]) -> str:
 
 
 def _sender(told: Mapping[str, Any] | None) -> list[Check]:
-    """The verification of the firmware that made the payloads, where there was one."""
+    """Return the check of the firmware that made the payloads, if there was one."""
     return [] if told is None else [Check(SENDER, "sender", told["ok"], told["verdict"])]
 
 
@@ -85,10 +85,10 @@ def _budget(budget: Budget, step: str) -> Check:
     if budget.clock_source:
         used += f", at {budget.clock_hz / 1e6:g} MHz ({budget.clock_source})"
     if budget.holds:
-        return Check(BUDGET, name, True, f"the dearest of {len(costs):,} takes {used}")
+        return Check(BUDGET, name, True, f"the most expensive of {len(costs):,} takes {used}")
     over = sum(cost > limit for cost in costs)
-    text = f"{over:,} of {len(costs):,} exceed it; the dearest, {step} {costs.index(budget.max)}, "
-    return Check(BUDGET, name, False, f"{text}takes {used}")
+    text = f"{over:,} of {len(costs):,} exceed it; the most expensive, {step} "
+    return Check(BUDGET, name, False, f"{text}{costs.index(budget.max)}, takes {used}")
 
 
 def _memory(memory: Mapping[str, Any]) -> list[Check]:
@@ -102,7 +102,7 @@ def _memory(memory: Mapping[str, Any]) -> list[Check]:
     if worst is not None and reserved is not None:
         text = f"at worst {worst:,} of {reserved:,} bytes by the call graph"
         text += f", {peak:,} seen on the board" if peak else ""
-        # More than the bound seen: then the bound is wrong, and with it the reserve.
+        # If the board used more than the bound, the bound is wrong, and so is the reserve.
         ok = worst <= reserved and (peak or 0) <= worst
         found.append(Check(MEMORY, "stack fits", ok, text))
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bit for bit: where two runs first differ, by layer, step and element."""
+"""Compare two runs bit for bit: where they first differ, by layer, step and element."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NOTHING = np.zeros((0, 0), np.int16)
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first difference: `who` got `got` where integer.py wants `want`; None is no value."""
+    """The first difference: `who` has `got` where integer.py has `want`; None means no value."""
 
     who: str
     layer: str
@@ -42,21 +42,21 @@ class Comparison:
 def compare(
     who: str, layers: Sequence[str], got: dict[str, Int16s], want: dict[str, Int16s]
 ) -> Comparison:
-    """Compare runs given as [steps, size] per layer, `layers` in the order of computation.
+    """Compare runs given as [steps, size] per layer; `layers` is in the order of computation.
 
-    The first mismatch is the earliest step's, and within it the earliest layer's: what comes later
-    only follows from it. A missing or surplus step or element counts as a mismatch.
+    The first mismatch is in the earliest step, and there in the earliest layer: later ones may only
+    follow from it. A missing or surplus step or element counts as a mismatch.
     """
     values = mismatches = 0
     first: tuple[int, int, Mismatch] | None = None
     for order, name in enumerate(layers):
         a, b = _table(got.get(name, _NOTHING)), _table(want[name])
-        there = np.zeros(np.maximum(a.shape, b.shape), np.bool_)  # in either of the two
+        there = np.zeros(np.maximum(a.shape, b.shape), np.bool_)  # in one run at least
         there[: a.shape[0], : a.shape[1]] = True
         there[: b.shape[0], : b.shape[1]] = True
         values += int(there.sum())
         steps, size = np.minimum(a.shape, b.shape)
-        differs = there  # what only one of them has does
+        differs = there  # a value that only one run has differs
         differs[:steps, :size] = a[:steps, :size] != b[:steps, :size]
         count = int(differs.sum())
         if count:
@@ -69,9 +69,9 @@ def compare(
 
 
 def split_trace(traces: Sequence[bytes], layers: Sequence[tuple[str, int]]) -> dict[str, Int16s]:
-    """Cut layer traces (one bytes a step: each layer's int16 values in turn) into layers.
+    """Split layer traces (one bytes object a step: each layer's int16 values in turn) by layer.
 
-    `layers` gives (name, size) in order; the result is [steps, size] per layer.
+    `layers` gives (name, size) in order. Returns [steps, size] for each layer.
     """
     table = np.array([np.frombuffer(trace, "<i2") for trace in traces])
     table = table.reshape(len(traces), sum(size for _, size in layers))
@@ -84,7 +84,7 @@ def split_trace(traces: Sequence[bytes], layers: Sequence[tuple[str, int]]) -> d
 
 
 def _table(values: Int16s) -> Int16s:
-    """As [steps, size], a run of no steps too, which is born without a size."""
+    """Reshape to [steps, size]; an empty run becomes [0, 0]."""
     return values if values.ndim == 2 else values.reshape(len(values), 1 if len(values) else 0)
 
 

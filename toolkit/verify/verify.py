@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The proof: integer.py, host C and a board compute the same bits, and every step fits.
 
-integer.py is the reference. Host C is compared layer by layer at every step. A board is compared
-by its outputs, and in a second pass layer by layer when traces are asked for; when outputs differ,
-the run is repeated with traces in any case, so that the first wrong layer is named.
+integer.py is the reference. Host C is compared layer by layer at every step. A board is compared by
+its outputs, and with `trace` also layer by layer, in a second pass. If outputs differ, the run is
+repeated with traces in any case, so that the verdict names the first wrong layer.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from toolkit.measure.budget import Budget, budget_of, by_kind, clock_of
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import Estimate, estimate
 from toolkit.stages.base import Playback
-from toolkit.stages.stage import HASH_BYTES, Model, Reference, Stage, stage_of
+from toolkit.stages.stage import HASH_BYTES, Reference, Stage
 from toolkit.targets.target import Target
 from toolkit.verify.checks import checks
 from toolkit.verify.compare import Comparison, compare, split_trace
@@ -36,8 +36,8 @@ Progress = Callable[[], None]
 class Verification:
     """Everything that a verification found; `as_json` is its public form.
 
-    `sender` says how the firmware fared that made a receiver's payloads: ok, verdict, page.
-    `estimate` is what the budget's cycles come from, where they are estimated.
+    `sender` has the verdict on the firmware that made a receiver's payloads: ok, verdict, page.
+    `estimate` is the source of the budget's cycles if they are estimated.
     """
 
     target: Target
@@ -56,7 +56,7 @@ class Verification:
 
     @cached_property
     def playback(self) -> Playback | None:
-        """What the board played, if the stage speaks."""
+        """What the board played; None if the stage does not speak."""
         return self.stage.playback(self.inputs, self.outputs)
 
     @property
@@ -65,11 +65,11 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Not one value differs, every step kept to the limit, and memory suffices."""
+        """Whether no value differs, every step is within the limit, and memory suffices."""
         return all(check.ok for check in checks(self._facts()))
 
     def as_json(self) -> dict[str, Any]:
-        """The verdict as a JSON object (DESIGN section 7 gives the least that is in it)."""
+        """Return the verdict as a JSON object; toolkit/report/schema.py has its shape."""
         return {"ok": self.ok, **self._facts()}
 
     def _facts(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Verification:
         }
 
     def _ops(self) -> dict[str, dict[str, Any]] | None:
-        """What each kind of step cost, where there are kinds."""
+        """Return the cost of each kind of step; None for a stage whose steps are all alike."""
         if self.playback is None:
             return None
         return {
@@ -134,7 +134,7 @@ def _mismatch(first: Any) -> dict[str, Any]:
 
 
 def compare_host(engine: HostEngine, stage: Stage, inputs: Int16s, want: Reference) -> Comparison:
-    """Run the host library and compare every layer of every step, and the outputs."""
+    """Run the host library; compare every layer and the outputs of every step."""
     engine.reset()
     steps = [engine.step(row.astype("<i2").tobytes()) for row in inputs]
     layers = _compare_layers("host C", stage, [trace for _, trace in steps], want)
@@ -153,8 +153,8 @@ def compare_board(
 ) -> tuple[Comparison, Streamed]:
     """Stream all steps through a board and compare its outputs.
 
-    With `trace` they are streamed a second time to compare every layer: the costs that come back
-    are those of the first pass, which does nothing but the work.
+    With `trace`, stream them a second time to compare every layer. The returned costs are from the
+    first pass, which does nothing but the work.
     """
     streamed = stream(session, inputs, progress=progress)
     found = _compare_outputs(target.name, stage, streamed.outputs, want)
@@ -181,7 +181,7 @@ def _compare_outputs(who: str, stage: Stage, rows: Sequence[bytes], want: Refere
 
 
 def _join(layers: Comparison, outputs: Comparison) -> Comparison:
-    """Both together; a layer is named before the output that follows from it."""
+    """Join both; a layer is named before the output that follows from it."""
     values, mismatches = layers.values + outputs.values, layers.mismatches + outputs.mismatches
     return Comparison(values, mismatches, layers.first or outputs.first)
 
@@ -190,7 +190,7 @@ def verify(
     session: Session,
     *,
     target: Target,
-    model: Model | Stage,
+    stage: Stage,
     manifest: dict[str, Any],
     build: BuildResult | None,
     engine: HostEngine,
@@ -201,13 +201,12 @@ def verify(
     counter: BlockCounter | None = None,
     progress: Progress = lambda: None,
 ) -> Verification:
-    """Verify one model on one board over one recording; see the module's text.
+    """Verify one stage on one board over one recording; see the module's docstring.
 
-    `clock_hz` judges the cost by another clock than `clock_of` chooses; with the `counter` that the
-    board was started with, cycles are estimated and judged in place of instructions.
+    `clock_hz` judges the cost by another clock than `clock_of` chooses. With the `counter` that the
+    board was started with, estimated cycles are judged in place of instructions.
     """
-    stage = stage_of(model)
-    clock_of(target, clock_hz)  # refused before a long run, not after it
+    clock_of(target, clock_hz)  # refuse a bad clock before a long run, not after it
     board = session.expect(
         target=target.name,
         stage=stage.name,

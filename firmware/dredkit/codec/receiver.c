@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The receiver's control: time, gaps, attenuation beyond known features, and the cross-fade.
 #include "codec/receiver.h"
 
 #include <assert.h>
@@ -7,20 +8,20 @@
 enum {
     FADE = 80,          // samples: 5 ms
     FADE_STEP = 6554,   // 2^20 / 160
-    UNIT = 40,          // samples of a unit of a payload's offset
-    SOONEST = -256,     // k counts on to here
+    UNIT = 40,          // samples in a unit of a payload's offset
+    SOONEST = -256,     // the lowest k: counting down stops here
     TABLED = 10,        // frames whose attenuation is in the table
-    FURTHER = 2048,     // what each further frame adds, Q10
-    QUIETEST = -15360,  // c0, Q10
-    BEFORE = DK_DECODER_KNOWN_FRAMES + DK_DECODER_CONTEXT - 1  // frames told of before the first
+    FURTHER = 2048,     // attenuation that each further frame adds, Q10
+    QUIETEST = -15360,  // lowest c0, Q10
+    BEFORE = DK_DECODER_KNOWN_FRAMES + DK_DECODER_CONTEXT - 1  // frames that a voice starts from
 };
 
-// By how much c0 is lower 1, 2, ... frames outside the decoded ones, Q10.
+// Attenuation of c0 at 1, 2, ... frames outside the decoded frames, Q10.
 static const int16_t attenuation[TABLED] = {0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638};
 
-static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "what voices take");
-static_assert(DK_DECODER_HEARD <= DK_DECODER_SAMPLES, "each step replaces all that was heard");
-static_assert(DK_DECODER_FRAMES <= UINT8_MAX, "a count of frames is a byte");
+static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
+static_assert(DK_DECODER_HEARD <= DK_DECODER_SAMPLES, "each step replaces all heard samples");
+static_assert(DK_DECODER_FRAMES <= UINT8_MAX, "the number of frames fits a byte");
 
 void dk_decoder_init(dk_decoder *decoder)
 {
@@ -28,7 +29,7 @@ void dk_decoder_init(dk_decoder *decoder)
     dk_redundancy_init(&decoder->redundancy, &dk_decoder_tables);
 }
 
-// The features of frame k, be it decoded or not.
+// Write the features of frame k. Outside the decoded frames, take the nearest one and attenuate it.
 static void features_at(const dk_decoder *decoder, int32_t k, int16_t out[DK_REDUNDANCY_FEATURES])
 {
     const int32_t count = decoder->frames;
@@ -101,7 +102,7 @@ int32_t dk_decoder_payload(dk_decoder *decoder, uint32_t gap, const uint8_t *dat
     if (chunks < 0) {
         return chunks;
     }
-    // Rounded down, and of either sign: a payload may end long before its packet begins.
+    // Round down for either sign: a payload may end long before its packet begins.
     const int32_t samples = (int32_t)gap + UNIT * decoder->redundancy.payload.header.offset;
     const int32_t frames = samples >= 0 ? samples / DK_DECODER_FRAME
                                         : -((DK_DECODER_FRAME - 1 - samples) / DK_DECODER_FRAME);
@@ -137,7 +138,7 @@ int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **fe
     return count;
 }
 
-// Bring the voice up to the end of what was heard.
+// Bring the voice up to the last sample heard.
 static void begin(dk_decoder *decoder)
 {
     int16_t context[DK_DECODER_CONTEXT][DK_REDUNDANCY_FEATURES];

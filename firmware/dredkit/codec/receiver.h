@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole receiver: DRED payloads in, 16 kHz PCM out, continued from the last good samples.
-// quantize/codec/receiver.py is the definition, to the bit, and says how time runs.
+// The whole receiver: takes DRED payloads and continues the last good samples as 16 kHz PCM.
+// quantize/codec/receiver.py defines it to the bit and describes its time axis.
 //
-//   a good packet      dk_decoder_hear
-//   packets lost, and  dk_decoder_payload, dk_decoder_decode while dk_decoder_chunks_wanted, then
-//   redundancy came    dk_decoder_speak for every 20 ms of the gap, then dk_decoder_hear
-//   nothing came       dk_decoder_speak fades out what was known last
+//   a good packet arrived    dk_decoder_hear
+//   packets were lost, and   dk_decoder_payload; dk_decoder_decode while dk_decoder_chunks_wanted;
+//   redundancy arrived       dk_decoder_speak for every 20 ms of the gap; then dk_decoder_hear
+//   nothing arrived          dk_decoder_speak, which fades out the last known features
 //
-// A chunk may be decoded at any time before it is spoken, so that the work can be spread. Payloads
-// are not trusted: any bytes, and any order of calls, are harmless.
+// A chunk may be decoded at any time before it is spoken, so the work can be spread. Payloads are
+// not trusted: any bytes and any order of calls are harmless.
 #ifndef DREDKIT_DECODER_H
 #define DREDKIT_DECODER_H
 
@@ -23,63 +23,67 @@ extern "C" {
 #endif
 
 #define DK_DECODER_FRAME 160                       // samples of a feature frame: 10 ms
-#define DK_DECODER_SAMPLES (2 * DK_DECODER_FRAME)  // that are heard or spoken at once
+#define DK_DECODER_SAMPLES (2 * DK_DECODER_FRAME)  // samples heard or spoken by one call
 #define DK_DECODER_FRAMES (DK_DRED_MAX_CHUNKS * DK_REDUNDANCY_CHUNK_FRAMES)
-#define DK_DECODER_CONTEXT 4       // feature frames that a voice begins with
-#define DK_DECODER_PAST 17         // samples that it begins with
-#define DK_DECODER_KNOWN_FRAMES 1  // frames of heard samples that it is run over before it speaks
+#define DK_DECODER_CONTEXT 4       // feature frames that a voice starts from
+#define DK_DECODER_PAST 17         // samples that a voice starts from
+#define DK_DECODER_KNOWN_FRAMES 1  // frames of heard samples that the voice follows, then it speaks
 #define DK_DECODER_HEARD (DK_DECODER_PAST + DK_DECODER_KNOWN_FRAMES * DK_DECODER_FRAME)
 #define DK_DECODER_GAP_MAX 65535  // samples
 
-// All int16 values of the two networks' layers, those of the initial one first, then those of each
-// chunk that is decoded at once.
+// All int16 layer outputs of the two networks: first the initial network's, then, for each chunk
+// of a batch, the decoder's.
 #define DK_DECODER_TRACE_BYTES \
     (DK_RDOVAE_DEC_INIT_TRACE_BYTES + DK_REDUNDANCY_BATCH * DK_RDOVAE_DEC_TRACE_BYTES)
 
-// Entropy tables of the model, generated.
+// The model's entropy tables; generated.
 extern const dk_dred_tables dk_decoder_tables;
 
-// One receiver; the caller gives the memory. Nothing in it is for the caller.
+// One receiver. The caller provides the memory; all fields are private.
 typedef struct {
     dk_redundancy redundancy;
     dk_vocoder voice;
     int16_t features[DK_DECODER_FRAMES][DK_REDUNDANCY_FEATURES];  // Q10, newest first
     int16_t heard[DK_DECODER_HEARD];                              // the last samples played
     int32_t next;    // k of the next frame, heard or spoken
-    uint8_t frames;  // whose features are known
+    uint8_t frames;  // number of frames with known features
     bool speaking;
     dk_redundancy_scratch work;
 } dk_decoder;
 
-// Start with nothing heard.
+// Initialise a receiver that has heard nothing.
 void dk_decoder_init(dk_decoder *decoder);
 
-// Take good samples and write what to play: the same, but for a cross-fade of 5 ms where a gap has
-// just ended. `pcm` and `out` may be the same.
+// Take 20 ms of good samples and write what to play: the same samples, except for a cross-fade of
+// 5 ms where a gap has just ended. `pcm` and `out` may be the same array.
 void dk_decoder_hear(dk_decoder *decoder, const int16_t pcm[DK_DECODER_SAMPLES],
                      int16_t out[DK_DECODER_SAMPLES]);
 
-// Take a payload of `size` bytes. The next sample, heard or spoken, is `gap` samples, 0 to
-// DK_DECODER_GAP_MAX, before the first one of the packet that brought it. Features decoded before
-// are forgotten. Returns how many chunks there are, or an error: DK_ERR_ARGUMENT for the gap, and
-// that of dk_dred_parse for a payload that is none, after which no chunk is left to decode, but
-// features decoded before are kept. `trace` is NULL or takes DK_RDOVAE_DEC_INIT_TRACE_BYTES.
+// Take a payload of `size` bytes. `gap` is the distance, 0 to DK_DECODER_GAP_MAX samples, from the
+// next sample to be heard or spoken to the first sample of the packet that brought the payload.
+// Returns the number of chunks; features decoded from earlier payloads are dropped. Returns
+// DK_ERR_ARGUMENT if `gap` is out of range. On a malformed payload, returns dk_dred_parse's error;
+// pending chunks are dropped, features already decoded stay. `trace` is NULL or has room for
+// DK_RDOVAE_DEC_INIT_TRACE_BYTES.
 int32_t dk_decoder_payload(dk_decoder *decoder, uint32_t gap, const uint8_t *data, size_t size,
                            uint8_t *trace);
 
-// How many chunks the payload has, and how many more of them are of use for the gap.
+// Return the number of chunks in the payload.
 unsigned dk_decoder_chunks(const dk_decoder *decoder);
+
+// Return how many more chunks are worth decoding for the gap.
 unsigned dk_decoder_chunks_wanted(const dk_decoder *decoder);
 
-// Decode the next chunks, newest first, up to `most`, 1 to DK_REDUNDANCY_BATCH, and point
-// `features` to theirs, DK_RDOVAE_DEC_FEATURES each. More at once read slow memory less often, but
-// take as much longer. Returns how many were decoded, DK_ERR_ORDER if there is no other, or
-// DK_ERR_ARGUMENT. `trace` is NULL or takes `most` times DK_RDOVAE_DEC_TRACE_BYTES.
+// Decode up to `most` (1 to DK_REDUNDANCY_BATCH) further chunks, newest first, and point `features`
+// to their features, DK_RDOVAE_DEC_FEATURES a chunk. A larger batch reads slow memory less often,
+// but the call takes correspondingly longer. Returns the number of chunks decoded, DK_ERR_ORDER if
+// none is left, or DK_ERR_ARGUMENT. `trace` is NULL or has room for `most` times
+// DK_RDOVAE_DEC_TRACE_BYTES.
 int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **features,
                           uint8_t *trace);
 
-// Speak in place of lost samples. The first call of a gap runs the voice over the last samples
-// played as well: half as much work again.
+// Speak 20 ms in place of lost samples. The first call of a gap also runs the voice over the last
+// samples played, which is half as much work again.
 void dk_decoder_speak(dk_decoder *decoder, int16_t out[DK_DECODER_SAMPLES]);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Dequantises a parsed payload and runs the RDO-VAE decoder on it.
 #include "codec/redundancy.h"
 
 #include <assert.h>
@@ -8,15 +9,16 @@
 
 enum { GRUS = 5 };
 
-static_assert(DK_RDOVAE_DEC_CHUNK == DK_DRED_LATENTS + 1, "latents and their level");
-static_assert(DK_RDOVAE_DEC_INIT_INITIAL_STATE == DK_DRED_STATES, "states as they are coded");
+static_assert(DK_RDOVAE_DEC_CHUNK == DK_DRED_LATENTS + 1, "a chunk is its latents and its level");
+static_assert(DK_RDOVAE_DEC_INIT_INITIAL_STATE == DK_DRED_STATES,
+              "the initial state is coded whole");
 static_assert(DK_RDOVAE_DEC_FEATURES == DK_REDUNDANCY_CHUNK_FRAMES * DK_REDUNDANCY_FEATURES,
-              "whole frames");
+              "a chunk is whole frames");
 
-void dk_redundancy_init(dk_redundancy *self, const dk_dred_tables *tables)
+void dk_redundancy_init(dk_redundancy *redundancy, const dk_dred_tables *tables)
 {
-    memset(self, 0, sizeof *self);
-    self->tables = tables;
+    memset(redundancy, 0, sizeof *redundancy);
+    redundancy->tables = tables;
 }
 
 static void dequantise(const int16_t *symbols, const dk_dred_row *row, unsigned frac, int16_t *out)
@@ -26,7 +28,7 @@ static void dequantise(const int16_t *symbols, const dk_dred_row *row, unsigned 
     }
 }
 
-// Share out the first states among the GRUs.
+// Distribute the initial states among the GRUs.
 static void start_network(dk_rdovae_dec *network, const int16_t *states)
 {
     dk_rdovae_dec_reset(network);
@@ -37,45 +39,46 @@ static void start_network(dk_rdovae_dec *network, const int16_t *states)
     const size_t bytes = sizeof network->dec_gru1_state;
     static_assert(GRUS * sizeof network->dec_gru1_state ==
                       DK_RDOVAE_DEC_INIT_GRU_STATES * sizeof states[0],
-                  "states of all GRUs");
+                  "the initial network gives the states of all GRUs");
     for (size_t i = 0; i < GRUS; i++) {
         memcpy(to[i], states + i * (bytes / sizeof states[0]), bytes);
     }
 }
 
-int32_t dk_redundancy_begin(dk_redundancy *self, dk_redundancy_scratch *work, const uint8_t *data,
-                            size_t size, unsigned max_chunks, uint8_t *trace)
+int32_t dk_redundancy_begin(dk_redundancy *redundancy, dk_redundancy_scratch *work,
+                            const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace)
 {
-    dk_dred_payload *payload = &self->payload;
-    self->chunks = 0;
-    self->decoded = 0;
-    const int32_t chunks = dk_dred_parse(self->tables, data, size, max_chunks, payload);
+    dk_dred_payload *payload = &redundancy->payload;
+    redundancy->chunks = 0;
+    redundancy->decoded = 0;
+    const int32_t chunks = dk_dred_parse(redundancy->tables, data, size, max_chunks, payload);
     if (chunks < 0) {
         return chunks;
     }
-    const dk_dred_row row = dk_dred_state_row(self->tables, payload->header.q0);
+    const dk_dred_row row = dk_dred_state_row(redundancy->tables, payload->header.q0);
     int16_t *initial_state = work->start.initial_state;
     dequantise(payload->state, &row, DK_RDOVAE_DEC_INIT_INITIAL_STATE_FRAC, initial_state);
     dk_rdovae_dec_init_step(&work->start.network, &work->start.scratch, initial_state,
                             work->start.gru_states, trace);
-    start_network(&self->network, work->start.gru_states);
-    self->chunks = (uint8_t)chunks;
+    start_network(&redundancy->network, work->start.gru_states);
+    redundancy->chunks = (uint8_t)chunks;
     return chunks;
 }
 
-// What the network takes for a chunk: its latents and its level.
-static void take(const dk_redundancy *self, unsigned chunk, int16_t input[DK_RDOVAE_DEC_CHUNK])
+// Write the network's input for a chunk: its latents and its level.
+static void take(const dk_redundancy *redundancy, unsigned chunk,
+                 int16_t input[DK_RDOVAE_DEC_CHUNK])
 {
-    const unsigned level = dk_dred_level(&self->payload.header, chunk);
-    const dk_dred_row row = dk_dred_latent_row(self->tables, level);
-    dequantise(self->payload.chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
+    const unsigned level = dk_dred_level(&redundancy->payload.header, chunk);
+    const dk_dred_row row = dk_dred_latent_row(redundancy->tables, level);
+    dequantise(redundancy->payload.chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
     input[DK_DRED_LATENTS] = dk_dred_level_input(level, DK_RDOVAE_DEC_CHUNK_FRAC);
 }
 
-int32_t dk_redundancy_decode(dk_redundancy *self, dk_redundancy_scratch *work, unsigned most,
+int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *work, unsigned most,
                              int16_t *features, uint8_t *trace)
 {
-    const unsigned left = (unsigned)(self->chunks - self->decoded);
+    const unsigned left = (unsigned)(redundancy->chunks - redundancy->decoded);
     const unsigned count = left < most ? left : most;
     if (most == 0 || most > DK_REDUNDANCY_BATCH) {
         return DK_ERR_ARGUMENT;
@@ -84,14 +87,15 @@ int32_t dk_redundancy_decode(dk_redundancy *self, dk_redundancy_scratch *work, u
         return DK_ERR_ORDER;
     }
     for (unsigned i = 0; i < count; i++) {
-        take(self, self->decoded + i, work->step.chunks[i]);
+        take(redundancy, redundancy->decoded + i, work->step.chunks[i]);
     }
 #if DK_REDUNDANCY_BATCH > 1
-    dk_rdovae_dec_steps(&self->network, &work->step.scratch, count, work->step.chunks[0], features,
-                        trace);
+    dk_rdovae_dec_steps(&redundancy->network, &work->step.scratch, count, work->step.chunks[0],
+                        features, trace);
 #else
-    dk_rdovae_dec_step(&self->network, &work->step.scratch, work->step.chunks[0], features, trace);
+    dk_rdovae_dec_step(&redundancy->network, &work->step.scratch, work->step.chunks[0], features,
+                       trace);
 #endif
-    self->decoded = (uint8_t)(self->decoded + count);
+    redundancy->decoded = (uint8_t)(redundancy->decoded + count);
     return (int32_t)count;
 }

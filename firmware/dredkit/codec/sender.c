@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The sender's control: resampling, features, pitch network, RDO-VAE encoder, history, payload.
 #include "codec/sender.h"
 
 #include <assert.h>
@@ -27,7 +28,7 @@ void dk_encoder_init(dk_encoder *encoder)
 #endif
 }
 
-// One frame of 10 ms as the features want it: at 16 kHz, and late as in libopus.
+// Resample 10 ms to a frame at 16 kHz, delayed as in libopus.
 static void take(dk_encoder *encoder, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
 {
     const size_t late = DK_ENCODER_DELAY;
@@ -43,7 +44,7 @@ static void take(dk_encoder *encoder, const int16_t *pcm, int16_t frame[DK_FEATU
     memcpy(encoder->delayed, heard + fresh, late * sizeof frame[0]);
 }
 
-// One frame of 10 ms: what the pitch network takes, the network, and the 20 features.
+// Process one frame of 10 ms: the pitch network's inputs, the network, and the 20 features.
 static uint8_t *extract(dk_encoder *encoder, const int16_t pcm[DK_FEATURES_FRAME],
                         int16_t features[DK_FEATURES], uint8_t *trace)
 {

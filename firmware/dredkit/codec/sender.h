@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole sender: 20 ms of PCM in, a DRED payload out. quantize/codec/sender.py is the definition, to
-// the bit. Cost is the same for every step, but for the payload itself. The input's rate is one of
-// the generated encoder_config.h, so that memory and work are those of this rate.
+// The whole sender: takes 20 ms of PCM and writes a DRED payload. quantize/codec/sender.py defines
+// it to the bit. Every step costs the same, except for the payload itself. The generated
+// encoder_config.h fixes the input rate, so memory and work are only what this rate needs.
 #ifndef DREDKIT_ENCODER_H
 #define DREDKIT_ENCODER_H
 
-#include "features/features.h"
 #include "dred/history.h"
 #include "dsp/resample.h"
 #include "encoder_config.h"
+#include "features/features.h"
 #include "pitch.h"
 #include "rdovae_enc.h"
 
@@ -16,20 +16,20 @@
 extern "C" {
 #endif
 
-#define DK_ENCODER_SAMPLES (DK_ENCODER_RATE / 50)  // of one step, 20 ms
-#define DK_ENCODER_FRAMES 2                        // in it, of 10 ms
-#define DK_ENCODER_DELAY 11  // samples at 16 kHz that libopus delays any input by
+#define DK_ENCODER_SAMPLES (DK_ENCODER_RATE / 50)  // samples of a step: 20 ms
+#define DK_ENCODER_FRAMES 2                        // 10-ms frames in a step
+#define DK_ENCODER_DELAY 11  // samples at 16 kHz by which libopus delays any input
 
-// All int16 values of one step on their way: per frame the pitch network's inputs, its layers and
-// the features, then the layers of the RDO-VAE.
+// All int16 values that a step computes: for each frame the pitch network's inputs, its layers and
+// the features; then the layers of the RDO-VAE.
 #define DK_ENCODER_TRACE_BYTES \
     (DK_ENCODER_FRAMES * (2 * (DK_PHASES + DK_PITCH_LAGS + DK_FEATURES) + DK_PITCH_TRACE_BYTES) + \
      DK_RDOVAE_ENC_TRACE_BYTES)
 
-// Entropy tables of the model, generated.
+// The model's entropy tables; generated.
 extern const dk_dred_tables dk_encoder_tables;
 
-// Scratch within a step: the networks run one after the other.
+// Scratch for one step. The networks run one after the other and share it.
 typedef union {
     struct {
         int16_t phases[DK_PHASES];
@@ -45,7 +45,7 @@ typedef union {
     } rdovae;
 } dk_encoder_scratch;
 
-// One sender; the caller gives the memory. Nothing in it is for the caller.
+// One sender. The caller provides the memory; all fields are private.
 typedef struct {
     dk_features features;
     dk_pitch pitch;
@@ -59,19 +59,22 @@ typedef struct {
     dk_encoder_scratch work;
 } dk_encoder;
 
-// Start from silence.
+// Initialise a sender that has heard only silence.
 void dk_encoder_init(dk_encoder *encoder);
 
 // Encode one packet of 20 ms at DK_ENCODER_RATE. `active` is the caller's voice decision for it.
 // Writes a payload of at most rate->max_bytes bytes and returns its length, 0 if there is nothing
-// worth sending, or a negative dk_status for a bad rate. `trace` is NULL or takes
+// worth sending, or a negative dk_status for a bad rate. `trace` is NULL or has room for
 // DK_ENCODER_TRACE_BYTES.
 int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
                         const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
 
-// What the last step gave: latents[DK_DRED_LATENTS] and the decoder's initial state
-// [DK_DRED_STATES], with DK_RDOVAE_ENC_*_FRAC fractional bits. Valid until the next step.
+// Return the last step's latents[DK_DRED_LATENTS], with DK_RDOVAE_ENC_LATENTS_FRAC fractional bits.
+// Valid until the next step.
 const int16_t *dk_encoder_latents(const dk_encoder *encoder);
+
+// Return the last step's initial state for the decoder, [DK_DRED_STATES], with
+// DK_RDOVAE_ENC_INITIAL_STATE_FRAC fractional bits. Valid until the next step.
 const int16_t *dk_encoder_state(const dk_encoder *encoder);
 
 #ifdef __cplusplus

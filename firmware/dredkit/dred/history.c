@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The sender's memory between packets, and which of its steps a packet sends.
 #include "dred/history.h"
 
 #include <string.h>
@@ -6,7 +7,7 @@
 #define STEP_SAMPLES 320
 #define UNIT_SAMPLES 40  // 2.5 ms: the unit of offsets and voice flags
 #define UNITS_PER_STEP 8
-#define LOOK_AHEAD 6      // units: 15 ms, which the vocoder needs
+#define LOOK_AHEAD 6      // units: the 15 ms that the vocoder needs
 #define START_SAMPLES 11  // zeros before the signal, as in libopus
 
 int32_t dk_dred_history_init(dk_dred_history *history, const dk_dred_history_config *config)
@@ -21,7 +22,7 @@ int32_t dk_dred_history_init(dk_dred_history *history, const dk_dred_history_con
     return 0;
 }
 
-// Age all flags by fewer than 32 units, and let the newest ones be `active`.
+// Age all flags by fewer than 32 units and set the newest ones to `active`.
 static void shift_flags(uint32_t flags[DK_DRED_FLAG_WORDS], unsigned units, bool active)
 {
     uint32_t carry = active ? (1u << units) - 1u : 0u;
@@ -38,8 +39,8 @@ int32_t dk_dred_history_begin(dk_dred_history *history, unsigned samples, bool a
         samples % UNIT_SAMPLES != 0) {
         return DK_ERR_ARGUMENT;
     }
-    // A positive distance keeps the division a floor; it is 1.5 units and the delay, less what
-    // waits, of which there is less than a step.
+    // The distance is 1.5 units and the delay, less the waiting samples. The added step keeps it
+    // positive, since less than a step waits; so the division rounds down.
     const int32_t distance = UNIT_SAMPLES * 3 / 2 + history->config.delay - history->waiting;
     history->offset = (int16_t)((distance + STEP_SAMPLES) / UNIT_SAMPLES - UNITS_PER_STEP);
     history->first = 0;
@@ -82,13 +83,13 @@ static void widen(const int16_t *values, unsigned count, unsigned frac, int32_t 
     }
 }
 
-// The voice flags of 20 ms.
+// Return the eight voice flags of a step of 20 ms.
 static uint32_t flags_of(const dk_dred_history *history, unsigned step)
 {
     return step < DK_DRED_SLOTS ? history->flags[step / 4] >> (8 * (step % 4)) & 0xff : 0;
 }
 
-// Whether the 40 ms of a step's latent vector hold any voice.
+// Return whether the 40 ms of a step's latent vector hold any voice.
 static bool is_active(const dk_dred_history *history, unsigned step)
 {
     return (flags_of(history, step) | flags_of(history, step + 1)) != 0;
@@ -121,7 +122,7 @@ static place find_place(dk_dred_history *history)
     return (place){first, offset - UNITS_PER_STEP * (int32_t)skipped, skipped};
 }
 
-// Write all chunks that fit; returns how many are worth sending.
+// Write all chunks that fit. Returns how many are worth sending.
 static unsigned write_chunks(const dk_dred_history *history, dk_dred_writer *writer, unsigned first,
                              unsigned max_chunks)
 {

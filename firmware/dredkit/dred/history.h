@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a sender remembers between packets: latents, states, voice activity and time. The
-// definition is quantize/dred/history.py; libopus' wrong offset after silence is not repeated
-// unless asked for. About 8 KB, and constant work per 20 ms: only a payload grows with its depth.
+// The sender's memory between packets: latents, states, voice activity and time.
+// quantize/dred/history.py defines it. libopus signals a wrong offset after silence; this code does
+// so only if the configuration asks for it. The history takes about 8 KB. The work per 20 ms is
+// constant; only writing a payload grows with the payload's depth.
 #ifndef DREDKIT_DRED_HISTORY_H
 #define DREDKIT_DRED_HISTORY_H
 
@@ -12,19 +13,19 @@ extern "C" {
 #endif
 
 #define DK_DRED_SLOTS 52         // steps of 20 ms: 1.04 s
-#define DK_DRED_FLAG_WORDS 13    // of 32 voice flags of 2.5 ms: 1.04 s
-#define DK_DRED_DELAY 64         // samples at 16 kHz of Opus' own delay compensation
-#define DK_DRED_DELAY_MAX 560    // more would not fit the offset
+#define DK_DRED_FLAG_WORDS 13    // words of 32 voice flags, 2.5 ms each: 1.04 s
+#define DK_DRED_DELAY 64         // samples at 16 kHz: Opus' own delay compensation
+#define DK_DRED_DELAY_MAX 560    // a larger delay would not fit the offset
 #define DK_DRED_PACKET_MAX 1920  // samples: 120 ms
 
 typedef struct {
     uint8_t latent_frac;           // fractional bits of the int16 latents, 0 .. 15
-    uint8_t state_frac;            // of the states
-    uint16_t delay;                // of the base codec, samples at 16 kHz; DK_DRED_DELAY for Opus
+    uint8_t state_frac;            // fractional bits of the int16 states, 0 .. 15
+    uint16_t delay;                // base codec's, samples at 16 kHz; DK_DRED_DELAY for Opus
     bool upstream_silence_offset;  // signal the first packet after silence as libopus 1.6.1 does
 } dk_dred_history_config;
 
-// What the caller decides: the level law as in dk_dred_header, depth and budget.
+// The caller's decisions: the level law as in dk_dred_header, depth and budget.
 typedef struct {
     uint8_t q0;
     uint8_t dq;
@@ -33,35 +34,36 @@ typedef struct {
     uint16_t max_bytes;  // 1 .. 1000
 } dk_dred_rate;
 
-// Slot (newest + k) % 52 holds the step k steps ago; flag k of 2.5 ms ago is bit k % 32 of word
-// k / 32.
+// Slot (newest + k) % 52 holds the step from k steps ago. The voice flag of the 2.5 ms from k units
+// ago is bit k % 32 of word k / 32.
 typedef struct {
     dk_dred_history_config config;
     int16_t latents[DK_DRED_SLOTS][DK_DRED_LATENTS];
     int16_t states[DK_DRED_SLOTS][DK_DRED_STATES];
     uint32_t flags[DK_DRED_FLAG_WORDS];
-    uint16_t waiting;  // samples that fill no step yet
-    int16_t offset;    // of the packet, as far as known
+    uint16_t waiting;  // samples that do not fill a step yet
+    int16_t offset;    // of the packet, as far as it is known
     uint8_t newest;
     uint8_t count;
-    uint8_t first;    // the newest step that the packet sends, before silence is skipped
+    uint8_t first;    // the newest step that the packet sends, unless it skips silence
     uint8_t skipped;  // silent steps that the previous packet skipped
 } dk_dred_history;
 
-// Start in silence; returns 0 or DK_ERR_ARGUMENT.
+// Initialise to silence. Returns 0 or DK_ERR_ARGUMENT.
 int32_t dk_dred_history_init(dk_dred_history *history, const dk_dred_history_config *config);
 
-// Begin a packet of `samples` at 16 kHz (2.5 to 120 ms, a multiple of 40), `active` being the
-// voice decision for all of it. Returns how many steps of 20 ms it completes, each of which asks
-// for one dk_dred_history_push, or DK_ERR_ARGUMENT.
+// Begin a packet of `samples` at 16 kHz (2.5 to 120 ms, a multiple of 40). `active` is the voice
+// decision for the whole packet. Returns the number of 20-ms steps that the packet completes, or
+// DK_ERR_ARGUMENT. Call dk_dred_history_push once for each of these steps.
 int32_t dk_dred_history_begin(dk_dred_history *history, unsigned samples, bool active);
 
 // Add a completed step.
 void dk_dred_history_push(dk_dred_history *history, const int16_t latents[DK_DRED_LATENTS],
                           const int16_t state[DK_DRED_STATES]);
 
-// Write the packet's redundancy into `payload`, which has room for rate->max_bytes. Returns its
-// bytes, 0 if there is none worth sending or none fits, or DK_ERR_ARGUMENT. Once per packet.
+// Write the packet's redundancy into `payload`, which has room for rate->max_bytes. Returns the
+// number of bytes, 0 if nothing is worth sending or nothing fits, or DK_ERR_ARGUMENT. Call this
+// once per packet.
 int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *tables,
                                 const dk_dred_rate *rate, uint8_t *payload);
 

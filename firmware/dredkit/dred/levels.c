@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The dead-zone quantiser and its inverse.
 #include "dred/levels.h"
 
 int16_t dk_dred_quantise(int32_t value, uint8_t scale, uint8_t deadzone)
 {
     int64_t product = (int64_t)value * scale;  // Q24, exact
-    // A negative value on a threshold goes towards zero, as floor(y + 1/2) has it.
+    // A negative value on a threshold rounds towards zero, as in floor(y + 1/2).
     product = product < 0 ? -product - 1 : product;
     const uint32_t size = (uint32_t)(product >> 8);  // |y| in Q16, at most 255 * 2^23
     const uint32_t nearest = (size + 0x8000u) >> 16;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Writes a DRED payload: the sender's half of dred/payload.h.
 #include "dred/levels.h"
 #include "dred/payload.h"
 
@@ -29,7 +30,8 @@ static void encode_header(dk_range_encoder *coder, const dk_dred_header *header)
     }
 }
 
-// The inverse cumulative frequency before symbol `magnitude` (at most 7) of the magnitudes' table.
+// Return the inverse cumulative frequency before symbol `magnitude` (at most 7) of the magnitudes'
+// table.
 static uint32_t entry_before(uint32_t magnitude, unsigned decay)
 {
     uint32_t entry = ONE;
@@ -39,8 +41,8 @@ static uint32_t entry_before(uint32_t magnitude, unsigned decay)
     return entry;
 }
 
-// |v| - 1, in groups of seven. A symbol that is over the limit need not be finished: the payload
-// ends before it anyway.
+// Encode |v| - 1 in groups of seven. A symbol over the limit may stay unfinished: the payload ends
+// before it anyway.
 static void encode_magnitude(dk_range_encoder *coder, uint32_t rest, unsigned decay, uint32_t limit)
 {
     if (rest >= DK_DRED_GROUP) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Parses an untrusted DRED payload: the receiver's half of dred/payload.h.
 #include "dred/payload.h"
 
-#define LAST_BITS 7  // this many may be left unused at the end
+#define LAST_BITS 7  // so many bits may stay unused at the end
 
 static dk_dred_header read_header(dk_range_decoder *coder)
 {
@@ -29,7 +30,7 @@ static dk_dred_header read_header(dk_range_decoder *coder)
     };
 }
 
-// |v| of a nonzero symbol, or a negative error.
+// Return |v| of a nonzero symbol, or a negative error.
 static int32_t read_magnitude(dk_range_decoder *coder, unsigned decay)
 {
     uint16_t table[DK_DRED_GROUP + 1];
@@ -76,7 +77,7 @@ static int32_t read_row(dk_range_decoder *coder, const dk_dred_row *row, int16_t
     return dk_range_decoder_left(coder) < 0 ? DK_ERR_SHORT : 0;
 }
 
-// Returns how many chunks are whole, or DK_ERR_SYMBOL.
+// Read the chunks. Returns how many are whole, or DK_ERR_SYMBOL.
 static int32_t read_chunks(dk_range_decoder *coder, const dk_dred_tables *tables,
                            unsigned max_chunks, dk_dred_payload *payload)
 {
@@ -86,7 +87,7 @@ static int32_t read_chunks(dk_range_decoder *coder, const dk_dred_tables *tables
         const dk_dred_row row = dk_dred_latent_row(tables, level);
         const int32_t error = read_row(coder, &row, payload->chunks[chunk]);
         if (error == DK_ERR_SHORT) {
-            break;  // the payload was cut inside this chunk; those before it are whole
+            break;  // the payload was cut inside this chunk; the chunks before it are whole
         }
         if (error < 0) {
             return error;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// libopus 1.6's policy for levels, depth and budget of the redundancy.
 #include "dred/policy.h"
 
 #define BITRATE_MAX 510000
@@ -6,9 +7,9 @@
 #define UNITS_MAX 48
 #define UNITS_PER_SECOND 400
 #define FRAMING_TENTHS 400  // code 3, padding length, extension ID; 'D' and the version
-#define STATE_TENTHS 500    // the state costs this and one chunk at q0
+#define STATE_TENTHS 500    // the state costs this, plus one chunk at q0
 
-// What a chunk costs at each level, in tenths of a bit: libopus' estimate for its own tables.
+// A chunk's cost at each level, in tenths of a bit: libopus' estimate for its own tables.
 static const uint16_t chunk_tenths[DK_DRED_LEVELS] = {732, 681, 625, 570, 515, 457, 399, 324,
                                                       264, 204, 163, 130, 93,  82,  72,  64};
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The range encoder and decoder of Opus, RFC 6716 sections 4.1 and 5.1.
 #include "dred/rangecoder.h"
 
 #define TOP (1u << 31)
@@ -6,7 +7,7 @@
 #define SHIFT 23
 #define EXTRA_BITS 7  // bits of the first byte that the decoder's value takes at the start
 
-// The length of x in bits; x > 0.
+// Return the length of x in bits; x > 0.
 static uint32_t length(uint32_t x)
 {
     return 32u - (uint32_t)__builtin_clz(x);
@@ -20,7 +21,7 @@ static void put(dk_range_encoder *coder, uint32_t byte)
     coder->count++;
 }
 
-// Take nine bits. A byte is only put once no carry can reach it.
+// Take nine bits. A byte is written only when no carry can reach it any more.
 static void carry(dk_range_encoder *coder, uint32_t symbol)
 {
     if (symbol == 0xff) {

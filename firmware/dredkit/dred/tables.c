@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Access to the entropy tables, the level law, and the check of a header.
 #include "dred/tables.h"
 
 #define OFFSET_MIN (16 - (256 * 32 - 1))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums of a few products of int32, whose count the compiler knows: rows of a constant matrix.
+// Sums of a few products of int32 with a count that the compiler knows: rows of a constant matrix.
 #ifndef DREDKIT_DSP_DOT_H
 #define DREDKIT_DSP_DOT_H
 
@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-// sum a[n] b[n], within 64 bits; `count` is a constant.
+// Return the sum of a[n] b[n], within 64 bits; `count` is a constant.
 static inline int64_t dk_dot(const int32_t *a, const int32_t *b, size_t count)
 {
     int64_t sum = 0;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Levinson's recursion in fixed point.
 #include "dsp/lpc.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ static int32_t reflection(int64_t acc, int32_t error)
     return acc > 0 ? -k : k;
 }
 
-// |k| < 2^30 and |mirrored| < 2^29, so that the change is below 2^29 too.
+// Return coefficient + k * mirrored, clipped. |k| < 2^30 and |mirrored| < 2^29, so the change is
+// below 2^29 too.
 static inline int32_t changed(int32_t coefficient, int32_t k, int32_t mirrored)
 {
     static_assert(REFLECTION_FRAC == 30, "a fourth of an upper word");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The resampler: polyphase numerators and recursive sections.
 #include "dsp/resample.h"
 
 #include <stddef.h>
@@ -42,7 +43,7 @@ static void delay(int16_t *past, const int16_t *in, int16_t *out)
     memcpy(past, in + rest, DK_RESAMPLE_DELAY * sizeof *past);
 }
 
-// One input-side sum: `newest` points at the newest sample that it takes.
+// Return the numerator's sum for one output; `newest` points at the newest sample that it takes.
 static int32_t numerator(const int32_t *taps, size_t width, const int16_t *newest)
 {
     int64_t sum = 0;
@@ -71,13 +72,13 @@ void dk_resample(dk_resampler *resampler, const int16_t *in, int16_t out[DK_RESA
         delay(resampler->past, in, out);
         return;
     }
-    // The first outputs reach back into the last block: both sides of the border, joined.
+    // The first outputs reach back into the last block: join both sides of the border.
     int16_t border[2 * PAST];
     memcpy(border, resampler->past, sizeof resampler->past);
     memcpy(border + PAST, in, PAST * sizeof *in);
 
     const uint32_t step = filter->down / filter->up, rest = filter->down % filter->up;
-    uint32_t place = 0, phase = 0;  // newest input, and the part of one that is left over
+    uint32_t place = 0, phase = 0;  // index of the newest input, and the fraction beyond it
     const int32_t *taps = filter->taps;
     for (size_t m = 0; m < DK_RESAMPLE_OUT; m++) {
         const int16_t *newest = place < PAST ? border + PAST + place : in + place;

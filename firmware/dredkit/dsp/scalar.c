@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Logarithm, power and reciprocal square root by tables of chords.
 #include "dsp/scalar.h"
 
-#define PART 12  // bits of the place on a chord
+#define PART 12  // bits of a position on a chord
 #define PART_MASK ((1U << PART) - 1)
 
 int32_t dk_log2(uint64_t x)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Scalar pieces of the integer signal processing; quantize/dsp/scalar.py is the definition.
+// Scalar pieces of the integer signal processing; quantize/dsp/scalar.py defines them.
 #ifndef DREDKIT_DSP_SCALAR_H
 #define DREDKIT_DSP_SCALAR_H
 
@@ -21,16 +21,16 @@ extern const int32_t dk_log_table[65];
 extern const uint32_t dk_exp_table[65];
 extern const uint16_t dk_rsqrt_table[49];
 
-// Base-2 logarithm, Q24, of 1 .. 2^63 - 1.
+// Return the base-2 logarithm, Q24, of 1 .. 2^63 - 1.
 int32_t dk_log2(uint64_t x);
 
-// 2^x in Q30, 1 to 2 (or just below 1), for a Q24 fraction x in [0, 1).
+// Return 2^x in Q30, 1 to 2 (or just below 1), for a Q24 fraction x in [0, 1).
 uint32_t dk_exp2(uint32_t fraction);
 
-// 2^46 / sqrt(m), in [2^30, 2^31], for m in [2^30, 2^32).
+// Return 2^46 / sqrt(m), in [2^30, 2^31], for m in [2^30, 2^32).
 uint32_t dk_rsqrt(uint32_t mantissa);
 
-// 0 for 0, 1 for 1, 32 for 2^31.
+// Return the length in bits: 0 for 0, 1 for 1, 32 for 2^31.
 static inline int dk_bits32(uint32_t x)
 {
     return x == 0 ? 0 : 32 - __builtin_clz(x);
@@ -51,37 +51,37 @@ static inline uint64_t dk_magnitude64(int64_t x)
     return x < 0 ? 0U - (uint64_t)x : (uint64_t)x;
 }
 
-// x / 2^shift, nearest, half up; shift is 1 .. 62.
+// Return x / 2^shift, nearest, half up; shift is 1 .. 62.
 static inline int64_t dk_rounded(int64_t x, int shift)
 {
     return (x + ((int64_t)1 << (shift - 1))) >> shift;
 }
 
-// The same, or with a shift below 1 the exact product.
+// Return the same; a shift below 1 gives the exact product.
 static inline int64_t dk_shifted(int64_t x, int shift)
 {
     return shift > 0 ? dk_rounded(x, shift) : (int64_t)((uint64_t)x << -shift);
 }
 
-// x / 2^shift rounded down; a negative shift multiplies.
+// Return x / 2^shift, rounded down; a negative shift multiplies.
 static inline uint64_t dk_scaled(uint64_t x, int shift)
 {
     return shift > 0 ? x >> shift : x << -shift;
 }
 
-// The upper word of a product, rounded: a b / 2^32, nearest, half up.
+// Return the rounded upper word of a product: a b / 2^32, nearest, half up.
 static inline int32_t dk_upper_product(int32_t a, int32_t b)
 {
 #if defined(DK_ISA_SIMD32)
     int32_t y;
-    __asm("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+    __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
     return y;
 #else
     return (int32_t)(((int64_t)a * b + (1LL << 31)) >> 32);
 #endif
 }
 
-// Clip to a signed integer of that many bits, 32 at most.
+// Clip x to a signed integer of `bits` bits, at most 32.
 static inline int32_t dk_saturate(int64_t x, int bits)
 {
     const int64_t top = ((int64_t)1 << (bits - 1)) - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is to be known of a span of int32 samples before it is scaled to int16, and the scaling.
-// Counts are multiples of 8 unless they say otherwise.
+// Peak, energy and products of a span of int32 samples, and its scaling to int16. Counts are
+// multiples of 8 unless a function says otherwise.
 #ifndef DREDKIT_DSP_SPANS_H
 #define DREDKIT_DSP_SPANS_H
 
@@ -13,17 +13,17 @@
 extern "C" {
 #endif
 
-// A number of as many bits as the largest magnitude has.
+// Return a number with as many bits as the largest magnitude has.
 uint32_t dk_peak32(const int32_t *x, size_t count);
 
-// sum (x[n] >> down)^2, within 64 bits.
+// Return the sum of (x[n] >> down)^2, within 64 bits.
 uint64_t dk_energy32(const int32_t *x, size_t count, int down);
 
-// sum (a[n] >> down) (b[n] >> down) of any count, within 64 bits.
+// Return the sum of (a[n] >> down) (b[n] >> down), within 64 bits; any count.
 int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down);
 
-// y[n] = x[n] / 2^shift, nearest, half up; a negative shift multiplies. Results are int16, and x
-// leaves room for the half that rounds.
+// Compute y[n] = x[n] / 2^shift, nearest, half up; a negative shift multiplies. The caller
+// guarantees that the results fit int16 and that x leaves room for the rounding half.
 void dk_scale16(const int32_t *x, size_t count, int shift, int16_t *y);
 
 #ifdef __cplusplus

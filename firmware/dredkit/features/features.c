@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The two halves of a frame's features, and the residual's histories between frames.
 #include "features/features.h"
 
 #include <assert.h>
@@ -12,7 +13,7 @@
 #define CURVE_FRAC 20
 #define LOWPASS_FRAC 30
 #define BOTH (DK_PCM_PAST + DK_FEATURES_FRAME)  // samples known during a frame
-// The pitch path works 80 samples before the frame and reaches back over 17 taps.
+// The pitch path works 80 samples before the frame and reaches back over 17 more taps.
 #define STRADDLE (DK_PCM_PAST - DK_FEATURES_FRAME / 2 - DK_RESIDUAL_TAPS + 1)
 
 static_assert(DK_RESIDUAL_TAPS == DK_FILTER_TAPS, "the filter of dsp/filter.h is the residual's");
@@ -22,8 +23,8 @@ void dk_features_init(dk_features *features)
     memset(features, 0, sizeof *features);
 }
 
-// The second-order low-pass, b0 = b2 = 1: y[n] from x[n], x[n-1], x[n-2], y[n-1], y[n-2]. As x has
-// 31 bits, the sum of five products stays within int64.
+// Filter with the second-order low-pass, b0 = b2 = 1: y[n] from x[n], x[n-1], x[n-2], y[n-1],
+// y[n-2]. Since x has 31 bits, the sum of five products stays within int64.
 static void lowpass(const int32_t *x, int32_t *y)
 {
     const int32_t one = 1 << LOWPASS_FRAC, limit = 1 << (LOWPASS_FRAC - 1);
@@ -45,7 +46,7 @@ static void lowpass(const int32_t *x, int32_t *y)
     }
 }
 
-// Append a frame's residual to both histories, as e[n] = r[n] + 0.7 r[n-1] and low-passed.
+// Append a frame's residual to both histories: as e[n] = r[n] + 0.7 r[n-1], and low-passed.
 static void push_residual(dk_features *features, const int16_t *x, const int32_t *taps)
 {
     int32_t reversed[DK_FILTER_ROOM] = {0};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Predictor, residual, correlations and pitch: quantize/dsp/lpc.py, correlation.py, pitch.py.
+// The predictor, the correlations and the pitch. quantize/dsp/lpc.py, quantize/dsp/correlation.py
+// and quantize/features/pitch.py define them.
 #include <stdalign.h>
 #include <stddef.h>
 
-#include "features/features.h"
 #include "dsp/correlate.h"
 #include "dsp/dot.h"
 #include "dsp/lpc.h"
@@ -11,16 +11,17 @@
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
+#include "features/features.h"
 
 #define RESIDUAL_FRAC 10
 #define DENSITY_FRAC 30
 #define MATRIX_FRAC 24
 #define TENTH_OF_PERMILLE 429497             // 1e-4, Q32
-#define VALUE_BITS 27                        // of samples whose squares are summed in 64 bits
-#define MOST_ENERGY ((1 << 30) - (1 << 20))  // of a span, less what rounding may add
+#define VALUE_BITS 27                        // bits of samples whose squares are summed in 64 bits
+#define MOST_ENERGY ((1 << 30) - (1 << 20))  // of a span; leaves room for what rounding may add
 #define VOICING_FRAC 15
 #define CURVE_FRAC 20
-#define REACH 2  // classes on both sides of the best one that the mean takes in
+#define REACH 2  // the mean covers so many classes on both sides of the best one
 
 int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[DK_LPC_ORDER + 1])
 {
@@ -64,7 +65,7 @@ void dk_features_predictor(const int32_t logs[DK_CEPSTRUM], int32_t taps[DK_RESI
     }
 }
 
-// Shift to the right that brings the energy of the whole span below 2^30.
+// Return the right shift that brings the energy of the whole span below 2^30.
 static int common_shift(const int32_t span[DK_SPAN])
 {
     const int bits = dk_bits32(dk_peak32(span, DK_SPAN));
@@ -129,7 +130,7 @@ uint32_t dk_features_period(int32_t octaves)
     return period < DK_MIN_PERIOD ? DK_MIN_PERIOD : (uint32_t)period;
 }
 
-// Mantissa of 31 bits (or less, for nothing) and the exponent that it needs.
+// Return a mantissa of 31 bits, or 0 for 0, and store its exponent.
 static inline uint64_t mantissa(uint64_t x, int *exponent)
 {
     *exponent = dk_bits64(x) - 31;
@@ -145,7 +146,8 @@ int32_t dk_features_voicing(const int32_t *now, const int32_t *past)
     uint64_t product = mantissa(dk_energy32(now, DK_FEATURES_FRAME, down), &n1);
     product *= mantissa(dk_energy32(past, DK_FEATURES_FRAME, down), &n2);
     int exponent = n1 + n2;
-    // The 1 of the formula in that format; where it is far larger, the product moves instead.
+    // The formula adds 1: bring the 1 into the product's format. If it would be far larger than the
+    // product, shift the product instead.
     int one = 4 * (RESIDUAL_FRAC - down) - exponent;
     if (one > 61) {
         product = one - 61 < 63 ? product >> (one - 61) : 0;

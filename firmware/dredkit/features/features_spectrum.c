@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Spectrum, band logarithms, cepstrum and phase advances: quantize/dsp/spectrum.py.
+// Spectrum, band logarithms, cepstrum and phase advances. quantize/dsp/spectrum.py defines them.
 #include <stddef.h>
 
-#include "features/features.h"
 #include "dsp/dot.h"
 #include "dsp/scalar.h"
 #include "dsp/spans.h"
 #include "dsp/window.h"
+#include "features/features.h"
 
-#define INPUT_BITS 22  // that the FFT takes
-#define WIDE_BITS 31   // of a pre-emphasised sample
-#define MOST_UP 12     // bits that a quiet frame is raised by
+#define INPUT_BITS 22  // bits that the FFT takes
+#define WIDE_BITS 31   // bits of a pre-emphasised sample
+#define MOST_UP 12     // a quiet frame is raised by at most so many bits
 #define COMMON 48      // the widths of all bands divide it
 #define CEPSTRUM_FRAC 20
 #define UNIT_FRAC 14
@@ -26,7 +26,7 @@ static int spectrum(const int16_t x[DK_FFT_POINTS + 1], dk_complex bins[DK_FFT_B
     dk_emphasise(x, DK_FFT_POINTS, wide);
     const int room = INPUT_BITS - dk_bits32(dk_peak32(wide, DK_FFT_POINTS));
     const int up = room < MOST_UP ? room : MOST_UP;
-    // Raised to 31 bits, of which 22 remain.
+    // The samples are raised to 31 bits, of which 22 remain.
     dk_window(wide, DK_FFT_POINTS, dk_features_window, WIDE_BITS - INPUT_BITS + up);
     dk_real_fft(wide, bins);
     return DK_EMPHASIS_FRAC + up;
@@ -37,13 +37,13 @@ static inline uint64_t power(dk_complex x)
     return (uint64_t)((int64_t)x.re * x.re + (int64_t)x.im * x.im);
 }
 
-// Energies in 48ths of 256 units; the end bands doubled.
+// Compute the band energies in 48ths of 256 units. Both end bands are doubled.
 static void band_energies(const dk_complex *bins, uint64_t energy[DK_CEPSTRUM])
 {
-    uint64_t carried = 0;  // the rising side of the band at hand
+    uint64_t carried = 0;  // the rising side of the current band
     for (size_t band = 0; band < INTERVALS; band++) {
         const uint32_t width = widths[band];
-        uint64_t total = 0, ramp = 0;  // ramp: sum of j p[j], by adding up the sums from the top
+        uint64_t total = 0, ramp = 0;  // ramp: sum of j p[j], by adding the sums from the top down
         for (uint32_t j = width - 1; j > 0; j--) {
             total += power(bins[j]) >> 8;
             ramp += total;
@@ -66,7 +66,7 @@ static void band_logs(const dk_complex bins[DK_FFT_BINS], int scale, int32_t log
 {
     uint64_t energy[DK_CEPSTRUM];
     band_energies(bins, energy);
-    const uint64_t floor = (uint64_t)3 << (6 + 2 * scale);  // 0.01 in that format
+    const uint64_t floor = (uint64_t)3 << (6 + 2 * scale);  // 0.01 in the energies' format
     const int32_t unit = DK_LOG_75 + (8 + 2 * scale) * (1 << DK_LOG_FRAC);
     int32_t peak = DK_LOG_START, follow = DK_LOG_START;
     for (size_t band = 0; band < DK_CEPSTRUM; band++) {
@@ -78,7 +78,8 @@ static void band_logs(const dk_complex bins[DK_FFT_BINS], int scale, int32_t log
     }
 }
 
-// The cosines of even rows are the same from both ends, those of odd rows of opposite sign.
+// Transform the logarithms to the cepstrum. The cosines of an even row are the same from both ends;
+// the cosines of an odd row have opposite signs.
 static void cepstrum_of(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEPSTRUM])
 {
     const int shift = 30 + DK_LOG_FRAC - CEPSTRUM_FRAC;
@@ -94,7 +95,7 @@ static void cepstrum_of(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEP
     cepstrum[0] -= 4 << CEPSTRUM_FRAC;
 }
 
-// (10 log10 |X|^2 - 6) / 64 within -1..1, Q15.
+// Return (10 log10 |X|^2 - 6) / 64 within -1 .. 1, Q15.
 static int16_t log_power(uint64_t square, int scale)
 {
     if (square == 0) {
@@ -105,7 +106,7 @@ static int16_t log_power(uint64_t square, int scale)
     return (int16_t)dk_saturate(value, 16);
 }
 
-// X / |X|, Q14, zero for a zero bin.
+// Compute X / |X|, Q14; a zero bin gives zero.
 static void unit_vector(dk_complex x, int16_t unit[2])
 {
     const int length = dk_bits32(dk_magnitude(x.re) | dk_magnitude(x.im));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The layers for several steps at once, on top of the kernels for one step.
 #include "nn/batch.h"
 
 #include <string.h>
@@ -23,8 +24,8 @@ void dk_gru_batch(const dk_gru *gru, size_t steps, const int8_t *x8, size_t x_ap
 {
     const size_t n = gru->size;
     const size_t half = 3 * n;
-    // The first step's gates lie last: what the product of the state needs, behind those of the
-    // input, is then free at every step.
+    // The first step's gates lie last. So at every step the room behind the input's gates, which
+    // the state's product needs, is free.
     int16_t *at = gates + (steps - 1) * half;
     dk_matvec8_batch(&gru->input, steps, x8, x_apart, at, -(ptrdiff_t)half);
     for (size_t step = 0; step < steps; step++) {
@@ -50,7 +51,7 @@ void dk_conv1d_windows(void *memory, size_t taps, size_t dilation, size_t steps,
 uint8_t *dk_trace_batch(uint8_t *trace, size_t apart, size_t steps, const int16_t *values,
                         size_t count)
 {
-    // Without a trace too: who counts cycles sees by these calls where a layer ends.
+    // Call dk_trace even without a trace: an image that counts cycles uses the calls as layer ends.
     for (size_t step = 0; step < steps; step++) {
         uint8_t *at = trace == NULL ? NULL : trace + step * apart;
         (void)dk_trace(at, values + step * count, count);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The window of a causal convolution over time, for all ISAs.
 #include <string.h>
 
 #include "nn/nn.h"

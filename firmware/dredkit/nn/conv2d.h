@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What kernels of dk_conv2d share: the lines that it reads, and a single position, as there are at
-// both ends of a line.
+// Shared by the kernels of dk_conv2d: the lines that it reads, and the sum at a single position,
+// for example at an end of a line.
 #ifndef DREDKIT_CONV2D_H
 #define DREDKIT_CONV2D_H
 
@@ -19,14 +19,14 @@ typedef struct {
     size_t width;
 } dk_lines;
 
-// Arguments as dk_conv2d has them.
+// Return the lines of the three times; the arguments are dk_conv2d's.
 static inline dk_lines dk_lines_of(const int16_t *past, const int16_t *x, size_t channels,
                                    size_t width)
 {
     return (dk_lines){{past, past + channels * width, x}, channels, width};
 }
 
-// Sum of a row's products at one position, with zeros beyond the ends of the line.
+// Return the sum of a row's products at one position, with zeros beyond the ends of the line.
 static inline int32_t dk_sum_at(const int16_t *w, const dk_lines *lines, size_t at)
 {
     const size_t first = at == 0 ? 1 : 0;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The past lines of the two-dimensional convolution, for all ISAs.
 #include <string.h>
 
 #include "nn/nn.h"

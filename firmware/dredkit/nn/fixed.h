@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Scalar pieces of the arithmetic (quantize/integer.py), shared by all portable kernels.
+// Scalar pieces of the arithmetic (quantize/integer.py), shared by all kernels.
 // Right shifts of negative numbers are arithmetic on every compiler that dredkit builds with; a
-// static assertion holds that down.
+// static assertion checks it.
 #ifndef DREDKIT_FIXED_H
 #define DREDKIT_FIXED_H
 
@@ -30,8 +30,8 @@ static inline int16_t dk_saturate16(int32_t x)
 #endif
 }
 
-// (acc * multiplier + half) >> shift, saturated; shift is 1 .. 46. The quantiser has proved from
-// the weights that the shifted product is an int32.
+// Return (acc * multiplier + half) >> shift, saturated to int16; shift is 1 .. 46. The quantiser
+// has proved from the weights that the shifted product is an int32.
 static inline int16_t dk_requantise(int32_t acc, int16_t multiplier, uint8_t shift)
 {
     const int64_t product = (int64_t)acc * multiplier;
@@ -43,8 +43,8 @@ static inline int16_t dk_requantise(int32_t acc, int16_t multiplier, uint8_t shi
 #endif
 }
 
-// Product of a Q15 factor and any int16, with the two roundings of TFLite's int16 MUL: halve, half
-// up; then divide by 2^14, half away from zero.
+// Multiply a Q15 factor by any int16 with the two roundings of TFLite's int16 MUL: halve, rounding
+// half up; then divide by 2^14, rounding half away from zero.
 static inline int16_t dk_mul_q15(int16_t a, int16_t b)
 {
     const int32_t halved = ((int32_t)a * b + 1) >> 1;

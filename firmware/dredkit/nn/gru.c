@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// One step of a gated recurrent unit: two matrix products and the element-wise update.
 #include "nn/nn.h"
 
 void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The layers that a generated step function calls, and their contract. The arithmetic is that of
-// quantize/integer.py, to the last bit; only the order of exact sums may differ between kernels.
+// The layers that a generated step function calls, and their contract. Every kernel equals
+// quantize/integer.py to the last bit; only the order of exact sums may differ between kernels.
 #ifndef DREDKIT_NN_H
 #define DREDKIT_NN_H
 
@@ -12,13 +12,14 @@ extern "C" {
 #endif
 
 // An affine map with int8 weights: y = requantise(W x + bias), y int16.
-// The quantiser has proved from the weights that, for any x in [-127, 127], no accumulator leaves
-// int32 and no result does before it is saturated; rows that are sparse come in whole groups of 8.
-// Every kernel takes these plain tables. Where toolkit/codegen/packing/pack.py packs for the kernel's
-// ISA, `weights` is the stream that the kernel's file describes, and bias and all after it NULL.
+// The quantiser has proved from the weights that for any x in [-127, 127] no accumulator leaves
+// int32, and no result leaves int32 before it is saturated. Sparse rows come in whole groups of 8.
+// Every kernel takes these plain tables. If toolkit/codegen/packing/pack.py packed the matrix for
+// the kernel's ISA, `weights` is the stream that the kernel's file describes; `bias`, `multiplier`
+// and `shift` are NULL.
 typedef struct {
     const int8_t *weights;      // dense: [rows][cols]; sparse: the kept 8x4 blocks, [block][8][4]
-    const uint8_t *index;       // NULL: dense. Else per 8 rows: a count, then block columns (x4)
+    const uint8_t *index;       // NULL: dense. Else per 8 rows: a count, then its blocks' columns/4
     const int32_t *bias;        // [rows], in units of the accumulator
     const int16_t *multiplier;  // [rows], 2^14 .. 2^15 - 1
     const uint8_t *shift;       // [rows], 1 .. 46
@@ -26,7 +27,7 @@ typedef struct {
     uint16_t cols;
 } dk_matrix8;
 
-// The same with int16 weights, for the int16 inputs of a network, which nothing bounds by one.
+// The same with int16 weights, for a network's int16 inputs, which are not bounded by one.
 typedef struct {
     const int16_t *weights;  // [rows][cols]
     const int32_t *bias;
@@ -36,68 +37,71 @@ typedef struct {
     uint16_t cols;
 } dk_matrix16;
 
-// A gated recurrent unit of `size`: both matrices have 3 * size rows, gates in the order z, r, h.
+// A gated recurrent unit (GRU) of `size` units. Both matrices have 3 * size rows: the gates z, r, h
+// in this order.
 typedef struct {
     dk_matrix8 input;
     dk_matrix8 recurrent;
     uint16_t size;
 } dk_gru;
 
-// y[rows] = requantise(W x[cols] + bias). x and y do not overlap.
+// Compute y[rows] = requantise(W x[cols] + bias). x and y must not overlap.
 void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y);
 void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y);
 
-// The same for several vectors, in as few passes over the weights as the kernel can: inputs lie
-// x_apart elements from one another, outputs y_apart, which may be negative. What of the matrix is
-// read how often is MATVEC8_STEPS of toolkit/codegen/network/reads.py.
+// Compute the same for several vectors, in as few passes over the weights as the kernel can.
+// Consecutive inputs lie x_apart elements apart, consecutive outputs y_apart elements apart;
+// y_apart may be negative. See MATVEC8_STEPS in toolkit/codegen/network/reads.py for how many times
+// each kernel reads the matrix.
 void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
                       int16_t *y, ptrdiff_t y_apart);
 
-// In place: Q12 pre-activations to Q15.
+// Replace Q12 pre-activations by Q15 activations, in place.
 void dk_tanh(int16_t *values, size_t count);
 void dk_sigmoid(int16_t *values, size_t count);
 
-// Q15 to the int8 that a matrix product takes: round(127 x).
+// Convert Q15 to the int8 inputs of a matrix product: round(127 x).
 void dk_narrow(const int16_t *q15, size_t count, int8_t *x8);
 
-// Advance the Q15 state[size] by one step on x8. `gates` is scratch for 6 * size int16, `state8`
-// for size int8.
+// Advance the Q15 state[size] by one step with input x8. `gates` is scratch for 6 * size int16,
+// `state8` is scratch for size int8.
 void dk_gru_step(const dk_gru *gru, const int8_t *x8, int16_t *state, int16_t *gates,
                  int8_t *state8);
 
-// What is left of a step after its two products, of the input and of the state, gates z, r, h in
-// each: gates[6 * count], which it may use as scratch. The bias is in either product.
+// Finish a GRU step after its two matrix products. gates[6 * count] holds the input's product, then
+// the state's product, each with the gates z, r, h; the kernel may use it as scratch. Both products
+// include their bias.
 //     z = sigmoid(Wz x + Uz s), r = sigmoid(Wr x + Ur s), h = tanh(Wh x + r (Uh s)),
 //     s = z s + (1 - z) h, where 1 is 32767 in Q15.
 void dk_gru_update(int16_t *gates, size_t count, int16_t *state);
 
-// The second half of a gated linear unit, in place: Q15 gates [count], none below zero, times int16
-// x [count], in the format of x.
+// Finish a gated linear unit in place: multiply the Q15 gates[count], none below zero, by the int16
+// x[count]. The results have x's format.
 void dk_gate(int16_t *gates, const int16_t *x, size_t count);
 
-// What a causal convolution over time multiplies: window[taps] = [.., x(t - 2 dilation),
-// x(t - dilation), x(t)], inputs of `bytes` bytes each, int8 or int16. The memory of past inputs,
-// [(taps - 1) * dilation], moves on by one; taps >= 2.
+// Gather the window of a causal convolution over time: window[taps] = [.., x(t - 2 dilation),
+// x(t - dilation), x(t)]. Each input has `bytes` bytes, int8 or int16. The memory of past inputs,
+// [(taps - 1) * dilation], moves on by one input; taps >= 2.
 void dk_conv1d_window(void *memory, size_t taps, size_t dilation, const void *x, size_t bytes,
                       void *window);
 
-// A convolution over time and along a line, 3 by 3 taps, zeros beyond both ends of a line:
+// Convolve over time and along a line with 3 by 3 taps; beyond both ends of a line there are zeros.
 // y[rows][width] = requantise(W patch + bias) at each of `width` positions. `past`
-// [2][channels][width] holds the lines of times t - 2 and t - 1 and starts as zeros, `x` is the
-// line of time t; the matrix has channels * 9 columns: per channel the three times, oldest first,
-// with three positions each.
+// [2][channels][width] holds the lines of times t - 2 and t - 1 and starts as zeros; `x` is the
+// line of time t. The matrix has channels * 9 columns: for each channel the three times, oldest
+// first, with three positions each.
 void dk_conv2d(const dk_matrix16 *matrix, const int16_t *past, const int16_t *x, size_t channels,
                size_t width, int16_t *y);
 
-// Move `past` on by one line, x; `count` is channels * width.
+// Append the line x to `past` and drop the oldest line; `count` is channels * width.
 void dk_conv2d_keep(int16_t *past, const int16_t *x, size_t count);
 
-// Append `count` values to a layer trace as little-endian bytes; NULL means no trace is wanted.
-// Returns where the next layer goes.
+// Append `count` values to a layer trace as little-endian bytes; if `trace` is NULL, do nothing.
+// Returns the place of the next layer, or NULL.
 uint8_t *dk_trace(uint8_t *trace, const int16_t *values, size_t count);
 
-// A network's first layer starts. It matters in an image that measures, where what went before is
-// not to count as that layer's.
+// Mark the start of a network's first layer. Only an image that measures uses it, so that earlier
+// work does not count as the first layer's.
 #ifdef DK_PROFILE
 void dk_trace_start(const uint8_t *trace);
 #else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Portable int8 matrix times int8 vector, dense and 8x4 block sparse, with plain tables.
+// Portable int8 matrix times int8 vector, dense or sparse in 8x4 blocks, with plain tables.
 #include "nn/plain.h"
 #include "nn/fixed.h"
 #include "nn/nn.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The values of the sigmoid table; quantize/integer.py computes the same.
 #include "nn/sigmoid_table.h"
 
 const uint16_t dk_sigmoid_table[DK_SIGMOID_LAST + 1] = {

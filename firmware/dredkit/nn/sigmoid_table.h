@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The table of sigmoid that portable kernels interpolate.
 #ifndef DREDKIT_SIGMOID_TABLE_H
 #define DREDKIT_SIGMOID_TABLE_H
 
@@ -10,8 +11,8 @@ extern "C" {
 
 #define DK_SIGMOID_LAST 255
 
-// sigmoid(i / 24) in Q16, balanced for its chords; quantize/integer.py computes the same, and a
-// test holds the two together.
+// sigmoid(i / 24) in Q16, balanced for its chords. quantize/integer.py computes the same table; a
+// test compares the two.
 extern const uint16_t dk_sigmoid_table[DK_SIGMOID_LAST + 1];
 
 #ifdef __cplusplus

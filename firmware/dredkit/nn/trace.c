@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The layer trace of a step. An image built to measure has a trace of times instead, which the
-// program brings along.
+// The layer trace of a step. In an image that measures (DK_PROFILE), the program defines dk_trace
+// itself and records times instead.
 #include <string.h>
 
 #include "nn/nn.h"

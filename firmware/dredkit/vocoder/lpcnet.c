@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// LPCNet's frame and sample loops, mu-law coding and the draw from the tree.
 #include "vocoder/lpcnet.h"
 
 #include <stddef.h>
@@ -9,12 +10,12 @@
 #include "vocoder/predict.h"
 
 enum {
-    SHORTEST = 32,  // period in samples
+    SHORTEST = 32,  // shortest period in samples
     LEAVES = DK_LPCNET_CODES,
     DRAW_BITS = 15,
 };
 
-// Run the frame-rate network on a frame; its features are spoken next.
+// Run the frame-rate network on a frame and keep its features, which are spoken next.
 static void hear(dk_lpcnet *voice, const int16_t features[DK_VOICE_FEATURES])
 {
     int16_t input[DK_LPCNET_CONDITION_FEATURES];
@@ -47,7 +48,7 @@ void dk_lpcnet_begin(dk_lpcnet *voice, const int16_t context[DK_VOICE_CONTEXT][D
     }
 }
 
-// The mu-law code of a sample in int16 scale.
+// Return the mu-law code of a sample in int16 scale.
 static uint8_t encoded(int32_t x)
 {
     const int32_t size = x < 0 ? -x : x;
@@ -63,7 +64,7 @@ static uint8_t encoded(int32_t x)
     return (uint8_t)(code < DK_LPCNET_CODES ? code : DK_LPCNET_CODES - 1);
 }
 
-// Advance both GRUs by a sample.
+// Advance both GRUs by one sample.
 static void step(dk_lpcnet *voice)
 {
     int32_t *sums = voice->work.sample.sums_a, *kept = voice->work.sample.kept_a;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // LPCNet: a small recurrent network that draws the excitation of a linear predictor, sample by
-// sample. quantize/vocoder/lpcnet/speak.py is the definition, to the bit, the random draw included.
+// sample. quantize/vocoder/lpcnet/speak.py defines it to the bit, including the random draws.
 #ifndef DREDKIT_VOCODER_LPCNET_H
 #define DREDKIT_VOCODER_LPCNET_H
 
@@ -15,17 +15,17 @@
 extern "C" {
 #endif
 
-// One voice; the caller gives the memory. Nothing in it is for the caller.
+// One voice. The caller provides the memory; all fields are private.
 typedef struct {
     dk_lpcnet_condition condition;
-    int32_t gates_a[3 * DK_LPCNET_A];  // the frame's share of pre-activations
+    int32_t gates_a[3 * DK_LPCNET_A];  // the frame's part of the pre-activations
     int32_t gates_b[3 * DK_LPCNET_B];
     int16_t state_a[DK_LPCNET_A];  // Q15
     int16_t state_b[DK_LPCNET_B];
-    alignas(4) dk_lpcnet_number x_a[DK_LPCNET_A];  // the states as products take them
+    alignas(4) dk_lpcnet_number x_a[DK_LPCNET_A];  // the states in the products' input format
     alignas(4) dk_lpcnet_number x_b[DK_LPCNET_B];
-    int16_t features[DK_VOICE_FEATURES];              // of the frame spoken next
-    int16_t signal[DK_VOICE_ORDER + DK_VOICE_FRAME];  // the last samples come first
+    int16_t features[DK_VOICE_FEATURES];              // of the frame to be spoken next
+    int16_t signal[DK_VOICE_ORDER + DK_VOICE_FRAME];  // the past samples, then the frame's
     int16_t before;                                   // the last PCM sample
     uint8_t codes[DK_LPCNET_HEARD];
     uint32_t random;
@@ -42,13 +42,13 @@ typedef struct {
     } work;
 } dk_lpcnet;
 
-// Forget everything. `context` has the features of frames t - 3 .. t, `past` the PCM before the
-// first sample of frame t; all oldest first.
+// Drop all state and start. `context` holds the features of frames t - 3 .. t, `past` the PCM
+// before the first sample of frame t; both are oldest first.
 void dk_lpcnet_begin(dk_lpcnet *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],
                      const int16_t past[DK_VOICE_PAST]);
 
-// Speak frame t and move on; `ahead` has the features of frame t + 1. `known` is NULL or has the
-// true samples, over which the voice is run and which it returns.
+// Speak frame t and move on to t + 1, whose features are `ahead`. If `known` is not NULL, it holds
+// the true samples of frame t: the voice follows them and returns them.
 void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
                      int16_t pcm[DK_VOICE_FRAME]);
 

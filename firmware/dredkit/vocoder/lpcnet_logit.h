@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the sample loop reads its tables of tanh and sigmoid, and a node of the tree with them.
+// Look-ups of tanh and sigmoid for the sample loop, and the logit of a node of the tree.
 #ifndef DREDKIT_VOCODER_LPCNET_LOGIT_H
 #define DREDKIT_VOCODER_LPCNET_LOGIT_H
 
@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 // Read dk_lpcnet_tanh or dk_lpcnet_sigmoid at a pre-activation, which has `shift` more fractional
-// bits than the steps of the table.
+// bits than the table's steps.
 static inline int32_t dk_lpcnet_read(const int16_t table[2 * DK_LPCNET_TANH_HALF], int32_t sum,
                                      int shift)
 {
@@ -23,7 +23,7 @@ static inline int32_t dk_lpcnet_read(const int16_t table[2 * DK_LPCNET_TANH_HALF
     return table[inside + DK_LPCNET_TANH_HALF];
 }
 
-// The Q12 logit of a node from the sums of its two halves.
+// Return the Q12 logit of a node from the sums of its two halves.
 static inline int16_t dk_lpcnet_logit_of(int32_t first, int32_t second, const int16_t scale[2])
 {
     const int shift = DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC;

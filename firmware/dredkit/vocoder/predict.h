@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The arithmetic of a voice for each sample: quantize/vocoder/synthesis.py, to the bit. Apart from
-// synthesis.h, which a caller of a voice includes and which therefore names no instruction set.
+// The arithmetic of a voice for each sample; quantize/vocoder/synthesis.py defines it to the bit.
+// It is not in synthesis.h because a voice's caller includes that header, which therefore depends
+// on no instruction set.
 #ifndef DREDKIT_VOCODER_PREDICT_H
 #define DREDKIT_VOCODER_PREDICT_H
 
@@ -21,14 +22,15 @@
 extern "C" {
 #endif
 
-// A sample of the signal from a PCM sample and the one before. 1.85 * 2^30 and a half fit int32.
+// Return a sample of the signal from a PCM sample and the PCM sample before it. The sum fits int32:
+// it is 1.85 * 2^30 and a half at most.
 static inline int16_t dk_voice_emphasised(int16_t sample, int16_t before)
 {
     const int32_t exact = sample * (1 << 15) - DK_VOICE_EMPHASIS * before;
     return dk_saturate16((exact + (1 << 14)) >> 15);
 }
 
-// The PCM sample of a sample of the signal; `before` is the PCM sample before it.
+// Return the PCM sample for a sample of the signal; `before` is the PCM sample before it.
 static inline int16_t dk_voice_deemphasised(int16_t signal, int16_t before)
 {
     const int32_t exact = signal * (1 << 15) + DK_VOICE_EMPHASIS * before;
@@ -45,7 +47,7 @@ static inline int64_t dk_voice_pair(const int16_t *a, const int16_t *b, int64_t 
 }
 #endif
 
-// Sum of taps times past signal, both oldest first: 35 bits at most.
+// Return the sum of taps times past signal, both oldest first: 35 bits at most.
 static inline int64_t dk_voice_dot(const int16_t taps[DK_VOICE_ORDER],
                                    const int16_t past[DK_VOICE_ORDER])
 {
@@ -70,20 +72,20 @@ static inline int64_t dk_voice_dot(const int16_t taps[DK_VOICE_ORDER],
 #endif
 }
 
-// A sample of the signal from a sum Q12 below 2^42.
+// Round a Q12 sum below 2^42 to a sample of the signal.
 static inline int16_t dk_voice_sample(int64_t sum)
 {
     return dk_saturate16((int32_t)dk_rounded(sum, DK_VOICE_TAP_FRAC));
 }
 
-// The predicted sample of the signal.
+// Return the predicted sample of the signal.
 static inline int16_t dk_voice_predict(const int16_t taps[DK_VOICE_ORDER],
                                        const int16_t past[DK_VOICE_ORDER])
 {
     return dk_voice_sample(dk_voice_dot(taps, past));
 }
 
-// The next random number, never 0; the state starts with anything but 0.
+// Return the next random number, never 0. The state starts with any value except 0.
 static inline uint32_t dk_xorshift32(uint32_t *state)
 {
     uint32_t x = *state;

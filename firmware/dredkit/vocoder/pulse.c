@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The untrained voice: pulses and noise through the predictor, and how it follows known samples.
 #include "vocoder/pulse.h"
 
 #include <string.h>
@@ -8,25 +9,25 @@
 #include "vocoder/pulse_tables.h"
 
 #define FEATURE_FRAC 10
-#define CENTRE (DK_PULSE_TAPS / 2)  // where in its taps a pulse has its middle
-#define LOWEST_PULSE 1              // level whose pulse finds the speech's own
-#define NOWHERE (-DK_VOICE_FRAME)   // where no peak was found
+#define CENTRE (DK_PULSE_TAPS / 2)  // index of the tap at a pulse's middle
+#define LOWEST_PULSE 1              // the pulse of this level finds the speech's own pulses
+#define NOWHERE (-DK_VOICE_FRAME)   // place of the peak while none was found
 #define PULSE_FRAC 15
-#define NOISE_SHIFT 16  // 14 of the filter's taps, and 2 for its gain
+#define NOISE_SHIFT 16  // 14 for the filter's taps, and 2 for its gain
 #define LOUDEST (14 * (1 << DK_LOG_FRAC))
-#define JUMP 256  // of pitch: a quarter of an octave is no glide
+#define JUMP 256  // of pitch: a change of more than a quarter of an octave is no glide
 #define VOICED_IN_CORRELATION 10
-#define OCTAVES (8 * (1 << DK_LOG_FRAC))  // of the longest period
+#define OCTAVES (8 * (1 << DK_LOG_FRAC))  // logarithm of the longest period
 
 typedef struct {
     int16_t taps[DK_VOICE_ORDER];
     int32_t level;    // Q24, 14 octaves at most
-    int32_t octaves;  // below a period of 256 samples, Q24
-    uint32_t step;    // of the phase in a sample
+    int32_t octaves;  // from a period of 256 samples down to this one, Q24
+    uint32_t step;    // of the phase, per sample
     int32_t voiced;   // 0 .. 7
 } part;
 
-// 2^log of a Q24 logarithm below 31, rounded down.
+// Return 2^log, rounded down, of a Q24 logarithm below 31.
 static int32_t power(int32_t log)
 {
     const int whole = log >> DK_LOG_FRAC;
@@ -38,7 +39,8 @@ static int32_t magnitude(int32_t x)
     return x < 0 ? -x : x;
 }
 
-// All that half a frame takes from features a quarter of the way to a neighbour's.
+// Derive half a frame's parameters from the own features, moved a quarter of the way to a
+// neighbour's features.
 static void prepare(const int16_t other[DK_VOICE_FEATURES], const int16_t own[DK_VOICE_FEATURES],
                     part *half)
 {
@@ -59,7 +61,8 @@ static void prepare(const int16_t other[DK_VOICE_FEATURES], const int16_t own[DK
     half->voiced = voiced < DK_PULSE_LEVELS ? voiced : DK_PULSE_LEVELS - 1;
 }
 
-// What is left of a pulse `ago` samples after it began, where the phase passed a whole turn.
+// Add a pulse from `ago` samples after its start on. `phase` is what the phase had beyond a whole
+// turn at the pulse's first sample.
 static void add_pulse(const dk_pulse *voice, const part *half, uint32_t phase, int ago,
                       int32_t *excitation)
 {
@@ -74,7 +77,7 @@ static void add_pulse(const dk_pulse *voice, const part *half, uint32_t phase, i
     }
 }
 
-// White noise, filtered, swelling around the pulses, onto the pulses that are there already.
+// Add filtered white noise, which swells around the pulses, to the pulses in the excitation.
 static void add_noise(dk_pulse *voice, const part *half)
 {
     const int16_t *taps = dk_pulse_noises[half->voiced];
@@ -105,7 +108,7 @@ static void add_pulses(dk_pulse *voice, const part *half)
     }
 }
 
-// Room for the half at hand: what the last one left of its pulses, then nothing.
+// Make room for the next half: keep what the last half left of its pulses and clear the rest.
 static void open_half(dk_pulse *voice)
 {
     memcpy(voice->excitation, voice->excitation + DK_PULSE_HALF,
@@ -136,7 +139,7 @@ static void speak(dk_pulse *voice, const part *half, int16_t pcm[DK_PULSE_HALF])
     keep_signal(voice);
 }
 
-// Low-passed residual, of which the last value is that of the sample at `residual`.
+// Return the low-passed residual; `residual` points at the newest sample that it covers.
 static int32_t low(const int32_t *residual)
 {
     const int16_t *taps = dk_pulse_pulses[LOWEST_PULSE][0];
@@ -147,7 +150,8 @@ static int32_t low(const int32_t *residual)
     return (int32_t)(sum >> PULSE_FRAC);
 }
 
-// Half of a known frame: set the filter, and find the peak from sample `first` on.
+// Follow half of a known frame: bring the signal up to date, and find the residual's peak from
+// sample `first` on.
 static void follow(dk_pulse *voice, const part *half, const int16_t known[DK_PULSE_HALF], int first,
                    int32_t *peak, int *at)
 {
@@ -172,13 +176,13 @@ static void follow(dk_pulse *voice, const part *half, const int16_t known[DK_PUL
     keep_signal(voice);
 }
 
-// Set the phase so that the next pulse has its middle a period after the peak.
+// Set the phase so that the middle of the next pulse lies a period after the peak.
 static void resume(dk_pulse *voice, const part *half)
 {
     const uint64_t turn = (uint64_t)(voice->since + CENTRE) * half->step;
     voice->phase = (uint32_t)turn;
     memset(voice->excitation, 0, sizeof voice->excitation);
-    if (turn >> 32 != 0) {  // that pulse has begun already: its rest follows
+    if (turn >> 32 != 0) {  // that pulse has begun already: add its rest
         const uint32_t ago = voice->phase / half->step;
         if (ago < DK_PULSE_TAPS) {
             add_pulse(voice, half, voice->phase - ago * half->step, (int)ago + 1,
@@ -187,13 +191,13 @@ static void resume(dk_pulse *voice, const part *half)
     }
 }
 
-// A frame that is known.
+// Follow a known frame, and set the phase for what is spoken after it.
 static void take(dk_pulse *voice, const part halves[2], const int16_t known[DK_VOICE_FRAME])
 {
     const int32_t period = (int32_t)dk_features_period(halves[1].octaves >> (DK_LOG_FRAC - 20));
     const int32_t first = period < DK_VOICE_FRAME ? DK_VOICE_FRAME - period : 0;
     int32_t peak = 0;
-    int at = NOWHERE;  // in the half at hand
+    int at = NOWHERE;  // relative to the current half
     memset(voice->excitation, 0, sizeof voice->excitation);
     follow(voice, &halves[0], known, first, &peak, &at);
     memcpy(voice->excitation, voice->excitation + DK_PULSE_HALF,

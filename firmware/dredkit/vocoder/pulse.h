@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The untrained voice: pulses and noise through the predictor. quantize/vocoder/pulse.py is the
-// definition, to the bit. Any int16 may stand in any feature. Cost is the same for every frame but
-// for some 40 instructions a pulse.
+// The untrained voice: pulses and noise through the predictor. quantize/vocoder/pulse.py defines it
+// to the bit. Any feature may have any int16 value. Every frame costs the same, except for some 40
+// instructions a pulse.
 #ifndef DREDKIT_VOCODER_PULSE_H
 #define DREDKIT_VOCODER_PULSE_H
 
@@ -14,28 +14,29 @@ extern "C" {
 #endif
 
 #define DK_PULSE_HALF (DK_VOICE_FRAME / 2)  // samples with one predictor and one gain
-#define DK_PULSE_TAPS 16                    // of a pulse, and of the noise's filter
+#define DK_PULSE_TAPS 16                    // taps of a pulse and of the noise's filter
 
-// State and scratch; nothing in it is for the caller.
+// State and scratch. The caller provides the memory; all fields are private.
 typedef struct {
-    int32_t excitation[DK_PULSE_HALF + DK_PULSE_TAPS];  // Q12; its end begins the next half
-    int16_t signal[DK_VOICE_ORDER + DK_PULSE_HALF];     // the past first
-    int16_t hiss[DK_PULSE_TAPS + DK_PULSE_HALF];        // white noise, the past first
+    int32_t excitation[DK_PULSE_HALF + DK_PULSE_TAPS];  // Q12; its end starts the next half
+    int16_t signal[DK_VOICE_ORDER + DK_PULSE_HALF];     // the past samples first
+    int16_t hiss[DK_PULSE_TAPS + DK_PULSE_HALF];        // white noise, the past samples first
     int16_t before[DK_VOICE_FEATURES], now[DK_VOICE_FEATURES];
-    uint32_t draw;   // of xorshift32
+    uint32_t draw;   // state of xorshift32
     uint32_t phase;  // 2^32 is a pitch period
-    int32_t peak;    // the largest residual of the last period that was known
-    int32_t since;   // samples since then
-    int16_t sign;    // of it
+    int32_t peak;    // magnitude of the largest residual in the last known period
+    int32_t since;   // samples since that peak
+    int16_t sign;    // of that peak
     int16_t pcm;     // the last sample
 } dk_pulse;
 
-// Forget everything. Features Q10 of frames t - 3 .. t, and the samples before frame t.
+// Drop all state and start. `context` holds the Q10 features of frames t - 3 .. t, `past` the PCM
+// before frame t.
 void dk_pulse_begin(dk_pulse *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],
                     const int16_t past[DK_VOICE_PAST]);
 
-// Speak frame t, or take the known samples for it (else NULL), and go on to t + 1, whose features
-// are `ahead`.
+// Speak frame t, or take its known samples if `known` is not NULL, and move on to t + 1, whose
+// features are `ahead`.
 void dk_pulse_frame(dk_pulse *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
                     int16_t pcm[DK_VOICE_FRAME]);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tables of the untrained voice, one row for each of eight levels of voicing.
+// Tables of the untrained voice: one row for each of eight levels of voicing.
 #ifndef DREDKIT_VOCODER_PULSE_TABLES_H
 #define DREDKIT_VOCODER_PULSE_TABLES_H
 
@@ -11,14 +11,14 @@ extern "C" {
 
 #define DK_PULSE_LEVELS 8
 #define DK_PULSE_PHASES 4
-#define DK_PULSE_LOG (12 * (1 << 24))  // makes Q12 of a level's power
-#define DK_PULSE_NOISE_LOG 281731085   // and of the noise
+#define DK_PULSE_LOG (12 * (1 << 24))  // added to a level: its power becomes Q12
+#define DK_PULSE_NOISE_LOG 281731085   // the same for the noise
 
-// A pulse, Q15, whose middle lies i quarters of a sample before its ninth tap.
+// Pulses, Q15. The middle of pulse [level][i] lies i quarters of a sample before its ninth tap.
 extern const int16_t dk_pulse_pulses[DK_PULSE_LEVELS][DK_PULSE_PHASES][16];
-// The noise's filter, Q14.
+// The noise's filters, Q14.
 extern const int16_t dk_pulse_noises[DK_PULSE_LEVELS][16];
-// The noise's envelope, Q14: its mean, and what nearness to a pulse adds.
+// The noise's envelopes, Q14: the mean, and what nearness to a pulse adds.
 extern const int16_t dk_pulse_swells[DK_PULSE_LEVELS][2];
 
 #ifdef __cplusplus

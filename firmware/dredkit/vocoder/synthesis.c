@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// What all voices compute from features: predictor, level, period, voicing; and pre-emphasis.
 #include "vocoder/synthesis.h"
 
-#include "features/features.h"
 #include "dsp/lpc.h"
+#include "features/features.h"
 #include "vocoder/predict.h"
 
 #define ONE (1 << DK_FEATURES_FRAC)
-#define C0_LOWEST (-12 * ONE - ONE / 2)  // less than of the quietest signal
+#define C0_LOWEST (-12 * ONE - ONE / 2)  // below the c0 of the quietest signal
 #define CK_HIGHEST (22 * ONE)
 #define PITCH_HIGHEST (ONE + ONE / 2)
 #define CORRELATION_HIGHEST (ONE / 2)
 
 #define DCT_FRAC 30
-#define DECADES 1481120313  // log2(10)^2, Q27: the table of the transform holds log10 2 too
+#define DECADES 1481120313  // log2(10)^2, Q27: the transform's table includes the factor log10 2
 #define DECADES_FRAC 27
 #define LOG_TOP (34 * (1 << DK_LOG_FRAC))
 #define TAP_TOP 32767
-#define OCTAVE_FRAC 20        // of octaves of pitch
+#define OCTAVE_FRAC 20        // fractional bits of octaves of pitch
 #define CURVE_OCTAVES 118344  // log2(1 + e^5), Q14
 #define CURVE_SLOPE 4543      // ln 2 / 5, Q15
 #define CORRELATION_TOP 32767
@@ -41,7 +42,7 @@ void dk_voice_logs(const int16_t cepstrum[DK_VOICE_CEPSTRUM], int32_t logs[DK_VO
 {
     for (uint32_t n = 0; n < DK_VOICE_CEPSTRUM; n++) {
         int64_t sum = (int64_t)(cepstrum[0] + 4 * ONE) * DK_DCT_FIRST;
-        uint32_t angle = 0;  // (2 n + 1) k modulo a whole turn of 72
+        uint32_t angle = 0;  // (2 n + 1) k modulo 72, a whole turn
         for (uint32_t k = 1; k < DK_VOICE_CEPSTRUM; k++) {
             angle += 2 * n + 1;
             angle -= angle >= 4 * DK_VOICE_CEPSTRUM ? 4 * DK_VOICE_CEPSTRUM : 0;
@@ -54,7 +55,8 @@ void dk_voice_logs(const int16_t cepstrum[DK_VOICE_CEPSTRUM], int32_t logs[DK_VO
     }
 }
 
-// Negated coefficients, oldest first, from Q24; 0 if one is too large.
+// Negate the Q24 coefficients, narrow them to taps and put the oldest first. Returns 0 if a tap is
+// too large, else 1.
 static int narrowed(const int32_t lpc[DK_LPC_ORDER], int16_t taps[DK_VOICE_ORDER])
 {
     for (int k = 0; k < DK_LPC_ORDER; k++) {
@@ -67,7 +69,7 @@ static int narrowed(const int32_t lpc[DK_LPC_ORDER], int16_t taps[DK_VOICE_ORDER
     return 1;
 }
 
-// Move the poles inwards by a sixteenth. From the largest predictor, 25 times are enough.
+// Move the poles inwards by a sixteenth. Even the largest predictor needs this at most 25 times.
 static void damp(int32_t lpc[DK_LPC_ORDER])
 {
     int32_t factor = 1 << 16;
@@ -86,7 +88,7 @@ int32_t dk_voice_predictor(const int16_t cepstrum[DK_VOICE_CEPSTRUM], int16_t ta
     while (!narrowed(lpc, taps)) {
         damp(lpc);
     }
-    // A signal of variance 1 has the features' lag 0 at 2.
+    // For a signal of variance 1, the features' lag 0 is 2.
     return (dk_log2((uint64_t)error) + (exponent - 1) * (1 << DK_LOG_FRAC)) >> 1;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the port needs of a 64-bit Arm core at EL1 (Arm DDI 0487), and of its interrupt controller.
+// The port's access to a 64-bit Arm core at EL1 (Arm DDI 0487) and to its interrupt controller.
 #ifndef DREDKIT_AARCH64_CORE_H
 #define DREDKIT_AARCH64_CORE_H
 
@@ -8,7 +8,7 @@
 #include "../cortexa/core_common.h"
 #include "drivers.h"
 
-// Hold interrupts back; returns what dk_core_release wants.
+// Hold interrupts back. Pass the result to dk_core_release.
 static inline uint32_t dk_core_hold(void)
 {
     uint64_t mask;

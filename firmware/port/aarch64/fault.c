@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Any exception that nobody expects: what the core knows of it.
+// Reports an unexpected exception with what the core knows about it.
 #include "core.h"
 
-// On a stack that is surely usable; where the fault was is in registers of their own.
+// Switch to a stack that is certainly usable. System registers hold the place of the fault.
 __asm__(".pushsection .text.dk_fault, \"ax\"\n"
         ".global dk_fault\n"
         "dk_fault:\n"

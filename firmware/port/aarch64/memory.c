@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The four functions that a compiler may call without being asked. Words of eight bytes, which
-// need not be aligned; this file is kept from becoming a call to itself.
+// memcpy, memmove, memset and memcmp, which a compiler may call for any code. They work on words of
+// eight bytes, which need not be aligned. NO_CALLS keeps the compiler from turning their loops into
+// calls to themselves.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,7 @@ typedef struct {
     uint64_t value;
 } __attribute__((packed, may_alias)) word;
 
-// As in string.h, whose names for the arguments are reserved ones.
+// The same as in string.h, except that its names for the arguments are reserved names.
 void *memcpy(void *restrict to, const void *restrict from, size_t count);
 void *memmove(void *to, const void *from, size_t count);
 void *memset(void *to, int byte, size_t count);

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From reset to main for a 64-bit Arm core that starts at EL1. Without the MMU all memory counts
-// as device memory, in which an unaligned access faults; so it is on before anything else runs.
+// as device memory, where an unaligned access faults. So the MMU is switched on before anything
+// else runs.
 #include "core.h"
 #include "sections.h"
 
 int main(void);
 
-// Translation table of the board, in setup_<name>.c: entries of 1 GB, four of them.
+// The board's translation table, in setup_<name>.c: four entries of 1 GB.
 extern const uint64_t dk_translation[];
 
 #define MEMORY_ATTRIBUTES 0x04FFu  // 0: normal, write-back; 1: device
-// 4 GB of addresses, tables of 4 KB in write-back memory; nothing through TTBR1.
+// 4 GB of addresses, tables of 4 KB in write-back memory; TTBR1 is not used.
 #define TRANSLATION_CONTROL (32u | (1u << 8) | (1u << 10) | (3u << 12) | (1u << 23))
 #define SYSTEM_MMU (1u << 0)
 #define SYSTEM_CACHES ((1u << 2) | (1u << 12))
 
 __attribute__((noreturn)) void dk_reset(void);
 
-// The table of vectors, 128 bytes each, at the address where the core starts: the first one is for
-// a stack that is never used, so that it is free to be the reset's. An interrupt saves what a C
-// function may change; none comes within another, so ELR and SPSR stay as they are.
+// The table of vectors, 128 bytes each, at the address where the core starts. The first vector
+// belongs to a stack that is never used, so the reset uses it. An interrupt saves the registers
+// that a C function may change. Interrupts do not nest, so ELR and SPSR stay as they are.
 __asm__(".pushsection .vectors, \"ax\"\n"
         ".balign 2048\n"
         ".global dk_vectors\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The core's performance monitor (Arm DDI 0487 D13), counting cycles: in QEMU
-// one an instruction, with the -icount that the TOML says.
+// The timer by the core's performance monitor (Arm DDI 0487 D13), which counts cycles. In QEMU an
+// instruction is one cycle with the TOML's -icount.
 #include "core.h"
 
 #define CPU_CYCLES 0x11u

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the port needs of a 32-bit Arm core in supervisor mode (Armv7-A, Arm DDI 0406), and of its
+// The port's access to a 32-bit Arm core in supervisor mode (Armv7-A, Arm DDI 0406) and to its
 // interrupt controller.
 #ifndef DREDKIT_ARMV7A_CORE_H
 #define DREDKIT_ARMV7A_CORE_H
@@ -17,7 +17,7 @@
 #define DK_CP15_WRITE(value, op1, n, m, op2) \
     __asm__ volatile("mcr p15, " #op1 ", %0, " #n ", " #m ", " #op2 ::"r"(value) : "memory")
 
-// Hold interrupts back; returns what dk_core_release wants.
+// Hold interrupts back. Pass the result to dk_core_release.
 static inline uint32_t dk_core_hold(void)
 {
     uint32_t state;

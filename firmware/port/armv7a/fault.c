@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Any exception that nobody expects: what the core knows of it.
+// Reports an unexpected exception with what the core knows about it.
 #include "core.h"
 
-// Entered by the vectors in the exception's own mode, with lr at the instruction it was taken from.
-// On a stack that is surely usable; the caller's lr is the supervisor mode's.
+// The vectors jump here in the exception's own mode, with lr at the instruction where it occurred.
+// Switch to a stack that is certainly usable; the caller's lr is the supervisor mode's.
 __asm__(".pushsection .text.dk_fault, \"ax\"\n"
         ".arm\n"
         ".global dk_fault\n"
@@ -18,7 +18,7 @@ __asm__(".pushsection .text.dk_fault, \"ax\"\n"
         ".ltorg\n"
         ".popsection\n");
 
-#define MODE 0x1Fu  // of CPSR: 13 a call, 17 an abort, 1b an undefined instruction
+#define MODE 0x1Fu  // of CPSR: 13 for a call, 17 for an abort, 1b for an undefined instruction
 
 void dk_fault_report(uint32_t pc, uint32_t caller, uint32_t state);
 

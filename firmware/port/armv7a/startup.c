@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From reset to main for a 32-bit Arm core with the Large Physical Address Extension (Cortex-A7,
 // A15, A17) that starts in supervisor mode. Without the MMU all memory counts as strongly ordered,
-// in which an unaligned access faults; so it is on before anything else runs.
+// where an unaligned access faults. So the MMU is switched on before anything else runs.
 #include "core.h"
 #include "sections.h"
 
 int main(void);
 
-// Translation table of the board, in setup_<name>.c: entries of 1 GB, four of them.
+// The board's translation table, in setup_<name>.c: four entries of 1 GB.
 extern const uint64_t dk_translation[];
 
-#define ACTLR_SMP (1u << 6)  // to be set before the caches are on: Cortex-A7, Arm DDI 0464 4.3.31
+#define ACTLR_SMP (1u << 6)  // set it before the caches are on: Cortex-A7, Arm DDI 0464 4.3.31
 #define MEMORY_ATTRIBUTES 0x04FFu  // 0: normal, write-back; 1: device
 // Long descriptors, tables in write-back memory; all 4 GB through TTBR0.
 #define TRANSLATION_CONTROL ((1u << 31) | (1u << 8) | (1u << 10) | (3u << 12) | (1u << 23))
@@ -20,9 +20,9 @@ extern const uint64_t dk_translation[];
 
 __attribute__((noreturn)) void dk_reset(void);
 
-// The table of vectors, Arm instructions at the address where the core starts. Of a fault, lr is
-// turned into the address of the instruction at fault. An interrupt goes on in supervisor mode, on
-// the one stack, and saves what a C function may change; none comes within another.
+// The table of vectors: Arm instructions at the address where the core starts. After a fault, lr is
+// corrected to the address of the faulting instruction. An interrupt continues in supervisor mode,
+// on the only stack, and saves the registers that a C function may change. Interrupts do not nest.
 __asm__(".pushsection .vectors, \"ax\"\n"
         ".arm\n"
         ".balign 32\n"
@@ -82,7 +82,7 @@ static void start_mmu(void)
     DK_CP15_WRITE(MEMORY_ATTRIBUTES, 0, c10, c2, 0);
     DK_CP15_WRITE(TRANSLATION_CONTROL, 0, c2, c0, 2);
     __asm__ volatile("mcrr p15, 0, %0, %1, c2" ::"r"(dk_translation), "r"(0));
-    // Drop what the core remembers: translations, instructions, branches.
+    // Invalidate what the core has cached: translations, instructions, branches.
     DK_CP15_WRITE(0, 0, c8, c7, 0);
     DK_CP15_WRITE(0, 0, c7, c5, 0);
     DK_CP15_WRITE(0, 0, c7, c5, 6);

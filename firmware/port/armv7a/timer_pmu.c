@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The core's performance monitor (Arm DDI 0406 C12), counting cycles: in QEMU
-// one an instruction, with the -icount that the TOML says.
+// The timer by the core's performance monitor (Arm DDI 0406 C12), which counts cycles. In QEMU an
+// instruction is one cycle with the TOML's -icount.
 #include "core.h"
 
 #define CPU_CYCLES 0x11u
@@ -10,7 +10,7 @@
 void dk_timer_init(void)
 {
     uint32_t control;
-    DK_CP15_WRITE(0, 0, c9, c12, 5);  // PMSELR: what the next register and the readings are of
+    DK_CP15_WRITE(0, 0, c9, c12, 5);  // PMSELR: select counter 0 for what follows
     DK_CP15_WRITE(CPU_CYCLES, 0, c9, c13, 1);
     DK_CP15_WRITE(COUNTER_0, 0, c9, c12, 1);
     DK_CP15_READ(control, 0, c9, c12, 0);

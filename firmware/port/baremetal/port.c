@@ -9,15 +9,15 @@
 
 #define RING_MASK (DK_BOARD_UART_RING_BYTES - 1u)
 #define NOTE_HEADER_BYTES 16  // ELF note: three words and "GNU\0", then the id
-// Of the interrupts that tell what one costs. Every reading of the timer rounds down, which is no
-// matter where a tick is a cycle; but emulated, a tick is a fraction of an instruction: 1/32.768 or
-// 1/25.6. Over a multiple of 125 of them, the same in every turn, the roundings cancel out.
+// The number of interrupts that measure the cost of one. Every reading of the timer rounds down.
+// That does not matter if a tick is a cycle, but in emulation a tick is a fraction of an
+// instruction: 1/32.768 or 1/25.6. Over a multiple of 125 equal turns the roundings cancel out.
 #define TRIALS 1000u
 
 extern uint32_t dk_stack_bottom[], dk_stack_top[];
 extern const uint8_t dk_build_id_note[];
 
-// One writer each: the interrupt moves head, dropped and the ticks; the reader moves tail.
+// Each field has one writer: the interrupt moves head and dropped, the reader moves tail.
 static struct {
     uint8_t bytes[DK_BOARD_UART_RING_BYTES];
     volatile uint32_t head;
@@ -27,9 +27,9 @@ static struct {
 
 static bool by_core;  // ticks are cycles that the core counts
 
-static volatile uint32_t isr_ticks;
-static uint32_t isr_fraction;  // of a tick, in 1 / TRIALS
-// What an interrupt costs beyond its own two timer readings, in ticks / TRIALS.
+static volatile uint32_t isr_ticks;  // only the interrupt writes it
+static uint32_t isr_fraction;        // of a tick, in 1 / TRIALS
+// The cost of an interrupt beyond its own two timer readings, in ticks / TRIALS.
 static uint32_t isr_entry;
 
 static uint32_t now(void)
@@ -55,8 +55,8 @@ void dk_uart_isr(void)
     isr_fraction %= TRIALS;
 }
 
-// Ticks of TRIALS writes to the pending register: with the interrupt's bit, or with none. One copy
-// of the code for both (noipa), so that only the interrupts differ.
+// Return the ticks of TRIALS writes to the pending register, with the interrupt's bit or without.
+// noipa makes both calls run the same code, so only the interrupts differ.
 __attribute__((noipa)) static uint32_t trial(uint32_t mask)
 {
     uint32_t start = now();
@@ -66,8 +66,8 @@ __attribute__((noipa)) static uint32_t trial(uint32_t mask)
     return now() - start;
 }
 
-// Entry, exit and the readings' own cost cannot be seen from inside the handler: learn them from
-// interrupts that this code causes itself.
+// Measure what the handler cannot see from inside: its entry, its exit and the cost of its timer
+// readings. This code causes the interrupts itself.
 static void measure_isr_entry(void)
 {
     uint32_t without = trial(0);
@@ -112,7 +112,8 @@ uint32_t dk_port_work_ticks(void)
 
 void dk_port_idle(void)
 {
-    // Held back, an interrupt still ends the sleep, but cannot slip in between test and sleep.
+    // An interrupt that is held back still ends the sleep, but it cannot run between test and
+    // sleep.
     uint32_t mask = dk_core_hold();
     if (ring.head == ring.tail) {
         dk_core_sleep();

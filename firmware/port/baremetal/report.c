@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A fault is said over the serial line, once, and the board then stands still: the host sees a
-// text where a frame was due. A zero byte before and after keeps it apart from the frames.
+// Reports a fault over the serial line, once; then the board stops. The host sees a text in place
+// of a frame. A zero byte before and after the text separates it from the frames.
 #include "core.h"
 #include "drivers.h"
 

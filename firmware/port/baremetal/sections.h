@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What start-up does to the RAM before main. All stores go through volatile pointers: no call to
-// memset or memcpy, no vector register, whose frames and access rights are just being set up.
+// Start-up's work on the RAM before main. All stores go through volatile pointers, so that the
+// compiler calls no memset or memcpy and uses no vector register: the stack and the access rights
+// for them are still being set up.
 #ifndef DREDKIT_BAREMETAL_SECTIONS_H
 #define DREDKIT_BAREMETAL_SECTIONS_H
 
@@ -9,7 +10,7 @@
 #include "board.h"
 #include "drivers.h"
 
-// From the linker script: their addresses are what counts.
+// Symbols of the linker script: only their addresses matter.
 #define DK_FROM_LINKER(section) \
     extern uint32_t section##_start[], section##_end[]; \
     extern const uint32_t section##_load[];
@@ -17,7 +18,7 @@ DK_BOARD_FILLED(DK_FROM_LINKER)
 extern uint32_t dk_bss_start[], dk_bss_end[];
 extern uint32_t dk_stack_bottom[];
 
-// Below the frame that is being used.
+// Write the pattern on the stack below the current frame.
 static inline void dk_paint_stack(void)
 {
     uint32_t *here;

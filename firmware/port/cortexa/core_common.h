@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What Cortex-A cores of 32 and 64 bits say in the same words.
+// Core functions that are the same for Cortex-A cores of 32 and 64 bits.
 #ifndef DREDKIT_CORE_COMMON_H
 #define DREDKIT_CORE_COMMON_H
 
@@ -17,7 +17,7 @@ static inline void dk_core_sync(void)
     __asm__ volatile("dsb sy\n\tisb" ::: "memory");
 }
 
-// The timer is the performance monitor already.
+// The timer already is the core's performance monitor, so there is no other cycle counter.
 static inline bool dk_core_cycles_start(void)
 {
     return false;
@@ -28,7 +28,7 @@ static inline uint32_t dk_core_cycles(void)
     return 0;
 }
 
-// Both in cortexa/gic.c.
+// Both are in cortexa/gic.c.
 void dk_core_enable(uint32_t irq);
 void dk_core_pend(uint32_t irq, uint32_t mask);
 

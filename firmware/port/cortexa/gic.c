@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Generic Interrupt Controller, version 2 (Arm IHI 0048).
+// The driver of the Generic Interrupt Controller, version 2 (Arm IHI 0048).
 #include "board.h"
 #include "core.h"
 
@@ -15,7 +15,7 @@
 #define ALL_PRIORITIES 0xFFu
 #define IRQ_NUMBER 0x3FFu
 
-// Called by the vector with the caller's registers saved.
+// The vector calls this after it has saved the interrupted code's registers.
 void dk_irq(void);
 
 void dk_core_enable(uint32_t irq)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// QEMU's virt machine (hw/arm/virt.c, its memory map): flash from 0, devices from 128 MB, RAM from
-// 1 GB. The last pages below the RAM stay without a translation: a stack that grows too far faults.
+// The translation table of QEMU's virt machine (memory map: hw/arm/virt.c): flash from 0, devices
+// from 128 MB, RAM from 1 GB. The last pages below the RAM have no translation, so a stack that
+// grows too far faults.
 #include "core.h"
 
-// Blocks of 2 MB and of 1 GB, which are the same in the long descriptors of 32-bit cores (Arm DDI
-// 0406 B3.6) as on 64-bit ones (DDI 0487 D8.3): 1 + attribute * 4, read-only 1 << 7, shared 3 << 8,
-// used 1 << 10; in the upper word, no execution 3 << 21.
+// Blocks of 2 MB and of 1 GB. Their descriptors are the same on 32-bit cores (long descriptors, Arm
+// DDI 0406 B3.6) and on 64-bit cores (DDI 0487 D8.3): 1 + attribute * 4, read-only 1 << 7, shared
+// 3 << 8, used 1 << 10; in the upper word, no execution 3 << 21.
 __asm__(".pushsection .rodata.dk_translation, \"a\"\n"
         ".global dk_translation\n"
         ".balign 4096\n"

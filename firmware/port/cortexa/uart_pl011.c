@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PrimeCell UART PL011 (Arm DDI 0183), without its FIFOs: each byte is an interrupt of its own.
+// The driver of the PrimeCell UART PL011 (Arm DDI 0183). Its FIFOs are off: each byte causes an
+// interrupt.
+#include <assert.h>
+
 #include "board.h"
 #include "core.h"
 
@@ -16,17 +19,17 @@
 #define LCRH_8_BITS (3u << 5)
 #define CR_ENABLE ((1u << 0) | (1u << 8) | (1u << 9))  // UART, transmitter, receiver
 #define INT_RX (1u << 4)
-// Of clock / (16 * baud), in 1/64.
+// clock / (16 * baud), in units of 1/64.
 #define DIVISOR ((DK_BOARD_UART_CLOCK_HZ * 4u + DK_BOARD_UART_BAUD / 2u) / DK_BOARD_UART_BAUD)
 
-_Static_assert(DIVISOR >= 64u, "the baud rate is at most a sixteenth of the clock");
+static_assert(DIVISOR >= 64u, "the baud rate is at most a sixteenth of the clock");
 
 void dk_uart_init(void)
 {
     CR = 0;
     IBRD = DIVISOR / 64u;
     FBRD = DIVISOR % 64u;
-    LCRH = LCRH_8_BITS;  // takes the divisor over, too
+    LCRH = LCRH_8_BITS;  // this write also makes the divisor take effect
     IMSC = INT_RX;
     CR = CR_ENABLE;
 }

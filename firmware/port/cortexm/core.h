@@ -23,11 +23,11 @@
 #define DK_DWT_CYCCNT DK_REG(0xE0001004u)
 #define DK_DWT_LAR DK_REG(0xE0001FB0u)
 
-#define DK_DEMCR_TRCENA (1u << 24)       // the DWT works at all
-#define DK_DWT_UNLOCK 0xC5ACCE55u        // a Cortex-M7's is locked
-#define DK_DWT_CTRL_CYCCNTENA 1u         // the cycle counter counts
+#define DK_DEMCR_TRCENA (1u << 24)       // enables the DWT
+#define DK_DWT_UNLOCK 0xC5ACCE55u        // unlocks the DWT, which a Cortex-M7 locks
+#define DK_DWT_CTRL_CYCCNTENA 1u         // starts the cycle counter
 #define DK_CPACR_CP10_CP11 (0xFu << 20)  // full access to the float and vector registers
-#define DK_SHCSR_FAULTS (7u << 16)       // MemManage, BusFault and UsageFault: enabled
+#define DK_SHCSR_FAULTS (7u << 16)       // enables MemManage, BusFault and UsageFault
 #define DK_CCR_LOB (1u << 19)            // v8.1-M: cache of loop and branch information
 
 // Make a write to a system register take effect before the next instruction.
@@ -36,7 +36,7 @@ static inline void dk_core_sync(void)
     __asm__ volatile("dsb 0xF\n\tisb 0xF" ::: "memory");
 }
 
-// Hold interrupts back; returns what dk_core_release wants.
+// Hold interrupts back. Pass the result to dk_core_release.
 static inline uint32_t dk_core_hold(void)
 {
     uint32_t mask;
@@ -71,7 +71,7 @@ static inline uint32_t dk_core_cycles(void)
     return DK_DWT_CYCCNT;
 }
 
-// Start the cycle counter, which is there in silicon, and stands still in QEMU.
+// Start the cycle counter. Returns whether it counts: it does in silicon, but stands still in QEMU.
 static inline bool dk_core_cycles_start(void)
 {
     DK_DEMCR = DK_DEMCR | DK_DEMCR_TRCENA;
@@ -82,7 +82,7 @@ static inline bool dk_core_cycles_start(void)
     return dk_core_cycles() != start;
 }
 
-// Any exception that nobody expects, in fault.c.
+// The handler of unexpected exceptions, in fault.c.
 void dk_fault(void);
 
 #endif

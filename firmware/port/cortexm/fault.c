@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Any exception that nobody expects: what the core knows of it.
+// Reports an unexpected exception with what the core knows about it.
 #include "core.h"
 
 #define FRAME_LR 5
@@ -8,7 +8,7 @@
 
 extern const uint32_t dk_stack_bottom[], dk_stack_top[];
 
-// Entered by the core: hands on the stacked registers, on a stack that is surely usable.
+// The core enters here. Pass on the stacked registers, on a stack that is certainly usable.
 __attribute__((naked)) void dk_fault(void)
 {
     __asm__ volatile("mrs r0, msp\n\t"
@@ -24,7 +24,7 @@ __attribute__((used)) void dk_fault_report(const uint32_t *frame)
 {
     uint32_t pc = 0;
     uint32_t lr = 0;
-    // After a stack overflow there is no frame, and reading one would be the next fault.
+    // After a stack overflow there is no frame, and reading one would fault again.
     if (frame >= dk_stack_bottom && frame + FRAME_WORDS <= dk_stack_top) {
         pc = frame[FRAME_PC];
         lr = frame[FRAME_LR];

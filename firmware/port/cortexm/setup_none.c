@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A board whose clocks and pins are right after reset.
+// The setup of a board whose clocks and pins are right after reset.
 #include "drivers.h"
 
 void dk_setup(void)

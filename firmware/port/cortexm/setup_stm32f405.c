@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// STM32F405 (ST RM0090): 168 MHz from the internal 16 MHz oscillator, whatever crystal the board
-// has; USART1 on PA9 and PA10; clocks of USART1 and TIM2.
+// The setup of an STM32F405 (ST RM0090): 168 MHz from the internal 16 MHz oscillator, whatever
+// crystal the board has; USART1 on PA9 and PA10; clocks of USART1 and TIM2.
 #include "core.h"
 #include "drivers.h"
 
@@ -19,8 +19,8 @@
 #define PLL_ON (1u << 24)
 #define PLL_READY (1u << 25)
 #define CLOCK_PLL 2u
-// The PLL locks within 300 us (DS8626), 4800 cycles here. Bounded, because QEMU models no clock
-// control and never says ready.
+// The PLL locks within 300 us (DS8626), 4800 cycles here. The wait is bounded because QEMU models
+// no clock control and never reports that the PLL is ready.
 #define WAITS 2000u
 
 void dk_setup(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From reset to dk_app_main, for every Cortex-M.
+// From reset to main, for every Cortex-M.
 #include <stdint.h>
 
 #include "board.h"
@@ -20,8 +20,8 @@ typedef struct {
     dk_vector entry[15 + DK_BOARD_UART_IRQ + 1];
 } dk_vector_table;
 
-// Entry n is exception n + 1. An interrupt without an entry here jumps to 0 and so ends in
-// dk_fault as well; it would take somebody to enable it first.
+// Entry n is exception n + 1. An interrupt without an entry jumps to 0, which also ends in
+// dk_fault; but no code enables such an interrupt.
 __attribute__((section(".vectors"), used)) const dk_vector_table dk_vectors = {
     .stack_top = dk_stack_top,
     .entry =
@@ -44,8 +44,8 @@ __attribute__((section(".vectors"), used)) const dk_vector_table dk_vectors = {
 void dk_reset(void)
 {
     DK_SCB_VTOR = (uint32_t)(uintptr_t)&dk_vectors;
-    // Otherwise a stack that has run out of RAM ends in lockup: the core could not stack the
-    // registers for a HardFault, and has no further exception to go to.
+    // Otherwise a stack that has left the RAM ends in lockup: the core cannot stack the registers
+    // for a HardFault, and there is no further exception.
     DK_SCB_SHCSR |= DK_SHCSR_FAULTS;
 #if defined(__ARM_FEATURE_MVE)
     DK_SCB_CPACR |= DK_CPACR_CP10_CP11;

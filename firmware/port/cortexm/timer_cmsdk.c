@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CMSDK APB timer (Arm DDI 0479, Cortex-M System Design Kit): 32 bits, counting down for ever.
+// The driver of the CMSDK APB timer (Arm DDI 0479, Cortex-M System Design Kit), which counts down
+// for ever, 32 bits.
 #include "board.h"
 #include "core.h"
 #include "drivers.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The system counter of Arm's SSE-300 (101773, "System counter"), control frame.
+// The driver of the system counter of Arm's SSE-300 (101773, "System counter"), by its control
+// frame.
 #include "board.h"
 #include "core.h"
 #include "drivers.h"

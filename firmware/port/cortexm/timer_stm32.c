@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A 32-bit general-purpose timer of the STM32 (ST RM0090, TIM2 to TIM5), counting up for ever.
+// The driver of a 32-bit general-purpose timer of the STM32 (ST RM0090, TIM2 to TIM5), which counts
+// up for ever.
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
@@ -14,7 +15,7 @@ void dk_timer_init(void)
 {
     PSC = 0;
     ARR = 0xFFFFFFFFu;
-    EGR = 1u;  // take both over
+    EGR = 1u;  // make both take effect
     CR1 = 1u;
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CMSDK APB UART (Arm DDI 0479, Cortex-M System Design Kit): no FIFO, one byte each way.
+// The driver of the CMSDK APB UART (Arm DDI 0479, Cortex-M System Design Kit). It has no FIFO: one
+// byte each way.
+#include <assert.h>
+
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
@@ -17,20 +20,20 @@
 #define CTRL_RX_INTERRUPT (1u << 3)
 #define INT_RX (1u << 1)
 
-_Static_assert(DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD >= 16u, "BAUDDIV is at least 16");
+static_assert(DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD >= 16u, "BAUDDIV is at least 16");
 
 void dk_uart_init(void)
 {
     BAUDDIV = DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD;
     CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
-    // Drop a stale byte. In QEMU this also wakes an input that was held back while the receiver
-    // was off; nothing else would.
+    // Drop a stale byte. In QEMU only this read wakes an input that was held back while the
+    // receiver was off.
     (void)DATA;
 }
 
 bool dk_uart_receive(uint8_t *byte)
 {
-    // Clear before the test: a byte that comes in between raises the interrupt again.
+    // Clear before the test: a byte that arrives in between raises the interrupt again.
     INTSTATUS = INT_RX;
     if (!(STATE & STATE_RX_FULL)) {
         return false;

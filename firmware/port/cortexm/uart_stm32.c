@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// STM32F2 and F4 USART (ST RM0090).
+// The driver of the USART of STM32F2 and F4 (ST RM0090).
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
@@ -25,7 +25,7 @@ void dk_uart_init(void)
 
 bool dk_uart_receive(uint8_t *byte)
 {
-    // Reading SR and then DR also clears an overrun; the byte lost by it is the link's to notice.
+    // Reading SR and then DR also clears an overrun. The link notices the lost byte.
     if (!(SR & SR_RXNE)) {
         return false;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The command line of the server as a Linux process.
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// dredkit/port.h for a Linux process: a TCP port, a pseudo terminal, or stdin and stdout.
 #define _GNU_SOURCE  // dl_iterate_phdr, posix_openpt, cfmakeraw
 
 #include "dredkit/port.h"
@@ -25,8 +26,8 @@
 
 static struct {
     int listener;           // -1 unless listening
-    int in, out;            // -1 while nobody is connected
-    uint8_t pending[4096];  // written, not yet sent: one packet an answer, not one a COBS group
+    int in, out;            // -1 while no host is connected
+    uint8_t pending[4096];  // not sent yet: an answer becomes one packet, not one a COBS group
     size_t pending_count;
     uint8_t build_id[DK_PORT_BUILD_ID_BYTES];
 } port = {.listener = -1, .in = -1, .out = -1};
@@ -78,7 +79,7 @@ bool dk_posix_open_pty(void)
     if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) {
         return fail("cannot open a pseudo terminal");
     }
-    // Our own hold on the other end: without it, reading fails whenever no host is connected.
+    // Hold the other end open: otherwise reading fails whenever no host is connected.
     int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0 || tcgetattr(slave, &raw) < 0) {
         return fail("cannot open a pseudo terminal");
@@ -138,7 +139,7 @@ const uint8_t *dk_port_build_id(void)
 
 uint32_t dk_port_ticks(void)
 {
-    // Nanoseconds of our own CPU time: what others run meanwhile is not the step's cost.
+    // Nanoseconds of this thread's CPU time: other processes' time is not the step's cost.
     struct timespec now;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
@@ -172,7 +173,7 @@ uint32_t dk_port_stack_peak(void)
 static void hang_up(void)
 {
     if (port.listener < 0) {
-        exit(0);  // the one and only host is gone
+        exit(0);  // the only host is gone
     }
     close(port.in);
     port.in = port.out = -1;
@@ -216,7 +217,7 @@ static void answer_the_door(void)
         return;
     }
     if (port.in >= 0) {
-        close(caller);  // a serial port has one user: a second one is told at once
+        close(caller);  // a serial port has one user: refuse a second one at once
         return;
     }
     setsockopt(caller, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -253,7 +254,7 @@ size_t dk_port_read(uint8_t *bytes, size_t capacity)
             hang_up();
         }
     }
-    // After the hang-up, which may have come at the same time.
+    // Accept a caller only after the hang-up, which may have arrived at the same time.
     if ((watched[1].revents & POLLIN) != 0) {
         answer_the_door();
     }

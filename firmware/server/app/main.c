@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The firmware of a board: the port, and the server on top.
+// The main program of a board: the port, and the server on top of it.
 #include "dredkit/port.h"
 #include "dredkit/server.h"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Every request may come twice, late, damaged or not at all. A step therefore runs only if it is
-// the next one of the open session; one that ran lately is answered again from memory, bit for bit,
-// and anything else is refused. A board that was reset has no session, so that it can never go on
-// with a state that the host did not build.
+// The serial server. Every request may arrive twice, late, damaged or not at all. So a step runs
+// only if it is the next one of the open session. A step that ran recently is answered again from
+// memory, bit for bit; any other step is refused. A board that was reset has no session, so it can
+// never continue with a state that the host did not build.
 #include "dredkit/server.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "dredkit/engine.h"
@@ -15,23 +16,23 @@
 #define RX_FRAME (DK_WIRE_HEADER_BYTES + DK_SERVER_RX_PAYLOAD + DK_WIRE_TRAILER_BYTES)
 #define READ_AT_ONCE 64u
 
-_Static_assert(DK_SERVER_RX_PAYLOAD <= DK_WIRE_MAXIMUM_PAYLOAD, "a step does not fit a frame");
-_Static_assert(DK_WIRE_RESULT_BYTES + DK_ENGINE_OUTPUT_BYTES <= DK_WIRE_MAXIMUM_PAYLOAD,
-               "a result does not fit a frame");
-_Static_assert(sizeof((dk_wire_board){0}.build_id) == DK_PORT_BUILD_ID_BYTES, "build id");
-_Static_assert(sizeof((dk_wire_board){0}.model_hash) == DK_MODEL_HASH_BYTES, "model hash");
-_Static_assert(DK_SERVER_WINDOW >= 1 && DK_SERVER_WINDOW <= UINT8_MAX, "window");
-_Static_assert(DK_ERR_ARGUMENT == -(int)DK_WIRE_ERROR_ARGUMENT, "status.h and wire.toml");
-_Static_assert(DK_ERR_FRAME == -(int)DK_WIRE_ERROR_FRAME, "status.h and wire.toml");
-_Static_assert(DK_ERR_TYPE == -(int)DK_WIRE_ERROR_TYPE, "status.h and wire.toml");
-_Static_assert(DK_ERR_SESSION == -(int)DK_WIRE_ERROR_SESSION, "status.h and wire.toml");
-_Static_assert(DK_ERR_ORDER == -(int)DK_WIRE_ERROR_ORDER, "status.h and wire.toml");
-_Static_assert(DK_ERR_RANGE == -(int)DK_WIRE_ERROR_RANGE, "status.h and wire.toml");
-_Static_assert(DK_ERR_OVERRUN == -(int)DK_WIRE_ERROR_OVERRUN, "status.h and wire.toml");
-_Static_assert(DK_ERR_RATE == -(int)DK_WIRE_ERROR_RATE, "status.h and wire.toml");
-_Static_assert(DK_ERR_LENGTH == -(int)DK_WIRE_ERROR_LENGTH, "status.h and wire.toml");
-_Static_assert(DK_ERR_SHORT == -(int)DK_WIRE_ERROR_SHORT, "status.h and wire.toml");
-_Static_assert(DK_ERR_SYMBOL == -(int)DK_WIRE_ERROR_SYMBOL, "status.h and wire.toml");
+static_assert(DK_SERVER_RX_PAYLOAD <= DK_WIRE_MAXIMUM_PAYLOAD, "a step does not fit a frame");
+static_assert(DK_WIRE_RESULT_BYTES + DK_ENGINE_OUTPUT_BYTES <= DK_WIRE_MAXIMUM_PAYLOAD,
+              "a result does not fit a frame");
+static_assert(sizeof((dk_wire_board){0}.build_id) == DK_PORT_BUILD_ID_BYTES, "build id");
+static_assert(sizeof((dk_wire_board){0}.model_hash) == DK_MODEL_HASH_BYTES, "model hash");
+static_assert(DK_SERVER_WINDOW >= 1 && DK_SERVER_WINDOW <= UINT8_MAX, "window");
+static_assert(DK_ERR_ARGUMENT == -(int)DK_WIRE_ERROR_ARGUMENT, "status.h and wire.toml");
+static_assert(DK_ERR_FRAME == -(int)DK_WIRE_ERROR_FRAME, "status.h and wire.toml");
+static_assert(DK_ERR_TYPE == -(int)DK_WIRE_ERROR_TYPE, "status.h and wire.toml");
+static_assert(DK_ERR_SESSION == -(int)DK_WIRE_ERROR_SESSION, "status.h and wire.toml");
+static_assert(DK_ERR_ORDER == -(int)DK_WIRE_ERROR_ORDER, "status.h and wire.toml");
+static_assert(DK_ERR_RANGE == -(int)DK_WIRE_ERROR_RANGE, "status.h and wire.toml");
+static_assert(DK_ERR_OVERRUN == -(int)DK_WIRE_ERROR_OVERRUN, "status.h and wire.toml");
+static_assert(DK_ERR_RATE == -(int)DK_WIRE_ERROR_RATE, "status.h and wire.toml");
+static_assert(DK_ERR_LENGTH == -(int)DK_WIRE_ERROR_LENGTH, "status.h and wire.toml");
+static_assert(DK_ERR_SHORT == -(int)DK_WIRE_ERROR_SHORT, "status.h and wire.toml");
+static_assert(DK_ERR_SYMBOL == -(int)DK_WIRE_ERROR_SYMBOL, "status.h and wire.toml");
 
 typedef struct {
     uint32_t ticks;
@@ -40,10 +41,10 @@ typedef struct {
 
 static struct {
     bool ready;
-    bool complained;   // about a damaged frame, and no sound one has come since
+    bool complained;   // a damaged frame was reported, and no sound one has arrived since
     uint32_t session;  // 0: none
     uint8_t flags;     // of the session
-    dk_status broken;  // why the engine cannot go on in this session, or DK_OK
+    dk_status broken;  // why the engine cannot continue this session, or DK_OK
     uint32_t next;     // index of the next step
     uint32_t steps;
     uint32_t frames_rejected;
@@ -277,7 +278,7 @@ static void take(uint8_t byte)
         }
     } else if (got < 0) {
         server.frames_rejected++;
-        // One complaint is enough: a stream of noise is not answered with a stream of errors.
+        // Report it once: a stream of noise must not be answered with a stream of errors.
         if (!server.complained) {
             server.complained = true;
             send_error(0, 0, DK_ERR_FRAME);

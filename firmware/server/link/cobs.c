@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999), both ways one byte at a time.
+// Consistent Overhead Byte Stuffing (Cheshire and Baker, 1999): encodes and decodes one byte at a
+// time.
 #include "dredkit/link.h"
 
 void dk_cobs_begin(dk_cobs_encoder *encoder, dk_sink sink)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Reads and writes the frames of the serial link.
 #include "dredkit/link.h"
 #include "dredkit_wire.h"
 
@@ -19,7 +20,7 @@ void dk_frame_decoder_init(dk_frame_decoder *decoder, uint8_t *buffer, size_t ca
     restart(decoder);
 }
 
-// Check what lies in the buffer between two delimiters.
+// Check the bytes received between two delimiters. Returns 1 and fills `frame`, or an error.
 static int32_t parse(const dk_frame_decoder *decoder, dk_frame *frame)
 {
     const uint8_t *bytes = decoder->buffer;

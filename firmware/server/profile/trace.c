@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// For `dredkit bench`: a layer's place in the trace takes the ticks from the step's start to its
-// end instead of its values. The layout stays, so that every layer has room for two values or more.
-// Where a network's first layer has room for four, the ticks to its start follow.
+// The trace of times for `dredkit bench`. A layer's place in the trace holds the ticks from the
+// step's start to the layer's end instead of its values. The layout does not change, and every
+// layer has room for at least two values. If a network's first layer has room for four, the ticks
+// to its start follow.
 #include <string.h>
 
 #include "dredkit/engine.h"

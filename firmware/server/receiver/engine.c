@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The receiver behind the serial server: one op a step. An input is the op and how many chunks to
-// decode at most (a byte each), the gap and the payload's length (16 bits each), two reserved
-// bytes, and 640 bytes: samples to hear, or a payload with anything after it. An output is the
-// status, the payload's chunks, the chunks still wanted (int16 each), a reserved int16, and 320
-// int16: samples to play, or the features of the chunks decoded and zeros. An op that is refused is
-// no failed step: its status says why.
+// The receiver behind the serial server: one op a step. toolkit/common/wire.toml describes input
+// and output (receiver_op, receiver_answer). A refused op is not a failed step; its status says why.
 #include "dredkit/engine.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "codec/receiver.h"
+#include "dredkit_wire.h"
 #include "engine_sizes.h"
 
-enum { HEAR = 0, PAYLOAD = 1, CHUNKS = 2, SPEAK = 3 };
+enum { PCM_BYTES = 2 * DK_DECODER_SAMPLES, FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES };
 
-enum {
-    HEAD_BYTES = 8,
-    PCM_BYTES = 2 * DK_DECODER_SAMPLES,
-    FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES
-};
-
-static_assert(DK_ENGINE_INPUT_BYTES == HEAD_BYTES + PCM_BYTES, "input as described above");
-static_assert(DK_ENGINE_OUTPUT_BYTES == HEAD_BYTES + PCM_BYTES, "output as described above");
+static_assert(DK_ENGINE_INPUT_BYTES == DK_WIRE_RECEIVER_OP_BYTES + PCM_BYTES, "input");
+static_assert(DK_ENGINE_OUTPUT_BYTES == DK_WIRE_RECEIVER_ANSWER_BYTES + PCM_BYTES, "output");
 static_assert(DK_ENGINE_TRACE_BYTES == DK_DECODER_TRACE_BYTES, "manifest and C agree");
 static_assert(DK_REDUNDANCY_BATCH * FEATURE_BYTES <= PCM_BYTES, "room for the answers");
 
@@ -48,29 +39,30 @@ static dk_status reset(void)
 static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
 {
     int16_t pcm[DK_DECODER_SAMPLES];
-    const uint8_t *body = input + HEAD_BYTES;
-    const uint16_t length = word(input + 4);
+    const uint8_t *body = input + DK_WIRE_RECEIVER_OP_AT_BODY;
+    const uint16_t length = word(input + DK_WIRE_RECEIVER_OP_AT_LENGTH);
     const int16_t *features = NULL;
     int32_t count;
-    switch (input[0]) {
-        case HEAR:
+    switch (input[DK_WIRE_RECEIVER_OP_AT_KIND]) {
+        case DK_WIRE_OP_HEAR:
             memcpy(pcm, body, PCM_BYTES);
             dk_decoder_hear(&decoder, pcm, pcm);
             memcpy(values, pcm, PCM_BYTES);
             return DK_OK;
-        case PAYLOAD:
+        case DK_WIRE_OP_PAYLOAD:
             return length > PCM_BYTES
                        ? DK_ERR_RANGE
-                       : dk_decoder_payload(&decoder, word(input + 2), body, length, trace);
-        case CHUNKS:
+                       : dk_decoder_payload(&decoder, word(input + DK_WIRE_RECEIVER_OP_AT_GAP),
+                                            body, length, trace);
+        case DK_WIRE_OP_CHUNKS:
             count =
-                dk_decoder_decode(&decoder, input[1], &features,
+                dk_decoder_decode(&decoder, input[DK_WIRE_RECEIVER_OP_AT_MOST], &features,
                                   trace == NULL ? NULL : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
             if (count > 0) {
                 memcpy(values, features, (size_t)count * FEATURE_BYTES);
             }
             return count;
-        case SPEAK:
+        case DK_WIRE_OP_SPEAK:
             dk_decoder_speak(&decoder, pcm);
             memcpy(values, pcm, PCM_BYTES);
             return DK_OK;
@@ -85,10 +77,10 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     if (trace != NULL) {
         memset(trace, 0, DK_DECODER_TRACE_BYTES);
     }
-    const int32_t status = run(input, output + HEAD_BYTES, trace);
-    put(output, status < 0 ? status : DK_OK);
-    put(output + 2, (int32_t)dk_decoder_chunks(&decoder));
-    put(output + 4, (int32_t)dk_decoder_chunks_wanted(&decoder));
+    const int32_t status = run(input, output + DK_WIRE_RECEIVER_ANSWER_AT_VALUES, trace);
+    put(output + DK_WIRE_RECEIVER_ANSWER_AT_STATUS, status < 0 ? status : DK_OK);
+    put(output + DK_WIRE_RECEIVER_ANSWER_AT_CHUNKS, (int32_t)dk_decoder_chunks(&decoder));
+    put(output + DK_WIRE_RECEIVER_ANSWER_AT_WANTED, (int32_t)dk_decoder_chunks_wanted(&decoder));
     return DK_OK;
 }
 

@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sender behind the serial server. A step's input: 20 ms of samples, then q0, dQ, qmax, chunks
-// (a byte each), payload bytes (16 bits), voice (a byte), a reserved byte. Its output: the
-// payload's length (16 bits), the payload with zeros after it, then latents and initial state,
-// int16 each.
+// The sender behind the serial server. toolkit/common/wire.toml describes input and output of a
+// step (sender_request, sender_answer).
 #include "dredkit/engine.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "codec/sender.h"
+#include "dredkit_wire.h"
 #include "engine_sizes.h"
 
 enum {
     PCM_BYTES = 2 * DK_ENCODER_SAMPLES,
-    RATE_BYTES = 8,
-    LENGTH_BYTES = 2,
     LATENT_BYTES = 2 * DK_DRED_LATENTS,
     STATE_BYTES = 2 * DK_DRED_STATES,
-    PAYLOAD_BYTES = DK_ENGINE_OUTPUT_BYTES - LENGTH_BYTES - LATENT_BYTES - STATE_BYTES
+    PAYLOAD_BYTES =
+        DK_ENGINE_OUTPUT_BYTES - (int)DK_WIRE_SENDER_ANSWER_BYTES - LATENT_BYTES - STATE_BYTES
 };
 
-static_assert(DK_ENGINE_INPUT_BYTES == PCM_BYTES + RATE_BYTES, "input as described above");
+static_assert(DK_ENGINE_INPUT_BYTES == PCM_BYTES + DK_WIRE_SENDER_REQUEST_BYTES, "input");
 static_assert(PAYLOAD_BYTES > 0, "room for a payload");
 static_assert(DK_ENGINE_TRACE_BYTES == DK_ENCODER_TRACE_BYTES, "manifest and C agree");
 
@@ -37,25 +35,28 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     int16_t pcm[DK_ENCODER_SAMPLES];
     memcpy(pcm, input, PCM_BYTES);
     const uint8_t *asked = input + PCM_BYTES;
+    const uint8_t *most = asked + DK_WIRE_SENDER_REQUEST_AT_MAX_BYTES;
     const dk_dred_rate rate = {
-        .q0 = asked[0],
-        .dq = asked[1],
-        .qmax = asked[2],
-        .max_chunks = asked[3],
-        .max_bytes = (uint16_t)(asked[4] | (asked[5] << 8)),
+        .q0 = asked[DK_WIRE_SENDER_REQUEST_AT_Q0],
+        .dq = asked[DK_WIRE_SENDER_REQUEST_AT_DQ],
+        .qmax = asked[DK_WIRE_SENDER_REQUEST_AT_QMAX],
+        .max_chunks = asked[DK_WIRE_SENDER_REQUEST_AT_MAX_CHUNKS],
+        .max_bytes = (uint16_t)(most[0] | (most[1] << 8)),
     };
     if (rate.max_bytes > PAYLOAD_BYTES) {
         return DK_ERR_RANGE;
     }
     const int32_t length =
-        dk_encoder_step(&encoder, pcm, asked[6] != 0, &rate, output + LENGTH_BYTES, trace);
+        dk_encoder_step(&encoder, pcm, asked[DK_WIRE_SENDER_REQUEST_AT_VOICE] != 0, &rate,
+                        output + DK_WIRE_SENDER_ANSWER_AT_ROOM, trace);
     if (length < 0) {
         return (dk_status)length;
     }
-    output[0] = (uint8_t)(length & 0xFF);
-    output[1] = (uint8_t)(length >> 8);
-    // The coder leaves behind what it tried and did not keep, as where speech had just begun.
-    uint8_t *payload = output + LENGTH_BYTES;
+    uint8_t *told = output + DK_WIRE_SENDER_ANSWER_AT_LENGTH;
+    told[0] = (uint8_t)(length & 0xFF);
+    told[1] = (uint8_t)(length >> 8);
+    // Clear what the coder wrote and did not keep, for example where speech had just begun.
+    uint8_t *payload = output + DK_WIRE_SENDER_ANSWER_AT_ROOM;
     memset(payload + length, 0, PAYLOAD_BYTES - (size_t)length);
     memcpy(payload + PAYLOAD_BYTES, dk_encoder_latents(&encoder), LATENT_BYTES);
     memcpy(payload + PAYLOAD_BYTES + LATENT_BYTES, dk_encoder_state(&encoder), STATE_BYTES);

@@ -9,6 +9,7 @@ sometimes repeated where a payload does not reach.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +21,15 @@ from torch import Tensor
 from quantize.codec.receiver import ATTENUATION
 from quantize.errors import InputError
 from quantize.features.floats import FEATURES
+from quantize.files.array_file import map_array
+from quantize.files.reading import file_bytes
+from quantize.files.write import open_whole
+from quantize.near import near
 from quantize.networks.fargan import AFTER, BEFORE, FRAME, STEPS
 from quantize.train.rdovae.loop import PACKET, packets
 from quantize.train.rdovae.rate import SLOPES, level_law, squeeze
 from quantize.train.rdovae.score import Checkpoint, load_checkpoint
-from quantize.train.recordings import load_features
+from quantize.train.recordings import load_speech
 
 F32 = NDArray[np.float32]
 F16 = NDArray[np.float16]
@@ -150,29 +155,40 @@ def _run_out(told: F32, signal: F32, missing: int) -> None:
 
 
 def load_recordings(
-    folder: Path, part: str, rdovae: Path, more: dict[str, float] | None = None
+    folder: Path, part: str, rdovae: Path, more: Mapping[str, float] | None = None
 ) -> list[Recording]:
-    """Return the recordings of a part with coded features, see load_features.
+    """Return the recordings of a part with coded features; see load_speech.
 
     Features coded by the checkpoint `rdovae` are kept beside the clean ones, and made where they
-    are absent. `more` says how much more often recordings of a source are drawn.
+    are absent. `more` says how many times as often the recordings of a source are drawn. Raises
+    InputError for a source in `more` that has no recordings.
     """
-    mark = hashlib.sha256(rdovae.read_bytes()).hexdigest()[:8] if rdovae.is_file() else ""
     checkpoint = load_checkpoint(rdovae)
-    found = []
-    for name, features in load_features(folder, part).items():
-        source, stem = name.split("/")
+    mark = hashlib.sha256(file_bytes(rdovae, "give a checkpoint")).hexdigest()[:8]
+    more, found = more or {}, []
+    speech = load_speech(folder, part)
+    known = sorted({name.split("/")[0] for name in speech})
+    for source in more:
+        if source not in known:
+            raise InputError(f"no speech of {source} under {folder}{near(source, known)}")
+    for name, (pcm, features) in speech.items():
         if len(features) < 2 * PACKET_FRAMES:
             continue
-        kept = folder / source / f"{stem}.coded-{mark}.npy"
-        if not kept.is_file() or np.load(kept, mmap_mode="r").shape[1] != len(features):
-            partial = kept.with_suffix(".partial.npy")
-            np.save(partial, code(checkpoint, features))
-            partial.replace(kept)
-        pcm = np.load(folder / source / f"{stem}.pcm.npy", mmap_mode="r")
-        coded = np.load(kept, mmap_mode="r")
-        found.append(Recording(pcm, features, coded, (more or {}).get(source, 1.0)))
+        coded = _coded(folder / f"{name}.coded-{mark}.npy", checkpoint, features)
+        found.append(Recording(pcm, features, coded, more.get(name.split("/")[0], 1.0)))
     return found
+
+
+def _coded(path: Path, checkpoint: Checkpoint, features: F32) -> F16:
+    """Return the coded features in a file, which is made if it is absent or of other features."""
+    shape = (VARIANTS, None, FEATURES)
+    if path.is_file():
+        kept = map_array(path, np.float16, shape, "delete it")
+        if kept.shape[1] == len(features):
+            return kept
+    with open_whole(path) as stream:
+        np.save(stream, code(checkpoint, features))
+    return map_array(path, np.float16, shape, "delete it")
 
 
 def code(checkpoint: Checkpoint, features: F32, seed: int = 5) -> F16:

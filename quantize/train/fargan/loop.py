@@ -8,8 +8,8 @@ speech in training is what it hears in use. Resumable.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from quantize.errors import InputError
 from quantize.networks.fargan import FRAME, Fargan, Sizes, sizes_from, step_periods
 from quantize.networks.lpcnet import block_mask
+from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.fargan.critics import Critics, Inner, judge, persuade
 from quantize.train.fargan.data import PAST, Batch, GapSampler
 from quantize.train.fargan.losses import join, spectral, wave
 from quantize.train.fargan.ops import can_speak, speak_steps
-from quantize.train.state import load_packed, load_state, save_packed, save_state
+from quantize.train.state import read_state, restore_optimiser
 
 KIND = "fargan"
 PAIRS = (("model", "optimiser"), ("critics", "critics_optimiser"))
@@ -35,7 +36,7 @@ _DENSE = {"cond_net_fconv1", "cond_net_fdense2", "sig_net_sig_dense_out"}
 
 
 @dataclass
-class Settings:
+class Settings(trainer.Schedule):
     """How to train. Steps are meant to add up over many runs."""
 
     steps: int = 200_000
@@ -87,20 +88,20 @@ def losses_of(spoken: Tensor, batch: Batch, settings: Settings) -> tuple[Tensor,
     return distance + 0.1 * at_join + 0.05 * taught, distance, whole
 
 
-class Trainer:
-    """A model, its critics, their optimisers and how far they are."""
+class Trainer(trainer.Trainer):
+    """FARGAN and its critics in training, and how far they are."""
+
+    kind = KIND
+    pairs = PAIRS
+    settings: Settings
+    model: Fargan
 
     def __init__(self, sizes: Sizes, settings: Settings, device: str = "cpu") -> None:
-        if device != "cpu" and not torch.cuda.is_available():
-            raise InputError(f"{device}: torch finds no GPU here; take --device cpu")
-        torch.manual_seed(settings.seed)
-        self.settings = settings
-        self.device = device
+        super().__init__(settings, device)
         self.model = Fargan(sizes).to(device)
         self.critics = Critics().to(device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.8, 0.98))
         self.critics_optimiser = torch.optim.Adam(self.critics.parameters(), betas=(0.8, 0.98))
-        self.step = 0
         self.averages: dict[str, float] = {}  # of the losses, over the last few hundred steps
         self.smooth: dict[str, Tensor] = {}  # weights averaged over steps, by name
         self.masks: dict[str, Tensor] = {}  # which weights are kept, by layer
@@ -120,36 +121,27 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return everything that resuming needs."""
         state = {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            **super().state(),
             "smooth": self.smooth,
-            "step": self.step,
             "averages": self.averages,
             "sizes": asdict(self.model.sizes),
-            "settings": asdict(self.settings),
         }
         if self.critics_optimiser.state:
             state["critics"] = self.critics.state_dict()
             state["critics_optimiser"] = self.critics_optimiser.state_dict()
         return state
 
-    def resume(self, path: Path) -> None:
-        """Take up a saved or packed state; InputError if it is damaged or of other sizes."""
-        packed = path.suffix == ".safetensors"
-        state = load_packed(path, KIND, PAIRS) if packed else load_state(path, KIND)
-        if sizes_from(state.get("sizes", {})) != self.model.sizes:
-            raise InputError(f"{path} is of other sizes: give the same --preset, or delete it")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            if "critics" in state:
-                self.critics.load_state_dict(state["critics"])
-                self.critics_optimiser.load_state_dict(state["critics_optimiser"])
-            # Packed states leave it out.
-            self.smooth = {k: v.to(self.device) for k, v in state.get("smooth", {}).items()}
-            self.step, self.averages = int(state["step"]), dict(state["averages"])
-        except (KeyError, RuntimeError, ValueError, TypeError):
-            raise InputError(f"{path} is of another network: delete it to start over") from None
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned; packed states lack the averaged weights."""
+        if sizes_from(state.get("sizes")) != self.model.sizes:
+            raise InputError("it is of other sizes: give the same --preset, or delete it")
+        super().restore(state)
+        if "critics" in state:
+            self.critics.load_state_dict(state["critics"])
+            restore_optimiser(self.critics_optimiser, state["critics_optimiser"])
+        smooth = state.get("smooth", {})
+        self.smooth = trainer.restored(smooth, self.model.state_dict(), self.device)
+        self.averages = {str(name): float(value) for name, value in state["averages"].items()}
         if self.step > self.settings.sparse_from:
             self.masks = {name: kept_blocks(w) for name, w in self._sparse_weights().items()}
 
@@ -189,11 +181,15 @@ class Trainer:
         self.optimiser.step()
         self.step += 1
         self._prune()
-        self._smooth()
+        trainer.average(self.smooth, model, settings.smoothing)
         for name, value in parts.items():
             before = self.averages.get(name, value)
             self.averages[name] = before + (value - before) / min(self.step, 300)
         return parts
+
+    def described(self) -> str:
+        """Return the parts of the loss over the last few hundred steps."""
+        return "  ".join(f"{name} {value:.4f}" for name, value in self.averages.items())
 
     def _teach_critics(self, real: Tensor, spoken: Tensor) -> tuple[float, Inner]:
         self.critics_optimiser.zero_grad(set_to_none=True)
@@ -221,14 +217,6 @@ class Trainer:
                 if name in self.masks:
                     weight.mul_(self.masks[name])
 
-    def _smooth(self) -> None:
-        with torch.no_grad():
-            for name, weight in self.model.state_dict().items():
-                if name in self.smooth:
-                    self.smooth[name].lerp_(weight, 1 - self.settings.smoothing)
-                else:
-                    self.smooth[name] = weight.clone()
-
     def smoothed(self) -> Fargan:
         """Return the model with its weights averaged over the last steps: less noisy than any."""
         model = Fargan(self.model.sizes)
@@ -246,47 +234,52 @@ def kept_blocks(weight: Tensor) -> Tensor:
     return kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
 
 
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Have this thread take denormal numbers for zero, which is faster, until the block ends."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def train(
     sampler: GapSampler,
     folder: Path,
     sizes: Sizes,
     settings: Settings,
     until: float = math.inf,
-    note: Callable[[Trainer, dict[str, float]], None] = lambda trainer, parts: None,
+    note: Callable[[Trainer], None] = lambda trainer: None,
     begin: Path | None = None,
     voice: dict[str, Tensor] | None = None,
     pack: Path | None = None,
     device: str = "cpu",
 ) -> Trainer:
-    """Train, resuming from `folder`/state.pt if it is there, else from the state `begin` if given.
+    """Train, resuming from the state in `folder`, or where there is none from `begin` if given.
 
-    Where neither is there, `voice` are weights to start with in place of random ones. The state
-    is also written to `pack`, packed, each time that it is saved. Stops after settings.steps, or
-    once time.monotonic() passes `until`.
+    Without either, training starts with the weights `voice` if given, else with random ones. The
+    state is also kept packed in `pack`. Stops after settings.steps, or once time.monotonic() passes
+    `until`.
     """
-    trainer = Trainer(sizes, settings, device)
-    path = folder / "state.pt"
-    if path.exists():
-        trainer.resume(path)
-    elif begin is not None:
-        trainer.resume(begin)
-    elif voice is not None:
-        trainer.model.load(voice)
+    made = Trainer(sizes, settings, device)
+    if made.go_on(folder, begin) is None and voice is not None:
+        made.model.load(voice)
+    return trainer.run(
+        made, lambda: sampler.batch(made.step, *made.shape()), folder, until, note, pack
+    )
 
-    def save() -> None:
-        save_state(path, KIND, trainer.state())
-        if pack is not None and trainer.step:
-            save_packed(pack, KIND, trainer.state(), PAIRS)
 
-    saved_at = time.monotonic()
-    while trainer.step < settings.steps and time.monotonic() < until:
-        parts = trainer.advance(sampler.batch(trainer.step, *trainer.shape()))
-        note(trainer, parts)
-        if time.monotonic() - saved_at > settings.save_every:
-            save()
-            saved_at = time.monotonic()
-    save()
-    return trainer
+def resumed(path: Path) -> Trainer:
+    """Return FARGAN's training as a state has it, whatever its sizes; InputError if damaged."""
+    state = read_state(path, KIND, PAIRS)
+    try:
+        sizes = sizes_from(state.get("sizes"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    made = Trainer(sizes, Settings())
+    made.take_up(state, path)
+    return made
 
 
 def evaluate(model: Fargan, sampler: GapSampler, batches: int = 4, size: int = 32) -> float:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Prepared speech on disk as batches for LPCNet: what it hears, what it should say."""
+"""Prepared speech as batches for LPCNet: what it hears, what it should say."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ from quantize.errors import InputError
 from quantize.features.floats import BANDS, lpc_from_cepstrum
 from quantize.networks.lpcnet import AFTER, BEFORE, FRAME, LPC_ORDER
 from quantize.train.lpcnet.ops import teacher
-from quantize.train.recordings import load_features
 
 _PREEMPHASIS = 0.85
 _LEAD = FRAME // 2  # a frame's samples lie around the middle of its analysis window
@@ -68,14 +66,3 @@ class SpeechSampler:
             signal, lpc.reshape(size, frames, LPC_ORDER), np.clip(hiss, -60, 60).astype(np.int8)
         )
         return Batch(torch.from_numpy(features), *heard)
-
-
-def load_speech(
-    folder: Path, part: str
-) -> dict[str, tuple[NDArray[np.int16], NDArray[np.float32]]]:
-    """Return samples and features of every recording of a part, see load_features."""
-    found = {}
-    for name, features in load_features(folder, part).items():
-        source, stem = name.split("/")
-        found[name] = np.load(folder / source / f"{stem}.pcm.npy", mmap_mode="r"), features
-    return found

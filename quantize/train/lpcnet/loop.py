@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,16 +16,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from quantize.errors import InputError
 from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask, sizes_from
+from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.lpcnet.data import Batch, SpeechSampler
 from quantize.train.lpcnet.ops import sample_gru, tree_loss
-from quantize.train.state import load_packed, load_state, save_state
+from quantize.train.state import read_state
 
 KIND = "lpcnet"
 
 
 @dataclass
-class Settings:
+class Settings(trainer.Schedule):
     """How to train. Steps are meant to add up over many runs."""
 
     steps: int = 200_000
@@ -84,20 +84,19 @@ def density_at(step: int, target: float, settings: Settings) -> float:
     return 1 - (1 - target) * (1 - (1 - done) ** 3)
 
 
-class Trainer:
-    """A model, its optimiser and how far they are."""
+class Trainer(trainer.Trainer):
+    """LPCNet in training, and how far it is."""
+
+    kind = KIND
+    settings: Settings
+    model: Lpcnet
 
     def __init__(self, sizes: Sizes, settings: Settings, device: str = "cpu") -> None:
-        if device != "cpu" and not torch.cuda.is_available():
-            raise InputError(f"{device}: torch finds no GPU here; take --device cpu")
+        super().__init__(settings, device)
         if device != "cpu":
             torch.set_float32_matmul_precision("high")  # 19-bit factors, as good and much faster
-        torch.manual_seed(settings.seed)
-        self.settings = settings
-        self.device = device
         self.model = Lpcnet(sizes).to(device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.99), eps=1e-8)
-        self.step = 0
         self.average = math.log(256)  # of the loss, over the last few hundred steps
         self.mask = torch.ones_like(self.model.a.weight)
         self.mask_b = torch.ones_like(self.model.a_to_b.weight)
@@ -106,36 +105,28 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Return everything that resuming needs."""
         return {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            **super().state(),
             "mask": self.mask,
             "mask_b": self.mask_b,
             "smooth": self.smooth,
-            "step": self.step,
             "average": self.average,
             "sizes": asdict(self.model.sizes),
-            "settings": asdict(self.settings),
         }
 
-    def resume(self, path: Path) -> None:
-        """Take up a saved or packed state; InputError if it is damaged or of other sizes."""
-        load = load_packed if path.suffix == ".safetensors" else load_state
-        state = load(path, KIND)
-        if sizes_from(state.get("sizes", {})) != self.model.sizes:
-            raise InputError(f"{path} is of other sizes: give the same --preset, or delete it")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.mask = state["mask"].to(self.device)
-            self.mask_b = state["mask_b"].to(self.device)
-            # Packed states leave it out.
-            self.smooth = {k: v.to(self.device) for k, v in state.get("smooth", {}).items()}
-            self.step, self.average = int(state["step"]), float(state["average"])
-        except (KeyError, RuntimeError, ValueError):
-            raise InputError(f"{path} is of another network: delete it to begin anew") from None
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned; packed states lack the averaged weights."""
+        if sizes_from(state.get("sizes")) != self.model.sizes:
+            raise InputError("it is of other sizes: give the same --preset, or delete it")
+        super().restore(state)
+        masks = {"mask": self.mask, "mask_b": self.mask_b}
+        masks = trainer.restored({name: state[name] for name in masks}, masks, self.device)
+        self.mask, self.mask_b = masks["mask"], masks["mask_b"]
+        smooth = state.get("smooth", {})
+        self.smooth = trainer.restored(smooth, self.model.state_dict(), self.device)
+        self.average = float(state["average"])
 
     def regrow(self) -> None:
-        """Let every dropped block of weights grow again, until they are dropped anew."""
+        """Let every dropped block of weights grow until blocks are dropped again."""
         self.mask.fill_(1)
         self.mask_b.fill_(1)
 
@@ -147,8 +138,8 @@ class Trainer:
         fall = left / settings.anneal if 0 < left < settings.anneal else 1.0
         return settings.rate * warm * fall / (1 + settings.decay * self.step)
 
-    def advance(self, batch: Batch) -> float:
-        """Learn from one batch; returns its loss."""
+    def advance(self, batch: Batch) -> dict[str, float]:
+        """Learn from one batch; return its cross-entropy in nats a sample."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         model = self.model
@@ -164,14 +155,14 @@ class Trainer:
         with torch.no_grad():
             for weight in narrow:
                 weight.clamp_(-1, 1)
-            for name, weight in model.state_dict().items():
-                if name in self.smooth:
-                    self.smooth[name].lerp_(weight, 1 - self.settings.smoothing)
-                else:
-                    self.smooth[name] = weight.clone()
+        trainer.average(self.smooth, model, self.settings.smoothing)
         value = loss.item()
         self.average += (value - self.average) / min(self.step, 300)
-        return value
+        return {"nats": value}
+
+    def described(self) -> str:
+        """Return the cross-entropy of the last few hundred steps."""
+        return f"{self.average:.4f} nats"
 
     def smoothed(self) -> Lpcnet:
         """Return the model with its weights averaged over the last steps: less noisy than any."""
@@ -222,36 +213,36 @@ def train(
     sizes: Sizes,
     settings: Settings,
     until: float = math.inf,
-    note: Callable[[Trainer, float], None] = lambda trainer, loss: None,
+    note: Callable[[Trainer], None] = lambda trainer: None,
     begin: Path | None = None,
+    pack: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
     regrow: bool = False,
 ) -> Trainer:
-    """Train, resuming from `folder`/state.pt if it is there, else from `begin` if given.
+    """Train, resuming from the state in `folder`, or where there is none from `begin` if given.
 
-    With `regrow` what `begin` has dropped may grow again. Stops after settings.steps, or once
-    time.monotonic() passes `until`.
+    With `regrow` the weights that `begin` has dropped may grow again. The state is also kept packed
+    in `pack`. Stops after settings.steps, or once time.monotonic() passes `until`.
     """
-    trainer = Trainer(sizes, settings, device)
-    path = folder / "state.pt"
-    if path.exists():
-        trainer.resume(path)
-    elif begin is not None:
-        trainer.resume(begin)
-        if regrow:
-            trainer.regrow()
-    saved_at = time.monotonic()
-    for batch in batches(sampler, trainer.step, settings, workers):
-        if time.monotonic() >= until:
-            break
-        loss = trainer.advance(batch)
-        note(trainer, loss)
-        if time.monotonic() - saved_at > settings.save_every:
-            save_state(path, KIND, trainer.state())
-            saved_at = time.monotonic()
-    save_state(path, KIND, trainer.state())
-    return trainer
+    made = Trainer(sizes, settings, device)
+    resumed = made.go_on(folder, begin)
+    if regrow and resumed is not None and resumed == begin:
+        made.regrow()
+    drawn = batches(sampler, made.step, settings, workers)
+    return trainer.run(made, lambda: next(drawn), folder, until, note, pack)
+
+
+def resumed(path: Path) -> Trainer:
+    """Return LPCNet's training as a state has it, whatever its sizes; InputError if damaged."""
+    state = read_state(path, KIND)
+    try:
+        sizes = sizes_from(state.get("sizes"))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    made = Trainer(sizes, Settings())
+    made.take_up(state, path)
+    return made
 
 
 def evaluate(model: Lpcnet, sampler: SpeechSampler, batches: int = 8, size: int = 32) -> float:

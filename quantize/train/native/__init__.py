@@ -46,9 +46,9 @@ double spectral_distance(int batch, int samples, int window, int hop, const floa
 
 
 def _shared(header: str) -> str:
-    """Return what a header shares with Python: its lines that clang-format leaves alone."""
+    """Return what a header shares with Python: what lies between its two lines that say so."""
     text = (_FOLDER / header).read_text(encoding="utf-8")
-    return text.split("// clang-format off")[1].split("\n", 1)[1].split("// clang-format on")[0]
+    return text.split("// Python reads from here on.\n")[1].split("// Python reads up to here.")[0]
 
 
 ffi = cffi.FFI()

@@ -4,27 +4,25 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from quantize.errors import InputError
 from quantize.networks.pitch import PitchNet
 from quantize.nn.topologies import PITCH_CLASSES
+from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.pitch.data import Batch, Recording, Stretches
-from quantize.train.state import load_state, save_state
 
 KIND = "pitch"
 _WIDE = ("conv2d_1", "conv2d_2")  # layers that keep int16 weights
 
 
 @dataclass
-class Settings:
+class Settings(trainer.Schedule):
     """How to train. The defaults made the checkpoint that ships."""
 
     steps: int = 1200
@@ -58,69 +56,58 @@ def learning_rate(step: int, settings: Settings) -> float:
     return settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+class Trainer(trainer.Trainer):
+    """The pitch network in training, and how far it is."""
+
+    kind = KIND
+    settings: Settings
+    model: PitchNet
+
+    def __init__(self, settings: Settings, device: str = "cpu") -> None:
+        super().__init__(settings, device)
+        self.model = PitchNet().to(device)
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=settings.rate, betas=(0.9, 0.98)
+        )
+
+    def advance(self, batch: Batch) -> dict[str, float]:
+        """Learn from stretches."""
+        settings, model = self.settings, self.model
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.step, settings)
+        batch = Batch(*(part.to(self.device) for part in batch))
+        layers = model.layers()
+        small = [layer.weight for name, layer in layers.items() if name not in _WIDE]
+        model.int8 = self.step >= settings.int8_share * settings.steps
+        self.optimiser.zero_grad(set_to_none=True)
+        with quantised(small if model.int8 else []):
+            loss, near = loss_of(model, batch, settings.spread)
+            loss.backward()  # type: ignore[no-untyped-call]
+        model.int8 = False
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        return {"nats": loss.item(), "within_50_cents": near.item()}
+
+    def described(self) -> str:
+        """Return the cross-entropy of the last step."""
+        return f"{self.parts['nats']:.3f} nats"
+
+
 def train(
     recordings: list[Recording],
     folder: Path,
     settings: Settings,
     device: str = "cpu",
     until: float = math.inf,
-    note: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
-) -> tuple[PitchNet, int]:
-    """Train on recordings, resuming from `folder`/state.pt if it is there.
+    note: Callable[[Trainer], None] = lambda trainer: None,
+) -> Trainer:
+    """Train on recordings, resuming from the state in `folder` if there is one.
 
-    Stops after settings.steps, or once time.monotonic() passes `until`; returns the model and
-    the steps done. Raises InputError for a state that is damaged or of another training.
+    Stops after settings.steps, or once time.monotonic() passes `until`. Raises InputError for a
+    state that is damaged or of another training.
     """
-    torch.manual_seed(settings.seed)
-    model = PitchNet().to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, betas=(0.9, 0.98))
-    path = folder / "state.pt"
-    step = 0
-    if path.exists():
-        state = load_state(path, KIND)
-        try:
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
-            step = int(state["step"])
-        except (KeyError, RuntimeError, ValueError):
-            raise InputError(f"{path} is of another network: delete it to begin anew") from None
+    made = Trainer(settings, device)
+    made.go_on(folder)
     data = Stretches(recordings, settings.frames, settings.stretches, settings.seed)
-
-    def save() -> None:
-        saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-        save_state(path, KIND, {**saved, "settings": asdict(settings)})
-
-    saved_at = time.monotonic()
-    while step < settings.steps and time.monotonic() < until:
-        parts = _step(model, optimiser, data, settings, step, device)
-        step += 1
-        note(step, parts)
-        if time.monotonic() - saved_at > settings.save_every:
-            save()
-            saved_at = time.monotonic()
-    save()
-    return model, step
-
-
-def _step(
-    model: PitchNet,
-    optimiser: torch.optim.Adam,
-    data: Stretches,
-    settings: Settings,
-    step: int,
-    device: str,
-) -> dict[str, float]:
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(step, settings)
-    batch = Batch(*(part.to(device) for part in data.batch(step, settings.batch)))
-    layers = model.layers()
-    small = [layer.weight for name, layer in layers.items() if name not in _WIDE]
-    model.int8 = step >= settings.int8_share * settings.steps
-    optimiser.zero_grad(set_to_none=True)
-    with quantised(small if model.int8 else []):
-        loss, near = loss_of(model, batch, settings.spread)
-        loss.backward()  # type: ignore[no-untyped-call]
-    model.int8 = False
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    return {"nats": loss.item(), "within_50_cents": near.item()}
+    return trainer.run(made, lambda: data.batch(made.step, settings.batch), folder, until, note)

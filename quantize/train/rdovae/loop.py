@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,17 +14,17 @@ from torch import Tensor, nn
 from quantize.errors import InputError
 from quantize.features.floats import BANDS, CORRELATION, PITCH
 from quantize.networks.rdovae import LATENTS, LEVELS, STATE, RdovaeDecoder, RdovaeEncoder
+from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.rdovae.rate import SLOPES, LearnedTable, bits, level_law, squeeze
 from quantize.train.recordings import F32, Sampler
-from quantize.train.state import load_state, save_state
 
 KIND = "rdovae"
 PACKET = 25  # chunks decoded from one initial state: one second
 
 
 @dataclass
-class Settings:
+class Settings(trainer.Schedule):
     """How to train. The defaults made the checkpoint that ships."""
 
     steps: int = 4600
@@ -156,73 +155,60 @@ def learning_rate(step: int, settings: Settings) -> float:
     return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+class Trainer(trainer.Trainer):
+    """The RDO-VAE in training, and how far it is."""
+
+    kind = KIND
+    settings: Settings
+    model: Rdovae
+
+    def __init__(self, settings: Settings, device: str = "cpu") -> None:
+        super().__init__(settings, device)
+        self.model = Rdovae().to(device)
+        self.optimiser = _optimiser(self.model, settings)
+
+    def advance(self, batch: F32) -> dict[str, float]:
+        """Learn from features [batch, frames, 20]."""
+        settings, model, step = self.settings, self.model, self.step
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(step, settings) * group["scale"]
+        draw = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+        features = torch.from_numpy(batch).to(self.device)
+        done = step / settings.steps
+        small = model.int8_weights()
+        self.optimiser.zero_grad(set_to_none=True)
+        with quantised(small if done >= settings.int8_share else []):
+            loss, parts = loss_of(model, features, settings, draw, done >= settings.hard_share)
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            for weight in small:
+                weight.clamp_(-1, 1)
+        self.step += 1
+        return parts
+
+    def described(self) -> str:
+        """Return the distortion and the rate of the last step."""
+        return f"{self.parts['db']:.2f} dB  {self.parts['bits_per_s']:.0f} b/s"
+
+
 def train(
     arrays: list[F32],
     folder: Path,
     settings: Settings,
     device: str = "cpu",
     until: float = math.inf,
-    note: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
-) -> tuple[Rdovae, int]:
-    """Train on feature arrays, resuming from `folder`/state.pt if it is there.
+    note: Callable[[Trainer], None] = lambda trainer: None,
+) -> Trainer:
+    """Train on feature arrays, resuming from the state in `folder` if there is one.
 
-    Stops after settings.steps, or once time.monotonic() passes `until`; returns the model and
-    the steps done. Raises InputError for a state that is damaged or of another training.
+    Stops after settings.steps, or once time.monotonic() passes `until`. Raises InputError for a
+    state that is damaged or of another training.
     """
     if settings.frames % (4 * PACKET):
         raise InputError(f"{settings.frames} frames a sequence: give a multiple of {4 * PACKET}")
-    torch.manual_seed(settings.seed)
-    model = Rdovae().to(device)
-    optimiser = _optimiser(model, settings)
-    path = folder / "state.pt"
-    step = 0
-    if path.exists():
-        state = load_state(path, KIND)
-        try:
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
-            step = int(state["step"])
-        except (KeyError, RuntimeError, ValueError):
-            raise InputError(f"{path} is of another network: delete it to begin anew") from None
+    made = Trainer(settings, device)
+    made.go_on(folder)
     sampler = Sampler(arrays, settings.frames, settings.seed)
-
-    def save() -> None:
-        saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-        save_state(path, KIND, {**saved, "settings": asdict(settings)})
-
-    saved_at = time.monotonic()
-    while step < settings.steps and time.monotonic() < until:
-        parts = _step(model, optimiser, sampler, settings, step, device)
-        step += 1
-        note(step, parts)
-        if time.monotonic() - saved_at > settings.save_every:
-            save()
-            saved_at = time.monotonic()
-    save()
-    return model, step
-
-
-def _step(
-    model: Rdovae,
-    optimiser: torch.optim.Adam,
-    sampler: Sampler,
-    settings: Settings,
-    step: int,
-    device: str,
-) -> dict[str, float]:
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(step, settings) * group["scale"]
-    draw = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-    features = torch.from_numpy(sampler.batch(step, settings.batch)).to(device)
-    done = step / settings.steps
-    small = model.int8_weights()
-    optimiser.zero_grad(set_to_none=True)
-    with quantised(small if done >= settings.int8_share else []):
-        loss, parts = loss_of(model, features, settings, draw, done >= settings.hard_share)
-        loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    with torch.no_grad():
-        for weight in small:
-            weight.clamp_(-1, 1)
-    return parts
+    return trainer.run(made, lambda: sampler.batch(made.step, settings.batch), folder, until, note)

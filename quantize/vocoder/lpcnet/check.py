@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Everything that the sample loop and its C rely on, checked on a model; sums proved in int32."""
+"""Check everything that the sample loop and its C rely on; prove that all sums fit int32."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,15 +22,13 @@ from quantize.vocoder.lpcnet.parts import (
     TREE_FRACS,
     WEIGHT_FRACS,
     BlockMatrix,
+    LpcnetParts,
     condition_graph,
 )
 
-if TYPE_CHECKING:
-    from quantize.vocoder.lpcnet.model import LpcnetModel
 
-
-def check(model: LpcnetModel) -> None:
-    """InputError unless all that the sample loop and its C rely on holds, sums proved in int32."""
+def check(model: LpcnetParts) -> None:
+    """Raise InputError unless a voice has the shapes, types and bounds that the C relies on."""
     for name in ("a_bias", "b_bias"):
         if getattr(model, name).ndim != 1:
             raise InputError(f"{name} has {getattr(model, name).ndim} dimensions, not 1")
@@ -67,7 +65,7 @@ def check(model: LpcnetModel) -> None:
     _check_sums(model)
 
 
-def _check_numbers(model: LpcnetModel) -> None:
+def _check_numbers(model: LpcnetParts) -> None:
     for name, allowed in (
         ("frac", WEIGHT_FRACS),
         ("tree_frac", TREE_FRACS),
@@ -83,20 +81,20 @@ def _check_numbers(model: LpcnetModel) -> None:
             raise InputError(f"{name} reaches -32768")
 
 
-def _check_graph(model: LpcnetModel, embedding: int) -> None:
+def _check_graph(model: LpcnetParts, embedding: int) -> None:
     graph = model.condition.graph
     frac = model.condition.frac.get("gates_a", -1)
     hidden = graph.buffers.get("conv1", 0)
     if frac not in range(integer.PRE_FRAC - 8, integer.PRE_FRAC + 1):
         raise InputError(f"gates of the frame-rate network have {frac} fractional bits")
     if graph != condition_graph(embedding, hidden, model.units_a, model.units_b, frac):
-        raise InputError("its frame-rate network is another than this voice's")
+        raise InputError("its frame-rate network does not belong to this voice")
     if cells.X8_FRAC + model.frac < frac:
         raise InputError("gates of the frame-rate network are finer than those they add to")
 
 
-def _check_sums(model: LpcnetModel) -> None:
-    """Prove that no input makes a sum leave int32, blocks skipped hold nothing."""
+def _check_sums(model: LpcnetParts) -> None:
+    """Prove that skipped blocks hold only zeros and that no input makes a sum leave int32."""
     for name in MATRICES:
         matrix: BlockMatrix = getattr(model, name)
         kept = np.repeat(np.repeat(matrix.blocks, BLOCK_ROWS, axis=0), BLOCK_COLS, axis=1)

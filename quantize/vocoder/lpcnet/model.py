@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The quantised LPCNet: a frame-rate graph, integer tables of the sample loop. One file, one hash.
+"""The file of a quantised LPCNet: written, hashed, read and checked.
 
-quantize.vocoder.lpcnet.cells says what the numbers mean, quantize.vocoder.lpcnet.quantise makes
-them from float weights.
+quantize.vocoder.lpcnet.parts describes what it holds; quantize.vocoder.lpcnet.quantise makes it
+from float weights.
 """
 
 from __future__ import annotations
@@ -18,57 +18,15 @@ from quantize.errors import InputError
 from quantize.files import json_table as jsontable
 from quantize.nn.model import QuantisedModel, read_blocks, read_source
 from quantize.nn.model_file import ModelFile, pack, read_file, unpack
-from quantize.vocoder.lpcnet import cells
 from quantize.vocoder.lpcnet.check import check
-from quantize.vocoder.lpcnet.parts import MATRICES, BlockMatrix
+from quantize.vocoder.lpcnet.parts import MATRICES, BlockMatrix, LpcnetParts
 
 FORMAT: Final = "dredkit-lpcnet-1"
 
 
 @dataclass(frozen=True)
-class LpcnetModel(ModelFile):
-    """All of a voice. GRU gates are in the order z, r, h; a and b are units of the GRUs.
-
-    Pre-activations of the GRUs have 7 + `frac` fractional bits. The frame's share of them holds
-    every bias but those of the candidates' recurrent halves, `a_bias` and `b_bias`.
-    """
-
-    condition: QuantisedModel  # graph lpcnet_condition
-    pitch: npt.NDArray[np.int16]  # [225, width] Q10: what a period in samples, from 32, stands for
-    tables: npt.NDArray[np.int8]  # [3, 256, 3 a]: times table_scale, what a code adds to A's gates
-    table_scale: npt.NDArray[np.int16]  # [3 a]
-    a: BlockMatrix  # [3 a, a]
-    a_bias: npt.NDArray[np.int32]  # [a]
-    b_input: BlockMatrix  # [3 b, a]
-    b: BlockMatrix  # [3 b, b]
-    b_bias: npt.NDArray[np.int32]  # [b]
-    tree_weights: npt.NDArray[np.int16]  # [256, 2, b]: row n is node n of the tree, 0 unused
-    tree_bias: npt.NDArray[np.int32]  # [256, 2]
-    tree_scale: npt.NDArray[np.int16]  # [256, 2]
-    frac: int  # of the weights of both GRUs
-    tree_frac: int  # of tree_weights
-    scale_frac: int  # of tree_scale
-    tail: int  # Q15: bits rarer than this are never drawn
-    source: dict[str, str]
-
-    @property
-    def units_a(self) -> int:
-        return len(self.a_bias)
-
-    @property
-    def units_b(self) -> int:
-        return len(self.b_bias)
-
-    @property
-    def gates_frac(self) -> int:
-        """Fractional bits of the graph's outputs."""
-        return self.condition.frac["gates_a"]
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one sample, the tree's path included."""
-        tree = cells.BITS * 2 * self.units_b
-        return self.a.macs + self.b_input.macs + self.b.macs + tree
+class LpcnetModel(LpcnetParts, ModelFile):
+    """The parts of a voice as one file."""
 
     def to_bytes(self) -> bytes:
         """Serialise; equal models give equal bytes."""

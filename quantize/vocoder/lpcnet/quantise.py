@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From float weights of LPCNet, by checkpoint name, to a quantised voice."""
+"""Quantise LPCNet: from float weights, under their checkpoint names, to a voice."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ from quantize.vocoder.lpcnet.parts import (
 
 Floats = npt.NDArray[np.float64]
 
-# How bits are drawn: logits times the one, and none whose chance is below the other. A network
-# that is still learning is less sure than speech is, and says so as noise. Both were chosen by
-# PLCMOS of the shipped voice on 10 of the utterances that `dredkit score` uses.
+# These change how bits are drawn: logits are multiplied by SHARPNESS, and a bit never takes a value
+# with a chance below TAIL. A network that is still learning is less certain than speech is, which
+# sounds like noise. Both were chosen by PLCMOS of the shipped voice on 10 of the utterances that
+# `dredkit score` uses.
 SHARPNESS: Final = 1.25
 TAIL: Final = 1638  # Q15: 5 %
 _BYTE: Final = 127
@@ -54,8 +55,9 @@ def quantise_lpcnet(
 ) -> LpcnetModel:
     """Quantise a network of any sizes, given as Lpcnet.export() names it.
 
-    `source` says where the weights came from ("name" is used in errors). Raises InputError for
-    missing, ill-shaped or infinite weights, and for those too large for the sample loop.
+    `source` says where the weights came from; errors repeat its "name". Raises InputError for
+    weights that are missing, have another shape, are infinite, or are too large for the sample
+    loop.
     """
     w = _floats(tensors, source["name"])
     units = len(w["gru_a_recurrent.bias"]) // 3
@@ -126,7 +128,7 @@ def _floats(tensors: Mapping[str, npt.NDArray[np.floating]], where: str) -> dict
 
 
 def _shapes(found: Mapping[str, Floats]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor, by the sizes that some of them tell."""
+    """Return the shape of every tensor; the sizes come from some of them."""
     units = found["gru_a_recurrent.weight"].shape[1]
     below = found["gru_b_recurrent.weight"].shape[1]
     width, embedding = found["feature_dense2.bias"].size, found["embed_pitch.weight"].size
@@ -154,7 +156,7 @@ def _shapes(found: Mapping[str, Floats]) -> dict[str, tuple[int, ...]]:
 
 
 def _frac_of(name: str, values: Floats, fracs: range, top: float) -> int:
-    """The most fractional bits of `fracs` at which no value exceeds `top`."""
+    """Return the most fractional bits of `fracs` at which no value exceeds `top`."""
     peak = float(np.abs(values).max())
     for frac in reversed(fracs):
         if peak * 2.0**frac <= top:
@@ -183,14 +185,17 @@ def _rounded(values: Floats, frac: int) -> npt.NDArray[np.int32]:
 
 
 def _biases(heard: Floats, recurrent: Floats) -> tuple[Floats, Floats]:
-    """Bias of the frame's gates, with those of z and r that it can take in; the candidate's."""
+    """Return the bias of the frame's gates and the candidate's recurrent bias.
+
+    The first includes the recurrent biases of z and r, since these gates only add up.
+    """
     units = len(recurrent) // 3
     taken = np.where(np.arange(len(recurrent)) < 2 * units, recurrent, 0.0)
     return heard + taken, recurrent[2 * units :]
 
 
 def _gates_frac(most: int, *layers: Weights) -> int:
-    """Fractional bits at which no conditioning, bounded by one, makes a frame's gate saturate."""
+    """Return fractional bits at which no gate of a frame saturates; its inputs are bounded by 1."""
     largest = max(
         float((np.abs(layer.matrix).sum(axis=1) + np.abs(layer.bias)).max()) for layer in layers
     )
@@ -201,16 +206,16 @@ def _gates_frac(most: int, *layers: Weights) -> int:
 def _tables(
     w: Mapping[str, Floats], frac: int
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int16]]:
-    """What each code adds to the gates of GRU A; a gate's three tables share a whole scale."""
+    """Return what each code adds to GRU A's gates; a gate's three tables share a whole scale."""
     tables = np.stack([w[f"{name}.weight"] for name in _HEARD]) * 2.0**frac
     scale = np.maximum(1.0, np.ceil(np.abs(tables).max(axis=(0, 1)) / _BYTE))
     if scale.max() > integer.INT16_MAX:
-        raise InputError("an embedding is too large for the voice: train it anew")
+        raise InputError("an embedding is too large for the voice: train it again")
     return np.floor(tables / scale + 0.5).astype(np.int8), scale.astype(np.int16)
 
 
 def _tree_frac(weight: Floats, bias: Floats) -> int:
-    """Fractional bits at which neither a weight nor a sum over a Q15 state overflows."""
+    """Return fractional bits at which neither a weight nor a sum over a Q15 state overflows."""
     sums = np.abs(weight).sum(axis=2) + np.abs(bias)
     room = integer.INT32_MAX - (weight.shape[2] / 2 + 1) * -integer.INT16_MIN
     spread = float(sums.max()) / max(float(np.abs(weight).max()), 1e-9)

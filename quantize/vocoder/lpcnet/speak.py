@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet in integers: the normative voice, and many of them side by side.
+"""LPCNet in integers: the normative voice, and many voices side by side.
 
-Frame t is spoken with the gates that its features and those of frames t - 3 to t + 1 give. A sample
-is the linear prediction plus an excitation whose mu-law code is drawn bit by bit, from the root of
-a tree down. firmware/dredkit/vocoder/lpcnet.c does the same to the last bit.
+The gates of frame t depend on the features of frames t - 3 to t + 1. A sample is the linear
+prediction plus an excitation. The mu-law code of the excitation is drawn bit by bit, from the root
+of a tree down. firmware/dredkit/vocoder/lpcnet.c gives the same bits.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DRAW_SHIFT: Final = 32 - cells.DRAW_BITS
 
 
 class Network:
-    """The sample-rate half for `rows` voices at once: states, and chances of the next code."""
+    """The sample-rate network for `rows` voices at once: states, and chances of the next code."""
 
     def __init__(self, model: LpcnetModel, rows: int) -> None:
         self.frac = cells.X8_FRAC + model.frac
@@ -59,7 +59,7 @@ class Network:
         self.state_b = np.zeros((rows, model.units_b), np.int64)
 
     def step(self, gates_a: Ints, gates_b: Ints, heard: Ints) -> None:
-        """Advance both GRUs: the frame's gates [rows, 3 n], codes `heard` [rows, 3]."""
+        """Advance both GRUs by the frame's gates [rows, 3 n] and the codes `heard` [rows, 3]."""
         gates_a = gates_a + self.tables[_HEARD, heard].sum(axis=1)
         products = cells.product(cells.x8(self.state_a), self.a) + self.a_bias
         self.state_a = cells.gru(gates_a, products, self.state_a, self.frac)
@@ -68,7 +68,7 @@ class Network:
         self.state_b = cells.gru(gates_b, products, self.state_b, self.frac)
 
     def logits(self) -> Ints:
-        """Q12 int16 logit of a 1 at each node of the tree, [rows, 256]; node 0 means nothing."""
+        """Return the Q12 int16 logit of a 1 at each tree node, [rows, 256]; node 0 is unused."""
         sums = cells.product(self.state_b, self.tree).reshape(len(self.state_b), -1, 2)
         return cells.logits(sums + self.tree_bias, self.tree_scale, *self.tree_fracs)
 
@@ -84,7 +84,7 @@ class LpcnetVoices:
         self.begin(np.zeros((rows, CONTEXT, 20), np.int64), np.zeros((rows, PAST), np.int64))
 
     def begin(self, context: Ints, past: Ints) -> None:
-        """Forget everything: feature frames [rows, 4, 20], samples [rows, 17]."""
+        """Start again from feature frames [rows, 4, 20] and samples [rows, 17]."""
         self._network = Network(self.model, self.rows)
         self._random = [SEED] * self.rows
         self._codes = np.full(self.rows, cells.ZERO)
@@ -96,7 +96,7 @@ class LpcnetVoices:
             self._hear(frame)
 
     def _hear(self, features: Ints) -> tuple[Ints, Ints]:
-        """The frame-rate network's gates [rows, 3 n] of both GRUs; `features` are spoken next."""
+        """Return both GRUs' gates [rows, 3 n] for the frame before `features`; keep `features`."""
         self._spoken = clamped(features)
         index = period(self._spoken[:, PITCH]) - MIN_PERIOD
         inputs = np.concatenate([self._spoken, self.model.pitch[index].astype(np.int64)], axis=1)
@@ -108,10 +108,11 @@ class LpcnetVoices:
     def frame(
         self, ahead: Ints, known: Ints | None, chances: Ints | None = None
     ) -> tuple[Ints, Ints]:
-        """Speak a frame: features [rows, 20], known samples [rows, 160] or None.
+        """Speak a frame, or run over `known` samples [rows, 160]; `ahead` is features [rows, 20].
 
-        Returns samples [rows, 160] and mu-law codes [rows, 160]; `chances` [rows, 160, 8] takes
-        what each bit of a code was drawn with, or would have been: Q15 of 32768.
+        Returns samples [rows, 160] and mu-law codes [rows, 160]. If given, `chances` [rows, 160, 8]
+        receives the chance with which each bit of a code was drawn, or would have been: Q15, where
+        32768 is 1.
         """
         taps, _ = predictor(self._spoken[:, :PITCH])
         gates_a, gates_b = self._hear(ahead)
@@ -151,7 +152,7 @@ class LpcnetVoices:
         return pcm, codes
 
     def _drawn(self, logits: Ints) -> Ints:
-        """Walk down the tree of each voice."""
+        """Draw a code for each voice: walk down its tree from the root."""
         codes = np.empty(self.rows, np.int64)
         for row, of_row in enumerate(logits):
             node, state = 1, self._random[row]
@@ -165,7 +166,7 @@ class LpcnetVoices:
 
 
 def _along(logits: Ints, codes: Ints) -> Ints:
-    """Chances [rows, 8] of the bits of `codes` [rows], Q15 of 32768, from logits [rows, 256]."""
+    """Return chances [rows, 8] of the bits of `codes` [rows] (32768 is 1); logits [rows, 256]."""
     depth = np.arange(cells.BITS)
     whole = codes[:, None] + cells.CODES
     nodes, bits = whole >> (cells.BITS - depth), whole >> (cells.BITS - 1 - depth) & 1
@@ -174,23 +175,23 @@ def _along(logits: Ints, codes: Ints) -> Ints:
 
 
 class LpcnetVoice:
-    """One voice: features in, PCM out, 10 ms a frame; int16 at 16 kHz."""
+    """One voice: takes features and returns PCM, 10 ms a frame, int16 at 16 kHz."""
 
     def __init__(self, model: LpcnetModel) -> None:
         self._voices = LpcnetVoices(model, 1)
 
     def begin(self, context: Ints, past: Ints) -> None:
-        """Forget everything.
+        """Start again before frame t.
 
-        `context` [4, 20] Q10 are the features of frames t - 3 .. t, oldest first; `past` [17] the
-        samples before the first one of frame t.
+        `context` [4, 20] Q10 has the features of frames t - 3 .. t, oldest first. `past` has the 17
+        samples before frame t.
         """
         self._voices.begin(np.asarray(context, np.int64)[None], np.asarray(past, np.int64)[None])
 
     def frame(self, ahead: Ints, known: Ints | None = None) -> Ints:
-        """Speak frame t, 160 samples, and move on; `ahead` [20] are the features of frame t + 1.
+        """Speak frame t, 160 samples, and move on; `ahead` [20] has the features of frame t + 1.
 
-        With `known` samples [160] the voice runs over them and returns them.
+        If `known` samples [160] are given, the voice runs over them and returns them.
         """
         samples = None if known is None else np.asarray(known, np.int64)[None]
         pcm, _ = self._voices.frame(np.asarray(ahead, np.int64)[None], samples)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Each kernel of firmware/dredkit/dsp on noise of every level and on the extremes that it takes: prints a
-// line for each, its name and a hash of all that it wrote. Runs on a host, and on emulated boards.
+// Runs each kernel of firmware/dredkit/dsp on noise of every level and on the extremes that it
+// takes, and prints a line for each: its name and a hash of all its results. Runs on a host, and on
+// emulated boards.
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +39,8 @@ static int32_t noise(void)
     return (int32_t)(seed ^ seed >> 15);
 }
 
-// Within [-top - 1, top], top = 2^bits - 1: the extremes in turn, either one, or noise.
+// Return a sample within [-top - 1, top], top = 2^bits - 1. By pattern: the extremes in turn, one
+// of them always, one of them at random, or noise.
 static int32_t sample(int pattern, size_t n, int bits)
 {
     const int32_t top = (int32_t)((1U << bits) - 1);
@@ -70,7 +72,7 @@ static void fill32(int32_t *x, size_t count, int pattern, int bits)
     }
 }
 
-// Energies stay below 2^30: 416 samples of 10 bits, or few that are large.
+// Energies stay below 2^30: 416 samples of 10 bits, or a few large ones.
 static void correlate(int round)
 {
     enum { SPAN = DK_CORRELATE_SAMPLES + 256 };
@@ -95,7 +97,7 @@ static void correlate(int round)
     }
 }
 
-// Any energy, and every sum that it allows.
+// Any energy, and sums of every size that the energy allows.
 static void normalise(int round)
 {
     static int16_t x[DK_CORRELATE_SAMPLES + DK_CORRELATE_LAGS], ratios[DK_CORRELATE_LAGS];
@@ -148,7 +150,7 @@ static void spans(int round)
     const int bits = 30 - round;
     fill32(x, 416, round, bits);
     for (size_t count = 8; count <= 416; count += 24) {
-        // Its length is what is told, not the number.
+        // Kernels agree on the peak's length in bits, not on the number.
         uint32_t peak = dk_peak32(x, count), length = 0;
         for (; peak > 0; peak >>= 1) {
             length++;

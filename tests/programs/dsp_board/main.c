@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Everything of firmware/dredkit/dsp and the features on noise of changing level, at every input rate:
-// prints one hash of all that comes out. Runs on a host, and on emulated boards by semihosting.
+// Runs resampler and features on noise of changing level, at every input rate, and prints one hash
+// of all results. Runs on a host, and on emulated boards by semihosting.
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#include "features/features.h"
 #include "dsp/resample.h"
+#include "features/features.h"
 
 #define BLOCKS 40
 

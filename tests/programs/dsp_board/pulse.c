@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The untrained voice on noise of changing level for features, every fourth frame known: prints one
-// hash of what it says. Runs on a host, and on emulated boards by semihosting.
+// Runs the untrained voice with noise of changing level as features, where every fourth frame is
+// known, and prints one hash of its samples. Runs on a host, and on emulated boards by semihosting.
 #include <stdint.h>
 #include <stdio.h>
 

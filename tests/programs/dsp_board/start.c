@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Vectors and reset of an emulated board whose C library talks by semihosting.
+// Vectors and reset of an emulated board whose C library uses semihosting.
 #include <stdint.h>
 
 #ifndef STACK
@@ -13,7 +13,7 @@ extern void _start(void);
 static void reset(void)
 {
     CPACR |= COPROCESSORS;
-    __asm volatile("dsb\n\tisb");
+    __asm__ volatile("dsb\n\tisb");
     _start();
 }
 

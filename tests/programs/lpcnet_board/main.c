@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A small LPCNet on features that no speech has, over known samples and on its own: prints one hash
-// of all that it speaks. Runs on a host, and on emulated boards by semihosting.
+// Runs a small LPCNet on features that no speech has, over known samples and on its own, and prints
+// one hash of its samples. Runs on a host, and on emulated boards by semihosting.
 #include <stddef.h>
 #include <stdio.h>
 

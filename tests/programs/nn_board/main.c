@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs the network kernels on what tests/support/kernel_board.py asks for: requests in a file of 32-bit
-// words, results in another. Blocks of bytes are preceded by their size and how far off a word's
-// start they are to lie; a size of NONE is a NULL. A request that is counted gives the timer's
-// ticks instead of the kernel's output. Runs by semihosting.
+// Runs the network kernels for tests/support/kernel_board.py. Requests come in a file of 32-bit
+// words, results go to another file. Before each block of bytes stand its size and the distance
+// from a word's start at which it must lie; a size of NONE is a NULL. A counted request gives the
+// timer's ticks instead of the kernel's output. The program uses semihosting.
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -113,8 +113,8 @@ static void matvec8(void)
     give(y, 2U * matrix.rows);
 }
 
-// Rows of outputs begin further apart than they are long, the last one first if `y_apart` is
-// negative; what lies between is given as well.
+// Rows of outputs begin further apart than they are long, and the last row comes first if `y_apart`
+// is negative. The gaps between the rows are returned as well.
 static void batch(void)
 {
     const dk_matrix8 matrix = narrow_matrix();
@@ -195,7 +195,7 @@ static void gate(void)
 
 int main(void)
 {
-    // Not by stdio, which wants a heap.
+    // stdio would need a heap.
     requests = open("requests.bin", O_RDONLY);
     results = open("results.bin", O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (requests < 0 || results < 0) {

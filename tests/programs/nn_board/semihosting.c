@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What main.c asks of a C library, for cores whose compiler's library is for Linux: files by Arm
-// semihosting (Arm's "Semihosting for AArch32 and AArch64"), which QEMU answers, and an end for
-// faults. The rest is in firmware/port/<family>.
+// The parts of a C library that main.c needs, for cores whose compiler's library is for Linux:
+// files by Arm semihosting (Arm's "Semihosting for AArch32 and AArch64"), which QEMU answers, and
+// an exit after faults. The rest is in firmware/port/<family>.
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,20 +12,20 @@
 #include "drivers.h"
 
 enum { SYS_OPEN = 1, SYS_CLOSE, SYS_WRITEC, SYS_WRITE = 5, SYS_READ, SYS_EXIT_EXTENDED = 0x20 };
-// The host's files start at 1, ours beyond STDERR_FILENO.
+// The host's file numbers start at 1; the numbers given to main.c start after STDERR_FILENO.
 enum { OURS = STDERR_FILENO };
 enum { MODE_RB = 1, MODE_WB = 5, STOPPED_BY_EXIT = 0x20026 };
 
 static uintptr_t host(uintptr_t operation, const void *arguments)
 {
 #if defined(__aarch64__)
-    register uintptr_t first __asm("x0") = operation;
-    register const void *second __asm("x1") = arguments;
-    __asm volatile("hlt #0xF000" : "+r"(first) : "r"(second) : "memory");
+    register uintptr_t first __asm__("x0") = operation;
+    register const void *second __asm__("x1") = arguments;
+    __asm__ volatile("hlt #0xF000" : "+r"(first) : "r"(second) : "memory");
 #else
-    register uintptr_t first __asm("r0") = operation;
-    register const void *second __asm("r1") = arguments;
-    __asm volatile("svc #0xAB" : "+r"(first) : "r"(second) : "lr", "memory");  // of Thumb
+    register uintptr_t first __asm__("r0") = operation;
+    register const void *second __asm__("r1") = arguments;
+    __asm__ volatile("svc #0xAB" : "+r"(first) : "r"(second) : "lr", "memory");  // of Thumb
 #endif
     return first;
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The chords of tanh and sigmoid for fast kernels, from quantize.integer's one table.
+"""Write the chords of tanh and sigmoid for fast kernels, from quantize.integer's one table.
 
-Between two entries of that table both functions are straight lines in 3 x, so that an entry of
-base and slope for each step of x, negative ones too, leaves one multiplication: the upper half of
-base + 3 x slope is the result, rounding and sign included. They depend on no model, so that the
-file is checked in; a test holds both together. `python -m toolkit.codegen.constants.chords` writes it.
+Between two entries of that table both functions are straight lines in 3 x. So with a base and a
+slope for each step of x, negative steps included, one multiplication is left: the upper half of
+base + 3 x slope is the result, rounding and sign included. The chords depend on no model, so the
+file is checked in, and a test compares it with this module.
+`python -m toolkit.codegen.constants.chords` writes it again.
 """
 
 from typing import Final
@@ -18,19 +19,19 @@ _PER_LINE: Final = 4
 
 
 def tanh_chords() -> list[tuple[int, int]]:
-    """Base and slope for 3 x in steps of 2^8, -256 .. 255."""
+    """Return base and slope for 3 x in steps of 2^8, -256 .. 255."""
     centre, half, to_upper = 1 << 23, 1 << 7, 8
     chords = []
     for step in range(-256, 256):
         base, slope = _chord(step if step >= 0 else -step - 1, 8)
-        # tanh is odd, but for where it rounds a half to.
+        # tanh is odd, except for the direction in which it rounds a half.
         base = base - centre + half if step >= 0 else centre - base + half - 1
         chords.append((base << to_upper, slope << to_upper))
     return chords
 
 
 def sigmoid_chords() -> list[tuple[int, int]]:
-    """Base and slope for 3 x in steps of 2^9, -192 .. 191: all that an int16 reaches."""
+    """Return base and slope for 3 x in steps of 2^9, -192 .. 191: all that an int16 reaches."""
     one, half, to_upper = 1 << 25, 1 << 9, 6
     chords = []
     for step in range(-192, 192):
@@ -56,7 +57,7 @@ def source() -> str:
 
 
 def _chord(step: int, bits: int) -> tuple[int, int]:
-    """The line through two entries, `bits` steps of 3 |x| apart, as a function of 3 |x|."""
+    """Return base and slope, over 3 |x|, of the line through two entries that are 2^bits apart."""
     low = int(SIGMOID_TABLE[min(step, _LAST)])
     slope = int(SIGMOID_TABLE[min(step + 1, _LAST)]) - low
     return (low << bits) - (step << bits) * slope, slope

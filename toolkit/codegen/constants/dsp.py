@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The constant tables of firmware/dredkit/dsp, of the features and of the untrained voice.
+"""Write the constant tables of firmware/dredkit/dsp, of the features and of the pulse voice.
 
-They depend on no model, so that the files are checked in; a test holds both together.
+They depend on no model, so the files are checked in, and a test compares them with this module.
 `python -m toolkit.codegen.constants.dsp` writes them again.
 """
 
@@ -44,7 +44,7 @@ def _table(declaration: str, values: npt.NDArray[np.int64]) -> str:
 
 
 def _rows(values: npt.NDArray[np.int64], indent: str) -> str:
-    """A two-dimensional initialiser, one brace for a row."""
+    """Return a two-dimensional initialiser, one brace for a row."""
     inner = indent + "    "
     text = "{\n"
     for row in values:
@@ -54,7 +54,7 @@ def _rows(values: npt.NDArray[np.int64], indent: str) -> str:
 
 
 def _blocks(values: npt.NDArray[np.int64]) -> str:
-    """A three-dimensional initialiser."""
+    """Return a three-dimensional initialiser."""
     return "{\n" + "".join(f"    {_rows(block, '    ')},\n" for block in values) + "}"
 
 
@@ -74,8 +74,10 @@ def _dsp_source() -> str:
 
 
 def _turns(size: int) -> npt.NDArray[np.int64]:
-    """[bins, 3, 2]: cos and -sin of the twiddles w, w^2 and w^3 that join 4 transforms of `size`
-    points, Q30."""
+    """Return [bins, 3, 2] in Q30: cos and -sin of the twiddles w, w^2 and w^3.
+
+    They join 4 transforms of `size` points.
+    """
     k = fft.POINTS // (4 * size) * np.arange(size)[:, None] * np.arange(1, 4)[None]
     return np.stack([fft.COSINES[k], fft.COSINES[k + fft.POINTS // 4]], axis=2)
 
@@ -85,7 +87,7 @@ def _turns40() -> npt.NDArray[np.int64]:
 
 
 def _turns160() -> npt.NDArray[np.int64]:
-    """[groups, 6, 4]: four neighbouring bins beside each other."""
+    """Return [groups, 6, 4]: four neighbouring bins beside each other."""
     return _turns(40).reshape(10, 4, 6).transpose(0, 2, 1)
 
 
@@ -115,8 +117,10 @@ def _features_source() -> str:
 
 
 def _half_dct() -> npt.NDArray[np.int64]:
-    """[18, 9]: half of each row of the DCT of 18; the other is its mirror image, negated where the
-    row is odd."""
+    """Return [18, 9]: the first half of each row of the DCT of 18.
+
+    The second half is the mirror image of the first, negated in odd rows.
+    """
     n, k = np.arange(spectrum.BANDS), np.arange(spectrum.BANDS)[:, None]
     rows = spectrum.DCT_COSINES[(2 * n + 1) * k % len(spectrum.DCT_COSINES)]
     rows[0] = spectrum.DCT_FIRST

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""DRED's constants as C: a model's entropy tables, and the quantiser's thresholds.
+"""Write DRED's constants as C: a model's entropy tables, and the quantiser's thresholds.
 
-`python -m toolkit.codegen.constants.stats` writes the thresholds again: firmware/dredkit/dred/thresholds.c, which
-depends on no model.
+The thresholds depend on no model: `python -m toolkit.codegen.constants.stats` writes
+firmware/dredkit/dred/thresholds.c again.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def thresholds_source() -> str:
 
 
 def _braces(values: npt.NDArray[np.integer], depth: int) -> str:
-    """Nested initialisers of any rank; the innermost rows are broken into short lines."""
+    """Return nested initialisers of any rank; innermost rows are broken into short lines."""
     inside, outside = "    " * (depth + 1), "    " * depth
     if values.ndim > 1:
         rows = "".join(f"{inside}{_braces(row, depth + 1)},\n" for row in values)

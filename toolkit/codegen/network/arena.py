@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The arena map: every byte of RAM that a network step needs, laid out at generation time.
+"""Lay out the arena: every byte of RAM that a network step needs, fixed at generation time.
 
-The map becomes two C structs: members that must live from one step to the next, and scratch within
-one, whose memory may serve something else between steps.
+The map becomes two C structs. One has the members that live from one step to the next. The other
+is scratch within a step; its memory may serve something else between steps.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def plan(model: QuantisedModel, batch: int = 1) -> Arena:
     wanted += [
         (name, c_type(graph, name), batch * size, False) for name, size in _inner_buffers(graph)
     ]
-    # One step leaves a GRU's state where it is; several need every step's.
+    # One step leaves a GRU's state where it is; several steps need the state after each.
     narrowed = [
         n
         for n in graph.nodes
@@ -109,10 +109,10 @@ def plan(model: QuantisedModel, batch: int = 1) -> Arena:
 
 
 def _inner_buffers(graph: Graph) -> list[tuple[str, int]]:
-    """Names and sizes of the buffers between layers, in the order in which they are written.
+    """Return names and sizes of the buffers between layers, in the order of writing.
 
-    A saved model has its buffers in the order of the alphabet, one in memory in any: C is to be the
-    same for both.
+    A saved model has its buffers in alphabetical order, and a model in memory has them in any
+    order. The generated C must be the same for both.
     """
     outer = {*graph.inputs, *graph.outputs}
     written = dict.fromkeys(node.output.buffer for node in graph.nodes)
@@ -120,22 +120,22 @@ def _inner_buffers(graph: Graph) -> list[tuple[str, int]]:
 
 
 def c_type(graph: Graph, buffer: str) -> str:
-    """The C type of a buffer's elements."""
+    """Return the C type of a buffer's elements."""
     return "int16_t" if graph.is_wide(buffer) else "int8_t"
 
 
 def state_name(node: Gru) -> str:
-    """The struct member that holds a GRU's state."""
+    """Return the struct member that holds a GRU's state."""
     return f"{node.name}_state"
 
 
 def window_name(wide: bool) -> str:
-    """The scratch that holds what a convolution over time multiplies."""
+    """Return the scratch member that holds the inputs of a convolution over time."""
     return "window16" if wide else "window"
 
 
 def memory_name(node: Conv1d | Conv2d) -> str:
-    """The struct member that holds a convolution's past inputs."""
+    """Return the struct member that holds a convolution's past inputs."""
     return f"{node.name}_memory"
 
 

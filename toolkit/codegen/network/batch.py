@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Several steps of a network as C: the calls of step.py, each for all steps before the next.
+"""Write several steps of a network as C: the calls of step.py, each for all steps at once.
 
-Every layer is causal, so that the order of layers and steps is free: what each step gives is what
-dk_<network>_step would, to the bit. Only a GRU's states wait for each other (firmware/dredkit/nn/batch.h).
+Every layer is causal, so the order of layers and steps is free, and each step gives the same bits
+as dk_<network>_step. Only the states of a GRU wait for each other (firmware/dredkit/nn/batch.h).
 """
 
 from quantize.nn.graph import Conv1d, Glu, Gru, Node, Slice, is_linear
@@ -12,7 +12,7 @@ from toolkit.codegen.network.tables import symbol
 
 
 def batch_comment(batch: int) -> str:
-    """Return what the header says of `batch_signature`."""
+    """Return the header's comment on `batch_signature`."""
     return (
         f"// Run 1 to {batch} steps, whose inputs, outputs and traces follow each other. `trace`\n"
         "// is NULL or takes every layer's int16 output of a step, in order, then of the next.\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The step function as C: a straight list of calls, one paragraph a layer, no logic."""
+"""Write the step function as C: a straight list of calls, one paragraph a layer, no logic."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,8 @@ _MEMBER_ALIGN = 4  # toolkit/codegen/network/arena.py lays members out on words
 def step_header(model: QuantisedModel, arena: Arena) -> str:
     """Return the header of one network: its sizes, its arena struct and its two functions.
 
-    A network whose arena has room for several steps has dk_<network>_steps, others have one step.
+    A network whose arena has room for several steps gets dk_<network>_steps; others get
+    dk_<network>_step.
     """
     name = model.graph.name
     guard = f"DREDKIT_{name.upper()}_H"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables for firmware/dredkit/nn/dotprod/matvec8.c, which defines them."""
+"""Pack tables as firmware/dredkit/nn/dotprod/matvec8.c defines them."""
 
 from typing import Final
 

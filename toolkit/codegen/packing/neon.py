@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tables for firmware/dredkit/nn/neon/matvec8.c, which defines them."""
+"""Pack tables as firmware/dredkit/nn/neon/matvec8.c defines them."""
 
 import itertools
 from typing import Final
@@ -13,13 +13,13 @@ from toolkit.codegen.packing.parts import Tables, by_rows, factors, padded
 
 _ROWS: Final = 8  # at once
 _COLS: Final = 16
-_LONGEST_STEP: Final = 255 // BLOCK_COLS  # in blocks, as a byte tells it in columns
+_LONGEST_STEP: Final = 255 // BLOCK_COLS  # in blocks: the index has it in columns, in a byte
 _SUM_FRAC: Final = 4  # sums are 2^4 times the accumulator
 _PRODUCT_FRAC: Final = 31  # the upper word of a doubled product
 
 
 def packed_neon(matrix: QuantisedMatrix) -> Tables | None:
-    """Return a matrix' stream, and the index of a sparse one; None without a proof."""
+    """Return the stream of a matrix, and the index if it is sparse; None without a proof."""
     found = factors(matrix, _SUM_FRAC, _PRODUCT_FRAC)
     if found is None:
         return None
@@ -38,7 +38,11 @@ def packed_neon(matrix: QuantisedMatrix) -> Tables | None:
 
 
 def walked(tiles: integer.Ints, kept: integer.Ints) -> tuple[integer.Ints, list[int]]:
-    """The blocks `kept` of `tiles` [.., 8, 4], zeros among them, and what the index says."""
+    """Return the blocks `kept` of `tiles` [.., 8, 4] and their entry of the index.
+
+    Blocks of zeros go between kept blocks that are too far apart for one step, and make the
+    number of blocks even.
+    """
     nothing = np.zeros_like(tiles[0])
     steps, blocks = [], []
     for at, after in itertools.pairwise([*kept, *kept[-1:]]):

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The tables of a matrix in the order in which the kernels of an ISA read them.
+"""Pack a matrix: lay out its tables in the order in which the kernels of an ISA read them.
 
-Plain tables are those of firmware/dredkit/nn/nn.h; every kernel takes them. Packed ones have weights,
-biases and factors in one stream and no other table but the index; firmware/dredkit/nn/<isa>/matvec8.c says
-what is in it. The choice is made matrix by matrix: where packing has no proof that its sums fit,
-the matrix stays plain. A model's hash knows nothing of this.
+firmware/dredkit/nn/nn.h describes the plain tables, which every kernel takes. Packed tables have
+weights, biases and factors in one stream, and no other table but the index;
+firmware/dredkit/nn/<isa>/matvec8.c describes that stream. The choice is made for each matrix:
+without a proof that the packed sums fit, the matrix stays plain. Packing does not change a model's
+hash.
+
+Packing a matrix takes time, and both the C text and the manifest need the result. So a matrix is
+packed once, and all of them read that `Packed`.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from quantize.errors import InputError
-from quantize.nn.model import QuantisedMatrix
+from quantize.nn.model import QuantisedMatrix, QuantisedModel
 from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
 from toolkit.codegen.packing.dotprod import packed_dotprod
 from toolkit.codegen.packing.neon import packed_neon
@@ -27,21 +32,60 @@ _MVE_ROWS: Final = 8
 _MVE_COLS: Final = 16
 _MVE_BLOCKS: Final = _MVE_COLS // BLOCK_COLS
 _MVE_SUM_FRAC: Final = 4
-_MVE_PRODUCT_FRAC: Final = 31  # that of a doubled one
+_MVE_PRODUCT_FRAC: Final = 31  # the upper word of a doubled product
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A matrix with its `tables` for the kernels of one ISA."""
+
+    matrix: QuantisedMatrix
+    isa: str
+    tables: Tables
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the tables take."""
+        return sum(table.nbytes for table in self.tables.values())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether these are the tables that every kernel takes."""
+        return "bias" in self.tables
+
+
+@dataclass(frozen=True)
+class PackedNetwork:
+    """A network with its packed matrices by name, in the order of use."""
+
+    model: QuantisedModel
+    isa: str
+    matrices: dict[str, Packed]
+
+
+def pack(matrix: QuantisedMatrix, isa: str) -> Packed:
+    """Pack a matrix for an ISA."""
+    return Packed(matrix, isa, tables(matrix, isa))
+
+
+def pack_network(model: QuantisedModel, isa: str) -> PackedNetwork:
+    """Pack every matrix of a network for an ISA."""
+    names = [shape.name for shape in model.graph.matrices()]
+    return PackedNetwork(model, isa, {name: pack(model.matrices[name], isa) for name in names})
 
 
 def tables(matrix: QuantisedMatrix, isa: str) -> Tables:
-    """Return a matrix' tables by the name of their member in dk_matrix8 or dk_matrix16.
+    """Return the tables of a matrix by the name of their member in dk_matrix8 or dk_matrix16.
 
     Members that are left out are NULL.
     """
-    pack = {
+    packing = {
         "simd32": _packed_simd32,
         "mve": _packed_mve,
         "neon": packed_neon,
         "dotprod": packed_dotprod,
     }.get(isa)
-    packed = None if pack is None or matrix.is_wide else pack(matrix)
+    packed = None if packing is None or matrix.is_wide else packing(matrix)
     return plain_tables(matrix) if packed is None else packed
 
 
@@ -56,20 +100,18 @@ def plain_tables(matrix: QuantisedMatrix) -> Tables:
     }
 
 
-def table_bytes(matrix: QuantisedMatrix, isa: str) -> int:
-    """Return the bytes that the tables of a matrix take."""
-    return sum(table.nbytes for table in tables(matrix, isa).values())
-
-
 def stored_weights(matrix: QuantisedMatrix) -> npt.NDArray[Any]:
-    """Weights of plain tables: rows for dense, kept 8x4 blocks for sparse."""
+    """Return the weights of plain tables: all rows, or the kept 8x4 blocks of a sparse matrix."""
     if matrix.blocks is None:
         return np.ascontiguousarray(matrix.weights).reshape(-1)
     return np.ascontiguousarray(tiles(matrix.weights, BLOCK_ROWS)[matrix.blocks]).reshape(-1)
 
 
 def block_index(matrix: QuantisedMatrix) -> npt.NDArray[np.uint8]:
-    """Per 8 rows: how many blocks, then the column of each in units of 4; each fits a byte."""
+    """Return the index of a sparse matrix, in bytes.
+
+    For each 8 rows it has the number of blocks, then the column of each block in units of 4.
+    """
     assert matrix.blocks is not None
     if matrix.blocks.shape[1] > 256:
         raise InputError(
@@ -85,7 +127,7 @@ def block_index(matrix: QuantisedMatrix) -> npt.NDArray[np.uint8]:
 
 
 def _packed_simd32(matrix: QuantisedMatrix) -> Tables | None:
-    """Tables for firmware/dredkit/nn/simd32/matvec8.c, which defines them; None without a proof."""
+    """Return the tables that firmware/dredkit/nn/simd32/matvec8.c defines; None without a proof."""
     found = factors(matrix, _DSP_SUM_FRAC, _DSP_PRODUCT_FRAC)
     if found is None or matrix.cols > _MOST_COLS or matrix.weights.min() < -127:
         return None
@@ -102,7 +144,7 @@ def _packed_simd32(matrix: QuantisedMatrix) -> Tables | None:
 
 
 def _packed_mve(matrix: QuantisedMatrix) -> Tables | None:
-    """Tables for firmware/dredkit/nn/mve/matvec8.c, which defines them; None without a proof."""
+    """Return the tables that firmware/dredkit/nn/mve/matvec8.c defines; None without a proof."""
     found = factors(matrix, _MVE_SUM_FRAC, _MVE_PRODUCT_FRAC)
     if found is None or matrix.cols > _MOST_COLS:
         return None
@@ -111,7 +153,7 @@ def _packed_mve(matrix: QuantisedMatrix) -> Tables | None:
     stream, index = [], []
     for group, rows in enumerate(weights.reshape(-1, _MVE_ROWS, weights.shape[1])):
         if matrix.blocks is not None:
-            # Blocks that fill up repeat the first column, with weights of zero.
+            # Blocks added to fill up a chunk name the first column and have weights of zero.
             columns = np.flatnonzero(matrix.blocks[group])
             missing = -len(columns) % _MVE_BLOCKS
             index += [(len(columns) + missing) // _MVE_BLOCKS, *columns, *[0] * missing]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""LPCNet as C: its sizes and tables, in the order that firmware/dredkit/vocoder/lpcnet_cells.h tells.
+"""Write LPCNet as C: its sizes and its tables.
 
-`python -m toolkit.codegen.voice.lpcnet` writes firmware/dredkit/vocoder/lpcnet_tables.c again, which depends on
-no model.
+firmware/dredkit/vocoder/lpcnet_cells.h defines the tables.
+firmware/dredkit/vocoder/lpcnet_tables.c depends on no model:
+`python -m toolkit.codegen.voice.lpcnet` writes it again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import BANNER, Place, nowhere, weight_header, weight_tables
 from toolkit.codegen.packing.neon import walked
+from toolkit.codegen.packing.pack import PackedNetwork
 from toolkit.targets.sources import LIBRARY
 
 TABLES_FILE: Final = LIBRARY / "vocoder" / "lpcnet_tables.c"
@@ -28,7 +30,7 @@ _CHUNK: Final = 4  # blocks that Helium takes at once
 _PER_LINE: Final = 20
 _FIRST: Final = 1 << 15  # marks of a word of offsets
 _ODD: Final = 1 << 14
-_NEAR: Final = 1024  # of firmware/dredkit/vocoder/lpcnet_cells.h
+_NEAR: Final = 1024  # as in firmware/dredkit/vocoder/lpcnet_cells.h
 _FAR_STEP: Final = 32
 _Array = npt.NDArray[Any]
 _VOICE: Final = "lpcnet"
@@ -50,16 +52,19 @@ LAYERS: Final = {
 }
 
 
-def lpcnet_files(model: LpcnetModel, isa: str = "c", place: Place = nowhere) -> dict[str, str]:
-    """Return every generated file of a voice: what firmware/dredkit/vocoder/lpcnet*.c is compiled with.
+def lpcnet_files(
+    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere
+) -> dict[str, str]:
+    """Return every generated file that firmware/dredkit/vocoder/lpcnet*.c is compiled with.
 
-    `isa` is the target's; only the frame-rate network's tables depend on it.
+    `condition` is the voice's frame-rate network, packed for the target's ISA. No other table
+    depends on the ISA.
     """
-    network = model.condition
+    network = condition.model
     name = network.graph.name
     return {
         f"{name}_weights.h": weight_header(network),
-        f"{name}_weights.c": weight_tables(network, isa, place),
+        f"{name}_weights.c": weight_tables(condition, place),
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
         "lpcnet_model.h": model_header(model),
@@ -92,7 +97,7 @@ def model_header(model: LpcnetModel) -> str:
 
 
 def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
-    """Return lpcnet_model.c: every table; `place` is that of weight_tables."""
+    """Return lpcnet_model.c with every table; `place` means what it means to weight_tables."""
     a, b = model.units_a, model.units_b
     matrices = {
         "a_gates": _rows(model.a, 0, 2 * a),
@@ -135,7 +140,7 @@ def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
 
 
 def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index: the kept blocks in turn; per 8 rows their number and columns."""
+    """Return (weights, index): the kept blocks in turn, and per 8 rows their number and columns."""
     weights, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
         columns = np.flatnonzero(kept)
@@ -145,13 +150,13 @@ def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 
 
 def stored_with_offsets(matrix: BlockMatrix) -> tuple[_Array, None]:
-    """Weights alone, for four rows at a time: kept blocks in twos, where their inputs are before.
+    """Return (weights, None): kept blocks in pairs, four rows at a time.
 
-    That is a word, as two int16.
+    A word before each pair has the offsets of its two inputs, as two int16.
     """
     stream: list[_Array] = []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
-        # Without a kept block, one of zeros stands for none.
+        # A group without a kept block stores one block of zeros.
         columns = np.flatnonzero(kept).tolist() or [0]
         odd = len(columns) % 2
         pairs = [-1] * odd + columns
@@ -166,7 +171,10 @@ def stored_with_offsets(matrix: BlockMatrix) -> tuple[_Array, None]:
 
 
 def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index: per 8 rows four kept blocks side by side, the last ones filled up."""
+    """Return (weights, index): per 8 rows, chunks of four kept blocks side by side.
+
+    Blocks of zeros fill the last chunk. The index has the number of chunks and the columns.
+    """
     weights, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
         columns = np.flatnonzero(kept)
@@ -182,9 +190,9 @@ def stored_in_chunks(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 
 
 def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index: per 8 rows kept blocks in twos, where their inputs are before; how many.
+    """Return (weights, index): kept blocks in pairs, each pair after its two input offsets.
 
-    Where they are is two words, as eight int8.
+    The offsets are two words, stored as eight int8. The index has the number of pairs per 8 rows.
     """
     stream, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
@@ -199,7 +207,7 @@ def stored_in_pairs(matrix: BlockMatrix) -> tuple[_Array, _Array]:
 
 
 def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
-    """Weights and index as firmware/dredkit/nn/neon/matvec8.c has them of a sparse matrix."""
+    """Return (weights, index) as firmware/dredkit/nn/neon/matvec8.c reads a sparse matrix."""
     weights, index = [], []
     for kept, tiles in zip(matrix.blocks, _tiles(matrix), strict=True):
         blocks, entry = walked(tiles, np.flatnonzero(kept))
@@ -221,8 +229,9 @@ def tables_source() -> str:
     }
     return (
         "// SPDX-License-Identifier: BSD-3-Clause\n"
-        "// Written by toolkit/codegen/voice/lpcnet.py from quantize/vocoder/lpcnet/cells.py: do not "
-        'edit.\n// clang-format off\n#include "vocoder/lpcnet_cells.h"\n'
+        "// Written by toolkit/codegen/voice/lpcnet.py from "
+        "quantize/vocoder/lpcnet/cells.py: do not edit.\n"
+        '// clang-format off\n#include "vocoder/lpcnet_cells.h"\n'
         + "".join(_table(f"const {name}", values) for name, values in tables.items())
     )
 
@@ -233,14 +242,14 @@ def _rows(matrix: BlockMatrix, first: int, last: int) -> BlockMatrix:
 
 
 def _tiles(matrix: BlockMatrix) -> _Array:
-    """[groups of 8 rows, columns of blocks, 8, 4]."""
+    """Return the weights as [groups of 8 rows, columns of blocks, 8, 4]."""
     groups, columns = matrix.blocks.shape
     shape = (groups, BLOCK_ROWS, columns, BLOCK_COLS)
     return matrix.weights.reshape(shape).transpose(0, 2, 1, 3)
 
 
 def _matrix(name: str, rows: int, weights: _Array, index: _Array | None, where: str) -> str:
-    # C has no empty array: a matrix without blocks has one weight, which nothing reads.
+    # C has no empty array, so a matrix without blocks has one weight that nothing reads.
     some = weights if weights.size else np.zeros(1, np.int8)
     text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some, where)
     if index is not None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A receiver's voice for the generator: its C files, and its layers for the manifest."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from quantize.codec.receiver import STEP
@@ -10,6 +11,7 @@ from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.lpcnet.parts import HEARD, BlockMatrix
 from quantize.vocoder.voices import VoiceModel
 from toolkit.codegen.network.tables import Place, nowhere
+from toolkit.codegen.packing.pack import PackedNetwork
 from toolkit.codegen.voice.lpcnet import (
     lpcnet_files,
     stored_in_chunks,
@@ -20,7 +22,7 @@ from toolkit.codegen.voice.lpcnet import (
 )
 from toolkit.targets.isas import chain
 
-# How a matrix is stored for an ISA, and bytes of what is stored.
+# For each ISA: how a matrix is stored, and the bytes of one stored number.
 _STORED: Final = {
     "mve": (stored_in_chunks, 1),
     "simd32": (stored_with_offsets, 2),
@@ -30,16 +32,20 @@ _STORED: Final = {
 }
 
 
-def voice_files(voice: VoiceModel, isa: str, place: Place = nowhere) -> dict[str, str]:
-    """Return the generated C of a voice; pulses need none."""
-    return {} if isinstance(voice, str) else lpcnet_files(voice, isa, place)
+def voice_files(
+    voice: VoiceModel, packed: Mapping[str, PackedNetwork], place: Place = nowhere
+) -> dict[str, str]:
+    """Return the generated C of a voice, whose networks are in `packed`; pulses need none."""
+    if isinstance(voice, str):
+        return {}
+    return lpcnet_files(voice, packed[voice.condition.graph.name], place)
 
 
 def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
-    """Layers that run once a sample, `times` in the 20 ms that are spoken at once.
+    """Return the layers that run once a sample: `times` in the 20 ms that are spoken at once.
 
-    A run reads all of a matrix, but of the embeddings one row for each code that is heard, and of
-    the tree the nodes on the way down.
+    A run reads all of a matrix. Of the embeddings it reads one row for each code that is heard; of
+    the tree it reads the nodes on the way down.
     """
     if isinstance(voice, str):
         return []
@@ -85,7 +91,7 @@ def _layer(
 
 
 def _stored(matrix: BlockMatrix, isa: str) -> int:
-    """Bytes of a matrix as toolkit/codegen/voice/lpcnet.py writes it for an ISA."""
+    """Return the bytes of a matrix as toolkit/codegen/voice/lpcnet.py writes it for an ISA."""
     own = next(name for name in chain(isa) if name in _STORED)
     stored, width = _STORED[own]
     weights, index = stored(matrix)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What `dredkit bench` prints: the figures of toolkit/measure/bench/bench.py as tables."""
+"""The tables that `dredkit bench` prints: the figures of toolkit/measure/bench/bench.py."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _HEADINGS = ("", "mean", "%", "MACs", "a MAC", "limit", "bytes read")
 
 
 def bench_table(facts: Facts, with_layers: bool) -> Table:
-    """One measurement, by part and, if asked for, by layer."""
+    """Return one measurement by part and, if `with_layers`, by layer."""
     step = facts["step"]
     estimate = f" ({step['model']}: an estimate)" if step["estimated"] else ""
     limits = "; ".join(
@@ -28,7 +28,7 @@ def bench_table(facts: Facts, with_layers: bool) -> Table:
         padding=(0, 1, 0, 0),
         title=f"{facts['target']}, {facts['stage']}: {facts['unit']} a step",
         pad_edge=False,
-        caption=f"dearest {step['max']:,}, {step['used_percent']:.1f} % of 20 ms "
+        caption=f"costliest step {step['max']:,}, {step['used_percent']:.1f} % of 20 ms "
         f"of the board's own clock"
         f"{estimate}\nlimit of the ISA {facts['isa']}: {limits or 'none known'}",
     )
@@ -66,7 +66,7 @@ def _figures(costs: Facts, steps: int, whole: float) -> tuple[str, ...]:
 
 
 def figures_table(measured: Mapping[Figure, Facts]) -> Table:
-    """Many measurements, a line for each part."""
+    """Return many measurements, one row a part."""
     rows = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     texts = ("target", "run", "part")
     for heading in (*texts, "mean", "a MAC", "limit"):

@@ -13,24 +13,24 @@ from quantize.dred.levels import LEVEL_MAX
 from quantize.dred.policy import BITRATE_MAX
 from quantize.near import near
 from quantize.nn.batch import MOST_STEPS
-from toolkit.commands.shared.kinds import InputFile, Kind, Name
+from toolkit.common.option_types import InputFile, Kind, Name
 from toolkit.models.importers import SHIPPED
 from toolkit.models.quantise import CLIP, STAGES, Sources
 from toolkit.models.voice import VOICES
 from toolkit.stages.sending import CHUNK_MS, DURATION_MS, Sending, asked_rate
 from toolkit.targets.target import CLOCK_HZ_MAX, CLOCK_HZ_MIN
 
-INPUT_RATE = click.IntRange(8000, 48_000)  # which of these, `step_samples` says
+INPUT_RATE = click.IntRange(8000, 48_000)  # `step_samples` says which of these are taken
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Voice(Kind):
-    """The name of a voice, or a checkpoint of one."""
+    """The name of a voice, or a checkpoint that holds one."""
 
     name = "voice"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the word; fails for one that is neither a voice nor a file."""
+        """Return the word; fails if it names neither a voice nor a file."""
         if value not in VOICES and not Path(value).is_file():
             hint = near(value, VOICES) or f"; say {', '.join(VOICES)} or a checkpoint of one"
             self.fail(f"{value}: no such file{hint}", param, ctx)
@@ -38,7 +38,7 @@ class Voice(Kind):
 
 
 def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
-    """Click's callback that has an option's value checked before the command begins."""
+    """Return a callback for click that checks an option's value before the command begins."""
 
     def callback(
         _context: click.Context, _option: click.Parameter, value: str | None
@@ -70,19 +70,20 @@ stage_option: Decorator = click.option(
     type=Name(STAGES),
     default=STAGES[0],
     show_default=True,
-    help="The sender, PCM to payload; the receiver, payload to PCM; or one network of the sender.",
+    help="The sender (PCM to payload), the receiver (payload to PCM), or one network of the "
+    "sender.",
 )
 pitch_option: Decorator = click.option(
     "--pitch",
     type=InputFile(),
     default=None,
-    help="The pitch network; if left out, that of --weights, or else the shipped one.",
+    help="The pitch network; if left out, the one in --weights, else the shipped one.",
 )
 tables_option: Decorator = click.option(
     "--tables",
     type=InputFile(),
     default=None,
-    help="Entropy tables: a checkpoint or 4800 bytes; those of --weights if left out.",
+    help="Entropy tables: a checkpoint or 4800 bytes; the tables in --weights if left out.",
 )
 
 
@@ -90,19 +91,19 @@ decoder_option: Decorator = click.option(
     "--decoder",
     type=InputFile(),
     default=None,
-    help="The RDO-VAE's decoder, where --weights has the encoder alone.",
+    help="The RDO-VAE's decoder, if --weights has only the encoder.",
 )
 voice_option: Decorator = click.option(
     "--voice",
     type=Voice(),
     default=None,
     metavar="pulse|lpcnet|FILE",
-    help="What a receiver speaks with; the shipped LPCNet if left out, else pulses.",
+    help="The voice of a receiver; if left out, the shipped LPCNet, or pulses without it.",
 )
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--weights, --pitch, --tables, --decoder and --voice, handed to the command as `sources`."""
+    """Add --weights, --pitch, --tables, --decoder and --voice; the command gets `sources`."""
 
     @functools.wraps(command)
     def collected(
@@ -134,13 +135,13 @@ batch_option: Decorator = click.option(
     type=click.IntRange(1, MOST_STEPS),
     default=1,
     show_default=True,
-    help="Chunks that a receiver decodes at once: weights are read less often, calls take longer.",
+    help="Chunks that a receiver decodes at once: more read weights less often and take longer.",
 )
 port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
-    help="A flashed board's port, as pyserial names it; an emulated board if left out.",
+    help="The port of a flashed board, as pyserial names it; an emulated board if left out.",
 )
 clock_option: Decorator = click.option(
     "--clock",
@@ -148,19 +149,19 @@ clock_option: Decorator = click.option(
     type=click.IntRange(CLOCK_HZ_MIN, CLOCK_HZ_MAX),
     default=None,
     metavar="HZ",
-    help="Judge costs by this clock; if left out, by the board's own, or where that is an emulated "
-    "FPGA's by that of a chip with the same core.",
+    help="Judge costs by this clock. If left out, by the board's own, or for an emulated FPGA by "
+    "the clock of a chip with the same core.",
 )
 cycles_option: Decorator = click.option(
     "--cycles",
     is_flag=True,
-    help="Estimate the cycles that an emulated board's core would take, and judge by them.",
+    help="Estimate the cycles of an emulated board's core, and judge costs by them.",
 )
 serial_option: Decorator = click.option(
     "--serial",
     metavar="socket|pty|URL",
     default="socket",
-    help="What an emulated board's UART is connected to.",
+    help="Where an emulated board's UART appears.",
 )
 
 
@@ -170,23 +171,23 @@ input_rate_option: Decorator = click.option(
     metavar="HZ",
     default=HEARD_RATE,
     show_default=True,
-    help="Of the PCM that the firmware is built for: 8000, 12000, 16000, 24000 or 48000.",
+    help="Rate of the PCM that the firmware takes: 8000, 12000, 16000, 24000 or 48000.",
 )
 _DEFAULT = default_rate()
 _RATE_OPTIONS: tuple[tuple[str, int, int, str], ...] = (
-    ("--q0", 0, LEVEL_MAX, f"Of the newest chunk, 0 (fine) to 15; {_DEFAULT.q0} if left out."),
+    ("--q0", 0, LEVEL_MAX, f"Level of the newest chunk, 0 (fine) to 15; {_DEFAULT.q0} if unset."),
     ("--dq", 0, 7, f"How fast older chunks get coarser, 0 to 7; {_DEFAULT.dq} if left out."),
     ("--qmax", 1, LEVEL_MAX, "The coarsest level, q0 + 1 to 15; 15 if left out."),
-    ("--max-bytes", 1, DEFAULT_BYTES, f"Of a payload; {DEFAULT_BYTES} if left out."),
-    ("--duration", CHUNK_MS, DURATION_MS, f"Of redundancy in ms; {DURATION_MS} if left out."),
-    ("--bitrate", 1, BITRATE_MAX, "Of the whole stream, bit/s: with --loss, libopus' policy in "
-     "place of --q0."),
-    ("--loss", 0, 100, "Expected, percent: with --bitrate."),
+    ("--max-bytes", 1, DEFAULT_BYTES, f"Most bytes of a payload; {DEFAULT_BYTES} if left out."),
+    ("--duration", CHUNK_MS, DURATION_MS, f"Most redundancy, in ms; {DURATION_MS} if left out."),
+    ("--bitrate", 1, BITRATE_MAX, "Bit/s of the whole stream: with --loss, use libopus' policy "
+     "in place of --q0."),
+    ("--loss", 0, 100, "Expected loss in percent: with --bitrate."),
 )  # fmt: skip
 
 
 def sending_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--input-rate, --vad and those of the rate, handed to the command as one `sending`."""
+    """Add --input-rate, --vad and the options of the rate; the command gets one `sending`."""
 
     @functools.wraps(command)
     def collected(*, input_rate: int, vad: bool, **others: Any) -> Any:
@@ -199,6 +200,6 @@ def sending_options(command: Callable[..., Any]) -> Callable[..., Any]:
         kind = click.IntRange(least, most)
         wrapped = click.option(flag, type=kind, default=None, help=text)(wrapped)
     vad_option: Decorator = click.option(
-        "--vad", is_flag=True, help="Steps with an RMS of 200 or less are silence, not voice."
+        "--vad", is_flag=True, help="Treat steps with an RMS of 200 or less as silence."
     )
     return input_rate_option(vad_option(wrapped))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which options each form of a command takes; an option that would be ignored is refused.
+"""Which options each form of a command takes; an option that has no effect is refused.
 
-A form is one way to run a command, such as a stage, or with `--model` instead of weights.
+A form is one way to run a command: with a certain stage, or with `--model` in place of weights.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,9 +14,9 @@ from click.core import ParameterSource
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from toolkit.common.errors import InputError
-from toolkit.stages.stage import Model
+from toolkit.models.saved import Model
 
-Forms = Mapping[str, Collection[str]]  # form, as it is typed -> names of parameters that it takes
+Forms = Mapping[str, Collection[str]]  # form, as a user types it -> names of its parameters
 
 _TYPED: Final = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 RATE: Final = ("q0", "dq", "qmax", "max_bytes", "duration", "bitrate", "loss", "vad")
@@ -30,7 +30,7 @@ ROLES: Final[Forms] = {
     "--role encoder": ("input_rate", *RATE),
     "--role decoder": ("payloads", "sender", "lose", *RATE),
 }
-# A receiver's payloads are made by a sender that is quantised from weights.
+# A sender that is quantised from weights makes a receiver's payloads.
 MODELS: Final[Forms] = {
     "--model of a sender": ("input_rate", *RATE),
     "--model of a receiver": (*_SENDER, "batch", *RATE),
@@ -42,15 +42,15 @@ _KINDS: Final = {"encoder": "a sender", "decoder": "a receiver", "rdovae_enc": "
 
 
 def typed(name: str) -> bool:
-    """Return whether the running command was given this parameter."""
+    """Return whether the user gave this parameter to the running command."""
     return click.get_current_context().get_parameter_source(name) in _TYPED
 
 
 def refuse_ignored(form: str, forms: Forms) -> None:
     """Raise InputError for an option that was given though `form` does not take it.
 
-    An option that no form names is everybody's. The line names the option and the forms that take
-    it.
+    Every form takes an option that no form names. The error names the option and the forms that
+    take it.
     """
     for param in click.get_current_context().command.params:
         name = param.name or ""
@@ -64,7 +64,7 @@ def refuse_ignored(form: str, forms: Forms) -> None:
 def check_stage(stage: str, model: Model | None = None, path: Path | None = None) -> None:
     """Refuse options that a stage, or a model read from `path`, does not take.
 
-    Raises InputError also where --stage and the model contradict each other.
+    Also raises InputError if --stage and the model contradict each other.
     """
     if model is None or path is None:
         refuse_ignored(f"--stage {stage}", STAGES)

@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Options and progress that the training commands share."""
+"""What the training commands share: options, progress, and the report at the end."""
 
 from __future__ import annotations
 
 import math
 import re
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import quantize
+from quantize.errors import InputError
 from quantize.near import near
-from toolkit.commands.shared.kinds import STEPS_MAX, Folder, Real
+from quantize.train.trainer import Trainer
 from toolkit.commands.shared.options import Decorator
-from toolkit.common.console import err
+from toolkit.common.console import emit_json, err
+from toolkit.common.option_types import STEPS_MAX, Folder, OutputFile, Real
 
 BATCH_MAX = 65_536
 WORKERS_MAX = 256
+THREADS_MAX = 256
+TIMES_MAX = 1000  # how much more often a source is drawn
+TRAINING = "training (without --evaluate)"  # the form of a command that --evaluate is not
 DATA = Path("build/speech")
+_LINE_EVERY = 60.0  # seconds between lines where there is no terminal to draw a bar on
 CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
 
 data_option = click.option(
@@ -35,6 +44,34 @@ minutes_option = click.option(
     default=None,
     help="Stop (resumable) after this long; no limit if left out.",
 )
+
+
+fresh_option = click.option(
+    "--fresh",
+    is_flag=True,
+    help="Where --state is empty begin with random weights, not with the state that ships.",
+)
+pack_option = click.option(
+    "--pack",
+    type=OutputFile(),
+    help="Also keep the state packed in this file, small enough to commit.",
+)
+export_option = click.option(
+    "--export",
+    type=OutputFile(),
+    help="Also write the weights, averaged over the last steps, as a checkpoint to speak with.",
+)
+
+
+def checkpoint_option(network: str) -> Decorator:
+    """Return the option --checkpoint of a network's training."""
+    return click.option(
+        "--checkpoint",
+        type=OutputFile(),
+        default=CHECKPOINTS / f"{network}.safetensors",
+        show_default="the one that ships",
+        help="Where the trained network is written, and read by --evaluate.",
+    )
 
 
 def _device(ctx: click.Context, param: click.Parameter, name: str) -> str:
@@ -57,6 +94,12 @@ device_option = click.option(
 def stop_at(minutes: float | None) -> float:
     """Return the time.monotonic() to stop at."""
     return math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+
+def check_span(flag: str, steps: tuple[int, int]) -> None:
+    """Raise InputError where the first of two steps comes after the last."""
+    if steps[0] > steps[1]:
+        raise InputError(f"{flag} {steps[0]} {steps[1]}: the first step comes after the last")
 
 
 def steps_option(default: int) -> Decorator:
@@ -84,3 +127,46 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=err,
     )
+
+
+@contextmanager
+def steps_shown(steps: int) -> Iterator[Callable[[Trainer], None]]:
+    """Give a training its `note`, which shows steps as a bar or, without a terminal, as lines."""
+    last = time.monotonic()
+    with progress_bar() as bar:
+        task = bar.add_task("starting", total=steps)
+
+        def note(trainer: Trainer) -> None:
+            nonlocal last
+            text = _described(trainer)
+            bar.update(task, completed=trainer.step, description=text)
+            if not err.is_terminal and time.monotonic() - last > _LINE_EVERY:
+                last = time.monotonic()
+                err.print(time.strftime("%H:%M:%S"), text, markup=False)
+
+        yield note
+
+
+def shipped_state(network: str, preset: str) -> Path | None:
+    """Return the packed state that ships, or None where there is none of this preset."""
+    path = CHECKPOINTS / f"{network}-{preset}.state.safetensors"
+    return path if path.is_file() else None
+
+
+def tell_written(checkpoint: Path, trainer: Trainer, json_to: str | None) -> None:
+    """Report the checkpoint of a training and how far the training is."""
+    err.print(f"{checkpoint}: {trainer.step} of {trainer.settings.steps} steps", markup=False)
+    found = {"checkpoint": str(checkpoint), "steps": trainer.step, "last": trainer.parts}
+    emit_json(json_to, found)
+
+
+def tell_score(
+    trainer: Trainer, held_out: float, facts: Mapping[str, Any], json_to: str | None
+) -> None:
+    """Report how far a training is and its loss on held-out speech."""
+    err.print(f"{_described(trainer)}  held out {held_out:.4f}", markup=False)
+    emit_json(json_to, {**facts, "steps": trainer.step, "held_out": held_out})
+
+
+def _described(trainer: Trainer) -> str:
+    return f"step {trainer.step}  {trainer.described()}"

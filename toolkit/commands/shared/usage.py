@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Answer a mistyped command line with one line, and the name that was probably meant."""
+"""Answer a mistyped command line with one line that suggests the nearest name."""
 
 import click
 
@@ -7,12 +7,12 @@ from quantize.near import near
 
 
 class SuggestingGroup(click.Group):
-    """A group that suggests the nearest of its commands for one that it does not know."""
+    """A group that answers an unknown command with the nearest known one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does; raises UsageError with a suggestion for an unknown command."""
+        """Resolve as click does; raises UsageError with a suggestion for an unknown command."""
         known = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in known:
             hint = near(args[0], known) or f"; commands: {', '.join(known)}"
@@ -21,7 +21,7 @@ class SuggestingGroup(click.Group):
 
 
 def is_help(error: click.ClickException) -> bool:
-    """Return whether click answers with the whole help, as for a group without a command."""
+    """Return whether click answers with the full help, as for a group without a command."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The firmware's engine as a host library, called through cffi: the same C, no board."""
+"""The firmware's engine as a host library, called through cffi: the same C without a board."""
 
 import shutil
 import tempfile
@@ -9,22 +9,9 @@ from typing import Any
 import cffi
 
 from toolkit.common.errors import ToolError
-
-# The part of firmware/server/include/dredkit/engine.h that crosses the border. cffi reads no constants
-# from a library that it opens, so the instance is declared without its const.
-_CDEF = """
-typedef struct {
-    const char *stage;
-    const char *target;
-    uint8_t model_hash[16];
-    uint16_t input_bytes;
-    uint16_t output_bytes;
-    uint16_t trace_bytes;
-    int (*reset)(void);
-    int (*step)(const uint8_t *input, uint8_t *output, uint8_t *trace);
-} dk_engine;
-extern dk_engine dk_app_engine;
-"""
+from toolkit.common.wire import WIRE
+from toolkit.device.build.declarations import declarations
+from toolkit.targets.sources import SERVER_INCLUDES
 
 
 class HostEngine:
@@ -32,10 +19,10 @@ class HostEngine:
 
     def __init__(self, library: Path) -> None:
         self._ffi = cffi.FFI()
-        self._ffi.cdef(_CDEF)
+        self._ffi.cdef(declarations("dredkit/engine.h", includes=SERVER_INCLUDES))
         try:
-            # The loader hands out what it already has of the same path, be it an older build: each
-            # engine therefore loads a copy of its own.
+            # For a path that is already loaded, the loader returns the loaded library, even if a
+            # newer build has replaced the file. Each engine therefore loads a copy of its own.
             with tempfile.TemporaryDirectory() as folder:
                 own = Path(shutil.copy(library, folder))
                 self._library: Any = self._ffi.dlopen(str(own))
@@ -53,7 +40,7 @@ class HostEngine:
         self._check(int(self._engine.reset()), "reset")
 
     def step(self, inputs: bytes) -> tuple[bytes, bytes]:
-        """Run one step; returns (outputs, layer trace), little-endian int16."""
+        """Run one step; return (outputs, layer trace), little-endian int16."""
         if len(inputs) != self.input_bytes:
             raise ToolError(
                 f"engine {self.stage} takes {self.input_bytes} bytes, not {len(inputs)}"
@@ -65,4 +52,4 @@ class HostEngine:
 
     def _check(self, status: int, what: str) -> None:
         if status != 0:
-            raise ToolError(f"host engine {self.stage}: {what} failed with status {status}")
+            raise ToolError(f"host engine {self.stage}: {what} failed: {WIRE.error_name(-status)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A voice's firmware compiled for this machine, to speak long features quickly."""
+"""A voice's firmware, compiled for this machine to speak long features quickly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize.vocoder.lpcnet.model import LpcnetModel
+from toolkit.codegen.packing.pack import pack_network
 from toolkit.codegen.voice.lpcnet import lpcnet_files
 from toolkit.common.errors import InputError, ToolError
+from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
-from toolkit.common.paths import ROOT
-
 
 FRAME: Final = 160
 CONTEXT: Final = 4
@@ -45,31 +45,24 @@ void voice_frames(void *v, int count, const int16_t *ahead, const int16_t *known
     }}
 }}
 """
-_CDEF: Final = """
-void *voice_new(void);
-void voice_free(void *v);
-unsigned voice_bytes(void);
-void voice_begin(void *v, const int16_t *context, const int16_t *past);
-void voice_frames(void *v, int count, const int16_t *ahead, const int16_t *known, int16_t *pcm);
-"""
 _QUICK: Final = ("-O3", "-march=native")
 CHECKED: Final = ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 
 
 def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
-    """Write what is generated of a voice to `generated`; return all C files that it needs.
+    """Write a voice's generated C to `generated`; return all C files that the voice needs.
 
-    `isa` is the one that the tables of the frame-rate network are packed for.
+    The tables of its frame-rate network are packed for `isa`.
     """
     name = "pulse" if voice == "pulse" else "lpcnet"
     if isinstance(voice, LpcnetModel):
-        for file, text in lpcnet_files(voice, isa).items():
+        for file, text in lpcnet_files(voice, pack_network(voice.condition, isa)).items():
             (generated / file).write_text(text, encoding="utf-8")
     return [*voice_files(name), *room("nn", "dsp", "features"), *sorted(generated.glob("*.c"))]
 
 
 class VoiceLibrary:
-    """The compiled C of a voice. `flags` are the compiler's; CHECKED traps undefined behaviour."""
+    """The compiled C of a voice; the compiler's `flags` CHECKED trap undefined behaviour."""
 
     def __init__(self, voice: Voice, flags: tuple[str, ...] = _QUICK) -> None:
         compiler = shutil.which("gcc")
@@ -90,21 +83,21 @@ class VoiceLibrary:
                 wrong = [line for line in done.stderr.splitlines() if "error" in line]
                 raise ToolError(f"the voice does not compile: {(wrong or ['no word why'])[0]}")
             self._ffi = cffi.FFI()
-            self._ffi.cdef(_CDEF)
+            self._ffi.cdef(prototypes(shim.read_text(encoding="utf-8")))
             self._library: Any = self._ffi.dlopen(str(library))
 
     @property
     def state_bytes(self) -> int:
-        """RAM of one voice on this machine."""
+        """Return the RAM of one voice on this machine, in bytes."""
         return int(self._library.voice_bytes())
 
     def speaker(self) -> Speaker:
-        """A voice that has said nothing yet."""
+        """Return a voice that has not spoken yet."""
         return Speaker(self._ffi, self._library)
 
 
 class Speaker:
-    """One voice in C; the interface of the voices in quantize.vocoder, many frames at once."""
+    """One voice in C, with the interface of quantize.vocoder's voices for many frames at once."""
 
     def __init__(self, ffi: cffi.FFI, library: Any) -> None:
         self._ffi, self._library = ffi, library
@@ -112,14 +105,15 @@ class Speaker:
         self.begin(np.zeros((CONTEXT, FEATURES)), np.zeros(PAST))
 
     def begin(self, context: npt.ArrayLike, past: npt.ArrayLike) -> None:
-        """Forget everything: features [4, 20] Q10, samples [17]."""
+        """Forget everything and begin with features [4, 20] Q10 and samples [17]."""
         frames, samples = _int16(context, (CONTEXT, FEATURES)), _int16(past, (PAST,))
         self._library.voice_begin(self._voice, self._pointer(frames), self._pointer(samples))
 
     def frames(self, ahead: npt.ArrayLike, known: npt.ArrayLike | None = None) -> Int16s:
-        """Speak: the features [n, 20] that each frame sees ahead, known samples [n, 160] or None.
+        """Speak n frames; return samples [n * 160].
 
-        Returns samples [n * 160].
+        `ahead` has the features [n, 20] of the frame after each one, `known` the true samples
+        [n, 160] or None.
         """
         features = _int16(ahead, (-1, FEATURES))
         count = len(features)
@@ -149,15 +143,16 @@ def _library(data: bytes | None) -> VoiceLibrary:
 
 
 def library(voice: Voice) -> VoiceLibrary:
-    """The compiled voice; compiled once a process."""
+    """Return the compiled voice; each voice is compiled once per process."""
     return _library(None if voice == "pulse" else voice.to_bytes())
 
 
 def speak(voice: Voice, features: npt.ArrayLike) -> Int16s:
-    """Speak features [n, 20] Q10 from silence on: n * 160 samples at 16 kHz.
+    """Speak features [n, 20] Q10 from silence on; return n * 160 samples at 16 kHz.
 
-    Frames before the first repeat it, and so for the last. Frame t of features that
-    quantize.features.floats finds without delay is the sound from 80 samples before its own on.
+    The first frame also stands for the frames before it, the last for the frame after it. Frame t
+    of features that quantize.features.floats extracts without delay describes the sound that
+    starts 80 samples before frame t's own samples.
     """
     told = _int16(features, (-1, FEATURES))
     if not len(told):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Requests out, answers in, over a line that may lose, change or double bytes.
+"""Send requests and take answers over a line that may lose, change or double bytes.
 
-An answer is matched to its request by the sequence number. A request is sent again when a damaged
-frame shows that it or its answer was lost, or when the time that answers have been taking is over;
-the board answers a repeated request from memory, so that this is always safe.
+The sequence number matches an answer to its request. A request is sent again when a damaged frame
+shows that it or its answer was lost, or when its answer takes longer than answers have been taking.
+The board answers a repeated request from memory, so sending again is always safe.
 """
 
 import random
@@ -18,7 +18,7 @@ from toolkit.common.wire import Timeouts, Wire
 from toolkit.device.link.frames import Damaged, Frame, FrameDecoder, encode_frame
 from toolkit.device.link.transport import PortLost, Transport
 
-_QUICK_RESENDS = 3  # on damage, until the timer takes over: noise is not answered with noise
+_QUICK_RESENDS = 3  # after damage, until the timer takes over: no flood of frames on a noisy line
 _RTT_GAIN, _RTT_SPREAD_GAIN, _RTT_SPREADS = 0.125, 0.25, 4.0  # as TCP does, RFC 6298
 
 
@@ -28,18 +28,18 @@ class BoardSilent(LinkError):
 
 @dataclass
 class Request:
-    """A request under way. `fields` may change between two sends, if the answers tell so."""
+    """A request under way. `fields` may change between two sends, according to the answers."""
 
     name: str
     fields: dict[str, Any]
     sequence: int
     sends: int = 0
-    order: int = 0  # of its last send among all sends
-    sent_at: float = 0.0  # seconds, of its last send or of the last answer to it
+    order: int = 0  # number of its last send among all sends
+    sent_at: float = 0.0  # time in s of its last send or of the last answer to it
     quick: int = 0  # resends on damage since the last answer or timeout
     answered: int = 0  # answers that have come
     expected: int = 1  # answers that one send brings
-    due: int = 1  # of these, not yet come
+    due: int = 1  # answers of the last send that have not come
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,22 @@ class Answer:
 
 @dataclass
 class LinkCounts:
-    """What the line did, for reports."""
+    """Counts of frames and bytes on the line, for reports."""
 
     sent: int = 0  # frames
     resent: int = 0
     damaged: int = 0  # frames that came damaged
-    complaints: int = 0  # frames that the board says came damaged
-    stale: int = 0  # answers to nothing that is still asked
+    complaints: int = 0  # frames that arrived damaged at the board
+    stale: int = 0  # answers to requests that are no longer waiting
     bytes_out: int = 0
     bytes_in: int = 0
 
 
 @dataclass
 class _RoundTrip:
-    """How long answers take: a smoothed mean and spread in seconds, and a back-off factor."""
+    """The time that answers take: a smoothed mean and spread in seconds, and a back-off factor."""
 
-    mean: float | None = None  # of the first answers to requests of one name
+    mean: float | None = None  # over the first answers to requests of one name
     spread: float = 0.0
     backoff: float = 1.0
 
@@ -91,8 +91,8 @@ class _RoundTrip:
 class Exchange:
     """The requests and answers of one host on one transport.
 
-    `where` says how far the work has come ("after step 41"), for the line that ends it. `clock`
-    returns seconds, from any start; the limits of `times` are held against it.
+    `where` returns how far the work has come ("after step 41"), for the message of an error.
+    `clock` returns seconds from any start; the limits of `times` are measured with it.
     """
 
     transport: Transport
@@ -105,12 +105,12 @@ class Exchange:
     def __post_init__(self) -> None:
         self._decoder = FrameDecoder(self.wire)
         self._arrived: deque[Frame | Damaged] = deque()
-        # A random start, so that no answer to an earlier program's request looks like ours.
+        # A random start: no answer to an earlier program's request looks like an answer to ours.
         self._sequence = random.randrange(1 << 16)
         self._round_trips: dict[str, _RoundTrip] = {}
         self._progress_at = self.clock()
         self._heard = 0  # sound frames since the last progress
-        self._noise = 0  # damaged ones
+        self._noise = 0  # damaged frames since the last progress
         self.echoes = 0  # our own requests coming back
 
     def request(self, name: str, *, answers: int = 1, **fields: Any) -> Request:
@@ -144,9 +144,9 @@ class Exchange:
         self._heard = self._noise = 0
 
     def wait(self, pending: Collection[Request]) -> tuple[Request, Answer]:
-        """Return the next answer to one of `pending` (not empty), in the order they were sent.
+        """Return the next answer to one of `pending` (not empty), in the order of sending.
 
-        Sends again what needs it. Raises LinkError when the line is dead: port lost, board
+        Sends requests again where needed. Raises LinkError when the line is dead: port lost, board
         silent, or nothing but noise for `silent_s`.
         """
         while True:
@@ -212,7 +212,7 @@ class Exchange:
         now = self.clock()
         trip = self._trip(request)
         if request.sends == 1 and not request.answered:
-            # Of a resent request, nobody knows which send was answered.
+            # After a resend it is unknown which send was answered.
             trip.take(now - request.sent_at)
         trip.backoff = 1.0
         request.answered += 1
@@ -222,10 +222,11 @@ class Exchange:
         self.start_clock()
 
     def _hurry(self, pending: Collection[Request], whole: bool = False) -> None:
-        """Send again at once what a damaged frame has most likely cost, but not without end.
+        """Send again at once the request that a damaged frame has most likely cost, a few times.
 
-        Answers come in order, so it was one of the oldest request's, or with `whole` the request
-        itself. If it was a later one's, the answers after it, or the timer, will tell.
+        Answers come in order, so the frame was an answer to the oldest request, or with `whole`
+        that request itself. If it belonged to a later request, the answers after it or the timer
+        will show that.
         """
         request = min(pending, key=lambda request: request.order)
         request.due = 0 if whole else request.due - 1

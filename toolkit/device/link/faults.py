@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A bad line on purpose: a transport that flips, drops and doubles bytes, the same for one seed."""
+"""A transport that flips, drops and doubles bytes on purpose, in the same way for one seed."""
 
 import math
 import random
@@ -10,7 +10,7 @@ from toolkit.device.link.transport import Transport
 
 @dataclass
 class FaultCount:
-    """How many bytes were hurt, by kind."""
+    """How many bytes were damaged, by kind."""
 
     flipped: int = 0
     dropped: int = 0
@@ -23,7 +23,7 @@ class FaultCount:
 
 @dataclass
 class _Line:
-    """One direction; `rate` is the chance of a fault per byte, its kind drawn evenly."""
+    """One direction; `rate` is the chance of a fault per byte. All kinds are equally likely."""
 
     rate: float
     random: random.Random

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toolkit.common.wire import WIRE, Wire
 
 DELIMITER = b"\0"
-_GROUP = 254  # bytes behind one COBS code byte at most
+_GROUP = 254  # the most bytes behind one COBS code byte
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Damaged:
-    """What stood between two delimiters and is no frame: the raw bytes, for a message."""
+    """Bytes between two delimiters that are no frame, for a message."""
 
     raw: bytes
 
 
 def cobs_encode(data: bytes) -> bytes:
-    """Return `data` without zeros, one byte longer in 254 and at least one."""
+    """Return `data` coded without zeros: one byte longer for each 254 bytes, at least one byte."""
     out = bytearray()
     full = False
     for run in data.split(DELIMITER):
@@ -47,7 +47,7 @@ def cobs_encode(data: bytes) -> bytes:
 
 
 def cobs_decode(data: bytes) -> bytes | None:
-    """Return the inverse of cobs_encode, or None for what it never returns."""
+    """Invert cobs_encode; return None for bytes that it never returns."""
     out = bytearray()
     at = 0
     while at < len(data):
@@ -92,10 +92,10 @@ def parse_frame(raw: bytes, wire: Wire = WIRE) -> Frame | None:
 
 
 class FrameDecoder:
-    """Takes bytes as they come, split anywhere, and returns what they complete.
+    """Takes bytes as they come, split anywhere, and returns the frames that they complete.
 
-    Holds no more than the longest frame: what goes on without a delimiter is dropped and counts
-    as damaged at the next one.
+    It holds no more than the longest frame. A longer run without a delimiter is dropped, and counts
+    as damaged at the next delimiter.
     """
 
     def __init__(self, wire: Wire = WIRE) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a board tells, as typed values: the messages of wire.toml that leave the link."""
+"""A board's messages as typed values: the messages of wire.toml that leave the link."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ _HASH_SHOWN = 12  # digits of a hash in a message
 
 @dataclass(frozen=True)
 class Board:
-    """What a board says of itself: the message `board` of wire.toml."""
+    """The board's description of itself: the message `board` of wire.toml."""
 
     protocol: int
     build_id: bytes
@@ -19,9 +19,9 @@ class Board:
     output_bytes: int
     trace_bytes: int
     window: int
-    session: int  # the open one, 0 if none
+    session: int  # the open session, 0 if none
     uptime: int  # ticks since start, wrapping
-    cycles: int  # 1 if a tick is a cycle that the core counted, 0 if it is the target's timer's
+    cycles: int  # 1 if a tick is a cycle that the core counted, 0 if it is a tick of the timer
 
     def difference(
         self,
@@ -30,9 +30,9 @@ class Board:
         target: str | None,
         stage: str | None,
     ) -> str | None:
-        """Return in words how this board differs from what is expected, None if it does not.
+        """Return in words how this board differs from what is expected; None if it does not.
 
-        None accepts any.
+        An argument of None accepts any value.
         """
         runs = _name(self.stage, self.model_hash, self.target)
         expected = _name(stage or self.stage, model_hash or self.model_hash, target or self.target)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A session with the firmware: who is there, run these steps, what did it cost.
+"""A session with the firmware: identify the board, run steps, and read their results and costs.
 
     with open_port("/dev/ttyACM0") as port:
         session = Session(port)
@@ -8,7 +8,7 @@
         for result in session.run_steps(inputs):
             ...
 
-Every result that comes back is the one of that step of this session, or LinkError is raised.
+Every result belongs to its step of this session; otherwise LinkError is raised.
 """
 
 import random
@@ -28,7 +28,7 @@ from toolkit.device.link.transport import Transport
 
 @dataclass
 class _Step:
-    """A step under way, and its result once that has come before an earlier one's."""
+    """A step under way, with its result if that came before the result of an earlier step."""
 
     index: int
     request: Request
@@ -36,9 +36,9 @@ class _Step:
 
 
 class Session:
-    """Talks to one board over `transport`; `timeouts` replaces those of wire.toml.
+    """Talks to one board over `transport`; `timeouts` replaces the timeouts of wire.toml.
 
-    They are seconds of `clock`.
+    Timeouts are in seconds of `clock`.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Session:
         self._exchange = Exchange(transport, wire, self._times, self._where, clock)
         self._board: Board | None = None
         self._number = 0  # of the open session
-        self._usable = False  # its steps' results have all been given out, or will be
+        self._usable = False  # the results of all its steps have been given out, or will be
         self._trace = False
         self._next = 0  # index of the next step to send
         self._done = 0  # steps whose results have been given out
 
     @property
     def counts(self) -> LinkCounts:
-        """What the line did so far."""
+        """Counts of what has happened on the line so far."""
         return self._exchange.counts
 
     def _where(self) -> str:
@@ -71,10 +71,10 @@ class Session:
         return f"after step {self._done - 1}" if self._done else "before the first step"
 
     def hello(self) -> Board:
-        """Ask the board who it is.
+        """Ask the board for its description.
 
-        Raises LinkError when nothing answers in `hello_s`, when what answers is no dredkit board,
-        or when it speaks another version of the protocol (both are named).
+        Raises LinkError when nothing answers in `hello_s`, when something else than a dredkit board
+        answers, or when the board speaks another version of the protocol (the message names both).
         """
         exchange = self._exchange
         exchange.times = replace(
@@ -129,9 +129,9 @@ class Session:
         target: str | None = None,
         stage: str | None = None,
     ) -> Board:
-        """Say hello and refuse other firmware than this, by name; None accepts any.
+        """Say hello and refuse a board that runs other firmware; None accepts any value.
 
-        Raises BoardError when the board runs something else, and as `hello` does.
+        Raises BoardError, which names the difference, and LinkError as `hello` does.
         """
         board = self.hello()
         different = board.difference(build_id, model_hash, target, stage)
@@ -140,7 +140,7 @@ class Session:
         return board
 
     def open(self, *, trace: bool = False) -> None:
-        """Open a session: the engine starts anew. `trace` keeps each step's layer outputs."""
+        """Open a session: the engine starts again. `trace` keeps each step's layer outputs."""
         if self._board is None:
             self.hello()
         number = random.SystemRandom().randrange(1, 1 << 32)
@@ -158,8 +158,8 @@ class Session:
     def run_steps(self, inputs: Iterable[bytes], *, window: int = 1) -> Iterator[StepResult]:
         """Run a step for each of `inputs`, lazily; yield their results in order.
 
-        `window`: steps under way at once, at most what the board's buffer holds. With 1, which a
-        trace needs, no byte arrives while a step runs, and its cost is undisturbed.
+        `window` is the number of steps under way at once; the board's buffer limits it. With 1,
+        which a trace needs, no byte arrives while a step runs, and its cost is undisturbed.
         """
         if not self._usable or self._board is None:
             raise LinkError(f"{self._url}: no session is open")
@@ -182,7 +182,7 @@ class Session:
                     yield result
                     self._exchange.start_clock()
         finally:
-            # Left with steps under way, by an error or by the caller: nobody knows how far the
+            # If an error or the caller ends this with steps under way, it is unknown how far the
             # board is, so only a new session can go on.
             self._usable = self._usable and not pending
 
@@ -205,14 +205,14 @@ class Session:
         return step
 
     def _take_answer(self, pending: deque[_Step]) -> None:
-        """Take one answer to a step that waits, and send again the steps that it shows as lost."""
+        """Take one answer to a waiting step, and send again the steps that it shows as lost."""
         assert self._board is not None
         open_steps = [step for step in pending if step.result is None]
         request, answer = self._exchange.wait([step.request for step in open_steps])
         step = next(step for step in open_steps if step.request is request)
         order = request.order
-        # The board takes frames in order: whatever was sent before this one and has not been
-        # answered by now is lost, or its answer is.
+        # The board takes frames in order. A request that was sent before this one and has not been
+        # answered by now is lost, or its answer is lost.
         lost = [other for other in open_steps if other.request.order < order]
         if answer.name == "error":
             self._refuse(answer, allowed="order")
@@ -233,7 +233,7 @@ class Session:
             self._exchange.send(other.request)
 
     def _read_trace(self, index: int) -> bytes:
-        """Read the trace of the step that ran last, in chunks, asking again for the gaps."""
+        """Read the trace of the last step in chunks, and ask again for missing chunks."""
         assert self._board is not None
         size, chunk = self._board.trace_bytes, self._wire.limits["data_chunk"]
         region = self._wire.regions["trace"]
@@ -271,7 +271,7 @@ class Session:
         return b"".join(found[offset] for offset in sorted(found))
 
     def _ask(self, name: str, **values: Any) -> Answer:
-        """One request and its answer; an error from the board is raised."""
+        """Send a request and return its answer; raises for an error from the board."""
         self._exchange.start_clock()
         _, answer = self._exchange.wait([self._exchange.request(name, **values)])
         if answer.name == "error":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bytes to and from a board: any pyserial URL, and every failure as one clear line.
+"""Send and receive bytes over any pyserial URL; every failure becomes one clear line.
 
 `open_port` takes a device or pseudo terminal (/dev/ttyACM0, /dev/pts/3), socket://host:port,
-rfc2217://host:port, or whatever else pyserial knows.
+rfc2217://host:port, or any other URL that pyserial knows.
 """
 
 import errno
@@ -19,7 +19,7 @@ from toolkit.common.errors import LinkError
 from toolkit.common.wire import WIRE
 
 _AT_ONCE = 65536
-_POLL_S = 0.002  # between two looks at a port that cannot be waited for
+_POLL_S = 0.002  # between two looks at a port that select() cannot wait for
 _RETRY_S = 0.05
 
 
@@ -33,7 +33,7 @@ class Transport(Protocol):
     url: str
 
     def read(self, wait_s: float) -> bytes:
-        """Return what has come, waiting up to `wait_s` for the first byte; empty if none came.
+        """Return the bytes that have come, after up to `wait_s` for the first; empty if none came.
 
         Raises PortLost when the other end is gone.
         """
@@ -94,8 +94,8 @@ class SerialTransport:
 def open_port(url: str, *, baud: int = 115200, wait_s: float = 0.0) -> SerialTransport:
     """Open a port for exclusive use.
 
-    `wait_s`: how long a port that is not there yet is tried again, for an emulator that is still
-    starting. Raises LinkError: absent, taken, no permission, or no port at all.
+    An absent port is tried again for `wait_s` seconds, because an emulator may still be starting.
+    Raises LinkError for a port that is absent, taken, not permitted, or no port at all.
     """
     deadline = time.monotonic() + wait_s
     options: dict[str, Any] = {"baudrate": baud, "timeout": 0}
@@ -117,8 +117,8 @@ def open_port(url: str, *, baud: int = 115200, wait_s: float = 0.0) -> SerialTra
 def check_port(url: str) -> None:
     """Refuse a port that cannot be opened, before anything is built for it. Raises LinkError.
 
-    A device is opened and closed. Of a URL, scheme, form and host must be right, but nothing
-    connects: a server may take one caller only.
+    A device is opened and closed. For a URL, the scheme, the form and the host must be right, but
+    nothing connects, because a server may take only one caller.
     """
     if "://" not in url:
         open_port(url).close()
@@ -137,7 +137,7 @@ def check_port(url: str) -> None:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error and those that it was raised from: pyserial wraps the system's."""
+    """Return the error and the errors that caused it: pyserial wraps the system's errors."""
     found: list[BaseException] = []
     next_one: BaseException | None = error
     while next_one is not None and next_one not in found:
@@ -156,7 +156,7 @@ def _is_absent(error: BaseException) -> bool:
 
 
 def _explain(url: str, error: BaseException) -> str:
-    """What is wrong with the port and what to do, from what pyserial says."""
+    """Say what is wrong with the port and what to do, from pyserial's error."""
     if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
         return "there is no such host"
     number = _number(error)

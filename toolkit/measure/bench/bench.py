@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where a step's time goes: the cost of every layer and part, from the board's own timer.
 
-An image built to measure stamps the time after each layer into the layer's place in the trace
-(toolkit/measure/spans.py). The same image run without traces gives the true cost of a step. A sender's
-parts are its networks and what is around them; a receiver's are its ops.
+An image built to measure stores the time after each layer in the layer's place in the trace
+(toolkit/measure/spans.py). The same image without traces gives the true cost of a step. The parts
+of a sender are its networks and what is around them; the parts of a receiver are its ops.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ from toolkit.targets.target import Target
 
 @dataclass(frozen=True)
 class Bench:
-    """What a measurement found; `as_json` is its public form."""
+    """The result of a measurement; `as_json` is its public form."""
 
     target: Target
     stage: Stage
@@ -39,10 +39,10 @@ class Bench:
     layers: list[LayerCost]
     limits: dict[str, Limit]
     estimate: Estimate | None = None
-    cycles: Budget | None = None  # the estimated ones, judged
+    cycles: Budget | None = None  # the budget of estimated cycles
 
     def as_json(self) -> dict[str, Any]:
-        """The figures as a JSON object; costs in `unit`s a step."""
+        """Return the figures as a JSON object; costs are in `unit`s a step."""
         budget = self.budget
         often = {part.name: part.a_second for part in self.parts}
         return {
@@ -82,7 +82,7 @@ class Bench:
         }
 
     def _costs(self, cost: Cost, a_second: float | None) -> dict[str, Any]:
-        """Figures of a part or layer; the ISA's limit only where instructions count."""
+        """Return the figures of a part or layer; the ISA's limit only if instructions count."""
         work = cost.work
         macs, least = work.macs, work.least if self.budget.unit == "instructions" else None
         return {
@@ -118,7 +118,7 @@ def bench_inputs(stage: Stage, audio: Path, steps: int) -> Int16s:
     """Return the inputs that settle a stage, then those of `steps` times 20 ms of a recording.
 
     A sender settles while its payloads grow (`Stage.settling`). A receiver gets all ops for the
-    packets of a sender that has settled. Raises InputError for a recording that ends before.
+    packets of a sender that has settled. Raises InputError if the recording ends before that.
     """
     if isinstance(stage, DecoderStage):
         settling = stage.sending.settling
@@ -147,8 +147,8 @@ def bench(
 ) -> Bench:
     """Measure a board that runs an image built to measure; `inputs` are streamed twice.
 
-    The steps in which the stage settles are run and not counted. With the `counter` that the board
-    was started with, cycles are estimated as well.
+    The steps in which the stage settles run but do not count. With the `counter` that the board was
+    started with, cycles are estimated too.
     """
     board = session.expect(
         target=target.name,
@@ -161,7 +161,7 @@ def bench(
     plain = stream(session, inputs, progress=progress).after(settling)
     stamped = stream(session, inputs, trace=True, progress=progress).after(settling)
     spans = layer_spans(target, stage, plain, stamped)
-    # The first steps that the counter saw are those without traces.
+    # The counter's first steps are the run without traces.
     found = None if counter is None else estimate(counter, target, len(plain.ticks), settling)
     cycles = None
     if found is not None:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The committed figures of `dredkit bench`, one file a target and run, and whether one has grown.
+"""The committed figures of `dredkit bench`, one file a target and run, and a check for growth.
 
-They are of the shipped weights and clip, some of an Opus release's weights, and of instructions, so
-that they come out the same everywhere: `dredkit bench --all` compares them, `--write` makes them
-anew.
+They count instructions with the shipped weights and clip, some with an Opus release's weights, so
+they are the same on every machine. `dredkit bench --all` compares them, `--write` writes new ones.
 """
 
 import json
@@ -20,13 +19,13 @@ from toolkit.targets.target import TARGETS, Target, load_target, target_names
 
 FOLDER = TARGETS / "figures"
 TOLERANCE = 0.02  # by how much a figure may grow over a committed one
-STEPS = 25  # packets of 20 ms that a receiver's figures are of
+STEPS = 25  # packets of 20 ms in a receiver's figures
 SENDER_STEPS = 50  # a second of a sender that has settled
 VOICES = {"decoder-pulse": "pulse", "decoder-lpcnet": "lpcnet"}
 KERNELS = "kernels"  # single products: toolkit/measure/bench/kernels.py
-OPUS = "opus-"  # before runs with the weights of an Opus release, which are not part of this
+OPUS = "opus-"  # prefix of runs with the weights of an Opus release, which do not ship
 RUNS = (KERNELS, "encoder", *VOICES, f"{OPUS}encoder", f"{OPUS}decoder-pulse")
-# What a report keeps of figures.
+# The figures that a report keeps.
 _SHOWN = ("target", "stage", "unit", "steps", "parts", "layers")
 # Boards too small for a run.
 _TOO_SMALL = {("netduinoplus2", "decoder-lpcnet")}
@@ -34,33 +33,33 @@ _TOO_SMALL = {("netduinoplus2", "decoder-lpcnet")}
 
 @dataclass(frozen=True)
 class Figure:
-    """What one file has the figures of."""
+    """The target and run of one file of figures."""
 
     target: str
     run: str
 
     @property
     def path(self) -> Path:
-        """Its place in the repository."""
+        """The file's path in the repository."""
         return FOLDER / f"{self.target}.{self.run}.json"
 
     @property
     def steps(self) -> int:
-        """How many steps of 20 ms it is of."""
+        """The number of steps of 20 ms that are measured."""
         return SENDER_STEPS if self.run.endswith("encoder") else STEPS
 
     def read(self) -> dict[str, Any]:
-        """The committed figures; InputError where there are none."""
+        """Read the committed figures; InputError if there are none."""
         return read_figures(self.path)
 
     def write(self, facts: Mapping[str, Any]) -> None:
-        """Commit these instead."""
+        """Write these figures in place of the committed ones."""
         FOLDER.mkdir(exist_ok=True)
         write_whole(self.path, _compact(facts).encode())
 
 
 def _compact(facts: Mapping[str, Any]) -> str:
-    """JSON with a line for each part and layer."""
+    """Return JSON with one line for each part and layer."""
     members = []
     for key, value in facts.items():
         text = json.dumps(value)
@@ -71,7 +70,7 @@ def _compact(facts: Mapping[str, Any]) -> str:
 
 
 def figures(target: str | None = None) -> Iterator[Figure]:
-    """All that are kept, or those of one target: of every board that is emulated."""
+    """Return every figure that is kept, of all emulated boards or of one target."""
     for name in target_names() if target is None else [load_target(target).name]:
         if _counts(load_target(name)):
             yield from (Figure(name, run) for run in RUNS if (name, run) not in _TOO_SMALL)
@@ -86,16 +85,16 @@ def read_figures(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no figures of `dredkit bench --json`: {error}") from None
+        raise InputError(f"{path}: holds no figures of `dredkit bench --json`: {error}") from None
     if not isinstance(found, dict) or not {"step", "parts", "layers"} <= found.keys():
-        raise InputError(f"{path}: no figures of `dredkit bench --json`")
+        raise InputError(f"{path}: holds no figures of `dredkit bench --json`")
     return found
 
 
 def known_figures(
     target: str, stage: str, model_hash: str, build_root: Path = BUILD
 ) -> dict[str, Any] | None:
-    """Figures of just this model on this target, the last measured or the committed; or None."""
+    """Return the last measured or the committed figures of this model on this target, or None."""
     places = [latest_path(build_root, target, stage), *sorted(FOLDER.glob(f"{target}.*.json"))]
     for path in places:
         try:
@@ -109,9 +108,9 @@ def known_figures(
 
 
 def check_against(found: Mapping[str, Any], committed: Mapping[str, Any]) -> None:
-    """CheckFailed where the step or a part costs over 2 % more than committed figures say.
+    """Raise CheckFailed if the step or a part costs over 2 % more than the committed figures say.
 
-    Both as `Bench.as_json` gives them. InputError if they are not of the same thing.
+    Both are as `Bench.as_json` returns them. Raises InputError if they measure different things.
     """
     for key in ("target", "stage", "unit", "steps"):
         if found[key] != committed.get(key):
@@ -121,18 +120,18 @@ def check_against(found: Mapping[str, Any], committed: Mapping[str, Any]) -> Non
     before = {"step": committed["step"]["mean"]}
     before |= {part["name"]: part["mean"] for part in committed["parts"]}
     now = {"step": found["step"]["mean"]} | {p["name"]: p["mean"] for p in found["parts"]}
-    # A part says more than the whole.
+    # Parts come first: they say more than the whole.
     for name, cost in reversed(now.items()):
         if name not in before or cost > before[name] * (1 + TOLERANCE):
             raise CheckFailed(
                 f"{found['target']} {found['stage']}: {name} costs {cost:,.0f} {found['unit']}, "
-                f"committed is {before.get(name, 0):,.0f}{_dearer(name, found, committed)}; find "
+                f"committed is {before.get(name, 0):,.0f}{_grown(name, found, committed)}; find "
                 "out why, or commit the new figures (`dredkit bench --all --write`)"
             )
 
 
-def _dearer(part: str, found: Mapping[str, Any], committed: Mapping[str, Any]) -> str:
-    """The layers of a part that have grown by more than all may, the most first."""
+def _grown(part: str, found: Mapping[str, Any], committed: Mapping[str, Any]) -> str:
+    """Name the layers of a part that have grown beyond the tolerance, the largest growth first."""
     before = {(layer["part"], layer["name"]): layer["mean"] for layer in committed["layers"]}
     grown = [
         (layer["mean"] - before.get((part, layer["name"]), 0.0), layer["name"])

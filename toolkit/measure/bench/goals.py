@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What was aimed at, and the table that says of the committed figures which goals they meet.
+"""The goals, and the table that shows which of them the committed figures meet.
 
-Goals are those of the project's design: instructions a multiply-accumulate of a product of 384 by
-384 for each ISA, and instructions for a second of audio with the weights of Opus 1.6.
+Goals are instructions per multiply-accumulate of a 384 by 384 product for each ISA, and
+instructions for a second of audio with the weights of Opus 1.6.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,19 +22,19 @@ KERNEL_GOALS: Final = {
     ("aarch64", "neon", DENSE): 0.33,
     ("aarch64", "dotprod", DENSE): 0.14,
 }
-SPARSE_GOAL: Final = 1.25  # times what the dense product takes, a MAC that is kept
+SPARSE_GOAL: Final = 1.25  # times the cost of the dense product, per MAC that is kept
 # By core: millions of instructions a second of the whole sender, and for a second decoded.
 SENDER_GOALS: Final = {"cortex-m4": 45.0, "cortex-m55": 16.0, "cortex-a76": 12.0}
 DECODE_GOALS: Final = {"cortex-m4": 9.0, "cortex-a76": 1.3}
-# By ISA: why its sparse products miss that, and what was tried.
+# By ISA: why its sparse products miss this goal, and what was tried.
 TRIED: Final = {
-    "neon": "what eight rows cost besides their products (bias, requantising, the loop's ends) is "
-    "spread over fewer MACs. Tried: two blocks a turn, first blocks that add to nothing, loads "
-    "that move their pointers, offsets in bytes ready to be added.",
-    "dotprod": "two blocks take four SDOTs, a load of weights, two of inputs and one of offsets at "
-    "least: 0.125 instructions a MAC, more than the goal that a dense product this cheap sets. "
-    "Tried: offsets of 32 bits within the weights; by count alone indices of a byte (0.17), table "
-    "look-ups and lists of runs.",
+    "neon": "the fixed cost of eight rows (bias, requantising, the ends of the loop) is spread "
+    "over fewer MACs. Tried: two blocks per turn, first blocks that add to nothing, loads that "
+    "move their pointers, offsets in bytes that are ready to add.",
+    "dotprod": "two blocks take four SDOTs and at least one load of weights, two of inputs and one "
+    "of offsets: 0.125 instructions per MAC, more than the goal, which follows the low cost of the "
+    "dense product. Tried: offsets of 32 bits within the weights; by count alone, one-byte indices "
+    "(0.17), table look-ups and lists of runs.",
 }
 _STEPS_A_SECOND: Final = 50
 _CHUNKS_A_SECOND: Final = 25
@@ -42,7 +42,7 @@ _CHUNKS_A_SECOND: Final = 25
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure of a target and what it should be at most, if anything was said."""
+    """A figure of a target, and the most that it should be if there is a goal for it."""
 
     target: str
     what: str
@@ -51,12 +51,12 @@ class Goal:
 
     @property
     def met(self) -> bool | None:
-        """Whether it is met; None without a goal."""
+        """Whether the goal is met; None without a goal."""
         return None if self.goal is None else self.found <= self.goal
 
 
 def goals_of(figure: Figure, facts: Mapping[str, Any]) -> Iterator[Goal]:
-    """The goals that a file of figures has something to say about."""
+    """Yield the goals that a file of figures has figures for."""
     parts = {part["name"]: part["mean"] for part in facts["parts"]}
     target = load_target(figure.target)
     core = target.core
@@ -77,7 +77,7 @@ def goals_of(figure: Figure, facts: Mapping[str, Any]) -> Iterator[Goal]:
 
 
 def table() -> str:
-    """The committed figures against the goals, as Markdown."""
+    """Return a Markdown table of the committed figures and the goals."""
     found = [goal for f in figures() if f.path.is_file() for goal in goals_of(f, f.read())]
     products = (DENSE, *SPARSE, WIDE)
     kernels = [goal for goal in found if goal.what in products]
@@ -86,25 +86,26 @@ def table() -> str:
     lines = [
         "# Committed figures",
         "",
-        "Written by `./run bench --all --write`, as the files beside it; `./run bench --all` and",
-        "`tests/measure/test_bench_figures.py` compare them. All are instructions counted in QEMU; each",
-        "file has them by part and layer, with MACs, bytes read and the share of the ISA's limit",
-        "(`toolkit/data/isa_limits.toml`). Goals are in `toolkit/measure/bench/goals.py`.",
+        "`./run bench --all --write` writes this file and the files beside it. `./run bench --all`",
+        "and `tests/measure/test_bench_figures.py` compare them. All figures are instructions that",
+        "QEMU counted. Each file has them by part and layer, with MACs, bytes read and share of",
+        "the ISA's limit (`toolkit/data/isa_limits.toml`). The goals are in",
+        "`toolkit/measure/bench/goals.py`.",
         "",
         f"{len([g for g in found if g.met])} goals are met, {len(missed)} are not"
         + (": " + "; ".join(_missed(goal) for goal in missed) if missed else "")
         + ".",
         "",
         *_reasons(missed),
-        "Instructions a MAC of a product of 384 by 384; a sparse one has 8x4 blocks, half or a",
-        "quarter of them kept, and counts kept MACs. `wide` has int16 weights and inputs.",
+        "Instructions per MAC of a 384 by 384 product. A sparse product has 8x4 blocks, of which",
+        "half or a quarter are kept; only kept MACs count. `wide` has int16 weights and inputs.",
         "",
         *_rows(kernels, "product", "{:.3f}"),
         "",
-        "Millions of instructions for a second of audio, with the weights of Opus 1.6 unless said",
-        "otherwise. A sender's second is its steady state: the 50 steps that follow once payloads",
-        "have stopped growing, 1.08 s after a cold start. To decode a second is one such payload",
-        "and its 25 chunks, one by one.",
+        "Millions of instructions for a second of audio, with the weights of Opus 1.6 unless the",
+        "row names others. A sender's second is its steady state: 50 steps after payloads have",
+        "stopped growing, which takes 1.08 s from a cold start. To decode a second takes one such",
+        "payload and its 25 chunks, one by one.",
         "",
         *_rows(stages, "what", "{:.2f}"),
     ]

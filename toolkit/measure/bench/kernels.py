@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A network that is nothing but single products of 384 by 384, so that a board's own timer tells
-what one costs: `dredkit bench --all` keeps it, and toolkit/measure/bench/goals.py says what was aimed at."""
+"""A network of single products of 384 by 384, so that a board's own timer tells each one's cost.
+
+`dredkit bench --all` keeps the figures, and toolkit/measure/bench/goals.py has the goals.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -18,14 +20,14 @@ from toolkit.stages.stage import Int16s, NetworkStage
 SIZE: Final = 384
 DENSE: Final = "dense"
 WIDE: Final = "wide"
-# Share of 8x4 blocks that are kept.
+# The share of 8x4 blocks that is kept.
 SPARSE: Final = {"sparse_half": 0.5, "sparse_quarter": 0.25}
 _SEED: Final = 384
 _STEPS: Final = 8
 
 
 class KernelsStage(NetworkStage):
-    """The products on random inputs; it has no recording to hear and nothing to be right about."""
+    """The products on random inputs; the stage hears no recording and has no reference."""
 
     def __init__(self) -> None:
         super().__init__(kernels_model())
@@ -43,8 +45,7 @@ class KernelsStage(NetworkStage):
 
 
 def kernels_model() -> QuantisedModel:
-    """int8 dense, int8 with some blocks kept, int16: each of one input, with an output of its
-    own."""
+    """Return the products: int8 dense, int8 sparse and int16, each with its own output."""
     products = [DENSE, *SPARSE, WIDE]
     outputs = [f"out_{name}" for name in products]
     graph = Graph(

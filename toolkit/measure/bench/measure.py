@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A stage measured on a target: generated, built to measure, flashed and run over a recording."""
+"""Measure a stage on a target: generate, build to measure, flash and run over a recording."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,7 +19,7 @@ from toolkit.models.quantise import CLIP
 from toolkit.stages.stage import Stage
 from toolkit.targets.target import Target, load_target
 
-_TRIES = 3  # of a figure, on an emulated board that a busy machine kept from answering in time
+_TRIES = 3  # of a figure: on a busy machine an emulated board may not answer in time
 
 
 def measure(
@@ -36,7 +36,7 @@ def measure(
 ) -> Bench:
     """Measure `steps` times 20 ms of a recording once the stage has settled, with a progress bar.
 
-    `cycles` are estimated too, if asked for: InputError for a board where that cannot be done.
+    With `cycles`, estimate cycles too; InputError for a board where that is impossible.
     """
     if cycles:
         check_countable(target, port)
@@ -66,7 +66,7 @@ def measure_figure(
     build_root: Path,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Bench:
-    """Measure what a committed figure is of."""
+    """Measure the target and run of a committed figure."""
     made, target = run_stage(figure.run), load_target(figure.target)
     for left in reversed(range(_TRIES)):
         try:

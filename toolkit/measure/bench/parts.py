@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measured costs by layer and by part: networks of a sender, ops of a receiver; and their work."""
+"""Costs and work by layer and by part: networks of a sender, ops of a receiver."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from quantize.codec.sender import FRAMES_PER_STEP
 from quantize.nn.batch import MOST_STEPS
 from toolkit.codegen.network.reads import CHUNKS_A_SECOND, layer_reads
+from toolkit.codegen.packing.pack import pack_network
 from toolkit.measure.budget import STEP_SECONDS
 from toolkit.measure.isa_limits import Limit
 from toolkit.measure.spans import Floats
@@ -22,16 +23,20 @@ VOICE = "voice"
 # Layers of several frames or chunks in one step are named frame0.x, frame1.x, chunk1.x, ...
 _MANY = re.compile(r"^(frame|chunk)\d+\.")
 _A_SECOND = round(1 / STEP_SECONDS)
-# How often a receiver does an op in a second without a good packet; what happens once a gap has no
-# such number.
+# How often a receiver does an op in a second without a good packet. Ops that happen once in a gap
+# have no such number.
 _OPS_A_SECOND: dict[str, float] = {"speak": _A_SECOND, "chunk": CHUNKS_A_SECOND, "hear": _A_SECOND}
 _OPS_A_SECOND |= {f"{n} chunks": CHUNKS_A_SECOND / n for n in range(2, MOST_STEPS + 1)}
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a layer does in a step: multiply-accumulates, the instructions that they need at least
-    (toolkit/measure/isa_limits.py; None without a limit), and the bytes of tables read, by memory."""
+    """The work of a layer in a step.
+
+    `macs` counts multiply-accumulates. `least` is the fewest instructions that they need
+    (toolkit/measure/isa_limits.py), None without a limit. `reads` has the bytes of tables read, by
+    memory.
+    """
 
     macs: int = 0
     least: float | None = None
@@ -39,7 +44,7 @@ class Work:
 
     @property
     def read_bytes(self) -> int:
-        """Bytes read from all memories."""
+        """Bytes read from all memories together."""
         return sum(self.reads.values())
 
     def __mul__(self, times: int) -> "Work":
@@ -49,7 +54,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Cost:
-    """A layer's or part's cost a step, in the budget's unit; `cycles` is an estimate, if made."""
+    """Cost of a layer or part a step, in the budget's unit; `cycles` is an estimate or None."""
 
     mean: float
     max: float
@@ -69,10 +74,10 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class PartCost:
-    """A part of the stage: features, a network, the payload; or an op of a receiver.
+    """Cost of a part of the stage over `steps` steps.
 
-    Over `steps` steps; `a_second` is how many there are in a second of audio, None for what is not
-    done regularly.
+    A part is the features, a network or the payload, or an op of a receiver. `a_second` is the
+    number of its runs in a second of audio, None for a part without a regular rate.
     """
 
     name: str
@@ -83,17 +88,17 @@ class PartCost:
 
 @dataclass(frozen=True)
 class Measured:
-    """Costs [steps, layers + 1], and cycles alike if they were estimated; the last is the rest."""
+    """Costs [steps, layers + 1], the rest last; `cycles` has the same shape if estimated."""
 
     spans: Floats
     cycles: Floats | None
 
     def of(self, steps: npt.NDArray[np.bool_]) -> "Measured":
-        """Of some steps only."""
+        """Return the measurement of some steps only."""
         return Measured(self.spans[steps], None if self.cycles is None else self.cycles[steps])
 
     def cost(self, columns: Sequence[bool], work: Work) -> Cost:
-        """The cost of some layers together."""
+        """Return the cost of some layers together."""
         chosen = self.spans[:, list(columns)].sum(axis=1)
         cycles = None if self.cycles is None else self.cycles[:, list(columns)].sum(axis=1).mean()
         estimated = None if cycles is None else float(cycles)
@@ -101,7 +106,7 @@ class Measured:
 
 
 def work_of(tables: Sequence[Mapping[str, Any]], limits: Mapping[str, Limit]) -> Work:
-    """What one run of a layer with these tables of a manifest does."""
+    """Return the work of one run of a layer with these tables of a manifest."""
     macs = sum(table["macs"] for table in tables)
     known = all(table["weights"] in limits for table in tables if table["macs"])
     least = sum(t["macs"] * limits[t["weights"]].per_mac for t in tables if t["macs"] and known)
@@ -119,7 +124,7 @@ def parts_of(
     limits: Mapping[str, Limit],
     isa: str,
 ) -> tuple[list[PartCost], list[LayerCost]]:
-    """Costs by part and by layer; `kinds` tells the op of each step where there are ops."""
+    """Return costs by part and by layer; `kinds` names the op of each step if there are ops."""
     done = {layer["name"]: work_of(layer["tables"], limits) for layer in manifest["layers"]}
     if kinds is None:
         layers = _layers_of_networks(stage, measured, done)
@@ -137,7 +142,7 @@ def parts_of(
 
 
 def _sum(works: Sequence[Work]) -> Work:
-    """All of it together; the least is known if it is for everything that has MACs."""
+    """Add up work; `least` is known if it is known for all work that has MACs."""
     least = [work.least for work in works if work.macs]
     told = [value for value in least if value is not None]
     reads: dict[str, int] = {}
@@ -149,12 +154,15 @@ def _sum(works: Sequence[Work]) -> Work:
 
 
 def _base(name: str) -> str:
-    """A layer's name without the frame or chunk it belongs to."""
+    """Return a layer's name without its frame or chunk."""
     return _MANY.sub("", name)
 
 
 def _layers_of_networks(stage: Stage, measured: Measured, done: dict[str, Work]) -> list[LayerCost]:
-    """Layers of a stage whose steps are all alike; what no network computes is features."""
+    """Return the layers of a stage whose steps are all alike.
+
+    Layers that belong to no network are features.
+    """
     names = [_base(name) for name, _ in stage.layers] + [stage.rest]
     part_of = {node.name: n.graph.name for n in stage.networks for node in n.graph.nodes}
     layers = []
@@ -182,7 +190,7 @@ def _layers_of_op(
     manifest: Mapping[str, Any],
     isa: str,
 ) -> list[LayerCost]:
-    """The layers that an op runs, then the voice, or what else it does."""
+    """Return the layers that an op runs, then the voice or the rest of its work."""
     spans = measured.spans
     ran = [_base(name) for at, (name, _) in enumerate(stage.layers) if spans[:, at].any()]
     layers = []
@@ -203,14 +211,17 @@ def _layers_of_op(
 
 
 def _reads(stage: Stage, isa: str, name: str, steps: int, once: Work) -> dict[str, int]:
-    """Bytes that a layer reads when so many steps of it run at once, from each memory in the share
-    that it has of a single step's."""
+    """Return the bytes that a layer reads when `steps` steps of it run at once, by memory.
+
+    Each memory has the same share as in a single step.
+    """
     (network,) = (n for n in stage.networks if any(node.name == name for node in n.graph.nodes))
-    total = next(reads.bytes for reads in layer_reads(network, isa, steps) if reads.name == name)
+    found = layer_reads(pack_network(network, isa), steps)
+    total = next(reads.bytes for reads in found if reads.name == name)
     return {memory: count * total // once.read_bytes for memory, count in once.reads.items()}
 
 
 def _voice_runs(times: int, kind: str) -> int:
-    """How often an op runs a layer of the voice that runs `times` times in 20 ms."""
+    """Return how often an op runs a layer of the voice that runs `times` times in 20 ms."""
     spoken, told = VOICE_FRAMES[kind]
     return told if times == FRAMES_PER_STEP else spoken * times // FRAMES_PER_STEP

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stages that committed figures are of, each quantised once for all targets."""
+"""The stages of the committed figures, each quantised once for all targets."""
 
 import os
 from dataclasses import replace
@@ -20,9 +20,9 @@ from toolkit.stages.stage import Stage, stage_of
 
 
 def opus_folder() -> Path | None:
-    """The folder with the weights of an Opus release, which is no part of the repository.
+    """Return the folder with the weights of an Opus release, which do not ship; None without it.
 
-    Looked for in the environment variable DREDKIT_UPSTREAM, then beside the checkout.
+    The environment variable DREDKIT_UPSTREAM names it, else it lies beside the checkout.
     """
     named = os.environ.get("DREDKIT_UPSTREAM")
     folder = Path(named) if named else ROOT.parent / "shared" / "opus-1.6"
@@ -30,7 +30,10 @@ def opus_folder() -> Path | None:
 
 
 def run_stage(run: str) -> Stage:
-    """The stage of a run of toolkit/measure/bench/figures.py; InputError where its weights are not here."""
+    """Return the stage of a run of toolkit/measure/bench/figures.py.
+
+    Raises InputError if its weights are missing.
+    """
     if run == KERNELS:
         return KernelsStage()
     opus = run.startswith(OPUS)

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A plugin for QEMU: which blocks of guest code ran how often, step by step.
+// A plugin for QEMU that counts how often each block of guest code ran, step by step.
 //
-// A step begins where execution reaches the address `enter` and ends where it reaches `leave`; what
-// runs outside, such as waiting for the serial line, is not counted. Within a step every arrival at
-// `layer` or at `network` ends a section and begins the next. The file `out` takes records of
-// 32-bit words:
+// A step begins when execution reaches the address `enter` and ends when it reaches `leave`. Code
+// outside a step, such as waiting for the serial line, is not counted. Within a step every arrival
+// at `layer` or `network` ends a section and begins the next. The plugin writes records of 32-bit
+// words to the file `out`:
 //
 //     1, number, start, instructions              a block, before its first count
 //     2, end, n, n times: number, times, leaps    a section, and which mark ended it
 //     3                                           the step's end
 //
-// A leap is an execution of a block that another one followed than the one behind it. The record
-// is flushed at a step's end, so that whoever has seen a step's result can read its record.
+// A leap is an execution of a block that was not followed by the block right behind it in memory.
+// The record is flushed at a step's end, so that a step's record is complete once its result is
+// known.
 //
 // Debian's QEMU comes without qemu-plugin.h, so the prototypes stand below. QEMU states which
-// versions of its plugin interface it takes; PLUGIN_API is the one to declare. What this plugin
-// calls is the same in versions 1 (QEMU 4.2) to 6; since 7 (QEMU 11) a translation callback gets
-// user data in place of the plugin's ID. Addresses have to fit 32 bits.
+// versions of its plugin interface it takes; PLUGIN_API is the one to declare. The functions that
+// this plugin calls are the same in versions 1 (QEMU 4.2) to 6. Since version 7 (QEMU 11) a
+// translation callback gets user data in place of the plugin's ID. Addresses must fit 32 bits.
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -67,17 +68,17 @@ static const char *const mark_names[MARKS] = {"leave", "layer", "network", "ente
 typedef struct block {
     uint32_t number, start, end, instructions;
     uint32_t times, leaps;  // in this section
-    bool told;              // in the file
-    struct block *touched;  // the next of those that ran in this section
-    struct block *made;     // the next in the list of all
+    bool told;              // whether the file has it
+    struct block *touched;  // next in the list of blocks that ran in this section
+    struct block *made;     // next in the list of all blocks
 } block;
 
 static struct {
-    uint32_t marks[MARKS];  // 1, which is no address, for one that an image lacks
+    uint32_t marks[MARKS];  // 1, which is not a code address, for a mark that an image lacks
     FILE *out;
-    block *all;      // every block that was ever translated: few, and QEMU may forget and ask again
-    uint32_t count;  // of them
-    bool inside;     // of a step
+    block *all;      // every block ever translated: few, and QEMU may translate one again
+    uint32_t count;  // of all blocks
+    bool inside;     // whether a step is running
     block *touched;
     uint32_t touched_count;
     block *last;
@@ -148,7 +149,7 @@ static void on_block(unsigned int cpu, void *data)
     state.last = b;
 }
 
-// The block of these addresses: the one that was made before, if QEMU translates it once more.
+// Return the block of these addresses; the same one each time that QEMU translates it.
 static block *block_of(uint32_t start, uint32_t end, uint32_t instructions)
 {
     for (block *b = state.all; b != NULL; b = b->made) {
@@ -173,8 +174,8 @@ static void instrument(struct qemu_plugin_tb *tb)
 {
     const size_t count = qemu_plugin_tb_n_insns(tb);
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, count - 1);
-    // Too far where QEMU looked at an instruction on the next page, and did not take it; such a
-    // block ends with no branch, so that nobody asks where it leapt to.
+    // `end` is too large if QEMU looked at an instruction on the next page and did not take it.
+    // Such a block does not end with a branch, so its leaps do not matter.
     const uint64_t end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
     block *b = block_of((uint32_t)qemu_plugin_tb_vaddr(tb), (uint32_t)end, (uint32_t)count);
     qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, b);

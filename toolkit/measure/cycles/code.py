@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An image's code by address: the instructions of a block, and the function that it belongs to."""
+"""An image's code by address: the instructions of a block, and the function that holds it."""
 
 import re
 import shutil
@@ -11,9 +11,9 @@ from pathlib import Path
 from toolkit.common.errors import InputError, ToolError
 from toolkit.device.build.elf import OBJDUMP, machine, symbols
 
-# What an interrupt enters; QEMU counts it among the instructions of the step that it breaks into.
+# Entry points of interrupts; QEMU counts them in the step that they interrupt.
 INTERRUPTS = ("dk_uart_isr", "dk_irq")
-# The mnemonic is empty where objdump knows none: that of Debian 12 lacks some of the M55's shifts.
+# The mnemonic is empty if objdump knows none: Debian 12's lacks some of the M55's shifts.
 _LINE = re.compile(r"^ *([0-9a-f]+):\t([0-9a-f ]+?) *\t([^\t@]*)(?:\t([^;@]*))?")
 _CALL = re.compile(r"^blx?$")
 _TARGET = re.compile(r"<([^>+]+)>")
@@ -41,7 +41,7 @@ class Code:
         self.interrupts = self._called_from(INTERRUPTS)
 
     def instructions(self, start: int, count: int) -> list[Instruction]:
-        """So many from an address on. Raises InputError where the image has no such code."""
+        """Return `count` instructions from `start` on. Raises InputError if there is no code."""
         found: list[Instruction] = []
         at = start
         for _ in range(count):
@@ -52,12 +52,12 @@ class Code:
         return found
 
     def function(self, address: int) -> str:
-        """The name of the function that holds an address; "?" before the first."""
+        """Return the name of the function that holds an address; "?" before the first."""
         index = bisect_right(self._starts, address)
         return self._names[index - 1] if index else "?"
 
     def _called_from(self, roots: tuple[str, ...]) -> set[str]:
-        """Functions that direct calls from `roots` can reach, those themselves included."""
+        """Return the functions that direct calls from `roots` can reach, and `roots` themselves."""
         calls: dict[str, set[str]] = {}
         for address, instruction in self._instructions.items():
             called = _TARGET.search(instruction.operands)
@@ -75,7 +75,7 @@ class Code:
 def _disassemble(image: Path, kind: str) -> dict[int, Instruction]:
     prefix = OBJDUMP.get(kind)
     if prefix is None:
-        raise InputError(f"{image}: is for {kind}, of which dredkit knows no instructions")
+        raise InputError(f"{image}: is for {kind}, whose instructions dredkit does not know")
     objdump = shutil.which(f"{prefix}-objdump")
     if objdump is None:
         raise ToolError(f"{prefix}-objdump is missing: apt-get install binutils-{prefix}")

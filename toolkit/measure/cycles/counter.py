@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How often each block of code ran in each step on an emulated board.
+"""Count how often each block of code ran in each step on an emulated board.
 
-QEMU loads a plugin (see blocks.c for the record's format). `plugin` compiles it for that QEMU.
+QEMU loads a plugin (blocks.c describes the format of its record); `plugin` compiles it for QEMU.
 """
 
 import tempfile
@@ -17,16 +17,16 @@ from toolkit.device.build.elf import machine, read_bytes, symbols
 from toolkit.measure.cycles.plugin import build_plugin, escaped
 
 ENGINE = "dk_app_engine"  # its last member points to the step function
-LEAVE = "dk_port_work_ticks"  # what the server calls just before a step, and just after it
-LAYER = "dk_trace"  # what a step calls after each layer
-NETWORK = "dk_trace_start"  # and before a network's first one, in an image made to measure
+LEAVE = "dk_port_work_ticks"  # the server calls it just before and just after a step
+LAYER = "dk_trace"  # a step calls it after each layer
+NETWORK = "dk_trace_start"  # in an image built to measure, called before a network's first layer
 _NOWHERE = 1
 _BLOCK, _SECTION, _STEP = 1, 2, 3
 _BLOCK_WORDS, _COUNT_WORDS = 3, 3
 
 
 class End(IntEnum):
-    """What ended a section of a step: the step's end, a layer's, or a network's beginning."""
+    """The event that ended a section of a step: a step's or layer's end, or a network's start."""
 
     STEP = 0
     LAYER = 1
@@ -38,7 +38,7 @@ Counts = npt.NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Block:
-    """So many instructions from address `start` that QEMU ran as one piece; no Thumb bit."""
+    """Instructions from address `start` (without the Thumb bit) that QEMU ran as one piece."""
 
     start: int
     instructions: int
@@ -46,8 +46,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a step. `counts` is [n, 3]: index of a block, times that it ran, and how often a
-    jump followed it."""
+    """A part of a step.
+
+    `counts` is [n, 3]: the index of a block, how often it ran, and how often a jump followed it.
+    """
 
     end: End
     counts: Counts
@@ -55,17 +57,18 @@ class Section:
 
 @dataclass(frozen=True)
 class Run:
-    """What was counted: the blocks, and the sections of each step."""
+    """All counts: the blocks, and the sections of each step."""
 
     blocks: list[Block]
     steps: list[list[Section]]
 
 
 class BlockCounter:
-    """Has an emulated board that runs `image` counted: give it to `toolkit.device.pipeline.connected`.
+    """Counts blocks on an emulated board that runs `image`: a plugin for
+    `toolkit.device.pipeline.connected`.
 
-    `run` may be called as soon as a step's result is here. Raises InputError for an image without
-    the functions that mark a step.
+    `run` may be called once a step's result has arrived. Raises InputError for an image without the
+    functions that mark a step.
     """
 
     def __init__(self, image: Path) -> None:
@@ -76,7 +79,7 @@ class BlockCounter:
         self._marks = [f"{name}={address:#x}" for name, address in step_marks(image).items()]
 
     def options(self, program: str) -> tuple[str, ...]:
-        """Return the options that have QEMU (the name or path of its program) count.
+        """Return the options that make QEMU count; `program` is its name or path.
 
         Raises ToolError without a compiler, BoardError if this QEMU loads no plugin.
         """
@@ -85,7 +88,7 @@ class BlockCounter:
         return ("-plugin", ",".join([*files, *self._marks]))
 
     def run(self, steps: int) -> Run:
-        """The first `steps` steps since the board was started.
+        """Return the counts of the first `steps` steps since the board was started.
 
         Raises BoardError if the record holds fewer.
         """
@@ -93,13 +96,13 @@ class BlockCounter:
         found = parse_record(words, steps)
         if len(found.steps) < steps:
             raise BoardError(
-                f"QEMU counted {len(found.steps)} of {steps} steps: was the board started anew?"
+                f"QEMU counted {len(found.steps)} of {steps} steps: was the board restarted?"
             )
         return found
 
 
 def step_marks(image: Path) -> dict[str, int]:
-    """Where a step of an image begins, splits into sections, and ends: addresses by mark."""
+    """Return the addresses, by mark, where a step begins, splits into sections, and ends."""
     known = {symbol.name: symbol for symbol in symbols(image)}
     missing = [name for name in (ENGINE, LEAVE, LAYER) if name not in known]
     if missing:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From what QEMU ran to the cycles that a core would take: for each step, function and layer."""
+"""Estimate a core's cycles for each step, function and layer from what QEMU ran."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _LOOP_END = ("le", "letp")  # jumps back without a refill
 
 @dataclass(frozen=True)
 class FunctionCost:
-    """What one function ran in all steps together."""
+    """The instructions and cycles of one function in all steps together."""
 
     name: str
     instructions: int
@@ -34,7 +34,7 @@ class FunctionCost:
 
 @dataclass(frozen=True)
 class SectionCost:
-    """What ran in a section of a step, and what ended it."""
+    """The cost of a section of a step, and the event that ended it."""
 
     end: End
     instructions: int
@@ -45,9 +45,9 @@ class SectionCost:
 class Estimate:
     """Instructions that QEMU ran, and cycles that `model` gives for them, with its `errors`.
 
-    `instructions` and `cycles` are by step; `functions` the dearest first; `sections` by step.
-    `jumps` are those of all steps that were taken and that no loop's end instruction made: by how
-    much they are in doubt, the model's errors tell.
+    `instructions`, `cycles` and `sections` are by step. `functions` has the most expensive first.
+    `jumps` counts the jumps taken in all steps, except by loop-end instructions; the model's errors
+    say how far their cost is in doubt.
     """
 
     model: str
@@ -65,11 +65,11 @@ class Estimate:
 
     @property
     def jumps_percent(self) -> float:
-        """How many of the cycles it would be if every jump took one more."""
+        """How many percent of the cycles one more cycle for each jump would add."""
         return 100 * self.jumps / max(sum(self.cycles), 1)
 
     def as_json(self, functions: int = 20) -> dict[str, Any]:
-        """The model, and the dearest functions' share; not the single steps."""
+        """Return the model and the shares of the most expensive functions, without single steps."""
         whole = max(sum(self.cycles), 1)
         return {
             "model": self.model,
@@ -89,7 +89,7 @@ class Estimate:
 
 
 def model_of(target: Target) -> Model:
-    """The model of a target's core. Raises InputError where there is none."""
+    """Return the model of a target's core. Raises InputError if there is none."""
     if target.emulator is None:
         raise InputError(f"--cycles: {target.name} is not emulated; its own timer measures")
     if target.core not in MODELS:
@@ -98,9 +98,9 @@ def model_of(target: Target) -> Model:
 
 
 def check_countable(target: Target, port: str | None) -> None:
-    """Check, before anything takes long, that a board's cycles can be estimated.
+    """Check, before any long work, that a board's cycles can be estimated.
 
-    Raises InputError for what cannot be counted, ToolError where llvm-mca is missing.
+    Raises InputError for a board that cannot be counted, ToolError if llvm-mca is missing.
     """
     model = model_of(target)
     if port is not None:
@@ -110,9 +110,9 @@ def check_countable(target: Target, port: str | None) -> None:
 
 
 def estimate(counter: BlockCounter, target: Target, steps: int, skip: int = 0) -> Estimate:
-    """Estimate `steps` steps of the board that ran with `counter`, after its first `skip`.
+    """Estimate `steps` steps of the board that ran with `counter`, after the first `skip` steps.
 
-    What an interrupt ran is left out. Raises as `BlockCounter.run`, `model_of` and the models do.
+    Code of interrupts is left out. Raises as `BlockCounter.run`, `model_of` and the models do.
     """
     model = model_of(target)
     run = counter.run(skip + steps)
@@ -153,7 +153,7 @@ def estimate(counter: BlockCounter, target: Target, steps: int, skip: int = 0) -
 def _block_cycles(
     run: Run, blocks: Sequence[Sequence[Instruction]], image: Path, model: Model
 ) -> Floats:
-    """Cycles of each block run once; what the model cannot tell is taken at the mean ratio."""
+    """Return the cycles of each block run once; unknown blocks get the mean ratio."""
     if not model.cpu:
         return np.array([m4.block_cycles(block) for block in blocks])
     told = mca.block_cycles(
@@ -183,12 +183,13 @@ def _by_function(names: Sequence[str], totals: Floats) -> list[FunctionCost]:
 def layer_cycles(
     sections: Sequence[Sequence[SectionCost]], orders: Sequence[Sequence[int]], layers: int
 ) -> Floats:
-    """Cycles [steps, layers + 1] of each layer and, last, of the rest.
+    """Return the cycles [steps, layers + 1] of each layer and, last, of the rest.
 
-    `orders` has, for each step, its layers as they ran. As in toolkit/measure/spans.py, what lies between
-    two layers and belongs to no network counts to the layer before, or to the rest where none is
-    before. A step without layers in `orders` may have run a network of its voice, which leaves no
-    trace. Raises InputError where a step ran other layers than `orders` has.
+    `orders` lists the layers of each step in the order in which they ran. As in
+    toolkit/measure/spans.py, work between two layers that belongs to no network counts to the layer
+    before it, or to the rest if there is none. A step without layers in `orders` may have run a
+    network of its voice, which leaves no trace. Raises InputError if a step ran other layers than
+    `orders` has.
     """
     found = np.zeros((len(sections), layers + 1))
     for number, (step, order) in enumerate(zip(sections, orders, strict=True)):

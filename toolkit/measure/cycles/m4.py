@@ -2,7 +2,7 @@
 """Cycles of a block on a Cortex-M4, by the rules of its Technical Reference Manual.
 
 Arm DDI 0439 (r0p1), section 3.3: table 3-1 gives cycles without wait states, the text after it says
-which loads and stores overlap. Where the manual gives a range, `_RULES` has the longest division
+which loads and stores overlap. Where the manual gives a range, `_RULES` takes the longest division
 and, for a pipeline refill of 1 to 3 cycles, the middle.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from toolkit.measure.cycles.code import Instruction
 
-REFILL = 2.0  # P of the table: 1 to 3, by the target's alignment and whether it was known early
-_DIVISION = 12.0  # 2 to 12, ended early by leading zeros
+REFILL = 2.0  # P in the table: 1 to 3; alignment of the target and early knowledge of it decide
+_DIVISION = 12.0  # 2 to 12: leading zeros end it early
 
-# (mnemonic without width suffix, cycles, cycles for each register of the list): the first that
-# matches counts; what matches none takes one cycle, multiplications of all kinds included.
+# (mnemonic without width suffix, cycles, cycles for each register of the list). The first match
+# counts. An instruction without a match takes one cycle; so do multiplications of all kinds.
 _RULES: tuple[tuple[str, float, float], ...] = (
     (r"[su]div", _DIVISION, 0.0),
     (r"v?(ldm|stm)\w*|v?(push|pop)", 1.0, 1.0),
@@ -36,7 +36,7 @@ _REGISTER = re.compile(r"\b(r\d+|sl|fp|ip|sp|lr|pc)\b")
 
 
 def block_cycles(block: Sequence[Instruction]) -> float:
-    """Cycles of a block run once, no jump after it; `REFILL` comes on top of a jump."""
+    """Return the cycles of a block run once without a jump after it; a jump adds `REFILL`."""
     total = 0.0
     before: Instruction | None = None
     for instruction in block:
@@ -49,7 +49,7 @@ def _cycles(instruction: Instruction, before: Instruction | None) -> float:
     name = _base(instruction)
     after = "" if before is None else _base(before)
     if re.fullmatch(r"it[te]*", name):
-        # Folded onto a 16-bit instruction before it.
+        # IT folds into a 16-bit instruction before it.
         return 0.0 if before is not None and before.size == 2 else 1.0
     cycles = 1.0
     for pattern, fixed, each in _RULES:
@@ -58,29 +58,29 @@ def _cycles(instruction: Instruction, before: Instruction | None) -> float:
             break
     address = _address(instruction)
     if _STORE.match(name):
-        # A store to a register and an offset in the instruction is done while the next one runs;
-        # with a register for an offset it takes a cycle more, unless a load came before.
+        # A store with an immediate offset completes while the next instruction runs. A store with
+        # a register as offset takes a cycle more, unless a load came before.
         cycles = 2.0 if len(address) > 1 else 1.0
     if before is not None and (_LOAD.match(name) or _STORE.match(name)):
         if _LOAD.match(after) and not _results(before) & address:
             cycles = 1.0
         elif not _MEMORY.match(after) and _results(before) & address:
-            cycles += 1.0  # no forwarding of what was just computed into an address
+            cycles += 1.0  # a result just computed is not forwarded into an address
     return cycles
 
 
 def _base(instruction: Instruction) -> str:
-    """The mnemonic without width and condition."""
+    """Return the mnemonic without width and condition."""
     name = _WIDTH.sub("", instruction.mnemonic)
     if name.startswith("b") and name != "bic":
         return "b" if _CONDITION.sub("", name) == "b" else name
-    # A condition, where taking it off leaves an instruction of memory or a division.
+    # Remove a condition only if a memory access or a division remains.
     short = _CONDITION.sub("", name)
     return short if short != name and (_MEMORY.match(short) or short.endswith("div")) else name
 
 
 def _listed(operands: str) -> int:
-    """Registers in a list in braces, where objdump writes ranges as r4-r7 or one by one."""
+    """Count the registers in braces, which objdump lists one by one or as ranges (r4-r7)."""
     inside = re.search(r"\{(.*)\}", operands)
     if inside is None:
         return 0
@@ -92,13 +92,13 @@ def _listed(operands: str) -> int:
 
 
 def _address(instruction: Instruction) -> set[str]:
-    """The registers that an address is made of."""
+    """Return the registers that make up an address."""
     inside = re.search(r"\[([^\]]*)\]", instruction.operands)
     return set(_REGISTER.findall(inside.group(1))) if inside else set()
 
 
 def _results(instruction: Instruction) -> set[str]:
-    """The registers that a data instruction or a load writes; a load's address not included."""
+    """Return the registers that an instruction writes, without a load's address."""
     name = _base(instruction)
     if _NO_RESULT.match(name):
         return set()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Cycles of blocks by llvm-mca, LLVM's simulator of a core's pipeline.
 
-A block is simulated as if it ran over and over: exact for a loop of one block, and for any other
-the nearest that can be said without its neighbours, which overlap with it as it does with itself.
+A block is simulated as if it ran over and over. This is exact for a loop of one block. For any
+other block it assumes that the neighbours overlap with it as it overlaps with itself.
 """
 
 import json
@@ -14,21 +14,21 @@ from collections.abc import Sequence
 from toolkit.common.errors import ToolError
 from toolkit.measure.cycles.models import Model
 
-VERSION = 19  # of LLVM: Debian 12 has it, and from it on the Neoverse N1 is known
+VERSION = 19  # of LLVM: Debian 12 has it, and it is the first that knows the Neoverse N1
 PACKAGE = f"llvm-{VERSION}"
 _ROUNDS = 100
-# Between blocks: four, so that no IT or VPT that is cut off reaches into the next.
+# Marks between blocks: four, so that no IT or VPT that is cut off reaches into the next block.
 _MARKS = {"arm": ("bkpt", (0xAB, 0xBE)), "aarch64": ("brk", (0x60, 0x15, 0x20, 0xD4))}
 _MARK_COUNT = 4
-_COMMENT = {"arm": "@", "aarch64": "#"}  # that llvm-mca looks into
-# A call would count as a hundred cycles: to the core it is a jump.
+_COMMENT = {"arm": "@", "aarch64": "#"}  # the comment that llvm-mca reads
+# llvm-mca would count a call as a hundred cycles, but to the core it is a jump.
 _CALL = re.compile(r"^\s*(blx?|blr)\s")
-_PREDICATE = re.compile(r"^\s*(?:i|vp(?=t)|vps(?=t))(t[te]*)\b")  # as many letters as instructions
+_PREDICATE = re.compile(r"^\s*(?:i|vp(?=t)|vps(?=t))(t[te]*)\b")  # one letter for each instruction
 _MULTIPLE = re.compile(r"^\s*(ldm|stm|push|pop|vldm|vstm|vpush|vpop)\S*\s.*\{(.*)\}")
 
 
 def block_cycles(blocks: Sequence[Sequence[bytes]], model: Model) -> list[float | None]:
-    """Cycles of each block, given as the code of its instructions; None where nobody can tell.
+    """Return the cycles of each block, given as its instructions' code; None where unknown.
 
     Raises ToolError without llvm-mca.
     """
@@ -43,7 +43,7 @@ def block_cycles(blocks: Sequence[Sequence[bytes]], model: Model) -> list[float 
 
 
 def version() -> str:
-    """What llvm-mca calls itself. Raises ToolError where it is missing."""
+    """Return the name and version of llvm-mca. Raises ToolError if it is missing."""
     said = _run("llvm-mca", ["--version"], "")
     found = re.search(r"version (\S+)", said)
     return f"llvm-mca {found[1] if found else 'of unknown version'}"
@@ -65,10 +65,10 @@ def _run(tool: str, options: Sequence[str], text: str, may_complain: bool = Fals
 def _disassemble(
     blocks: Sequence[Sequence[bytes]], kind: str, core: Sequence[str]
 ) -> list[list[str]]:
-    """Each block's instructions as LLVM writes them: what it cannot read is left out."""
+    """Return each block's instructions as LLVM writes them, without those that it cannot read."""
     name, code = _MARKS[kind]
     marks = [bytes(code)] * _MARK_COUNT
-    # In brackets each instruction stands for itself, so that none can shift the next.
+    # Brackets separate the instructions, so that none can shift the next.
     lines = [
         f"[{' '.join(f'0x{byte:02x}' for byte in instruction)}]"
         for block in blocks
@@ -93,7 +93,7 @@ def _disassemble(
 
 
 def _is_cut_off(text: Sequence[str]) -> bool:
-    """Whether the last IT or VPT reaches beyond the block: it would swallow the next one's code."""
+    """Return whether the last IT or VPT reaches beyond the block, into the next one's code."""
     for index, line in enumerate(text):
         head = _PREDICATE.match(line)
         if head and index + len(head[1]) >= len(text):
@@ -126,7 +126,7 @@ def _simulate(texts: Sequence[Sequence[str]], kind: str, core: Sequence[str]) ->
 
 
 def _more(line: str, words_a_cycle: int) -> float:
-    """Cycles of a load or store multiple beyond its first."""
+    """Return the cycles of a load or store multiple beyond its first."""
     found = _MULTIPLE.match(line)
     if found is None:
         return 0.0

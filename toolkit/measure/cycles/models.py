@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which model of its timing a core has here, and how far from the truth it can be.
+"""The timing model of each core, and its known errors.
 
-All of them assume what cannot be known from the code alone: memory without wait states, no cache
-that misses, nobody else on the bus.
+Every model assumes what the code alone cannot tell: memory without wait states, no cache misses, no
+other traffic on the bus.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ _DIVISION = "a division always takes the same time"
 class Model:
     """How the cycles of a core are estimated.
 
-    `cpu` is llvm-mca's name of the core; without one the rules of the Cortex-M4 (m4.py) hold.
-    `words_a_cycle` is how many registers of a load or store multiple move in a cycle, where LLVM
-    takes them for one access; `refill` what a jump adds that no loop end instruction makes.
+    `cpu` is llvm-mca's name of the core; without one the rules of the Cortex-M4 (m4.py) apply.
+    `words_a_cycle` is how many registers of a load or store multiple move in a cycle; LLVM counts
+    them as one access. `refill` is what a jump adds unless a loop-end instruction makes it.
     """
 
     text: str
@@ -44,7 +44,7 @@ _M4_RULES = Model(
     refill=REFILL,
 )
 
-# LLVM's model where there is one of the core, that of the nearest core where there is none.
+# LLVM's model of the core, or of the nearest core if LLVM has none.
 MODELS: dict[str, Model] = {
     "cortex-m4": _M4_RULES,
     "cortex-m33": Model(
@@ -60,8 +60,8 @@ MODELS: dict[str, Model] = {
         triple="thumbv7em-none-eabi",
         words_a_cycle=2,
     ),
-    # A vector instruction takes two beats of 64 bits; overlapped if they are for different pipes.
-    # LLVM says that its scalar pipeline is much like the M4's, hence the refill: a loop that ends
+    # A vector instruction takes two beats of 64 bits; beats for different pipes overlap.
+    # LLVM says that its scalar pipeline is much like the M4's, hence the refill. A loop that ends
     # with LE does not jump.
     "cortex-m55": Model(
         "LLVM's model of the Cortex-M55",
@@ -76,8 +76,8 @@ MODELS: dict[str, Model] = {
         triple="thumbv8.1m.main-none-eabi",
         refill=REFILL,
     ),
-    # LLVM has no model of the A7 (itineraries, which llvm-mca cannot use); the A9's NEON is like
-    # its, 64 bits wide, but the A9 reorders.
+    # LLVM has no model of the A7 (only itineraries, which llvm-mca cannot use). The A9's NEON is 64
+    # bits wide like the A7's, but the A9 reorders.
     "cortex-a7": Model(
         "LLVM's model of the Cortex-A9, for the Cortex-A7",
         (_MEMORY, "every jump is predicted", _ALONE, "the A9 runs out of order, the A7 does not"),
@@ -100,7 +100,7 @@ MODELS: dict[str, Model] = {
         triple="aarch64-none-elf",
         words_a_cycle=2,
     ),
-    # The Neoverse N1 is the A76 made for servers.
+    # The Neoverse N1 is the server version of the A76.
     "cortex-a76": Model(
         "LLVM's model of the Neoverse N1, for the Cortex-A76",
         (_MEMORY, _PREDICTED.format(11), _ALONE),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The counting plugin (blocks.c), compiled for the QEMU that will load it.
 
-A plugin declares which version of QEMU's plugin interface it was written for, and QEMU refuses one
-that it finds too old or too new. No QEMU tells its version in advance, but its refusal does: so a
-plugin that is too new for any QEMU asks first.
+A plugin declares the version of QEMU's plugin interface that it was written for, and QEMU refuses a
+version that is too old or too new. QEMU does not tell its version in advance, but its refusal does.
+So a plugin that is too new for any QEMU is tried first.
 """
 
 import re
@@ -29,7 +29,7 @@ def build_plugin(folder: Path, program: str) -> Path:
 
 
 def newest_interface(program: str, probe: Path) -> int:
-    """Return the newest plugin interface of a QEMU, which refuses the plugin `probe` with it."""
+    """Return the newest plugin interface of a QEMU: it names it when it refuses `probe`."""
     found = shutil.which(program)
     if found is None:
         raise ToolError(f"{program} is missing: `dredkit doctor` shows the remedy")
@@ -50,7 +50,7 @@ def newest_interface(program: str, probe: Path) -> int:
 
 
 def escaped(path: Path) -> str:
-    """Return a path as a value in an option of QEMU, where a comma would end it."""
+    """Return a path as a value in a QEMU option, where a single comma would end it."""
     return str(path).replace(",", ",,")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantize.features.floats import SAMPLE_RATE
+from quantize.files.array_file import map_array
 from quantize.files.write import open_whole, write_whole
 from toolkit.common.errors import ToolError
 from toolkit.speech import recordings as speechdata
@@ -67,10 +68,14 @@ def speak(
                 with open_whole(path) as stream:
                     np.save(stream, clip)
             files[voice].append(path)
-            spoken[voice] += len(np.load(path, mmap_mode="r")) / SAMPLE_RATE / 60
+            spoken[voice] += len(_clip(path)) / SAMPLE_RATE / 60
             step(sum(min(m, minutes) for m in spoken.values()), minutes * len(files))
         number += 1
     return files
+
+
+def _clip(path: Path) -> I16:
+    return map_array(path, np.int16, (None,), "delete it and run the command again")
 
 
 def prepare(
@@ -91,7 +96,7 @@ def prepare(
     made_of = json.dumps({voice: [p.name for p in paths] for voice, paths in files.items()})
     if not done.is_file() or done.read_text() != made_of:
         done.unlink(missing_ok=True)
-        clips = {voice: [np.load(p) for p in paths] for voice, paths in files.items()}
+        clips = {voice: [_clip(path) for path in paths] for voice, paths in files.items()}
         test = [c for voice in files if voice in held for c in clips[voice]]
         train = [c for voice in files if voice not in held for c in clips[voice]]
         speechdata.store(folder, test, train, lambda text: note(f"{NAME}: {text}"))

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
-from quantize.errors import InputError
-from quantize.networks.fargan import Fargan, sizes_from
+from quantize.networks.fargan import Fargan
 from quantize.networks.fargan_checkpoint import read_fargan
 from quantize.train.fargan import loop as training
-from quantize.train.state import load_packed, load_state
+from toolkit.verify.scoring.source import source
 
 
 @dataclass(frozen=True)
@@ -29,31 +25,8 @@ def read_weights(path: Path) -> FarganWeights:
 
     Raises InputError for anything else.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; train a voice with `dredkit train fargan`")
-    facts: dict[str, str | int] = {
-        "name": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
-    notes = _notes(path) if path.suffix != ".pt" else {}
-    if path.suffix == ".pt" or notes.get("kind") == training.KIND:
-        packed = path.suffix != ".pt"
-        state = (
-            load_packed(path, training.KIND, training.PAIRS)
-            if packed
-            else load_state(path, training.KIND)
-        )
-        trainer = training.Trainer(sizes_from(state.get("sizes", {})), training.Settings())
-        trainer.resume(path)
-        return FarganWeights(trainer.smoothed(), {**facts, "steps": trainer.step})
-    if "steps" in notes:
-        facts["steps"] = int(notes["steps"])
-    return FarganWeights(read_fargan(path), facts)
-
-
-def _notes(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError):
-        raise InputError(f"{path} is no safetensors checkpoint, or is damaged") from None
+    found = source(path, training.KIND, "train a voice with `dredkit train fargan`")
+    if not found.trained:
+        return FarganWeights(read_fargan(path), found.facts)
+    trainer = training.resumed(path)
+    return FarganWeights(trainer.smoothed(), {**found.facts, "steps": trainer.step})

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,18 +13,16 @@ from numpy.typing import NDArray
 from quantize.errors import InputError
 from quantize.features.floats import FRAME
 from quantize.features.integers import FEATURE_FRAC
-from quantize.files.reading import file_bytes
-from quantize.files.tensor_file import read_tensor_file
 from quantize.networks import fargan_voice
-from quantize.networks.lpcnet import Lpcnet, sizes_from
+from quantize.networks.lpcnet import Lpcnet
 from quantize.networks.lpcnet_batch import Variant, synthesise_many
 from quantize.networks.lpcnet_checkpoint import load_lpcnet
 from quantize.train.lpcnet import loop as training
-from quantize.train.state import load_packed, load_state
 from quantize.vocoder.lpcnet.quantise import SHARPNESS, TAIL, quantise_lpcnet
 from toolkit.device.build import vocoderlib
 from toolkit.speech.recordings import I16
 from toolkit.verify.scoring.fargan import FarganWeights
+from toolkit.verify.scoring.source import source
 from toolkit.verify.scoring.utterances import Utterance
 
 # What each is, for the table.
@@ -55,25 +52,11 @@ def read_weights(path: Path) -> Weights:
 
     Raises InputError for anything else.
     """
-    data = file_bytes(path, "train a voice or import one first")
-    facts: dict[str, str | int] = {
-        "name": path.name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-    packed = path.suffix == ".safetensors" and _notes(path).get("kind") == training.KIND
-    if path.suffix == ".pt" or packed:
-        state = (load_packed if packed else load_state)(path, training.KIND)
-        trainer = training.Trainer(sizes_from(state.get("sizes", {})), training.Settings())
-        trainer.resume(path)
-        return Weights(trainer.smoothed(), Variant(), {**facts, "steps": trainer.step})
-    model, variant = load_lpcnet(path)
-    steps = _notes(path).get("steps", "")
-    told = {"steps": int(steps)} if steps.isascii() and steps.isdigit() and len(steps) < 19 else {}
-    return Weights(model, variant, {**facts, **told})
-
-
-def _notes(path: Path) -> dict[str, str]:
-    return read_tensor_file(path).notes
+    found = source(path, training.KIND, "train a voice or import one first")
+    if not found.trained:
+        return Weights(*load_lpcnet(path), found.facts)
+    trainer = training.resumed(path)
+    return Weights(trainer.smoothed(), Variant(), {**found.facts, "steps": trainer.step})
 
 
 def speak(

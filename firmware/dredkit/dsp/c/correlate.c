@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Portable sums of products of int16.
 #include "dsp/correlate.h"
 
 #if !defined(DK_ISA_MVE) && !defined(DK_ISA_SIMD32) && !defined(DK_ISA_NEON)

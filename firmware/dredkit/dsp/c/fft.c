@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The scalar FFT: portable C, with one assembly step for SIMD32.
 #include "dsp/fft.h"
 
 #include <stddef.h>
@@ -7,25 +8,25 @@
 
 #define FRAC 30
 
-// cos and -sin of 2 pi k / 320, for k < 240.
+// Return cos and -sin of 2 pi k / 320, for k < 240.
 static inline dk_complex twiddle(uint32_t k)
 {
     return (dk_complex){dk_fft_cosines[k], dk_fft_cosines[k + 80]};
 }
 
-// (a x + b y) / 2^30, nearest, half up.
+// Return (a x + b y) / 2^30, nearest, half up.
 static inline int32_t sum_of(int32_t a, int32_t x, int32_t b, int32_t y)
 {
 #if defined(DK_ISA_SIMD32)
-    // The half that rounds is the carry of the lower word's shift.
+    // The carry of the lower word's shift is the rounding half.
     uint32_t low, high;
-    __asm("smull %0, %1, %2, %3\n\t"
-          "smlal %0, %1, %4, %5\n\t"
-          "lsrs %0, %0, #30\n\t"
-          "adc %0, %0, %1, lsl #2"
-          : "=&r"(low), "=&r"(high)
-          : "r"(a), "r"(x), "r"(b), "r"(y)
-          : "cc");
+    __asm__("smull %0, %1, %2, %3\n\t"
+            "smlal %0, %1, %4, %5\n\t"
+            "lsrs %0, %0, #30\n\t"
+            "adc %0, %0, %1, lsl #2"
+            : "=&r"(low), "=&r"(high)
+            : "r"(a), "r"(x), "r"(b), "r"(y)
+            : "cc");
     return (int32_t)low;
 #else
     int64_t sum = 1 << (FRAC - 1);
@@ -35,20 +36,20 @@ static inline int32_t sum_of(int32_t a, int32_t x, int32_t b, int32_t y)
 #endif
 }
 
-// A twiddle, with the sine's negative beside it: only sums of products accumulate in one go.
+// A twiddle, and the negative of its sine: multiply-accumulate instructions only add.
 typedef struct {
     int32_t cos;
     int32_t sin;
     int32_t minus_sin;
-} turn_t;
+} rotation;
 
-static inline turn_t turn(uint32_t k)
+static inline rotation turn(uint32_t k)
 {
     const dk_complex w = twiddle(k);
-    return (turn_t){w.re, w.im, -w.im};
+    return (rotation){w.re, w.im, -w.im};
 }
 
-static inline dk_complex rotate(dk_complex x, turn_t w)
+static inline dk_complex rotate(dk_complex x, rotation w)
 {
     return (dk_complex){sum_of(x.re, w.cos, x.im, w.minus_sin), sum_of(x.re, w.sin, x.im, w.cos)};
 }
@@ -63,13 +64,13 @@ static inline dk_complex subtract(dk_complex a, dk_complex b)
     return (dk_complex){a.re - b.re, a.im - b.im};
 }
 
-// a - i b
+// Return a - i b.
 static inline dk_complex turn_right(dk_complex a, dk_complex b)
 {
     return (dk_complex){a.re + b.im, a.im - b.re};
 }
 
-// a + i b
+// Return a + i b.
 static inline dk_complex turn_left(dk_complex a, dk_complex b)
 {
     return (dk_complex){a.re - b.im, a.im + b.re};
@@ -114,7 +115,7 @@ static inline __attribute__((always_inline)) void stage2(dk_complex *z, uint32_t
         butterfly2(a, size, a[size]);  // the first twiddle is 1
     }
     for (uint32_t j = 1; j < size; j++) {
-        const turn_t w = turn(j * (DK_FFT_BINS / size));
+        const rotation w = turn(j * (DK_FFT_BINS / size));
         for (dk_complex *a = z + j; a < end; a += 2 * size) {
             butterfly2(a, size, rotate(a[size], w));
         }
@@ -140,7 +141,7 @@ static inline __attribute__((always_inline)) void stage4(dk_complex *z, uint32_t
     }
     for (uint32_t j = 1; j < size; j++) {
         const uint32_t k = j * (DK_FFT_BINS / 2 / size);
-        const turn_t w1 = turn(k), w2 = turn(2 * k), w3 = turn(3 * k);
+        const rotation w1 = turn(k), w2 = turn(2 * k), w3 = turn(3 * k);
         for (dk_complex *a = z + j; a < end; a += 4 * size) {
             butterfly4(a, size, rotate(a[size], w1), rotate(a[2 * size], w2),
                        rotate(a[3 * size], w3));
@@ -153,8 +154,8 @@ static inline int32_t halved(int64_t sum)
     return (int32_t)(sum >> (FRAC + 1));
 }
 
-// Bins k and 160 - k of the real signal from those of the complex one. Their twiddles are mirror
-// images, so that both take the same products.
+// Compute bins k and 160 - k of the real signal from the same bins of the complex signal. Their
+// twiddles are mirror images, so both bins use the same products.
 static inline void split(dk_complex *near, dk_complex *far, uint32_t k)
 {
     const dk_complex w = twiddle(k), a = *near, b = *far;
@@ -167,7 +168,7 @@ static inline void split(dk_complex *near, dk_complex *far, uint32_t k)
     *far = (dk_complex){halved(re - turned_re), halved(turned_im - im)};
 }
 
-// NOLINTNEXTLINE(readability-non-const-parameter): other files' kernels work in it.
+// NOLINTNEXTLINE(readability-non-const-parameter): the vector kernels use x as scratch.
 void dk_real_fft(int32_t x[DK_FFT_POINTS], dk_complex bins[DK_FFT_BINS])
 {
     for (size_t n = 0; n < DK_FFT_BINS; n++) {
@@ -177,7 +178,7 @@ void dk_real_fft(int32_t x[DK_FFT_POINTS], dk_complex bins[DK_FFT_BINS])
     stage2(bins, 5);
     stage4(bins, 10);
     stage4(bins, 40);
-    dk_complex last = bins[0];  // bin 160, which nobody asks for
+    dk_complex last = bins[0];  // becomes bin 160, which is not used
     split(&bins[0], &last, 0);
     for (uint32_t k = 1; k < DK_FFT_BINS / 2; k++) {
         split(&bins[k], &bins[DK_FFT_BINS - k], k);

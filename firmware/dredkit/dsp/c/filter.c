@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Scalar filters, for portable C and SIMD32.
 #include "dsp/filter.h"
 
 #include "dsp/scalar.h"
 
 #if !defined(DK_ISA_MVE) && !defined(DK_ISA_NEON)
 
-// Two samples at once, which share the loads.
+// Compute two samples at once; they share the loads.
 void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t count, int32_t *y)
 {
     for (const int32_t *end = y + count; y < end; y += 2, x += 2) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Scalar normalisation of correlations, for every core but those with NEON.
 #include "dsp/normalise.h"
 
 #if !defined(DK_ISA_NEON)
 
 #include "dsp/scalar.h"
 
-// 2 dot / energy, Q15, cut towards zero; 2 |dot| <= energy, energy > 0.
+// Return 2 dot / energy, Q15, cut towards zero; 2 |dot| <= energy, energy > 0.
 static inline int16_t quotient(int32_t dot, uint32_t energy)
 {
     const int up = __builtin_clz(energy);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Scalar peak, energy, products and scaling of spans, for portable C and SIMD32.
 #include "dsp/spans.h"
 
 #if !defined(DK_ISA_MVE) && !defined(DK_ISA_NEON)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Scalar pre-emphasis and window, for portable C and SIMD32.
 #include "dsp/window.h"
 
 #include "dsp/scalar.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Eight products an instruction: Cortex-M55 and M85.
+// Sums of products of int16 with integer Helium, eight products an instruction: Cortex-M55 and M85.
 #include "dsp/correlate.h"
 
 #if defined(DK_ISA_MVE)
@@ -19,8 +19,8 @@ int32_t dk_energy16(const int16_t *x, size_t count)
 
 enum { LAGS = 7, APART = 8 };
 
-// Eight samples of the present meet those of the past 0, 8 .. 48 later, which wait in a .. g; those
-// 56 later take the place of a.
+// Multiply eight samples of the present by the samples of the past that lie 0, 8 .. 48 later, which
+// are in a .. g. The samples that lie 56 later then replace a.
 #define MEET(a, b, c, d, e, f, g) \
     "vldrh.u16 %q[x], [%[now]], #16\n" \
     "vmladava.s16 %[s0], %q[x], %q[" #a "]\n" \
@@ -40,13 +40,13 @@ enum { LAGS = 7, APART = 8 };
     MEET(f, g, a, b, c, d, e) \
     MEET(g, a, b, c, d, e, f)
 
-// Seven lags, eight apart, so that each vector of the past is loaded once for all of them.
+// Compute seven lags, eight apart, so that each vector of the past is loaded once for all of them.
 static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *dots)
 {
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0;
     int16x8_t a, b, c, d, e, f, g, x;
     // clang-format off
-    __asm(
+    __asm__(
         "vldrh.u16 %q[a], [%[past]], #16\n\t"
         "vldrh.u16 %q[b], [%[past]], #16\n\t"
         "vldrh.u16 %q[c], [%[past]], #16\n\t"
@@ -54,7 +54,7 @@ static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *
         "vldrh.u16 %q[e], [%[past]], #16\n\t"
         "vldrh.u16 %q[f], [%[past]], #16\n\t"
         "vldrh.u16 %q[g], [%[past]], #16\n\t"
-        ".rept 2\n\t"  // ISO C wants no longer string than 4095
+        ".rept 2\n\t"  // ISO C limits a string to 4095 characters
         MEET_SEVEN
         ".endr\n\t"
         MEET(a, b, c, d, e, f, g)
@@ -82,7 +82,7 @@ static inline void seven_lags(const int16_t *now, const int16_t *past, int32_t *
 void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
                     int32_t dots[DK_CORRELATE_LAGS])
 {
-    static_assert(DK_CORRELATE_SAMPLES == 20 * 8, "that is how often it is written down");
+    static_assert(DK_CORRELATE_SAMPLES == 20 * 8, "the assembly above is unrolled for it");
     for (int first = 0; first < DK_CORRELATE_LAGS; first += LAGS * APART) {
         for (int i = first; i < first + APART; i++) {
             seven_lags(now, past + i, dots + i);

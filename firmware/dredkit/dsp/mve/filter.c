@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four taps an instruction: Cortex-M55 and M85.
+// Filters with integer Helium, four taps an instruction: Cortex-M55 and M85.
 #include "dsp/filter.h"
 
 #if defined(DK_ISA_MVE)

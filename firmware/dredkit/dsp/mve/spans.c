@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four samples an instruction: Cortex-M55 and M85.
+// Peak, energy, products and scaling of spans with integer Helium, four samples an instruction:
+// Cortex-M55 and M85.
 #include "dsp/spans.h"
 
 #if defined(DK_ISA_MVE)

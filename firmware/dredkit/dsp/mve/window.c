@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four samples an instruction: Cortex-M55 and M85.
+// Pre-emphasis and window with integer Helium, four samples an instruction: Cortex-M55 and M85.
 #include "dsp/window.h"
 
 #if defined(DK_ISA_MVE)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four products an instruction: Cortex-A with NEON, 32 or 64 bits.
+// Sums of products of int16 with NEON, four products an instruction: Cortex-A, 32 or 64 bits.
 //
-// Eight neighbouring lags of a sample of the present take eight neighbouring samples of the past.
-// The same eight serve the sample eight later for the eight lags before: with the present sorted
-// by remainders modulo 8, a vector of the past is loaded once for `LANES` vectors of lags.
+// For one sample of the present, eight neighbouring lags take eight neighbouring samples of the
+// past. For the sample eight later, the same eight samples serve the eight lags before. So, with
+// the present sorted by remainders modulo 8, a vector of the past is loaded once for WIDTH vectors
+// of lags.
 #include "dsp/correlate.h"
 
 #if defined(DK_ISA_NEON)
@@ -20,7 +21,7 @@
 
 enum {
     STEPS = DK_CORRELATE_SAMPLES / 8,  // samples of one remainder
-    GROUP = 4,                         // of them, sorted and loaded at once
+    GROUP = 4,                         // samples of a remainder that are loaded at once
     GROUPS = STEPS / GROUP,
     WIDTH = DK_REGISTERS,  // vectors of eight lags whose sums stay in registers
 };
@@ -51,7 +52,8 @@ static inline void sort(const int16_t *x, int16_t sorted[GROUPS][8][GROUP])
     }
 }
 
-// A sample of the present, a lane of `four`, meets the vectors of the past; the next one comes in.
+// Multiply a sample of the present, a lane of `four`, by the vectors of the past; then load the
+// next vector.
 #define MEET(step, lane) \
     do { \
         _Pragma("GCC unroll 8") for (int j = 0; j < WIDTH; j++) \

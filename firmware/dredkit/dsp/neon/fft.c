@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums of 64 bits, two products an instruction, and rounding as they are made narrow: NEON.
+// The vector FFT with NEON: sums of 64 bits, two products an instruction; narrowing also rounds.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_NEON)
@@ -12,7 +12,7 @@
 typedef struct {
     int64x2_t low;
     int64x2_t high;
-} wide_t;
+} wide_lanes;
 
 #if defined(__aarch64__)
 #define HIGH(operation, sum, x, y) operation##_high_s32(sum, x, y)
@@ -25,34 +25,34 @@ typedef struct {
     vcombine_s32(vrshrn_n_s64((sums).low, shift), vrshrn_n_s64((sums).high, shift))
 #endif
 
-static inline wide_t product(int32x4_t x, int32x4_t y)
+static inline wide_lanes product(int32x4_t x, int32x4_t y)
 {
-    return (wide_t){vmull_s32(vget_low_s32(x), vget_low_s32(y)), HIGH_PRODUCT(x, y)};
+    return (wide_lanes){vmull_s32(vget_low_s32(x), vget_low_s32(y)), HIGH_PRODUCT(x, y)};
 }
 
-static inline wide_t wide_sum(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
+static inline wide_lanes wide_sum(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
 {
-    const wide_t ax = product(a, x);
-    return (wide_t){vmlal_s32(ax.low, vget_low_s32(b), vget_low_s32(y)),
-                    HIGH(vmlal, ax.high, b, y)};
+    const wide_lanes ax = product(a, x);
+    return (wide_lanes){vmlal_s32(ax.low, vget_low_s32(b), vget_low_s32(y)),
+                        HIGH(vmlal, ax.high, b, y)};
 }
 
-static inline wide_t wide_difference(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
+static inline wide_lanes wide_difference(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
 {
-    const wide_t ax = product(a, x);
-    return (wide_t){vmlsl_s32(ax.low, vget_low_s32(b), vget_low_s32(y)),
-                    HIGH(vmlsl, ax.high, b, y)};
+    const wide_lanes ax = product(a, x);
+    return (wide_lanes){vmlsl_s32(ax.low, vget_low_s32(b), vget_low_s32(y)),
+                        HIGH(vmlsl, ax.high, b, y)};
 }
 
 static inline int32x4_t sum_of(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
 {
-    const wide_t sum = wide_sum(a, x, b, y);
+    const wide_lanes sum = wide_sum(a, x, b, y);
     return NARROW(sum, FRAC);
 }
 
 static inline int32x4_t difference_of(int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y)
 {
-    const wide_t difference = wide_difference(a, x, b, y);
+    const wide_lanes difference = wide_difference(a, x, b, y);
     return NARROW(difference, FRAC);
 }
 
@@ -67,27 +67,27 @@ static inline int32x4_t backwards(int32x4_t x)
     return vextq_s32(pairs, pairs, 2);
 }
 
-static inline wide_t widened(int32x4_t x)
+static inline wide_lanes widened(int32x4_t x)
 {
-    return (wide_t){vshll_n_s32(vget_low_s32(x), FRAC), vshll_n_s32(vget_high_s32(x), FRAC)};
+    return (wide_lanes){vshll_n_s32(vget_low_s32(x), FRAC), vshll_n_s32(vget_high_s32(x), FRAC)};
 }
 
-static inline int32x4_t half_sum(wide_t a, wide_t b)
+static inline int32x4_t half_sum(wide_lanes a, wide_lanes b)
 {
-    const wide_t sum = {vaddq_s64(a.low, b.low), vaddq_s64(a.high, b.high)};
+    const wide_lanes sum = {vaddq_s64(a.low, b.low), vaddq_s64(a.high, b.high)};
     return NARROW(sum, FRAC + 1);
 }
 
-static inline int32x4_t half_difference(wide_t a, wide_t b)
+static inline int32x4_t half_difference(wide_lanes a, wide_lanes b)
 {
-    const wide_t difference = {vsubq_s64(a.low, b.low), vsubq_s64(a.high, b.high)};
+    const wide_lanes difference = {vsubq_s64(a.low, b.low), vsubq_s64(a.high, b.high)};
     return NARROW(difference, FRAC + 1);
 }
 
 static inline void split_re(int32x4_t even, int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y,
                             int32x4_t *near, int32x4_t *far)
 {
-    const wide_t sum = widened(even), turned = wide_difference(a, x, b, y);
+    const wide_lanes sum = widened(even), turned = wide_difference(a, x, b, y);
     *near = half_sum(sum, turned);
     *far = half_difference(sum, turned);
 }
@@ -95,7 +95,7 @@ static inline void split_re(int32x4_t even, int32x4_t a, int32x4_t x, int32x4_t 
 static inline void split_im(int32x4_t even, int32x4_t a, int32x4_t x, int32x4_t b, int32x4_t y,
                             int32x4_t *near, int32x4_t *far)
 {
-    const wide_t sum = widened(even), turned = wide_sum(a, x, b, y);
+    const wide_lanes sum = widened(even), turned = wide_sum(a, x, b, y);
     *near = half_sum(sum, turned);
     *far = half_difference(turned, sum);
 }

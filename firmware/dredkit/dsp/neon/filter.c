@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two products an instruction, eight outputs at once: Cortex-A with NEON.
+// Filters with NEON, two products an instruction and eight outputs at once: Cortex-A.
 #include "dsp/filter.h"
 
 #if defined(DK_ISA_NEON)
@@ -14,10 +14,10 @@
 
 enum { FOURS = 6 };  // vectors of samples that eight outputs take
 
-// Of eight outputs, two sums in each.
+// The sums of eight outputs, two in each vector.
 typedef struct {
     int64x2_t sum[4];
-} sums_t;
+} output_sums;
 
 static inline int32x4_t filtered(int64x2_t low, int64x2_t high)
 {
@@ -28,8 +28,9 @@ static inline int32x4_t filtered(int64x2_t low, int64x2_t high)
     return vmaxq_s32(vminq_s32(vcombine_s32(a, b), top), vmvnq_s32(top));
 }
 
-// Two taps: x begins where the first of them does, x1 a sample later.
-static inline sums_t two_taps(sums_t s, const int32x4_t *x, const int32x4_t *x1, int32x2_t taps)
+// Add two taps: x begins at the first tap's samples, x1 a sample later.
+static inline output_sums two_taps(output_sums s, const int32x4_t *x, const int32x4_t *x1,
+                                   int32x2_t taps)
 {
     s.sum[0] = vmlal_lane_s32(s.sum[0], vget_low_s32(x[0]), taps, 0);
     s.sum[1] = HIGH_PRODUCT(s.sum[1], x[0], taps, 0);
@@ -42,9 +43,9 @@ static inline sums_t two_taps(sums_t s, const int32x4_t *x, const int32x4_t *x1,
     return s;
 }
 
-// Two taps and the two after them, which begin in the middle of a vector.
-static inline sums_t four_taps(sums_t s, const int32x4_t *x, const int32x4_t *x1,
-                               const int32_t *taps)
+// Add four taps. The samples of the last two begin in the middle of a vector.
+static inline output_sums four_taps(output_sums s, const int32x4_t *x, const int32x4_t *x1,
+                                    const int32_t *taps)
 {
     s = two_taps(s, x, x1, vld1_s32(taps));
     const int32x2_t later = vld1_s32(taps + 2);
@@ -68,7 +69,7 @@ void dk_filter(const int32_t taps[DK_FILTER_ROOM], const int16_t *x, size_t coun
             even[i] = vmovl_s16(vld1_s16(x + 4 * i));
             odd[i] = vmovl_s16(vld1_s16(x + 4 * i + 1));
         }
-        sums_t s = {{vdupq_n_s64(0), vdupq_n_s64(0), vdupq_n_s64(0), vdupq_n_s64(0)}};
+        output_sums s = {{vdupq_n_s64(0), vdupq_n_s64(0), vdupq_n_s64(0), vdupq_n_s64(0)}};
         s = four_taps(s, even, odd, taps);
         s = four_taps(s, even + 1, odd + 1, taps + 4);
         s = four_taps(s, even + 2, odd + 2, taps + 8);

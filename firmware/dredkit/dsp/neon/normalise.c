@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four quotients at once by reciprocals: Cortex-A with NEON, which cannot divide vectors.
+// Normalisation of correlations with NEON: Cortex-A. NEON cannot divide vectors, so four quotients
+// at once are computed by reciprocals.
 #include "dsp/normalise.h"
 
 #if defined(DK_ISA_NEON)
 
 #include <arm_neon.h>
 
-// n / d cut, of d with 16 bits and n below 2^31: at most 2^16. For each d the reciprocal is at most
-// 2^46 / d and 2^-16.9 of it too small at worst, so that at most one is missing.
+// Return n / d, cut, for d with 16 bits and n below 2^31; at most 2^16. For each d the reciprocal
+// is at most 2^46 / d, and too small by at most 2^-16.9 of it; so a quotient is too small by at
+// most 1, which the last lines correct.
 static inline uint32x4_t quotients(uint32x4_t n, uint32x4_t d)
 {
     const int32x4_t one = vdupq_n_s32(1 << 30);
@@ -31,13 +33,13 @@ static inline int16x4_t normalised(int32x4_t dots, uint32x4_t energies)
     return vmovn_s32(vsubq_s32(veorq_s32(vreinterpretq_s32_u32(q), sign), sign));
 }
 
-// What each of four lags adds to the energy of the next.
+// Return what each of four lags adds to the energy of the next lag.
 static inline uint32x4_t changes(int16x4_t enters, int16x4_t leaves)
 {
     return vreinterpretq_u32_s32(vmlsl_s16(vmull_s16(enters, enters), leaves, leaves));
 }
 
-// The energies of four lags and, in all lanes, that of the next.
+// Return the energies of four lags, and set all lanes of *energy to the energy of the next lag.
 static inline uint32x4_t energies_of(uint32x4_t *energy, uint32x4_t change)
 {
     const uint32x4_t zero = vdupq_n_u32(0);

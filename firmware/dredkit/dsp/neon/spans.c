@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four samples an instruction: Cortex-A with NEON.
+// Peak, energy, products and scaling of spans with NEON, four samples an instruction: Cortex-A.
 #include "dsp/spans.h"
 
 #if defined(DK_ISA_NEON)

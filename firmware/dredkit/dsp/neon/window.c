@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four samples an instruction: Cortex-A with NEON.
+// Pre-emphasis and window with NEON, four samples an instruction: Cortex-A.
 #include "dsp/window.h"
 
 #if defined(DK_ISA_NEON)
@@ -20,7 +20,7 @@ void dk_emphasise(const int16_t *x, size_t count, int32_t *y)
     }
 }
 
-// The upper words of products, rounded.
+// Return the rounded upper words of products.
 static inline int32x4_t windowed(int32x4_t x, int32x4_t window)
 {
     const int64x2_t low = vmull_s32(vget_low_s32(x), vget_low_s32(window));

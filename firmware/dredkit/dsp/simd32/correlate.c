@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two products an instruction: Cortex-M4, M7 and M33.
+// Sums of products of int16, two products an instruction: Cortex-M4, M7 and M33.
 //
-// A lag's products are those of words of the past, which start at even samples. For even lags the
-// present's words do so too; for odd ones they start a sample earlier, so that the words of both
-// are laid out in turn, once for all lags.
+// A lag multiplies words of the past, which start at even samples, by words of the present. For
+// even lags the present's words start at even samples too; for odd lags they start a sample
+// earlier. So the words of both kinds are laid out in turn, once for all lags.
 #include "dsp/correlate.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -17,7 +17,7 @@
 typedef struct {
     int16x2_t even;  // samples 2 j and 2 j + 1 of the present
     int16x2_t odd;   // samples 2 j - 1 and 2 j
-} words_t;
+} word_pair;
 
 static inline int16x2_t pair(const int16_t *x)
 {
@@ -37,7 +37,8 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     return sum;
 }
 
-// Two words of the present and the past, of which `e0` is at hand and `e2` stays.
+// Multiply two words of the present by words of the past; `e0` is already loaded, and `e2` stays
+// for the next words.
 #define TWO_WORDS(e0, e1, e2) \
     "ldmia %[now]!, {r4, r5, r6, r8}\n\t" \
     "ldrd %[" e1 "], %[" e2 "], [%[past]], #8\n\t" \
@@ -50,13 +51,13 @@ int32_t dk_energy16(const int16_t *x, size_t count)
     "smlad %[s2], r6, %[" e2 "], %[s2]\n\t" \
     "smlad %[s3], r8, %[" e2 "], %[s3]\n\t"
 
-// Four words: `a` again holds the one at hand.
+// Four words: afterwards `a` again holds the loaded word.
 #define FOUR_WORDS TWO_WORDS("a", "b", "c") TWO_WORDS("c", "b", "a")
 
-static __attribute__((noinline)) void four_lags(const words_t *now, const int16_t *past,
+static __attribute__((noinline)) void four_lags(const word_pair *now, const int16_t *past,
                                                 int32_t *dots)
 {
-    static_assert(DK_CORRELATE_SAMPLES == 4 * 5 * 8, "that is how often it is written down");
+    static_assert(DK_CORRELATE_SAMPLES == 4 * 5 * 8, "the assembly below is unrolled for it");
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     int16x2_t a, b, c;
     int rounds = 4;
@@ -65,7 +66,7 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
     DK_WORD(r6);
     DK_WORD(r8);
     // clang-format off
-    __asm volatile(
+    __asm__ volatile(
         "ldr %[a], [%[past]], #4\n"
         "1:\n\t"
         FOUR_WORDS
@@ -75,7 +76,7 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
         FOUR_WORDS
         "subs %[rounds], #1\n\t"
         "bne 1b\n\t"
-        // Behind the last sample only the odd words still hold one.
+        // After the last sample, only the odd words still hold a sample.
         "ldr %[b], [%[past]]\n\t"
         "ldr %[c], [%[now], #4]\n\t"
         "smlad %[s1], %[c], %[a], %[s1]\n\t"
@@ -95,14 +96,14 @@ static __attribute__((noinline)) void four_lags(const words_t *now, const int16_
 void dk_correlate16(const int16_t now[DK_CORRELATE_SAMPLES], const int16_t *past,
                     int32_t dots[DK_CORRELATE_LAGS])
 {
-    words_t words[DK_CORRELATE_SAMPLES / 2 + 1];
+    word_pair words[DK_CORRELATE_SAMPLES / 2 + 1];
     uint32_t before = 0;
     for (size_t k = 0; k < DK_CORRELATE_SAMPLES; k += 2) {
         const uint32_t two = (uint32_t)pair(now + k);
-        words[k / 2] = (words_t){(int16x2_t)two, (int16x2_t)(before >> 16 | two << 16)};
+        words[k / 2] = (word_pair){(int16x2_t)two, (int16x2_t)(before >> 16 | two << 16)};
         before = two;
     }
-    words[DK_CORRELATE_SAMPLES / 2] = (words_t){0, (int16x2_t)(before >> 16)};
+    words[DK_CORRELATE_SAMPLES / 2] = (word_pair){0, (int16x2_t)(before >> 16)};
     for (size_t i = 0; i < DK_CORRELATE_LAGS; i += 4) {
         four_lags(words, past + i, dots + i);
     }

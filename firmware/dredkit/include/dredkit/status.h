@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Written by toolkit/codegen/constants/status.py from toolkit/common/wire.toml: do not edit.
 // The one error type of the firmware: zero or a positive count is success, negative is an error.
 // A function that returns a count returns int32_t, and a negative dk_status where it fails. The
-// values go over the wire (toolkit/common/wire.toml): old ones keep their meaning.
+// values go over the wire: old ones keep their meaning.
 #ifndef DREDKIT_STATUS_H
 #define DREDKIT_STATUS_H
 
 typedef enum {
     DK_OK = 0,
-    DK_ERR_ARGUMENT = -1,  // a pointer is NULL, or a parameter or size is not one of those allowed
+    DK_ERR_ARGUMENT = -1,  // a pointer is NULL, or a parameter or size is not allowed
     DK_ERR_FRAME = -2,     // a frame is malformed: COBS, length or CRC
-    DK_ERR_TYPE = -3,      // a frame of a type that this side does not take
-    DK_ERR_SESSION = -4,   // no session is open, or the frame belongs to another one
-    DK_ERR_ORDER = -5,     // a step that is neither the next one nor one still remembered
+    DK_ERR_TYPE = -3,      // this side does not take frames of this type
+    DK_ERR_SESSION = -4,   // no session is open, or the frame belongs to another session
+    DK_ERR_ORDER = -5,     // a step is neither the next one nor still remembered
     DK_ERR_RANGE = -6,     // an index or length beyond what exists
     DK_ERR_OVERRUN = -7,   // more bytes than the buffer holds
     DK_ERR_RATE = -8,      // not 8000, 12000, 16000, 24000 or 48000 samples a second

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// tanh and sigmoid of int16 from one table with linear interpolation, as TFLite's int16 kernels.
+// tanh and sigmoid of int16 from one table with linear interpolation, like TFLite's int16 kernels.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_C)
@@ -9,7 +9,8 @@
 #include "nn/nn.h"
 #include "nn/sigmoid_table.h"
 
-// Read the table at `position` steps of 2^-bits; returns Q16 with `bits` more fractional bits.
+// Read the table at `position` steps of 2^-bits. Returns Q16 with `bits` more fractional bits, or
+// `beyond` past the table's end.
 static int32_t interpolate(uint32_t position, uint32_t bits, int32_t beyond)
 {
     const uint32_t step = position >> bits;

@@ -10,7 +10,7 @@
 #include "nn/fixed.h"
 #include "nn/nn.h"
 
-// dk_sum_at, but not at an end.
+// Return the same as dk_sum_at; `at` is not an end of the line.
 static int32_t sum_inside(const int16_t *w, const dk_lines *lines, size_t at)
 {
     int32_t sum = 0;

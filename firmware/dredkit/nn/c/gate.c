@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// The portable second half of a gated linear unit.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_C)

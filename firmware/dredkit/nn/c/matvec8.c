@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Portable int8 matrix times int8 vector: the reference for all others.
+// Portable int8 matrix times int8 vector: the reference for all other variants.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_C)

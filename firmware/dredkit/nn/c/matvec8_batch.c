@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors. Plain tables are gone through once for four of them;
-// tables that are packed for an ISA without a kernel of its own here, once for each.
+// Portable int8 matrix times several int8 vectors. One pass over a plain table serves up to four
+// vectors; a packed table takes one pass for each vector.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_C)
@@ -10,21 +10,21 @@
 
 enum { BLOCK_ROWS = 8, BLOCK_COLS = 4, MOST = 4 };
 
-// What is to be multiplied, and where the results go.
+// The input vectors, and the places of the results.
 typedef struct {
     const int8_t *x;
     size_t x_apart;
     int16_t *y;
     ptrdiff_t y_apart;
-} vectors_t;
+} vector_set;
 
 static inline void put(const dk_matrix8 *matrix, size_t row, int32_t acc, int16_t *y)
 {
     y[row] = dk_requantise(acc, matrix->multiplier[row], matrix->shift[row]);
 }
 
-// `steps` is a constant of every call, so that sums are registers.
-static inline void dense(const dk_matrix8 *matrix, const vectors_t *v, const size_t steps)
+// Every call passes a constant `steps`, so the sums stay in registers.
+static inline void dense(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     const int8_t *w = matrix->weights;
     const int8_t *x = v->x;
@@ -42,7 +42,7 @@ static inline void dense(const dk_matrix8 *matrix, const vectors_t *v, const siz
     }
 }
 
-static inline void sparse(const dk_matrix8 *matrix, const vectors_t *v, const size_t steps)
+static inline void sparse(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     const int8_t *w = matrix->weights;
     const uint8_t *index = matrix->index;
@@ -68,7 +68,7 @@ static inline void sparse(const dk_matrix8 *matrix, const vectors_t *v, const si
     }
 }
 
-static inline void either(const dk_matrix8 *matrix, const vectors_t *v, const size_t steps)
+static inline void either(const dk_matrix8 *matrix, const vector_set *v, const size_t steps)
 {
     if (matrix->index == NULL) {
         dense(matrix, v, steps);
@@ -80,7 +80,7 @@ static inline void either(const dk_matrix8 *matrix, const vectors_t *v, const si
 void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, size_t x_apart,
                       int16_t *y, ptrdiff_t y_apart)
 {
-    vectors_t v = {.x = x, .x_apart = x_apart, .y_apart = y_apart};
+    vector_set v = {.x = x, .x_apart = x_apart, .y_apart = y_apart};
     v.y = y;
     while (steps > 0) {
         size_t now = matrix->bias == NULL ? 1 : steps < MOST ? steps : MOST;

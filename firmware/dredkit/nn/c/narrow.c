@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Q15 activations to the int8 that matrix products take.
+// Portable conversion of Q15 activations to the int8 inputs of matrix products.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_C)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pieces of assembly for sums of eight rows, held in v16 and v17: products of blocks of 8 rows and
-// 4 columns of int8 weights, whose inputs are a lane of v0 or v1. Weights come by the pointer
-// %[w], which moves on, through v4 .. v7.
+// Pieces of assembly that add products to the sums of eight rows, held in v16 and v17. A block has
+// 8 rows and 4 columns of int8 weights; its inputs are a lane of v0 or v1. The pointer %[w] moves
+// along the weights, which are loaded into v4 .. v7.
 #ifndef DREDKIT_DOTPROD_BLOCKS_H
 #define DREDKIT_DOTPROD_BLOCKS_H
 
@@ -9,7 +9,7 @@
 
 #include "nn/scratch.h"
 
-// An instruction a line:
+// The layout is one instruction a line.
 // clang-format off
 #define DK_BLOCKS_REGISTERS \
     DK_VECTOR(v0); \
@@ -37,15 +37,15 @@
     DK_ADD_PRODUCTS("v4", "v5", first) \
     DK_ADD_PRODUCTS("v6", "v7", second)
 
-// Two kept blocks of a sparse matrix, with two words before them: where their inputs are in %[x],
-// in bytes. %[p] and %[q] are scratch.
+// Two kept blocks of a sparse matrix. Two words before them hold the byte offsets of their inputs
+// in %[x]. %[p] and %[q] are scratch.
 #define DK_ADD_PAIR \
     "ldp %w[p], %w[q], [%[w]], #8\n\t" \
     "ldr s0, [%[x], %[p]]\n\t" \
     "ldr s1, [%[x], %[q]]\n\t" \
     DK_ADD_TWO_BLOCKS("v0.4b[0]", "v1.4b[0]")
 
-// %[n] pairs, which is left undefined. Local labels 1 to 4 are taken.
+// %[n] pairs of kept blocks; %[n] is undefined afterwards. This uses the local labels 1 to 4.
 #define DK_ADD_PAIRS \
     "subs %[n], %[n], #4\n\t" \
     "b.lt 2f\n" \

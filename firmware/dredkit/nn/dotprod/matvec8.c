@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int8 matrix times int8 vector with SDOT (Armv8.2-A dot products): 16 products an instruction,
-// four columns of four rows, whose inputs are one lane of another register. In assembly, so that
-// one instruction loads four registers and moves the pointer on.
+// for four columns of four rows, whose inputs are one lane of another register. It is written in
+// assembly so that one instruction loads four registers and moves the pointer on.
 //
-// The packed table is one stream. For eight rows: their biases, their weights as blocks of 8 rows
-// and 4 columns, and their factors. Dense rows have all blocks in turn, columns and rows filled up
-// with zeros. Kept blocks of a sparse matrix come in pairs, with two words before them that say at
-// which columns they are; the index has the number of pairs for each eight rows, and a last block
-// of zeros fills up the last pair.
+// The packed table is one stream. For every eight rows it holds their biases, their weights as
+// blocks of 8 rows and 4 columns, and their factors. Dense rows have all blocks in turn, with
+// columns and rows filled up with zeros. Kept blocks of a sparse matrix come in pairs; two words
+// before each pair say at which columns the blocks are. The index holds the number of pairs for
+// every eight rows; a block of zeros completes the last pair.
 //
 // toolkit/codegen/packing/dotprod.py has proved that 2^4 times any sum, bias included, is an int32.
-// With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
-// (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
-// stays plain.
+// With factor = multiplier * 2^(27 - shift), one doubling and rounding multiplication of that value
+// gives exactly (sum * multiplier + 2^(shift - 1)) >> shift. A matrix without this proof stays
+// plain.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_DOTPROD)
@@ -26,7 +26,8 @@
 
 enum { ROWS = 8, COLS = 4, CHUNK = 32, HALF = 16 };
 
-// Pointers are not to constants where assembly writes. An instruction a line:
+// The linter wants const here, but the inline assembly writes through these pointers. The layout is
+// one instruction a line.
 // NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
 #define LOAD_BIASES "ld1 {v16.4s, v17.4s}, [%[w]], #32\n\t"
@@ -40,23 +41,24 @@ enum { ROWS = 8, COLS = 4, CHUNK = 32, HALF = 16 };
     "sqxtn2 v16.8h, v17.4s\n\t" \
     "str q16, [%[y]], #16\n\t"
 
-// The inputs of dense rows: chunks of 32 from x to `end`, then up to eight fours, whose number is
-// `rest`: four of them in `half` if they are as many, the others in `last`.
+// The inputs of dense rows: chunks of 32 from x to `end`, then `rest` fours, up to eight. If there
+// are at least four fours, the first four are in `half` and the others in `last`; else all are in
+// `last`.
 typedef struct {
     const int8_t *x;
     const int8_t *end;
     uint64_t rest;
     int8x16_t half;
     int8x16_t last;
-} inputs_t;
+} dense_inputs;
 
-// y[8 * groups] of dense rows; returns where the next rows' table starts.
-static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const inputs_t *in,
+// Compute y[8 * groups] of dense rows. Returns the start of the next rows' table.
+static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const dense_inputs *in,
                                                           size_t groups, int16_t *y)
 {
     const int8_t *x;
     DK_BLOCKS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "5:\n\t"
         LOAD_BIASES
         "mov %[x], %[start]\n\t"
@@ -101,14 +103,14 @@ static __attribute__((noinline)) const int8_t *dense_rows(const int8_t *w, const
     return w;
 }
 
-// y[8 * groups] of rows of pairs of blocks, whose numbers are in `index`.
+// Compute y[8 * groups] of sparse rows; `index` holds their numbers of pairs.
 static void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, size_t groups,
                         int16_t *y)
 {
     const int16_t *const end = y + ROWS * groups;
     uint64_t n, p, q;
     DK_BLOCKS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "5:\n\t"
         "ldrb %w[n], [%[index]], #1\n\t"
         LOAD_BIASES
@@ -128,8 +130,8 @@ static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
     const size_t cols = matrix->cols, whole = cols / CHUNK * CHUNK, groups = matrix->rows / ROWS;
     const size_t left = matrix->rows % ROWS;
-    inputs_t in = {.x = x, .end = x + whole, .rest = (cols - whole + COLS - 1) / COLS};
-    // Not to read beyond x, the last ones are copied.
+    dense_inputs in = {.x = x, .end = x + whole, .rest = (cols - whole + COLS - 1) / COLS};
+    // Copy the last inputs, because the kernel must not read beyond x.
     int8_t rest[CHUNK] = {0};
     if (whole < cols) {
         memcpy(rest, x + whole, cols - whole);

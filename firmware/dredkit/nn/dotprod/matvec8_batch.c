@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors with SDOT: up to four vectors in a pass over the weights.
-// The packed tables, the proof and the arithmetic are those of matvec8.c. Four inputs of every
-// vector make up one register: its lanes multiply the same weights, and one load gathers them all.
+// int8 matrix times several int8 vectors with SDOT: one pass over the weights serves up to four
+// vectors. The packed tables, the proof and the arithmetic are the same as in matvec8.c. Four
+// inputs of every vector make up one register: its lanes multiply the same weights, and one load
+// brings them all.
 //
-// SMMLA (i8mm) takes two rows and two vectors of eight columns. Sums of 384x384 dense products by
-// it, measured: of one vector 6 % more instructions than by SDOT, as half of each is idle; of four
-// 0.043 a MAC instead of 0.073, or 0.059 from tables in this order, which products of one vector
-// need. That would save about 6 % of a decoder that runs four steps at once, and nothing elsewhere.
+// SMMLA (i8mm) takes two rows and two vectors of eight columns. Measured on 384x384 dense products:
+// for one vector it needs 6 % more instructions than SDOT, because half of each is idle. For four
+// vectors it needs 0.043 instructions a MAC instead of 0.073, or 0.059 with tables in this order,
+// which products of one vector need. It would save about 6 % of a decoder that runs four steps at
+// once, and nothing elsewhere.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_DOTPROD)
@@ -18,22 +20,22 @@
 #include "nn/nn.h"
 #include "nn/scratch.h"
 
-// Inputs wider than that are multiplied one by one: the others have room on the stack.
+// Wider inputs are multiplied one vector at a time; narrower ones fit the buffer on the stack.
 enum { ROWS = 8, COLS = 4, MOST = 4, MOST_COLS = 640, LANES = 16 };
 
-// Inputs in the order in which they are read: by fours, of each vector in turn.
+// Inputs in the order in which the kernel reads them: four of each vector in turn.
 typedef struct {
     int32_t turns[MOST_COLS * MOST / COLS];
     size_t fours;
-} inputs_t;
+} input_turns;
 
-// Of eight rows, by vector.
+// The sums of eight rows, by vector.
 typedef struct {
     int32x4_t low[MOST];
     int32x4_t high[MOST];
-} sums_t;
+} row_sums;
 
-// An instruction a line:
+// The layout is one instruction a line.
 // clang-format off
 #define INPUTS \
     DK_VECTOR(v0); \
@@ -50,12 +52,12 @@ typedef struct {
 #define WRITES_WEIGHTS \
     DK_WRITES_VECTOR(v4), DK_WRITES_VECTOR(v5), DK_WRITES_VECTOR(v6), DK_WRITES_VECTOR(v7)
 
-// Put 16 columns of each vector into turns, `n` times.
+// Interleave 16 columns of each vector into `turns`, `n` times.
 static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
 {
     const int8_t *a = from[0], *b = from[1], *c = from[2], *d = from[3];
     INPUTS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         "ldr q0, [%[a]], #16\n\t"
         "ldr q1, [%[b]], #16\n\t"
@@ -70,7 +72,8 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
         : "cc", "memory");
 }
 
-// The products of a block whose upper and lower rows' weights are given, for so many vectors.
+// FOR_n adds the products of a block for n vectors; `low` and `high` hold the weights of its rows
+// 0 .. 3 and 4 .. 7.
 #define FOR_2(low, high, x) \
     "sdot %[l0].4s, " low ".16b, " x ".4b[0]\n\t" \
     "sdot %[h0].4s, " high ".16b, " x ".4b[0]\n\t" \
@@ -85,7 +88,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     "sdot %[l3].4s, " low ".16b, " x ".4b[3]\n\t" \
     "sdot %[h3].4s, " high ".16b, " x ".4b[3]\n\t"
 #define LOAD_TWO_BLOCKS "ld1 {v4.16b, v5.16b, v6.16b, v7.16b}, [%[w]], #64\n\t"
-// n times four blocks; n is not 0.
+// Four blocks, n times; n is not 0.
 #define FOURS(PRODUCTS) \
     "1:\n\t" \
     "ld1 {v0.16b, v1.16b, v2.16b, v3.16b}, [%[x]], #64\n\t" \
@@ -93,7 +96,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     LOAD_TWO_BLOCKS PRODUCTS("v4", "v5", "v2") PRODUCTS("v6", "v7", "v3") \
     "subs %[n], %[n], #1\n\t" \
     "b.ne 1b"
-// n times one block; n is not 0.
+// One block, n times; n is not 0.
 #define ONES(PRODUCTS) \
     "1:\n\t" \
     "ldr q0, [%[x]], #16\n\t" \
@@ -101,7 +104,7 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     PRODUCTS("v4", "v5", "v0") \
     "subs %[n], %[n], #1\n\t" \
     "b.ne 1b"
-// n pairs of kept blocks.
+// Two kept blocks, n times.
 #define PAIRS(PRODUCTS) \
     "cbz %[n], 2f\n" \
     "1:\n\t" \
@@ -119,20 +122,21 @@ static void put_in_turns(const int8_t *const from[MOST], size_t n, void *turns)
     [l3] "+&w"((s)->low[3]), [h0] "+&w"((s)->high[0]), [h1] "+&w"((s)->high[1]), \
     [h2] "+&w"((s)->high[2]), [h3] "+&w"((s)->high[3])
 
-// The products of a macro, for as many vectors; operands of a statement are at most 30.
-// NOLINTBEGIN(bugprone-macro-parentheses): operands are no expression
+// Expand a macro for the number of vectors. A statement has at most 30 operands.
+// NOLINTBEGIN(bugprone-macro-parentheses): operands are not an expression
 #define FOR_VECTORS(MACRO, OPERANDS) \
     if (vectors == 2) { \
-        __asm volatile(MACRO(FOR_2) : OPERANDS : "cc", "memory"); \
+        __asm__ volatile(MACRO(FOR_2) : OPERANDS : "cc", "memory"); \
     } else if (vectors == 3) { \
-        __asm volatile(MACRO(FOR_3) : OPERANDS : "cc", "memory"); \
+        __asm__ volatile(MACRO(FOR_3) : OPERANDS : "cc", "memory"); \
     } else { \
-        __asm volatile(MACRO(FOR_4) : OPERANDS : "cc", "memory"); \
+        __asm__ volatile(MACRO(FOR_4) : OPERANDS : "cc", "memory"); \
     }
 // NOLINTEND(bugprone-macro-parentheses)
 
-// Both return where the rows' factors are. `vectors` is a constant of every call.
-static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t *in,
+// add_dense and add_pairs return the place of the rows' factors. Every call passes a constant
+// `vectors`.
+static inline const int8_t *add_dense(row_sums *s, const int8_t *w, const input_turns *in,
                                       const size_t vectors)
 {
     const int32_t *x = in->turns;
@@ -153,8 +157,8 @@ static inline const int8_t *add_dense(sums_t *s, const int8_t *w, const inputs_t
     return w;
 }
 
-static inline const int8_t *add_pairs(sums_t *s, const int8_t *w, const inputs_t *in, size_t pairs,
-                                      const size_t vectors)
+static inline const int8_t *add_pairs(row_sums *s, const int8_t *w, const input_turns *in,
+                                      size_t pairs, const size_t vectors)
 {
     uint64_t p, q;
     DK_VECTOR(v0);
@@ -176,13 +180,13 @@ static inline int16x8_t requantised(int32x4_t low, int32x4_t high, int32x4x2_t f
     return vqmovn_high_s32(vqmovn_s32(low), high);
 }
 
-static inline void products(const dk_matrix8 *matrix, const inputs_t *in, int16_t *y,
+static inline void products(const dk_matrix8 *matrix, const input_turns *in, int16_t *y,
                             ptrdiff_t y_apart, const size_t vectors)
 {
     const int8_t *w = matrix->weights;
     for (size_t row = 0; row < matrix->rows; row += ROWS) {
         const int32x4x2_t biases = vld1q_s32_x2((const int32_t *)(const void *)w);
-        sums_t s;
+        row_sums s;
         for (size_t i = 0; i < MOST; i++) {
             s.low[i] = biases.val[0];
             s.high[i] = biases.val[1];
@@ -207,18 +211,19 @@ static inline void products(const dk_matrix8 *matrix, const inputs_t *in, int16_
     }
 }
 
-static void take_turns(inputs_t *in, const int8_t *x, size_t x_apart, size_t cols, size_t vectors)
+static void take_turns(input_turns *in, const int8_t *x, size_t x_apart, size_t cols,
+                       size_t vectors)
 {
     const size_t whole = cols / LANES, rest = cols % LANES;
     const int8_t *from[MOST];
-    // Lanes without a vector repeat the last one's; nobody reads their sums.
+    // Lanes without a vector repeat the last vector's inputs; their sums are not read.
     for (size_t i = 0; i < MOST; i++) {
         from[i] = x + (i < vectors ? i : vectors - 1) * x_apart;
     }
     if (whole > 0) {
         put_in_turns(from, whole, in->turns);
     }
-    if (rest > 0) {  // not to read beyond x
+    if (rest > 0) {  // copy the last inputs, because nothing may be read beyond x
         int8_t last[MOST][LANES] = {{0}};
         for (size_t i = 0; i < MOST; i++) {
             memcpy(last[i], from[i] + whole * LANES, rest);
@@ -229,12 +234,13 @@ static void take_turns(inputs_t *in, const int8_t *x, size_t x_apart, size_t col
     in->fours = (cols + COLS - 1) / COLS;
 }
 
-// Two to four. Apart from what else is called, for the sake of its room on the stack.
+// Handles 2 to 4 vectors. Kept out of line so that its buffers do not enlarge the single-vector
+// path's stack frame.
 static __attribute__((noinline)) void several(const dk_matrix8 *matrix, size_t vectors,
                                               const int8_t *x, size_t x_apart, int16_t *y,
                                               ptrdiff_t y_apart)
 {
-    inputs_t in;
+    input_turns in;
     take_turns(&in, x, x_apart, matrix->cols, vectors);
     if (vectors == 2) {
         products(matrix, &in, y, y_apart, 2);

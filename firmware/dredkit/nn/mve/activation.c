@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// tanh and sigmoid with integer Helium: eight values at once, the chords read by gathering.
+// tanh and sigmoid with integer Helium: eight values at once, with gathered chords.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_MVE)

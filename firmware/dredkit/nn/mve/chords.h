@@ -7,8 +7,8 @@
 
 #include "nn/chords.h"
 
-// base + x slope of the chords that begin at byte `offset` from the middle one, as an address
-// wraps around.
+// Return base + x slope of the chords at byte `offset` from the middle one. Negative offsets work
+// because an address wraps around.
 static inline int32x4_t dk_on_chords(const dk_chord *middle, int32x4_t offset, int32x4_t x)
 {
     const uint32x4_t at = vreinterpretq_u32_s32(offset);
@@ -17,7 +17,7 @@ static inline int32x4_t dk_on_chords(const dk_chord *middle, int32x4_t offset, i
     return vaddq_s32(base, vmulq_s32(x, slope));
 }
 
-// The upper halves of the even lanes' results and of the odd lanes'.
+// Return the upper halves of the even and of the odd lanes' results, interleaved.
 static inline int16x8_t dk_upper_halves(int32x4_t even, int32x4_t odd)
 {
     return vreinterpretq_s16_s32(vsriq_n_s32(odd, even, 16));

@@ -14,10 +14,10 @@ enum { LANES = 4, AT_ONCE = 16 };
 
 typedef struct {
     int32x4_t of[AT_ONCE / LANES];
-} sums_t;
+} position_sums;
 
-// Three taps of one line at sixteen positions; x points at the one before the first. In assembly,
-// as gcc 12 spends as much on addresses as on the products.
+// Add three taps of one line at sixteen positions; x points at the position before the first. It is
+// written in assembly because gcc 12 spends as much on addresses as on the products.
 // clang-format off
 #define ADD_TAP(from) \
     "ldrsh %[tap], [%[w]], #2\n\t" \
@@ -30,11 +30,11 @@ typedef struct {
     "vldrh.s32 %q[x4], [%[x], #24 + " #from "]\n\t" \
     "vmla.s32 %q[s3], %q[x4], %[tap]\n\t"
 
-static inline const int16_t *add_line(const int16_t *w, const int16_t *x, sums_t *sums)
+static inline const int16_t *add_line(const int16_t *w, const int16_t *x, position_sums *sums)
 {
     int32x4_t x4;
     int32_t tap;
-    __asm volatile(
+    __asm__ volatile(
         ADD_TAP(0)
         ADD_TAP(2)
         ADD_TAP(4)
@@ -51,12 +51,12 @@ static inline void put(int16_t *y, int32x4_t sums, dk_row_requantiser by)
     vstrhq_s32(y, dk_requantise_row(sums, by));
 }
 
-// Sixteen positions from `at` on, none of them at an end of the line.
+// Compute sixteen positions from `at` on, none of them at an end of the line.
 static void sixteen(const int16_t *w, int32_t bias, dk_row_requantiser by, const dk_lines *lines,
                     size_t at, int16_t *y)
 {
     const int32x4_t start = vdupq_n_s32(bias);
-    sums_t sums = {{start, start, start, start}};
+    position_sums sums = {{start, start, start, start}};
     const int16_t *x0 = lines->times[0] + at - 1;
     const int16_t *x1 = lines->times[1] + at - 1;
     const int16_t *x2 = lines->times[2] + at - 1;
@@ -95,7 +95,7 @@ static void row_of(const int16_t *w, int32_t bias, dk_row_requantiser by, const 
     for (size_t at = 1; at + AT_ONCE < width; at += AT_ONCE) {
         sixteen(w, bias, by, lines, at, y);
     }
-    sixteen(w, bias, by, lines, width - 1 - AT_ONCE, y);  // overlaps the last ones
+    sixteen(w, bias, by, lines, width - 1 - AT_ONCE, y);  // overlaps the positions before
     single(w, bias, by, lines, width - 1, y);
 }
 

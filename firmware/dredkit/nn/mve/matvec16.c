@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int16 matrix times int16 vector with integer Helium: eight products an instruction, four rows at
-// once, which share each load of x. In assembly, as gcc 12 runs out of registers.
+// once, which share each load of x. It is written in assembly because gcc 12 runs out of registers.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_MVE)
@@ -14,13 +14,14 @@
 
 enum { LANES = 8, ROWS = 4, WHOLE = 4 * LANES };
 
-// What all rows share: x, how many times 32 columns there are, how many more, bytes of a row.
+// Shared by all rows: x, the number of whole groups of 32 columns, the number of columns left, and
+// the bytes of a row.
 typedef struct {
     const int16_t *x;
     size_t whole, rest, bytes;
-} shape_t;
+} row_shape;
 
-// An instruction a line; only even registers can hold a sum:
+// The layout is one instruction a line. Only even registers can hold a sum.
 // clang-format off
 #define ADD_ROW(row, sum) \
     "vldrh.u16 %q[q1], [%[" row "]], #16\n\t" \
@@ -32,9 +33,9 @@ typedef struct {
     ADD_ROW("w2", "r4") \
     ADD_ROW("w3", "r6")
 
-// Sums of four rows from w on. In the second loop lanes beyond the rows are neither read nor
-// counted.
-static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
+// Return the sums of four rows from w on. The second loop neither reads nor adds lanes beyond the
+// rows' ends.
+static inline int32x4_t four_rows(const row_shape *shape, const int16_t *w)
 {
     const int16_t *w1, *w2, *w3, *x;
     int32x4_t sums, q0, q1;
@@ -43,7 +44,7 @@ static inline int32x4_t four_rows(const shape_t *shape, const int16_t *w)
     DK_WORD(r4);
     DK_WORD(r6);
     DK_WORD(lr);
-    __asm volatile(
+    __asm__ volatile(
         "clrm {r0, r2, r4, r6}\n\t"
         "ldr %[x], [%[shape]]\n\t"
         "ldr lr, [%[shape], #12]\n\t"
@@ -90,7 +91,7 @@ static int16_t one_row(const dk_matrix16 *matrix, const int16_t *x, size_t row)
 void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
 {
     const size_t cols = matrix->cols, rows = matrix->rows;
-    const shape_t shape = {x, cols / WHOLE, cols % WHOLE, cols * sizeof *x};
+    const row_shape shape = {x, cols / WHOLE, cols % WHOLE, cols * sizeof *x};
     const int16_t *w = matrix->weights;
     const int32_t *bias = matrix->bias;
     const int16_t *multiplier = matrix->multiplier;

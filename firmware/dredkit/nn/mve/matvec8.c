@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // int8 matrix times int8 vector with integer Helium (Armv8.1-M MVE): 16 products an instruction,
-// eight rows at once, which share each load of x. In assembly, as gcc 12 keeps the sums in memory.
+// eight rows at once, which share each load of x. It is written in assembly because gcc 12 keeps
+// the sums in memory.
 //
-// The packed table is one stream. For eight rows: 16 columns of each in turn, as often as there are
-// columns, then the rows' biases and factors, of the even rows before the odd ones. A sparse matrix
-// has the columns of four kept blocks side by side; its index tells how many times four they are,
-// and then the columns of each, by which x is gathered. Zeros fill up the last eight rows, the last
-// 16 columns and the last four blocks.
+// The packed table is one stream. For every eight rows it holds 16 columns of each row in turn,
+// until all columns are there; then the rows' biases and factors, the even rows before the odd
+// ones. In a sparse matrix the columns of four kept blocks lie side by side. Its index holds the
+// number of such fours, then each block's column, by which x is gathered. Zeros fill up the last
+// eight rows, the last 16 columns and the last four blocks.
 //
 // toolkit/codegen/packing/pack.py has proved that 2^4 times any sum, bias included, is an int32.
-// With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
-// (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
-// stays plain.
+// With factor = multiplier * 2^(27 - shift), one doubling and rounding multiplication of that value
+// gives exactly (sum * multiplier + 2^(shift - 1)) >> shift. A matrix without this proof stays
+// plain.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_MVE)
@@ -25,13 +26,13 @@
 
 enum { ROWS = 8, LANES = 16, MOST_COLS = 1024 };
 
-// An instruction a line:
+// The layout is one instruction a line.
 // clang-format off
 
-// Within another function there may be too few registers for the operands.
+// Inlined into another function, the operands might find too few registers.
 #define OUTSIDE static __attribute__((noinline))
 
-// The sums of the rows are in r0, r2, .. lr: only even registers can hold one.
+// The sums of the rows are in r0, r2, .. lr: only even registers can hold a sum.
 #define SUMS_REGISTERS \
     DK_WORD(r0); \
     DK_WORD(r2); \
@@ -73,15 +74,15 @@ enum { ROWS = 8, LANES = 16, MOST_COLS = 1024 };
     [q0] "=&w"(q0), [q1] "=&w"(q1), DK_WRITES(r0), DK_WRITES(r2), DK_WRITES(r4), DK_WRITES(r6), \
     DK_WRITES(r8), DK_WRITES(r10), DK_WRITES(r12), DK_WRITES(lr)
 
-// y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `whole` counts 16
-// columns, `rest` what is left over.
+// Compute y[0 .. 7] of eight dense rows. Returns the start of the next rows' table. `whole` is the
+// number of whole groups of 16 columns, `rest` the number of columns left.
 OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole, size_t rest,
                                  int16_t *y)
 {
     int16x8_t eight;
     int32x4_t q0, q1;
     SUMS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         CLEAR_SUMS
         "cbz %[n], 2f\n"
         "1:\n\t"
@@ -104,14 +105,14 @@ OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
     return w;
 }
 
-// y[rows] of rows of blocks, eight at a time.
+// Compute y[rows] of sparse rows, eight at a time.
 OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x, void *y,
                          const void *end)
 {
     size_t times;
     int32x4_t eight, q0, q1;
     SUMS_REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         CLEAR_SUMS
         "ldrb %[n], [%[index]], #1\n\t"
@@ -155,7 +156,7 @@ static void sparse(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
     sparse_rows(matrix->weights, matrix->index, x, y, y + matrix->rows);
 }
 
-// Words can be gathered from whole words only.
+// Copy x first: words can only be gathered from aligned words.
 static void sparse_unaligned(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
     int32_t words[MOST_COLS / sizeof(int32_t)];

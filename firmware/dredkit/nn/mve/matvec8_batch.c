@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors with integer Helium: two rows of four vectors, or four
-// rows of two, share each load of weights and inputs in a pass over the weights. The packed tables,
-// the proof and the arithmetic are those of matvec8.c.
+// int8 matrix times several int8 vectors with integer Helium: in a pass over the weights, two rows
+// of four vectors, or four rows of two vectors, share each load of weights and inputs. The packed
+// tables, the proof and the arithmetic are the same as in matvec8.c.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_MVE)
@@ -12,25 +12,27 @@
 #include "nn/nn.h"
 #include "nn/scratch.h"
 
-// Inputs wider than that are multiplied one by one: the others have room on the stack.
+// Wider inputs are multiplied one vector at a time; narrower ones fit the buffer on the stack.
 enum { ROWS = 8, HALF = ROWS / 2, LANES = 16, MOST = 4, MOST_COLS = 640, BLOCK_COLS = 4 };
 
-// Inputs in the order in which they are read: 16 of each vector in turn, zeros at the end.
+// Inputs in the order in which the kernel reads them: 16 of each vector in turn, zeros at the end.
 typedef struct {
     int8_t turns[(MOST_COLS / LANES + 1) * MOST * LANES];
     size_t count;    // of turns
     size_t vectors;  // 2 or 4
-} inputs_t;
+} input_turns;
 
-// Pointers are not to constants where assembly writes. An instruction a line:
+// The linter wants const here, but the inline assembly writes through these pointers. The layout is
+// one instruction a line.
 // NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
 
-// Sums are in r0, r2, .. lr: only even registers can hold one. Of two rows and four vectors, the
-// first row's are in r0, r4, r8, r12; of four rows and two vectors, the first vector's in r0 .. r6.
+// Sums are in r0, r2, .. lr: only even registers can hold a sum. With two rows and four vectors,
+// the first row's sums are in r0, r4, r8, r12; with four rows and two vectors, the first vector's
+// sums are in r0 .. r6.
 #define NEXT(q, from, step) "vldrb.u8 %q[" q "], [%[" from "]], #" step "\n\t"
 #define ADD(sum, x) "vmladava.s8 " sum ", %q[" x "], %q[q4]\n\t"
-// Eight rows lie 16 bytes from one another; after those that are wanted, the others are skipped.
+// The eight rows lie 16 bytes apart; the last load skips the rows that are not wanted.
 #define FOUR_VECTORS \
     NEXT("q0", "x", "16") NEXT("q1", "x", "16") NEXT("q2", "x", "16") NEXT("q3", "x", "16") \
     NEXT("q4", "w", "16") ADD("r0", "q0") ADD("r4", "q1") ADD("r8", "q2") ADD("r12", "q3") \
@@ -42,7 +44,7 @@ typedef struct {
     NEXT("q4", "w", "16") ADD("r4", "q0") ADD("r12", "q1") \
     NEXT("q4", "w", "80") ADD("r6", "q0") ADD("lr", "q1")
 #define PUT(sum, at) "str " sum ", [%[sums], #" at "]\n\t"
-// All of eight rows: `step` bytes further are the next ones, whose sums are `room` bytes further.
+// Go through all eight rows. The next rows lie `step` bytes further, and their sums `room` bytes.
 #define ROWS_IN_TURN(turn, put, step, room) \
     "1:\n\t" \
     "clrm {r0, r2, r4, r6, r8, r10, r12, lr}\n\t" \
@@ -79,15 +81,15 @@ typedef struct {
     DK_WRITES(r0), DK_WRITES(r2), DK_WRITES(r4), DK_WRITES(r6), DK_WRITES(r8), DK_WRITES(r10), \
     DK_WRITES(r12), DK_WRITES(lr)
 
-// The sums of eight rows at w, for each vector those of even rows before those of odd ones; `sums`
-// lies on 16 bytes.
+// Compute the sums of eight rows at w: for each vector the sums of the even rows, then of the odd
+// rows. `sums` is aligned to 16 bytes.
 static __attribute__((noinline)) void for_four(const int8_t *w, const int8_t *begin, size_t count,
                                                void *sums)
 {
     const int8_t *x;
     size_t n;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         ROWS_IN_TURN(
             FOUR_VECTORS,
             PUT("r0", "0") PUT("r2", "16") PUT("r4", "32") PUT("r6", "48")
@@ -104,7 +106,7 @@ static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *beg
     const int8_t *x;
     size_t n;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         ROWS_IN_TURN(
             TWO_VECTORS,
             PUT("r0", "0") PUT("r2", "16") PUT("r4", "4") PUT("r6", "20")
@@ -117,7 +119,7 @@ static __attribute__((noinline)) void for_two(const int8_t *w, const int8_t *beg
 // clang-format on
 // NOLINTEND(readability-non-const-parameter)
 
-// Eight results of a vector, from the sums of the rows and their biases and factors.
+// Return a vector's eight results from the sums of the rows and their biases and factors.
 static inline int16x8_t requantise(const int32_t sums[ROWS], const int32_t table[2 * ROWS])
 {
     enum { SUM_FRAC = 4 };
@@ -128,8 +130,8 @@ static inline int16x8_t requantise(const int32_t sums[ROWS], const int32_t table
     return vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), low), high);
 }
 
-// Up to eight rows of all vectors; returns where the next rows' table starts.
-static const int8_t *eight_rows(const int8_t *w, const inputs_t *in, size_t rows, int16_t *y,
+// Compute up to eight rows of all vectors. Returns the start of the next rows' table.
+static const int8_t *eight_rows(const int8_t *w, const input_turns *in, size_t rows, int16_t *y,
                                 ptrdiff_t y_apart)
 {
     const int32_t *table = (const int32_t *)(const void *)(w + ROWS * LANES * in->count);
@@ -146,7 +148,7 @@ static const int8_t *eight_rows(const int8_t *w, const inputs_t *in, size_t rows
     return (const int8_t *)(table + 2 * ROWS);
 }
 
-static void dense(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_t x_apart,
+static void dense(const dk_matrix8 *matrix, input_turns *in, const int8_t *x, size_t x_apart,
                   int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
@@ -165,9 +167,9 @@ static void dense(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_
     }
 }
 
-// Gather the inputs of a group of blocks, as words; returns where the next group's index starts.
-// `vectors` is a constant of every call, so that there is no loop over it.
-static inline const uint8_t *gather(inputs_t *in, const uint8_t *index, const int32_t *x,
+// Gather the inputs of a group of blocks as words. Returns the start of the next group's index.
+// Every call passes a constant `vectors`, so no loop over it is left.
+static inline const uint8_t *gather(input_turns *in, const uint8_t *index, const int32_t *x,
                                     size_t apart, const size_t vectors)
 {
     int32_t *to = (int32_t *)(void *)in->turns;
@@ -188,7 +190,7 @@ static inline const uint8_t *gather(inputs_t *in, const uint8_t *index, const in
     return index;
 }
 
-static void sparse(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size_t x_apart,
+static void sparse(const dk_matrix8 *matrix, input_turns *in, const int8_t *x, size_t x_apart,
                    int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
@@ -205,12 +207,13 @@ static void sparse(const dk_matrix8 *matrix, inputs_t *in, const int8_t *x, size
     }
 }
 
-// Two or four. Apart from what else is called, for the sake of its room on the stack.
+// Handles 2 or 4 vectors. Kept out of line so that its buffers do not enlarge the single-vector
+// path's stack frame.
 static __attribute__((noinline)) void several(const dk_matrix8 *matrix, size_t vectors,
                                               const int8_t *x, size_t x_apart, int16_t *y,
                                               ptrdiff_t y_apart)
 {
-    inputs_t in __attribute__((aligned(4)));
+    input_turns in __attribute__((aligned(4)));
     in.vectors = vectors;
     if (matrix->index == NULL) {
         dense(matrix, &in, x, x_apart, y, y_apart);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Q15 activations to the int8 that matrix products take, with integer Helium: a doubling and
-// rounding multiplication by 127 drops just the 15 bits.
+// Conversion of Q15 activations to the int8 inputs of matrix products with integer Helium: a
+// doubling and rounding multiplication by 127 drops exactly 15 bits.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_MVE)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four accumulators at once through dk_requantise, to the bit, without a 64-bit product.
+// dk_requantise of four accumulators at once, to the bit, without a 64-bit product.
 //
 // For a shift s of 17 or more, (acc * m + 2^(s-1)) >> s = (((acc * m) >> 16) + 2^(s-17)) >> (s-16):
-// the 16 bits dropped first cannot carry. A high half of acc * (m * 2^16) is that first shift, a
-// rounding shift the rest. A smaller s is brought to 17 by shifting acc left, for which the
-// quantiser has proved that there is room.
+// the 16 bits dropped first cannot carry. The high half of acc * (m * 2^16) does that first shift,
+// a rounding shift does the rest. For a smaller s, acc is first shifted left until s is 17; the
+// quantiser has proved that there is room for it.
 #ifndef DREDKIT_MVE_REQUANTISE_H
 #define DREDKIT_MVE_REQUANTISE_H
 
@@ -12,7 +12,7 @@
 
 enum { DK_FIRST_SHIFT = 16, DK_LEAST_SHIFT = 17 };
 
-// Results are in the lower halves of the lanes.
+// Saturate to int16; the results are in the lower halves of the lanes.
 static inline int32x4_t dk_saturated(int32x4_t x)
 {
     return vreinterpretq_s32_s16(vqmovnbq_s32(vreinterpretq_s16_s32(x), x));
@@ -27,7 +27,7 @@ static inline int32x4_t dk_requantise_lanes(int32x4_t acc, int32x4_t multiplier,
     return dk_saturated(vrshlq_s32(high, rest));
 }
 
-// y[0 .. 3] from the accumulators of four rows.
+// Compute y[0 .. 3] from the accumulators of four rows.
 static inline void dk_requantise_rows(int32x4_t acc, const int16_t *multiplier,
                                       const uint8_t *shift, int16_t *y)
 {
@@ -35,11 +35,11 @@ static inline void dk_requantise_rows(int32x4_t acc, const int16_t *multiplier,
     vstrhq_s32(y, dk_requantise_lanes(acc, vldrhq_s32(multiplier), by));
 }
 
-// The same for accumulators of one row, prepared once.
+// The same for the accumulators of one row, with constants prepared once.
 typedef struct {
     int32x4_t factor;
     int32_t up;
-    int32_t down;  // negative: to the right
+    int32_t down;  // negative: a right shift
 } dk_row_requantiser;
 
 static inline dk_row_requantiser dk_row_requantiser_of(int16_t multiplier, uint8_t shift)

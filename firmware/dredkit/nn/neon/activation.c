@@ -11,8 +11,8 @@
 
 enum { LANES = 8 };
 
-// Keeps the compiler from vectorising the few values that are left, often a single one.
-#define NO_LANES(i) __asm("" : "+r"(i))
+// Keeps the compiler from vectorising the loop over the few values left, often a single one.
+#define NO_LANES(i) __asm__("" : "+r"(i))
 
 void dk_tanh(int16_t *values, size_t count)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Products of kept 8x4 blocks with NEON that has no dot product, two blocks at a time: two products
-// fit an int16, as x is at least -127.
+// Products of kept 8x4 blocks for NEON without dot products, two blocks at a time. The sum of two
+// products fits an int16 because x is at least -127.
 #ifndef DREDKIT_NEON_BLOCKS_H
 #define DREDKIT_NEON_BLOCKS_H
 
@@ -9,7 +9,7 @@
 
 #include "nn/neon/lanes.h"
 
-// Two lanes a row, each with the products of two inputs.
+// The sums of eight rows: two lanes a row, each for the products of two inputs.
 typedef struct {
     int32x4_t rows01;
     int32x4_t rows23;
@@ -17,7 +17,7 @@ typedef struct {
     int32x4_t rows67;
 } dk_block_sums;
 
-// Two rows of two blocks, added to `sums`, or the first ones.
+// Return the products of two rows of two blocks, added to `sums` unless they are the first.
 static inline int32x4_t dk_add_two_rows(int32x4_t sums, bool first, int8x8_t w0, int8x8_t x0,
                                         int8x8_t w1, int8x8_t x1)
 {
@@ -25,8 +25,8 @@ static inline int32x4_t dk_add_two_rows(int32x4_t sums, bool first, int8x8_t w0,
     return first ? vpaddlq_s16(products) : vpadalq_s16(sums, products);
 }
 
-// Two blocks at *w. The first one takes *x, the other what is steps[0] bytes further on; *x moves
-// on to what the next block takes, *w to where it is.
+// Add the products of two blocks at *w. The first block's inputs are at *x, the second block's
+// inputs steps[0] bytes further. *w moves on to the next block, *x to the next block's inputs.
 static inline void dk_add_blocks(dk_block_sums *s, bool first, const int8_t **w,
                                  const uint8_t *steps, const int8_t **x, const dk_readable *all)
 {

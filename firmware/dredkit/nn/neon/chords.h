@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// tanh and sigmoid of eight int16 at once, by tables of chords; NEON cannot gather, but one load
+// tanh and sigmoid of eight int16 at once, by tables of chords. NEON cannot gather, but one load
 // brings both words of a chord.
 #ifndef DREDKIT_NEON_CHORDS_H
 #define DREDKIT_NEON_CHORDS_H
@@ -16,7 +16,7 @@ static inline int32x2_t dk_chord_at(const dk_chord *middle, int32_t step)
     return vld1_s32(&middle[step].base);
 }
 
-// base + x slope of the chords that begin `step` from the middle one.
+// Return base + x slope of the chords that lie `step` chords from the middle one.
 static inline int32x4_t dk_on_chords(const dk_chord *middle, int32x4_t step, int32x4_t x)
 {
     const int32x2_t c0 = dk_chord_at(middle, vgetq_lane_s32(step, 0));
@@ -29,7 +29,7 @@ static inline int32x4_t dk_on_chords(const dk_chord *middle, int32x4_t step, int
         vmlaq_u32(vreinterpretq_u32_s32(chords.val[0]), vreinterpretq_u32_s32(x), rise));
 }
 
-// The upper halves of all lanes.
+// Return the upper halves of all lanes.
 static inline int16x8_t dk_upper_halves(int32x4_t low, int32x4_t high)
 {
     return vuzpq_s16(vreinterpretq_s16_s32(low), vreinterpretq_s16_s32(high)).val[1];

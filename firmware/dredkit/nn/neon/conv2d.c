@@ -14,19 +14,20 @@
 
 enum { LANES = 8, AT_ONCE = 2 * LANES };
 
-// Of sixteen positions.
+// The sums of sixteen positions.
 typedef struct {
     int32x4_t a;
     int32x4_t b;
     int32x4_t c;
     int32x4_t d;
-} sums_t;
+} position_sums;
 
-// Which of the sixteen positions are at an end of the line, beyond which there are zeros.
+// Whether the first and the last of sixteen positions are at an end of the line. Beyond an end
+// there are zeros.
 typedef struct {
     bool first;
     bool last;
-} ends_t;
+} line_ends;
 
 static inline int16x8_t one_before(const int16_t *x, bool at_end)
 {
@@ -38,8 +39,8 @@ static inline int16x8_t one_after(const int16_t *x, bool at_end)
     return at_end ? vextq_s16(vld1q_s16(x), vdupq_n_s16(0), 1) : vld1q_s16(x + 1);
 }
 
-// Three taps of one line; x points at the first position, taps are lanes 0 to 2 of w.
-static inline void add_line(sums_t *sums, int16x4_t w, const int16_t *x, ends_t ends)
+// Add three taps of one line; x points at the first position, the taps are lanes 0 to 2 of w.
+static inline void add_line(position_sums *sums, int16x4_t w, const int16_t *x, line_ends ends)
 {
     const int16x8_t l0 = one_before(x, ends.first), l1 = vld1q_s16(x), l2 = one_after(x, false);
     const int16_t *more = x + LANES;
@@ -64,16 +65,16 @@ static inline void put(int16_t *y, int32x4_t low, int32x4_t high, dk_requantiser
     vst1q_s16(y, vcombine_s16(dk_requantise_four(low, by), dk_requantise_four(high, by)));
 }
 
-// Sixteen positions of a row from `at` on.
+// Compute sixteen positions of a row from `at` on.
 static inline void sixteen(const int16_t *w, int32x4_t bias, dk_requantiser by,
-                           const dk_lines *lines, size_t at, ends_t ends, int16_t *y)
+                           const dk_lines *lines, size_t at, line_ends ends, int16_t *y)
 {
-    sums_t sums = {bias, bias, bias, bias};
+    position_sums sums = {bias, bias, bias, bias};
     const int16_t *x0 = lines->times[0] + at;
     const int16_t *x1 = lines->times[1] + at;
     const int16_t *x2 = lines->times[2] + at;
     for (size_t left = lines->channels; left > 0; left--, w += DK_TIMES * DK_TAPS) {
-        // Nothing is read beyond the last tap.
+        // Load the last three taps so that nothing is read beyond them.
         const int16x4_t last = vld1_s16(w + DK_TIMES * DK_TAPS - 4);
         add_line(&sums, vld1_s16(w), x0, ends);
         add_line(&sums, vld1_s16(w + DK_TAPS), x1, ends);
@@ -89,7 +90,7 @@ static inline void sixteen(const int16_t *w, int32x4_t bias, dk_requantiser by,
 static void row_of(const int16_t *w, int32_t start, dk_requantiser by, const dk_lines *lines,
                    int16_t *y)
 {
-    const ends_t first = {true, false}, between = {false, false}, last = {false, true};
+    const line_ends first = {true, false}, between = {false, false}, last = {false, true};
     const int32x4_t bias = vdupq_n_s32(start);
     size_t at = AT_ONCE;
     sixteen(w, bias, by, lines, 0, first, y);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What AArch64's and ARMv7-A's NEON write differently.
+// Operations for which AArch64 and Armv7-A need different NEON instructions.
 #ifndef DREDKIT_NEON_LANES_H
 #define DREDKIT_NEON_LANES_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Sums of neighbours: of a in the lower half, of b in the upper.
+// Return the sums of neighbouring lanes: a's in the lower half, b's in the upper half.
 static inline int32x4_t dk_add_neighbours(int32x4_t a, int32x4_t b)
 {
 #if defined(__aarch64__)
@@ -18,29 +18,30 @@ static inline int32x4_t dk_add_neighbours(int32x4_t a, int32x4_t b)
 #endif
 }
 
-// The next 32 bytes, by an instruction that moves the pointer on; did the compiler know how far
-// loads lie apart, it would add to the pointer for each one.
+// DK_NEXT loads the next 32 bytes with an instruction that also moves the pointer on. It is written
+// in assembly because the compiler, if it knew the distance of the loads, would add to the pointer
+// for each load.
 typedef struct {
     int8_t bytes[32];
 } dk_next_bytes;
 
 #if defined(__aarch64__)
 #define DK_NEXT(to, at) \
-    __asm("ldp %q[first], %q[second], [%[pointer]], #32" \
-          : [first] "=w"((to).val[0]), [second] "=w"((to).val[1]), [pointer] "+r"(at) \
-          : "m"(*(const dk_next_bytes *)(const void *)(at)))
+    __asm__("ldp %q[first], %q[second], [%[pointer]], #32" \
+            : [first] "=w"((to).val[0]), [second] "=w"((to).val[1]), [pointer] "+r"(at) \
+            : "m"(*(const dk_next_bytes *)(const void *)(at)))
 #else
 #define DK_NEXT(to, at) \
-    __asm("vld1.8 %h[next], [%[pointer]]!" \
-          : [next] "=w"(to), [pointer] "+r"(at) \
-          : "m"(*(const dk_next_bytes *)(const void *)(at)))
+    __asm__("vld1.8 %h[next], [%[pointer]]!" \
+            : [next] "=w"(to), [pointer] "+r"(at) \
+            : "m"(*(const dk_next_bytes *)(const void *)(at)))
 #endif
 
 static inline int8x16x2_t dk_next_s8(const int8_t **at)
 {
     int8x16x2_t next;
 #if defined(__aarch64__)
-    // Of one stream it makes such pairs by itself.
+    // With a single stream the compiler makes such pairs of loads itself.
     next = (int8x16x2_t){{vld1q_s8(*at), vld1q_s8(*at + 16)}};
     *at += 32;
 #else
@@ -56,8 +57,8 @@ static inline int16x8x2_t dk_next_s16(const int16_t **at)
     return next;
 }
 
-// Four bytes at *x, four times; *x moves on by `step`. No intrinsic does both. `all` is what may be
-// read.
+// Return four copies of the four bytes at *x and move *x on by `step`. No intrinsic does both.
+// `all` is the memory that may be read.
 typedef struct {
     int8_t bytes[1024];
 } dk_readable;
@@ -66,13 +67,13 @@ static inline int8x16_t dk_four_bytes(const int8_t **x, size_t step, const dk_re
 {
     int8x16_t four;
 #if defined(__aarch64__)
-    __asm("ld1r {%[four].4s}, [%[x]], %[step]"
-          : [four] "=w"(four), [x] "+r"(*x)
-          : [step] "r"(step), "m"(*all));
+    __asm__("ld1r {%[four].4s}, [%[x]], %[step]"
+            : [four] "=w"(four), [x] "+r"(*x)
+            : [step] "r"(step), "m"(*all));
 #else
-    __asm("vld1.32 {%e[four][], %f[four][]}, [%[x]], %[step]"
-          : [four] "=w"(four), [x] "+r"(*x)
-          : [step] "r"(step), "m"(*all));
+    __asm__("vld1.32 {%e[four][], %f[four][]}, [%[x]], %[step]"
+            : [four] "=w"(four), [x] "+r"(*x)
+            : [step] "r"(step), "m"(*all));
 #endif
     return four;
 }

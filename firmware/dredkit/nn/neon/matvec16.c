@@ -21,7 +21,7 @@ static inline int32x4_t add_eight(int32x4_t sums, int16x8_t row, int16x8_t x)
     return vmlal_s16(sums, vget_high_s16(row), vget_high_s16(x));
 }
 
-// The next 16 columns of a row.
+// Add the products of a row's next 16 columns.
 static inline int32x4_t add_next(int32x4_t sums, const int16_t **w, int16x8x2_t x)
 {
     const int16x8x2_t row = dk_next_s16(w);
@@ -36,7 +36,8 @@ static inline int32x4_t four_bytes(const uint8_t *bytes)
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(eight))));
 }
 
-// x beyond the last whole eight columns, in its lanes of the last eight; zeros in the others.
+// Return the inputs after the last whole eight columns. They are in the upper lanes, as in a load
+// of a row's last eight columns; the other lanes are zero.
 static inline int16x8_t last_eight(const int16_t *x, size_t cols)
 {
     const size_t rest = cols % LANES;

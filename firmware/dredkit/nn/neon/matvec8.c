@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times int8 vector with NEON that has no dot product. Two products fit an int16, as x
-// is at least -127: one widening multiplication, one that adds to it, and a sum of neighbours make
-// 16 products. Eight rows at once, which share each load of x.
+// int8 matrix times int8 vector for NEON without dot products. The sum of two products fits an
+// int16 because x is at least -127. So three instructions make 16 products: a widening
+// multiplication, one that adds to it, and a sum of neighbours. Eight rows at once share each load
+// of x.
 //
-// The packed table is one stream. For eight rows: 16 columns of each in turn, as often as there are
-// columns, then the rows' biases times 2^4, and factors. Zeros fill up the last eight rows and the
-// last 16 columns.
+// The packed table is one stream. For every eight rows it holds 16 columns of each row in turn,
+// until all columns are there; then the rows' biases times 2^4, and their factors. Zeros fill up
+// the last eight rows and the last 16 columns.
 //
-// A sparse matrix has its kept 8x4 blocks there, two at a time. Its index tells, for eight rows,
-// how many twos they are and the column of the first, in fours; then, for each block, how many
-// bytes of x its successor is further on. Blocks of zeros make their number even and not zero, and
-// steps that are too long for a byte shorter.
+// In a sparse matrix the kept 8x4 blocks take the columns' place. Its index holds, for every eight
+// rows, half the number of blocks and the first block's column divided by 4; then, for each block,
+// the distance in bytes from its inputs to the next block's inputs. Added blocks of zeros make the
+// number of blocks even and not zero, and split distances that do not fit a byte.
 //
 // toolkit/codegen/packing/neon.py has proved that 2^4 times any sum, bias included, is an int32.
-// With factor = multiplier * 2^(27 - shift) one doubling and rounding multiplication of that is
-// (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Where it has no such proof, the matrix
-// stays plain.
+// With factor = multiplier * 2^(27 - shift), one doubling and rounding multiplication of that value
+// gives exactly (sum * multiplier + 2^(shift - 1)) >> shift. A matrix without this proof stays
+// plain.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_NEON) && !defined(DK_ISA_DOTPROD)
@@ -30,7 +31,7 @@
 
 enum { ROWS = 8, COLS = 16, FOUR = 4, SUM_FRAC = 4 };
 
-// y[0 .. 7] from the sums of the rows; returns what follows their biases and factors.
+// Compute y[0 .. 7] from the sums of the rows. Returns what follows their biases and factors.
 static inline const int8_t *requantise(const int8_t *w, int32x4_t upper, int32x4_t lower,
                                        int16_t *y)
 {
@@ -44,14 +45,14 @@ static inline const int8_t *requantise(const int8_t *w, int32x4_t upper, int32x4
     return (const int8_t *)(factor + ROWS);
 }
 
-// Add 16 products of a row.
+// Add 16 products of one row.
 static inline int32x4_t add_row(int32x4_t sums, int8x16_t row, int8x16_t x)
 {
     const int16x8_t first = vmull_s8(vget_low_s8(row), vget_low_s8(x));
     return vpadalq_s16(sums, vmlal_s8(first, vget_high_s8(row), vget_high_s8(x)));
 }
 
-// The same of all rows.
+// Add 16 products of each of eight rows.
 static inline const int8_t *add_columns(int32x4_t sums[ROWS], const int8_t *w, const int8_t *x)
 {
     const int8x16_t in = vld1q_s8(x);
@@ -63,8 +64,8 @@ static inline const int8_t *add_columns(int32x4_t sums[ROWS], const int8_t *w, c
     return w;
 }
 
-// y[0 .. 7] of eight dense rows; returns where the next rows' table starts. `rest` are the columns
-// after the last 16, or NULL.
+// Compute y[0 .. 7] of eight dense rows. Returns the start of the next rows' table. `rest` holds
+// the inputs after the last whole 16 columns, or is NULL if there are none.
 static inline const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole,
                                        const int8_t *rest, int16_t *y)
 {
@@ -99,7 +100,8 @@ static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
     }
 }
 
-// y[0 .. 7] of eight rows of `twos` times two blocks, at least two, the first of which takes x.
+// Compute y[0 .. 7] of eight rows with `twos` times two blocks; `twos` is at least 1. The first
+// block's inputs are at x.
 static inline const int8_t *sparse_rows(const int8_t *w, const uint8_t *steps, size_t twos,
                                         const int8_t *x, const dk_readable *all, int16_t *y)
 {

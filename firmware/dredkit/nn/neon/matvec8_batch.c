@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors with NEON that has no dot product: some rows at a time for
-// all vectors, few enough for the first cache to keep their weights meanwhile. Registers that
-// several vectors shared would save loads alone, which cost no time where a core issues them beside
-// a multiplication. KEPT is half of what a Cortex-A7 or A53 has. The packed tables are those of
-// matvec8.c.
+// int8 matrix times several int8 vectors for NEON without dot products: some rows at a time for all
+// vectors, so few that their weights stay in the first-level cache meanwhile. Sharing registers
+// between vectors would only save loads, which cost no time on a core that issues them beside a
+// multiplication. KEPT is half of the first-level cache of a Cortex-A7 or A53. The packed tables
+// are the same as in matvec8.c.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_NEON) && !defined(DK_ISA_DOTPROD)
@@ -12,7 +12,7 @@
 
 enum { ROWS = 8, COLS = 16, TWO_BLOCKS = 64, TABLE_BYTES = 64, KEPT = 16384 };
 
-// Take some rows off a matrix: as many groups of eight as are to be kept, but at least one.
+// Take rows off a matrix: as many groups of eight as fit KEPT, but at least one.
 static dk_matrix8 some_rows(dk_matrix8 *left)
 {
     dk_matrix8 part = *left;
@@ -44,7 +44,7 @@ void dk_matvec8_batch(const dk_matrix8 *matrix, size_t steps, const int8_t *x, s
         if (matrix->bias == NULL) {
             part = some_rows(&left);
         } else {
-            left.rows = 0;  // plain tables, which are rare here: all rows at once
+            left.rows = 0;  // plain tables are rare here: take all rows at once
         }
         for (size_t step = 0; step < steps; step++) {
             dk_matvec8(&part, x + step * x_apart, y + (ptrdiff_t)step * y_apart);

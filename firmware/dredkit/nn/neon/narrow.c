@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Q15 activations to the int8 that matrix products take with NEON, sixteen at once. A doubling and
-// rounding multiplication by 127 is (127 x + 2^14) >> 15.
+// Conversion of Q15 activations to the int8 inputs of matrix products with NEON, sixteen at once. A
+// doubling and rounding multiplication by 127 is (127 x + 2^14) >> 15.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_NEON)

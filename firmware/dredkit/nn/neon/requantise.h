@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Four accumulators at once through dk_requantise, to the bit, without a 64-bit product.
+// dk_requantise of four accumulators at once, to the bit, without a 64-bit product.
 //
 // For a shift s of 17 or more, (acc * m + 2^(s-1)) >> s = (((acc * m) >> 16) + 2^(s-17)) >> (s-16):
 // the 16 bits dropped first cannot carry. A doubling multiplication by m * 2^15 that keeps the
-// upper half is that first shift, a rounding shift the rest. A smaller s is brought to 17 by
-// shifting acc left, for which the quantiser has proved that there is room.
+// upper half does that first shift, a rounding shift does the rest. For a smaller s, acc is first
+// shifted left until s is 17; the quantiser has proved that there is room for it.
 #ifndef DREDKIT_NEON_REQUANTISE_H
 #define DREDKIT_NEON_REQUANTISE_H
 
@@ -15,7 +15,7 @@ enum { DK_FIRST_SHIFT = 16, DK_LEAST_SHIFT = 17 };
 typedef struct {
     int32x4_t factor;
     int32x4_t up;
-    int32x4_t down;  // negative: to the right
+    int32x4_t down;  // negative: a right shift
 } dk_requantiser;
 
 static inline dk_requantiser dk_requantiser_of(int32x4_t multiplier, int32x4_t shift)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// tanh and sigmoid of pairs of int16.
+// tanh and sigmoid with SIMD32, two values at once.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)

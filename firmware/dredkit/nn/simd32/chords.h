@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tanh and sigmoid of two int16 at once, by a table of chords.
-#ifndef DREDKIT_DSP_CHORDS_H
-#define DREDKIT_DSP_CHORDS_H
+#ifndef DREDKIT_SIMD32_CHORDS_H
+#define DREDKIT_SIMD32_CHORDS_H
 
 #include <stdint.h>
 
 #include "nn/chords.h"
 
-// 3 x of the lower and of the upper half of a word.
+// Return 3 x of the lower half of a word; dk_triple_high does it for the upper half.
 static inline int32_t dk_triple_low(uint32_t pair)
 {
     int32_t x;
-    __asm("smulbb %0, %1, %2" : "=r"(x) : "r"(pair), "r"(3));
+    __asm__("smulbb %0, %1, %2" : "=r"(x) : "r"(pair), "r"(3));
     return x;
 }
 
 static inline int32_t dk_triple_high(uint32_t pair)
 {
     int32_t x;
-    __asm("smultb %0, %1, %2" : "=r"(x) : "r"(pair), "r"(3));
+    __asm__("smultb %0, %1, %2" : "=r"(x) : "r"(pair), "r"(3));
     return x;
 }
 
 static inline uint32_t dk_upper_halves(uint32_t low, uint32_t high)
 {
     uint32_t pair;
-    __asm("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(high), "r"(low));
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(high), "r"(low));
     return pair;
 }
 
 static inline uint32_t dk_on_chord(const dk_chord *chord, int32_t x)
 {
     int32_t base, slope;
-    __asm("ldrd %0, %1, [%2]" : "=r"(base), "=r"(slope) : "r"(chord), "m"(*chord));
+    __asm__("ldrd %0, %1, [%2]" : "=r"(base), "=r"(slope) : "r"(chord), "m"(*chord));
     return (uint32_t)base + (uint32_t)x * (uint32_t)slope;
 }
 
 static inline uint32_t dk_tanh_scaled(const dk_chord *middle, int32_t x)
 {
-    int32_t step;  // flat beyond the table's ends
-    __asm("ssat %0, #9, %1, asr #8" : "=r"(step) : "r"(x));
+    int32_t step;  // saturated: tanh is flat beyond the table's ends
+    __asm__("ssat %0, #9, %1, asr #8" : "=r"(step) : "r"(x));
     return dk_on_chord(middle + step, x);
 }
 
@@ -48,18 +48,18 @@ static inline uint32_t dk_sigmoid_scaled(const dk_chord *middle, int32_t x)
     return dk_on_chord(middle + (x >> 9), x);
 }
 
-// The chords that begin at 0, for the functions below.
+// Return the chord that begins at 0, for the functions below.
 static inline const dk_chord *dk_tanh_middle(void)
 {
     const dk_chord *middle = dk_tanh_chords + DK_TANH_MIDDLE;
-    __asm("" : "+r"(middle));  // a register: gcc would add the offset each time
+    __asm__("" : "+r"(middle));  // keep it in a register: gcc would add the offset each time
     return middle;
 }
 
 static inline const dk_chord *dk_sigmoid_middle(void)
 {
     const dk_chord *middle = dk_sigmoid_chords + DK_SIGMOID_MIDDLE;
-    __asm("" : "+r"(middle));
+    __asm__("" : "+r"(middle));
     return middle;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// 3 by 3 convolution over time and along a line, two products an instruction, four positions at
-// once.
+// 3 by 3 convolution over time and along a line with SIMD32: two products an instruction, four
+// positions at once.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -16,10 +16,10 @@ enum { AT_ONCE = 4 };
 
 typedef struct {
     int32_t at0, at1, at2, at3;
-} sums_t;
+} position_sums;
 
-// Add the three taps of one line at four positions; x points at the one before the first.
-static inline void add_line(const int16_t *w, const int16_t *x, sums_t *sums)
+// Add the three taps of one line at four positions; x points at the position before the first.
+static inline void add_line(const int16_t *w, const int16_t *x, position_sums *sums)
 {
     const int16x2_t w01 = (int16x2_t)dk_pair(w), w12 = (int16x2_t)dk_pair(w + 1);
     const int16x2_t x01 = (int16x2_t)dk_pair(x), x23 = (int16x2_t)dk_pair(x + 2);
@@ -30,10 +30,10 @@ static inline void add_line(const int16_t *w, const int16_t *x, sums_t *sums)
     sums->at3 = __smlatb(x23, w01, __smlad(w12, x45, sums->at3));
 }
 
-// Four positions from `at` on, none of them at an end of the line.
-static inline sums_t four(const int16_t *w, int32_t bias, const dk_lines *lines, size_t at)
+// Return the sums of four positions from `at` on, none of them at an end of the line.
+static inline position_sums four(const int16_t *w, int32_t bias, const dk_lines *lines, size_t at)
 {
-    sums_t sums = {bias, bias, bias, bias};
+    position_sums sums = {bias, bias, bias, bias};
     const int16_t *x0 = lines->times[0] + at - 1;
     const int16_t *x1 = lines->times[1] + at - 1;
     const int16_t *x2 = lines->times[2] + at - 1;
@@ -59,7 +59,7 @@ static void row_of(const int16_t *w, int32_t bias, dk_requantiser by, const dk_l
         at = 1;
     }
     for (; at + AT_ONCE < lines->width; at += AT_ONCE) {
-        const sums_t sums = four(w, bias, lines, at);
+        const position_sums sums = four(w, bias, lines, at);
         y[at] = dk_requantised(sums.at0, by);
         y[at + 1] = dk_requantised(sums.at1, by);
         y[at + 2] = dk_requantised(sums.at2, by);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The second half of a gated linear unit, two values at once.
+// The second half of a gated linear unit with SIMD32, two values at once.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)

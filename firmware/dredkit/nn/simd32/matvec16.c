@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int16 matrix times int16 vector, two products an instruction and four rows at once, which share
-// each load of x. In assembly, as gcc 12 runs out of registers.
+// int16 matrix times int16 vector with SIMD32: two products an instruction and four rows at once,
+// which share each load of x. It is written in assembly because gcc 12 runs out of registers.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -12,11 +12,11 @@ enum { ROWS = 4 };
 
 typedef struct {
     const int16_t *row0, *row1, *row2, *row3;
-} rows_t;
+} row_pointers;
 
 typedef struct {
     int32_t of[ROWS];
-} sums_t;
+} row_sums;
 
 // clang-format off
 #define ADD_PAIRS(row, sum) \
@@ -29,12 +29,12 @@ typedef struct {
     ADD_PAIRS("w2", "s2") \
     ADD_PAIRS("w3", "s3")
 
-// Sums of four columns at a time, `quads` times; x and the rows move on.
-static __attribute__((noinline)) sums_t products(rows_t *w, const int16_t **x, size_t quads)
+// Return the sums over four columns at a time, `quads` times. *x and the row pointers move on.
+static __attribute__((noinline)) row_sums products(row_pointers *w, const int16_t **x, size_t quads)
 {
-    sums_t sums = {{0}};
+    row_sums sums = {{0}};
     int32_t in, one;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         ADD_COLUMNS
         ADD_COLUMNS
@@ -49,10 +49,10 @@ static __attribute__((noinline)) sums_t products(rows_t *w, const int16_t **x, s
 }
 // clang-format on
 
-// Four rows, of which the last ones may be the same.
-static sums_t four_rows(rows_t w, const int16_t *x, size_t cols)
+// Return the sums of four rows. The last rows may be the same.
+static row_sums four_rows(row_pointers w, const int16_t *x, size_t cols)
 {
-    sums_t sums = {{0}};
+    row_sums sums = {{0}};
     if (cols >= 4) {
         sums = products(&w, &x, cols / 4);
     }
@@ -71,9 +71,9 @@ void dk_matvec16(const dk_matrix16 *matrix, const int16_t *x, int16_t *y)
     const int16_t *w = matrix->weights;
     for (size_t row = 0; row < rows; row += ROWS, w += ROWS * cols) {
         const size_t left = rows - row < ROWS ? rows - row : ROWS;
-        const rows_t four = {w, w + (left > 1 ? cols : 0), w + (left > 2 ? 2 * cols : 0),
-                             w + (left > 3 ? 3 * cols : 0)};
-        const sums_t sums = four_rows(four, x, cols);
+        const row_pointers four = {w, w + (left > 1 ? cols : 0), w + (left > 2 ? 2 * cols : 0),
+                                   w + (left > 3 ? 3 * cols : 0)};
+        const row_sums sums = four_rows(four, x, cols);
         for (size_t i = row; i < row + left; i++) {
             const dk_requantiser by = dk_requantiser_of(matrix->multiplier[i], matrix->shift[i]);
             y[i] = dk_requantised(matrix->bias[i] + sums.of[i - row], by);

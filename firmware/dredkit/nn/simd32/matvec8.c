@@ -3,18 +3,18 @@
 // instruction, four rows at once.
 //
 // A word of packed weights holds four neighbours w0 .. w3 of a row as two halfwords, 256 w1 + w0
-// and 256 w3 + w2; SXTB16 leaves w0 and w2 of it. With the inputs as the pairs
+// and 256 w3 + w2; SXTB16 extracts w0 and w2. With the inputs as the pairs
 //     odd = (x1, x3)    even = (256 x0 - x1, 256 x2 - x3)
 // one unpacking and two SMLAD add four products, all times 256:
 //     (256 w1 + w0) x1 + w0 (256 x0 - x1) = 256 (w1 x1 + w0 x0).
 // toolkit/codegen/packing/pack.py has proved that the whole sum, bias included, times 256 is an
-// int32; on the way sums may wrap around. Matrices for which it has no such proof stay plain.
+// int32; intermediate sums may wrap around. A matrix without this proof stays plain.
 //
-// The packed table is one stream. For four rows: their biases times 256, their weights, word by
-// word in turn, and their factors, multiplier * 2^(24 - shift): one rounding multiplication of sum
-// and factor is (sum * multiplier + 2^(shift - 1)) >> shift, exactly. Rows of zeros fill up the
-// last four. A sparse matrix has its blocks twice in turn, once for the upper four rows of a group
-// and once for the lower.
+// The packed table is one stream. For every four rows it holds their biases times 256; their
+// weights, one word of each row in turn; and their factors, multiplier * 2^(24 - shift). One
+// rounding multiplication of sum and factor gives exactly (sum * multiplier + 2^(shift - 1)) >>
+// shift. Rows of zeros fill up the last four rows. A sparse matrix goes through the blocks of a
+// group twice, first for the upper four rows and then for the lower four.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -31,20 +31,20 @@ enum { ROWS = 4, COLS = 4, MOST_COLS = 1024 };
 typedef struct {
     int16x2_t odd;
     int16x2_t even;
-} pairs_t;
+} input_pairs;
 
-static inline pairs_t pairs_of(uint32_t x, uint32_t high_bytes)
+static inline input_pairs pairs_of(uint32_t x, uint32_t high_bytes)
 {
     const int16x2_t times_256 = (int16x2_t)(high_bytes & (x << 8));  // x0 and x2
     int16x2_t odd;
-    __asm("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(x));
-    return (pairs_t){odd, __ssub16(times_256, odd)};
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(x));
+    return (input_pairs){odd, __ssub16(times_256, odd)};
 }
 
-static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
+static void pair_up(const int8_t *x, size_t cols, input_pairs *pairs)
 {
     uint32_t four, high_bytes = 0xFF00FF00U;
-    __asm("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm__("" : "+&r"(high_bytes));  // in a register, so that the AND includes the shift
 #pragma GCC unroll 4
     for (const int8_t *end = x + cols / COLS * COLS; x < end; x += COLS) {
         memcpy(&four, x, sizeof four);
@@ -57,11 +57,11 @@ static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
     }
 }
 
-// An instruction a line:
+// The layout is one instruction a line.
 // clang-format off
 
-// Sums in r0 .. r3, weights in r4, r5, r6 and r8. Multiplications and unpacking alternate for the
-// sake of cores that can do one of each in a cycle.
+// Sums are in r0 .. r3, weights in r4, r5, r6 and r8. Multiplications and unpacking alternate
+// because some cores can do one of each in a cycle.
 #define LOAD_BIASES "ldmia %[w]!, {r0, r1, r2, r3}\n\t"
 #define ADD_PRODUCTS \
     "ldmia %[w]!, {r4, r5, r6, r8}\n\t" \
@@ -85,7 +85,7 @@ static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
     "add %[odd], %[x], %[odd], lsl #3\n\t" \
     "ldrd %[odd], %[even], [%[odd]]\n\t" \
     ADD_PRODUCTS
-// The results take the place of a pair: y0 and y1 in `odd`, y2 and y3 in `even`.
+// The results replace a pair of inputs: y0 and y1 are in `odd`, y2 and y3 in `even`.
 #define REQUANTISE \
     "ldmia %[w]!, {r4, r5, r6, r8}\n\t" \
     "smmulr r0, r0, r4\n\t" \
@@ -111,12 +111,12 @@ static void pair_up(const int8_t *x, size_t cols, pairs_t *pairs)
     DK_WRITES(r0), DK_WRITES(r1), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4), DK_WRITES(r5), \
     DK_WRITES(r6), DK_WRITES(r8)
 
-// y[0 .. 3] of four dense rows; returns where the next rows' table starts.
-static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads, int16_t *y)
+// Compute y[0 .. 3] of four dense rows. Returns the start of the next rows' table.
+static const int8_t *dense_rows(const int8_t *w, const input_pairs *x, size_t quads, int16_t *y)
 {
     int16x2_t odd, even;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         LOAD_BIASES
         "subs %[n], #4\n\t"
         "blt 2f\n"
@@ -142,7 +142,7 @@ static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads,
     return w;
 }
 
-// Four rows of a group of blocks. Of an odd number of them, the first is done alone.
+// Four rows of a group of blocks. If the number of blocks is odd, the loop starts in its middle.
 #define HALF_GROUP \
     LOAD_BIASES \
     "subs %[odd], %[last], %[index]\n\t" \
@@ -162,14 +162,14 @@ static const int8_t *dense_rows(const int8_t *w, const pairs_t *x, size_t quads,
     "str %[even], [r0], #4\n\t" \
     "str r0, %[y]\n\t"
 
-// y[rows] of groups of blocks.
+// Compute y[rows] of sparse rows.
 static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t *index,
-                                                  const pairs_t *x, void *y, const void *end)
+                                                  const input_pairs *x, void *y, const void *end)
 {
-    const uint8_t *first, *last;  // column of the group, and what follows the last one
+    const uint8_t *first, *last;  // the group's first column, and the end of its columns
     int16x2_t odd, even;
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         "ldrb %[last], [%[index]], #1\n\t"
         "add %[last], %[index], %[last]\n\t"
@@ -187,7 +187,7 @@ static __attribute__((noinline)) void sparse_rows(const int8_t *w, const uint8_t
 }
 // clang-format on
 
-static void dense(const dk_matrix8 *matrix, const pairs_t *x, int16_t *y)
+static void dense(const dk_matrix8 *matrix, const input_pairs *x, int16_t *y)
 {
     const int8_t *w = matrix->weights;
     const size_t quads = (matrix->cols + COLS - 1U) / COLS;
@@ -207,7 +207,7 @@ void dk_matvec8(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
         dk_matvec8_plain(matrix, x, y);
         return;
     }
-    pairs_t pairs[MOST_COLS / COLS];
+    input_pairs pairs[MOST_COLS / COLS];
     pair_up(x, matrix->cols, pairs);
     if (matrix->index == NULL) {
         dense(matrix, pairs, y);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// int8 matrix times several int8 vectors with the DSP instructions of Armv7E-M and Armv8-M: two
-// vectors in a pass over the weights, four rows at once. The packed tables, the proof and the
-// arithmetic are those of matvec8.c; a word of weights is loaded and unpacked for both vectors.
+// int8 matrix times several int8 vectors with the DSP instructions of Armv7E-M and Armv8-M: one
+// pass over the weights serves two vectors, four rows at once. The packed tables, the proof and the
+// arithmetic are the same as in matvec8.c. A word of weights is loaded and unpacked once for both
+// vectors.
 //
-// There are registers for eight sums and six more, so that inputs are loaded twice for four rows.
-// They are fast to reach, weights need not be.
+// There are registers for eight sums and six more values, so inputs are loaded twice for four rows.
+// Inputs are in fast memory; weights may not be.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -16,21 +17,21 @@
 #include "nn/nn.h"
 #include "nn/scratch.h"
 
-// Inputs wider than that are multiplied one by one.
+// Wider inputs are multiplied one vector at a time.
 enum { ROWS = 4, COLS = 4, BLOCK_ROWS = 8, MOST_COLS = 640, MOST_QUADS = MOST_COLS / COLS };
 
-// Four inputs of both vectors: their even pairs before their odd ones.
+// Four inputs of both vectors: their even pairs, then their odd pairs.
 typedef struct {
     int16x2_t even[2];
     int16x2_t odd[2];
-} quad_t;
+} input_quad;
 
-// Pair up two vectors; what is beyond the last whole four is zero.
-static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *quads)
+// Pair up the inputs of two vectors. Zeros fill up the last four.
+static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, input_quad *quads)
 {
     const int8_t *x[2] = {x0, x1};
     uint32_t high_bytes = 0xFF00FF00U;
-    __asm("" : "+&r"(high_bytes));  // a register: as a constant it keeps the shift out of the AND
+    __asm__("" : "+&r"(high_bytes));  // in a register, so that the AND includes the shift
     for (size_t col = 0; col < cols; col += COLS, quads++) {
         for (size_t i = 0; i < 2; i++) {
             uint32_t four = 0;
@@ -40,13 +41,13 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
                 memcpy(&four, x[i] + col, cols - col);
             }
             const int16x2_t times_256 = (int16x2_t)(high_bytes & (four << 8));
-            __asm("sxtb16 %0, %1, ror #8" : "=r"(quads->odd[i]) : "r"(four));
+            __asm__("sxtb16 %0, %1, ror #8" : "=r"(quads->odd[i]) : "r"(four));
             quads->even[i] = __ssub16(times_256, quads->odd[i]);
         }
     }
 }
 
-// An instruction a line:
+// The layout is one instruction a line.
 // clang-format off
 
 // Sums are in r0 .. r3 for the first vector, in r4, r5, r6 and r8 for the second.
@@ -57,7 +58,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
     "mov r6, r2\n\t" \
     "mov r8, r3\n\t"
 #define ADD(sum, weights, pair) "smlad " sum ", %[" weights "], %[" pair "], " sum "\n\t"
-// Two rows; `next` is where x is after them.
+// Add the products of two rows; `next` moves x on after them.
 #define ADD_TWO_ROWS(a0, b0, a1, b1, next) \
     "ldrd %[s], %[t], [%[w]], #8\n\t" \
     "ldrd %[p], %[q], [%[x], #8]\n\t" \
@@ -83,7 +84,7 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
     "smmulr " b ", " b ", %[" factor "]\n\t" \
     "ssat " a ", #16, " a "\n\t" \
     "ssat " b ", #16, " b "\n\t"
-// The results take the place of factors: those of the first vector in s and t.
+// The results replace the factors: the first vector's are in s and t, the second's in p and q.
 #define REQUANTISE \
     "ldrd %[s], %[t], [%[w]], #8\n\t" \
     "ldrd %[p], %[q], [%[w]], #8\n\t" \
@@ -96,11 +97,11 @@ static void pair_up(const int8_t *x0, const int8_t *x1, size_t cols, quad_t *qua
     "pkhbt %[p], r4, r5, lsl #16\n\t" \
     "pkhbt %[q], r6, r8, lsl #16\n\t"
 
-// y[0 .. 3] of four rows for both vectors; returns where the next rows' table starts.
-static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const quad_t *x,
+// Compute y[0 .. 3] of four rows for both vectors. Returns the start of the next rows' table.
+static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const input_quad *x,
                                                          size_t quads, int16_t y[2][ROWS])
 {
-    const quad_t *const end = x + quads, *const whole = x + quads / 4 * 4;
+    const input_quad *const end = x + quads, *const whole = x + quads / 4 * 4;
     int16x2_t s, t, p, q;
     DK_WORD(r0);
     DK_WORD(r1);
@@ -110,7 +111,7 @@ static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const 
     DK_WORD(r5);
     DK_WORD(r6);
     DK_WORD(r8);
-    __asm volatile(
+    __asm__ volatile(
         LOAD_BIASES
         UNTIL("whole")
         "beq 2f\n"
@@ -140,14 +141,14 @@ static __attribute__((noinline)) const int8_t *four_rows(const int8_t *w, const 
 }
 // clang-format on
 
-// The first `count` of four rows' results to where they belong.
+// Copy the first `count` of four rows' results to their places.
 static void put(int16_t found[2][ROWS], size_t count, int16_t *y, ptrdiff_t y_apart)
 {
     memcpy(y, found[0], count * sizeof *y);
     memcpy(y + y_apart, found[1], count * sizeof *y);
 }
 
-static void dense(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdiff_t y_apart)
+static void dense(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
     const size_t quads = (matrix->cols + COLS - 1U) / COLS;
@@ -159,12 +160,12 @@ static void dense(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdiff
     }
 }
 
-// Inputs of a group of blocks are gathered first: its eight rows read them from one end to another.
-static void sparse(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdiff_t y_apart)
+// The inputs of a group of blocks are gathered first, so its eight rows read them in sequence.
+static void sparse(const dk_matrix8 *matrix, const input_quad *x, int16_t *y, ptrdiff_t y_apart)
 {
     const int8_t *w = matrix->weights;
     const uint8_t *index = matrix->index;
-    quad_t kept[MOST_QUADS];
+    input_quad kept[MOST_QUADS];
     int16_t found[2][ROWS];
     for (size_t row = 0; row < matrix->rows; row += BLOCK_ROWS) {
         const size_t blocks = *index++;
@@ -178,11 +179,12 @@ static void sparse(const dk_matrix8 *matrix, const quad_t *x, int16_t *y, ptrdif
     }
 }
 
-// Apart from what else is called, for the sake of its room on the stack.
+// Handles 2 vectors. Kept out of line so that its buffers do not enlarge the single-vector path's
+// stack frame.
 static __attribute__((noinline)) void two_vectors(const dk_matrix8 *matrix, const int8_t *x,
                                                   size_t x_apart, int16_t *y, ptrdiff_t y_apart)
 {
-    quad_t quads[MOST_QUADS];
+    input_quad quads[MOST_QUADS];
     pair_up(x, x + x_apart, matrix->cols, quads);
     if (matrix->index == NULL) {
         dense(matrix, quads, y, y_apart);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Q15 activations to the int8 that matrix products take, four at once.
+// Conversion of Q15 activations to the int8 inputs of matrix products with SIMD32, four at once.
 #include "dk_isa.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -12,11 +12,12 @@
 
 enum { X8_ONE = 127, HALF = 1 << 14 };
 
-// (x0, x2) or (x1, x3) as they are to lie in the bytes of a word, in Q15 that is still to be cut.
+// Return two results in bytes 0 and 2 of a word. `low` and `high` are products of which the lower
+// 15 bits are dropped here.
 static inline uint32_t bytes(int32_t low, int32_t high)
 {
     uint32_t pair;
-    __asm("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
+    __asm__("pkhbt %0, %1, %2, lsl #1" : "=r"(pair) : "r"(low >> 15), "r"(high));
     return pair & 0x00FF00FFU;
 }
 

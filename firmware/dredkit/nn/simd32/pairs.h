@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Two int16 as a word, wherever they lie.
-#ifndef DREDKIT_DSP_PAIRS_H
-#define DREDKIT_DSP_PAIRS_H
+// Loads and stores of two int16 as a word, at any address that is even.
+#ifndef DREDKIT_SIMD32_PAIRS_H
+#define DREDKIT_SIMD32_PAIRS_H
 
 #include <stdint.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 static inline uint32_t dk_pair(const int16_t *x)
 {
     uint32_t pair;
-    memcpy(&pair, x, sizeof pair);  // a word load, at odd places an unaligned one
+    memcpy(&pair, x, sizeof pair);  // a word load; unaligned at odd indices
     return pair;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's arithmetic in portable C.
+// LPCNet's sample loop in portable C.
 #include "vocoder/lpcnet_cells.h"
 
 #if !defined(DK_ISA_MVE) && !defined(DK_ISA_SIMD32)
@@ -25,7 +25,7 @@ void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
     memcpy(to, from, count * sizeof *to);
 }
 
-#if !defined(DK_ISA_NEON)  // which has these of its own
+#if !defined(DK_ISA_NEON)  // neon/lpcnet_cells.c and dotprod/lpcnet_cells.c define these
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
 {
     const dk_lpcnet_number *w = matrix->weights;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's products with SDOT: sixteen products an instruction.
+// The matrix products of LPCNet's sample loop with SDOT: sixteen products an instruction.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_ISA_DOTPROD)
@@ -15,7 +15,7 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
     uint64_t n, p, q;
     DK_BLOCKS_REGISTERS;
     // clang-format off
-    __asm volatile(
+    __asm__ volatile(
         "5:\n\t"
         "ldrb %w[n], [%[index]], #1\n\t"
         "ldp q16, q17, [%[sums]]\n\t"

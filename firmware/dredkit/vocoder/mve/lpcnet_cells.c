@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's arithmetic with integer Helium: sixteen products an instruction.
+// LPCNet's sample loop with integer Helium: sixteen products an instruction.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_ISA_MVE)
@@ -23,7 +23,7 @@ void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gate
     for (uint32_t i = 0; i < 3 * DK_LPCNET_A; i += 8) {
         const int16x8_t added = three(t0 + i, t1 + i, t2 + i);
         const int16x8_t scale = vldrhq_s16(dk_lpcnet_table_scale + i);
-        int32x4x2_t lanes = vld2q_s32(gates + i);  // those at even places, those at odd ones
+        int32x4x2_t lanes = vld2q_s32(gates + i);  // val[0]: even places; val[1]: odd places
         lanes.val[0] = vaddq_s32(lanes.val[0], vmullbq_int_s16(added, scale));
         lanes.val[1] = vaddq_s32(lanes.val[1], vmulltq_int_s16(added, scale));
         vst2q_s32(sums + i, lanes);
@@ -69,7 +69,7 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
     }
 }
 
-// Four places of a table; steps are those of pre-activations.
+// Read a table at four pre-activations, which are given in the table's steps.
 static inline int32x4_t read_table(const int16_t *table, int32x4_t step)
 {
     const int32x4_t low = vdupq_n_s32(-DK_LPCNET_TANH_HALF);

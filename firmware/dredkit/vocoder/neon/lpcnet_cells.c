@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's products, gates and tree with NEON: eight of them at once. The rest of the loop
-// is the portable file's, which the compiler vectorises.
+// The products, gates and tree of LPCNet's sample loop with NEON, eight values at once. The rest of
+// the loop is in c/lpcnet_cells.c, which the compiler vectorises.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_ISA_NEON)
@@ -14,7 +14,7 @@ enum {
     LANES = 8,
     ROWS = 8,
     COLS = 4,
-    // An int16 that is saturated has a table's 11 bits on top.
+    // The upper 11 bits of a saturated int16 are a place in a table; so many bits lie below.
     BELOW = 5,
     TANH_SHIFT = DK_LPCNET_FRAC - DK_LPCNET_TANH_FRAC - BELOW,
     SIGMOID_SHIFT = TANH_SHIFT + 1,
@@ -50,7 +50,8 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
 }
 #endif
 
-// Read a table at eight pre-activations, whose places have `shift` + BELOW more fractional bits.
+// Read a table at eight pre-activations, which have `shift` + BELOW more fractional bits than the
+// table's steps.
 static inline int16x8_t read_table(const int16_t table[2 * DK_LPCNET_TANH_HALF], int32x4_t low,
                                    int32x4_t high, int shift)
 {
@@ -69,14 +70,14 @@ static inline int16x8_t read_table(const int16_t table[2 * DK_LPCNET_TANH_HALF],
     return vld1q_lane_s16(zero + vgetq_lane_s16(places, 7), found, 7);
 }
 
-// What a candidate hears, and twice kept * r >> 16.
+// Return a candidate's pre-activation: `heard` plus twice kept * r >> 16.
 static inline int32x4_t candidate(const int32_t *heard, const int32_t *kept, int16x4_t r)
 {
     const int32x4_t of_state = vqdmulhq_s32(vld1q_s32(kept), vshll_n_s16(r, 15));
     return vaddq_s32(vld1q_s32(heard), vaddq_s32(of_state, of_state));
 }
 
-// (was - h) z, which may wrap around.
+// Return (was - h) z >> 15, which may wrap around.
 static inline uint16x4_t moved(int16x4_t h, int16x4_t was, int16x4_t z)
 {
     return vreinterpret_u16_s16(vshrn_n_s32(vmlsl_s16(vmull_s16(was, z), h, z), 15));
@@ -104,7 +105,7 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     }
 }
 
-// Both halves of a node side by side, up to where their tables are read.
+// Both halves of a node are computed side by side, up to the table look-ups.
 int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
 {
     int32x4_t s0 = vdupq_n_s32(0), s1 = s0;

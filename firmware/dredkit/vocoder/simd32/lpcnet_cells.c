@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The sample loop's arithmetic with two products an instruction: Cortex-M4 and M7. Assembly, since
-// 16,000 samples a second are due and a compiler's code takes half as long again: it neither loads
-// several words at once nor keeps all sums in registers.
+// LPCNet's sample loop with two products an instruction: Cortex-M4 and M7. It is written in
+// assembly because 16,000 samples a second are due and compiled code takes half as long again: the
+// compiler neither loads several words at once nor keeps all sums in registers.
 #include "vocoder/lpcnet_cells.h"
 
 #if defined(DK_ISA_SIMD32)
@@ -19,7 +19,8 @@ static inline uint32_t word(const int16_t two[2])
     return both;
 }
 
-// Pointers are not to constants where assembly writes. An instruction a line:
+// The linter wants const here, but the inline assembly writes through these pointers. The layout is
+// one instruction a line.
 // NOLINTBEGIN(readability-non-const-parameter)
 // clang-format off
 
@@ -36,8 +37,8 @@ static inline uint32_t word(const int16_t two[2])
     DK_WRITES(r0), DK_WRITES(r1), DK_WRITES(r2), DK_WRITES(r3), DK_WRITES(r4), DK_WRITES(r5), \
     DK_WRITES(r6), DK_WRITES(r8)
 
-// Four gates: bytes of the three tables are added in pairs, 0 and 2 in r4, 1 and 3 in r0, then
-// multiplied by their scales, r1 and r2, and added to the frame's gates.
+// Look up four gates: the bytes of the three tables are added in pairs, 0 and 2 in r4, 1 and 3 in
+// r0; then they are multiplied by their scales in r1 and r2 and added to the frame's gates.
 #define LOOK_UP_FOUR \
     "ldr r0, [%[t0]], #4\n\t" \
     "ldr r1, [%[t1]], #4\n\t" \
@@ -64,7 +65,7 @@ void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gate
     const int16_t *scale = dk_lpcnet_table_scale;
     const int8_t *const end = t0 + sizeof dk_lpcnet_tables[0][0];
     REGISTERS;
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
         LOOK_UP_FOUR LOOK_UP_FOUR LOOK_UP_FOUR
@@ -88,7 +89,7 @@ void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
     DK_WORD(r8);
     DK_WORD(r9);
     DK_WORD(r12);
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         "ldmia %[from]!, {r2, r3, r4, r5, r6, r8, r9, r12}\n\t"
         "cmp %[from], %[end]\n\t"
@@ -100,7 +101,8 @@ void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
         : "cc", "memory");
 }
 
-// Four rows of a block, inputs in p and q: sums in r0 .. r3, weights in r4 .. r8.
+// Add two rows of a block with inputs in p and q. The sums of four rows are in r0 .. r3, the
+// weights of two rows in r4, r5, r6 and r8.
 #define TWO_ROWS(first, second) \
     "smlad " first ", r4, %[p], " first "\n\t" \
     "smlad " second ", r6, %[p], " second "\n\t" \
@@ -110,11 +112,11 @@ void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to)
 void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x, int32_t *sums)
 {
     const dk_lpcnet_number *w = matrix->weights;
-    const dk_lpcnet_number *base = x - 4;  // no block's word is 0
+    const dk_lpcnet_number *base = x - 4;  // the words hold offsets plus 8, so that no word is 0
     uint32_t p, q;
     REGISTERS;
     DK_WORD(r9);
-    __asm volatile(
+    __asm__ volatile(
         "ldr r9, [%[w]], #4\n\t"
         "b 3f\n"
         "1:\n\t"
@@ -147,8 +149,8 @@ void dk_lpcnet_product(const dk_lpcnet_matrix *matrix, const dk_lpcnet_number *x
         : "cc", "memory");
 }
 
-// Two units. r0 and r1 become r, then the candidates, then the states; r2 and r3 the recurrent
-// parts, then z.
+// Update two units. r0 and r1 hold r, then the candidates, then the states; r2 and r3 hold the
+// recurrent parts, then z.
 #define UPDATE_TWO \
     "ldrd r0, r1, [%[r]], #8\n\t" \
     "ssat r0, #11, r0, asr %[half]\n\t" \
@@ -198,7 +200,7 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     DK_WORD(r3);
     DK_WORD(r4);
     DK_WORD(r5);
-    __asm volatile(
+    __asm__ volatile(
         "1:\n\t"
         UPDATE_TWO UPDATE_TWO UPDATE_TWO UPDATE_TWO
         "ldr r5, %[end]\n\t"
@@ -212,7 +214,7 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
         : "cc", "memory");
 }
 
-// Eight inputs of both halves of a node, whose weights lie a row apart.
+// Add eight inputs of both halves of a node, whose weights lie a row apart.
 #define NODE_EIGHT \
     "ldmia %[state]!, {r0, r1, r2, r3}\n\t" \
     "ldmia %[w0]!, {r4, r5, r6, r8}\n\t" \
@@ -230,9 +232,9 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
 {
     int32_t s0 = dk_lpcnet_tree_bias[node][0], s1 = dk_lpcnet_tree_bias[node][1];
     const int16_t *w0 = dk_lpcnet_tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
-    for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // known: no loop is left
+    for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // constant count: no loop is left
         REGISTERS;
-        __asm volatile(
+        __asm__ volatile(
             NODE_EIGHT
             : [s0] "+&r"(s0), [s1] "+&r"(s1), [w0] "+&r"(w0), [w1] "+&r"(w1), [state] "+&r"(state),
               SCRATCH
@@ -241,7 +243,7 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     }
     const int16_t *tanh = dk_lpcnet_tanh + DK_LPCNET_TANH_HALF;
     int32_t logit = 1 << (DK_LPCNET_LOGIT_SHIFT - 1);
-    __asm(
+    __asm__(
         "ssat %[s0], #11, %[s0], asr %[shift]\n\t"
         "ssat %[s1], #11, %[s1], asr %[shift]\n\t"
         "ldrsh %[s0], [%[tanh], %[s0], lsl #1]\n\t"

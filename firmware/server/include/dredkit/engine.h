@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the serial server runs: one stage of the codec behind one step function. The generator
-// writes the one instance, dk_app_engine, beside the model's tables.
+// The interface between the serial server and a stage of the codec: one step function. An image has
+// one instance, dk_app_engine. firmware/server/sender and firmware/server/receiver define it; for a
+// single network the generator writes it beside the model's tables.
 #ifndef DREDKIT_ENGINE_H
 #define DREDKIT_ENGINE_H
 
@@ -23,13 +24,14 @@ typedef struct {
     uint16_t trace_bytes;   // all layer outputs of one step, in the manifest's order
     // Bring the stage to its state before the first step.
     dk_status (*reset)(void);
-    // Run one step. `trace` is NULL or takes trace_bytes; inputs and outputs are little-endian.
+    // Run one step. `trace` is NULL or has room for trace_bytes; input and output are
+    // little-endian.
     dk_status (*step)(const uint8_t *input, uint8_t *output, uint8_t *trace);
 } dk_engine;
 
 extern const dk_engine dk_app_engine;
 
-// Defines the instance; engine_sizes.h, generated, has all but its functions.
+// Define the instance. The generated engine_sizes.h has everything except the two functions.
 #define DK_APP_ENGINE(reset_function, step_function) \
     const dk_engine dk_app_engine = { \
         .stage = DK_ENGINE_STAGE, \
@@ -43,13 +45,13 @@ extern const dk_engine dk_app_engine;
     }
 
 #ifdef DK_PROFILE
-// In an image made for `dredkit bench` a trace holds times, not values: see firmware/server/profile/trace.c.
-// `ticks` is when the step began.
+// Start the trace of a step that began at `ticks`. Only an image for `dredkit bench` has this: its
+// traces hold times instead of values; see firmware/server/profile/trace.c.
 void dk_trace_begin(uint32_t ticks);
 #endif
 
-// Upper bounds, known at compile time, for the server's buffers: generated into engine_sizes.h as
-// DK_ENGINE_INPUT_BYTES, DK_ENGINE_OUTPUT_BYTES and DK_ENGINE_TRACE_BYTES.
+// The generated engine_sizes.h also gives the sizes of the server's buffers as compile-time upper
+// bounds: DK_ENGINE_INPUT_BYTES, DK_ENGINE_OUTPUT_BYTES and DK_ENGINE_TRACE_BYTES.
 
 #ifdef __cplusplus
 }

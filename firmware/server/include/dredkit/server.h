@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The serial server: runs dk_app_engine for a host at the other end of the port. The messages are
-// described in toolkit/common/wire.toml. All memory is static and sized by engine_sizes.h.
+// The serial server: runs dk_app_engine for a host at the other end of the port.
+// toolkit/common/wire.toml describes the messages. All memory is static and sized by
+// engine_sizes.h.
 #ifndef DREDKIT_SERVER_H
 #define DREDKIT_SERVER_H
 
@@ -11,8 +12,9 @@
 extern "C" {
 #endif
 
-// Steps that the host may have under way at once; so many results are remembered for resends. Long
-// steps, such as 20 ms at 48 kHz, keep the line busy two at a time, in a ring that is no larger.
+// The number of steps that the host may have under way at once. The server remembers so many
+// results to resend them. For long steps, such as 20 ms at 48 kHz, two keep the line busy and the
+// ring need not grow.
 #ifndef DK_SERVER_WINDOW
 #define DK_SERVER_WINDOW (DK_ENGINE_INPUT_BYTES > 1000 ? 2u : 4u)
 #endif
@@ -23,14 +25,14 @@ extern "C" {
     (DK_SERVER_STEP_BYTES > DK_WIRE_READ_BYTES ? DK_SERVER_STEP_BYTES : DK_WIRE_READ_BYTES)
 #define DK_SERVER_RX_FRAME DK_WIRE_FRAME_BYTES(DK_SERVER_RX_PAYLOAD)
 
-// A port's receive ring holds at least this much, so that a host within its window loses nothing
-// while a step runs.
+// A port's receive ring holds at least so many bytes: then no byte of a host within its window is
+// lost while a step runs.
 #define DK_SERVER_RX_RING_BYTES (DK_SERVER_WINDOW * DK_SERVER_RX_FRAME)
 
-// Answer what has arrived, and return when nothing is left to read.
+// Answer the requests that have arrived. Returns when nothing is left to read.
 void dk_server_poll(void);
 
-// Poll for ever.
+// Poll and sleep for ever.
 void dk_server_run(void);
 
 #ifdef __cplusplus

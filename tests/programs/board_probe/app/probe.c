@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A program that shows each promise of dredkit/port.h to a test: one letter asks, then numbers.
+// A program by which a test checks each promise of dredkit/port.h. A request is one letter, then
+// numbers.
 #include <stdbool.h>
 #include <string.h>
 
@@ -43,14 +44,14 @@ static void write_word(uint32_t word)
 #define PUSH_ON "1: push {r0-r7}\n\tb 1b"
 #endif
 
-// Two instructions a round, whatever the compiler.
+// Spend two instructions a round, whatever the compiler does.
 static void spin(uint32_t rounds)
 {
     __asm__ volatile(COUNT_DOWN : "+r"(rounds)::"cc");
 }
 
-// One copy of the code for both (noipa): `interrupted`, a byte is pending when the work begins, and
-// interrupts it at once. A word tells the host when to send it.
+// Measure spin's work. If `interrupted`, a byte is pending when the work begins and interrupts it
+// at once; a word tells the host when to send the byte. noipa makes both calls run the same code.
 __attribute__((noipa)) static void count_spin(uint32_t rounds, bool interrupted)
 {
     uint32_t mask = dk_core_hold();
@@ -102,7 +103,7 @@ static void run_engine(void)
     dk_port_write(output, sizeof output);
 }
 
-// Moves the stack pointer down until the stack ends, writing all the way.
+// Move the stack pointer down until the stack ends, writing all the way.
 static void overflow(void)
 {
     __asm__ volatile(PUSH_ON);
@@ -138,7 +139,7 @@ int main(void)
                 write_word(initialised++);
                 write_word(zeroed++);
                 break;
-            case 'h':  // deaf until so many bytes were dropped
+            case 'h':  // do not read until so many bytes were dropped
                 hold(read_word());
                 break;
             case 'o':

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The smallest engine: every output byte is the input byte with all bits turned.
+// The smallest engine: every output byte is the input byte with all bits inverted.
 #include "dredkit/engine.h"
 
 #include "engine_sizes.h"

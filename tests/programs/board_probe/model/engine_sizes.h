@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Sizes of the smallest engine's step.
 #ifndef DREDKIT_ENGINE_SIZES_H
 #define DREDKIT_ENGINE_SIZES_H
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Commands whose result files tell of every ending: errors, Ctrl-C and wrong options included.
+"""Commands whose result files record every ending: errors, Ctrl-C and wrong options too.
 
-Otherwise the files of an earlier run stay and a program that collects them sees its verdict.
+Otherwise the files of an earlier run would stay, and a program that collects them would read its
+verdict.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import click
 
 from quantize.errors import InputError
 from quantize.files.write import is_special, remove_old, write_whole
+from toolkit.commands.shared.usage import usage_line
 from toolkit.common import interrupts
 from toolkit.common.console import emit_json, emitted
 from toolkit.common.errors import CheckFailed, DredkitError, exit_code, system_line
@@ -22,17 +24,17 @@ from toolkit.common.places import Params, Places, judges, places_of, read_words
 
 
 class Telling(click.Command):
-    """A command whose --json tells of every ending.
+    """A command whose --json records every ending.
 
-    The files of a command that judges or measures (toolkit/common/places.py) are removed before it begins,
-    and tell of every ending too.
+    The result files of a command that judges or measures (toolkit/common/places.py) are removed
+    before it begins, and record every ending too.
     """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:  # fmt: skip
-        """Parse the options; what is wrong with one is told in the files as well."""
+        """Parse the options; write an error in them to the result files as well."""
         asked = list(args)
         try:
             context = super().make_context(info_name, args, parent, **extra)
@@ -46,7 +48,7 @@ class Telling(click.Command):
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; tell how it ended unless it has done so."""
+        """Run the command; record how it ended unless it has done so."""
         outcome = self._outcome(ctx.info_name, ctx.params)
         with outcome.told(ctx):
             outcome.begin()
@@ -62,8 +64,7 @@ class Telling(click.Command):
     def _guessed(
         self, name: str | None, args: list[str], parent: click.Context | None
     ) -> tuple[click.Context, Params]:
-        """Read what can be read of a command line that is wrong: without its wrong word, if need
-        be."""
+        """Read as much as possible of a wrong command line, if need be without its wrong word."""
         lenient: Any = {"ignore_unknown_options": True, "allow_extra_args": True}
         for words in (args, *(args[:i] + args[i + 1 :] for i in reversed(range(len(args))))):
             with contextlib.suppress(click.ClickException):
@@ -76,7 +77,7 @@ class Telling(click.Command):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where one run of a command tells its result."""
+    """The places where one run of a command records its result."""
 
     command: str
     target: str | None
@@ -89,14 +90,14 @@ class Outcome:
         return None if self.json_to in (None, "-") else Path(str(self.json_to))
 
     def begin(self) -> None:
-        """Remove what an earlier run told. Raises InputError where nothing could be written."""
+        """Remove an earlier run's results. Raises InputError where no result could be written."""
         if self.judges:
             for path in (*self.places.every, *([self._json_file] if self._json_file else [])):
                 remove_old(path)
 
     @contextlib.contextmanager
     def told(self, context: click.Context) -> Iterator[None]:
-        """Tell how the block ended if it raises."""
+        """Record how the block ended if it raises."""
         try:
             yield
         except click.exceptions.Exit:
@@ -108,8 +109,8 @@ class Outcome:
     def tell(self, context: click.Context, error: BaseException) -> None:
         """Write the error to each place, in place of any result.
 
-        A verdict of no that the command has written itself stays. The error is what the user must
-        hear, so a place that cannot be written is only emptied.
+        A failed verdict that the command wrote itself stays. The user must see this error, so a
+        place that cannot be written is emptied without another error.
         """
         line, status = line_of(error), status_of(error)
         facts = {
@@ -132,7 +133,7 @@ class Outcome:
             self._write(self.places.junit, junit_error(self.command, self.target, kind, line))
 
     def _untold(self, context: click.Context, error: BaseException) -> bool:
-        """Whether --json has no result of this run yet, or a verdict that the error takes back."""
+        """Return whether --json lacks this run's result or has one that the error revokes."""
         assert self.json_to is not None
         if not emitted(context, self.json_to):
             return True
@@ -148,9 +149,10 @@ class Outcome:
 
 
 def forget_old(command: str, words: list[str]) -> None:
-    """Remove what an earlier run of a command told, as far as its words are understood unparsed.
+    """Remove an earlier run's results, as far as the words are understood before parsing.
 
-    This comes before the command is imported, which takes a second in which it may be killed.
+    This happens before the command is imported: the import takes a second, in which the process
+    may be killed.
     """
     if judges(command) and not {"-h", "--help"} & set(words):
         params = read_words(words)
@@ -162,12 +164,12 @@ def forget_old(command: str, words: list[str]) -> None:
 
 
 def line_of(error: BaseException) -> str:
-    """Return what to say of anything that ends a command, in one line."""
+    """Return the line that the user sees about the error or signal that ends a command."""
     status = interrupts.exit_status(error)
     if status is not None:
         return interrupts.word(status)
     if isinstance(error, click.ClickException):
-        text = error.format_message()
+        text = usage_line(error)
     elif isinstance(error, OSError):
         text = system_line(error)
     else:
@@ -176,7 +178,7 @@ def line_of(error: BaseException) -> str:
 
 
 def status_of(error: BaseException) -> int:
-    """Return the exit code for an error; Python's own for a fault of this program."""
+    """Return the exit code for an error; 1, as Python does, for a fault of this program."""
     status = interrupts.exit_status(error)
     if status is not None:
         return status

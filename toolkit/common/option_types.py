@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kinds of option values: numbers within bounds, names with suggestions, files and folders.
+"""Types of option values: numbers within bounds, names with suggestions, files and folders.
 
 Each refuses a wrong value before the command does any work.
 """
@@ -20,7 +20,7 @@ else:  # older versions of click have no generic types
     _Choice = click.Choice
     Kind = click.ParamType
 
-# Bounds of what a user may ask of numbers that have no natural end.
+# Bounds for numbers that have no natural limit.
 STEPS_MAX = 1_000_000_000
 SEED_MAX = 2**32 - 1
 
@@ -41,18 +41,18 @@ class Real(click.FloatRange):
     """A finite number within bounds: click's own range lets NaN pass."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number as a float; fails for NaN, infinity and what is out of bounds."""
+        """Return the number as a float; fails for NaN, infinity and a number out of bounds."""
         try:
             finite = math.isfinite(float(value))
         except (TypeError, ValueError, OverflowError):
-            finite = True  # no number at all: the next line says so
+            finite = True  # not a number at all: click says so below
         if not finite:
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class Name(_Choice):
-    """One of some names; a mistyped one is answered with the nearest."""
+    """One of several names; for a mistyped one the error suggests the nearest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the name; fails for any other."""
@@ -68,7 +68,7 @@ class Span(Kind):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float]:
-        """Return both; fails unless 0 <= FROM < TO and both are finite."""
+        """Return the pair; fails unless 0 <= FROM < TO and both are finite."""
         if isinstance(value, tuple):
             return value
         try:
@@ -81,10 +81,10 @@ class Span(Kind):
 
 
 class _Place(click.Path):
-    """A path that is no empty word."""
+    """A path that is not an empty word."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a Path; fails for what the kind of path does not allow."""
+        """Return a Path; fails for a path of the wrong kind."""
         if str(value) == "":
             self.fail("an empty name is no path", param, ctx)
         self.check(Path(value), param, ctx)
@@ -95,10 +95,10 @@ class _Place(click.Path):
 
 
 class InputFile(_Place):
-    """A file to read. Where it is absent the error says so at once, unless `made` later."""
+    """A file to read. An absent file is an error at once, unless `made`."""
 
     def __init__(self, made: bool = False) -> None:
-        """`made`: another command makes the file, and says which when it is missing."""
+        """With `made`, another command makes the file; its reader names that command."""
         super().__init__(path_type=Path)
         self.made = made
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What `verify` and `demo` share: the whole way, with a word to the user at each step."""
+"""What `verify` and `demo` share: from weights to the verdict, with a line for each step."""
 
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from toolkit.device.pipeline import connected, prepare
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder, quantise_stage
+from toolkit.models.saved import Model
 from toolkit.report import write_verification
 from toolkit.report.junit import write_junit
 from toolkit.report.table import table
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import Int16s, Model, Stage, stage_of
+from toolkit.stages.stage import Int16s, Stage, stage_of
 from toolkit.targets.target import Target
 from toolkit.verify.checks import checks
 from toolkit.verify.verify import Verification, verify
@@ -26,9 +27,9 @@ from toolkit.verify.verify import Verification, verify
 def ready_stage(
     stage: str, sources: Sources, sending: Sending, model: Model | None, batch: int = 1
 ) -> Stage:
-    """The stage of a `model`, or of one quantised from `sources` and kept in the build folder.
+    """Return the stage of a `model`, or of one quantised from `sources` and saved under build/.
 
-    A receiver comes with the sender that makes its payloads, quantised from `sources` as well, and
+    A receiver's payloads are made by a sender that is also quantised from `sources`. A receiver
     decodes `batch` chunks at once.
     """
     sender = None
@@ -56,8 +57,10 @@ def verify_on_board(
     trace: bool = False,
     cycles: bool = False,
 ) -> Verification:
-    """Generate, build, flash and stream `inputs`; compare and judge, by estimated `cycles` if so
-    asked."""
+    """Generate, build, flash, stream `inputs`, compare and judge.
+
+    With `cycles`, judge by estimated cycles; raises as `check_countable` does if it cannot.
+    """
     if cycles:
         check_countable(target, port)
     err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
@@ -83,7 +86,7 @@ def verify_on_board(
         return verify(
             session,
             target=target,
-            model=made,
+            stage=made,
             manifest=prepared.manifest,
             build=prepared.build,
             engine=prepared.engine,
@@ -99,7 +102,7 @@ def verify_on_board(
 def conclude(
     result: Verification, output: Path, *, junit: Path | None = None, json_to: str | None = None
 ) -> None:
-    """Write the report and tell the verdict; raises CheckFailed when it is no."""
+    """Write the report and print the verdict; raises CheckFailed if a check failed."""
     record = write_verification(result, output)
     if junit is not None:
         write_junit(record.facts, junit)
