@@ -258,6 +258,19 @@ def test_figures_that_were_told_stay_when_the_run_is_ended_later(tmp_path: Path)
     assert json.loads(path.read_text()) == {"compared": "equal"}
 
 
+def test_a_command_without_any_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in `dredkit demo`: old results are looked for before the command is read."""
+    begun: list[outcome.Outcome] = []
+    monkeypatch.setattr(outcome.Outcome, "begin", lambda one: begun.append(one))
+    for command in ("demo", "verify", "bench", "report", "build"):
+        forget_old(command, [])
+    assert [one.command for one in begun] == ["demo", "verify", "bench", "report", "build"]
+    assert begun[0].places.json == (places.DEMO / "verify.json",)
+    assert places.read_words([]) == {}
+    assert places.read_words(["--junit"]) == {}
+    assert places.read_words(["--target"]) == {}
+
+
 def test_a_command_without_options_is_read_too() -> None:
     assert places.read_words([]) == {}
     assert places.read_words(["--json", "-", "--target"]) == {"json_to": "-"}
