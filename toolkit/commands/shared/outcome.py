@@ -22,7 +22,6 @@ from toolkit.common.console import emit_json, emitted
 from toolkit.common.errors import CheckFailed, DredkitError, exit_code, system_line
 from toolkit.common.places import Params, Places, judges, places_of, read_words
 
-
 # The options that ask for help. click keeps its first answer for each command, so a command that a
 # test runs without the group must say the same as the group does.
 HELP_NAMES: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
