@@ -326,7 +326,7 @@ def test_the_commands_ask_what_a_model_takes(
     ends: Callable[..., str], module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = object.__new__(QuantisedModel)
-    monkeypatch.setattr(module, "load_quantised", lambda path: model)
+    monkeypatch.setattr(module, "load_quantised", lambda path, stage="encoder": model)
     words = (module.command.name, "--target", "virt-a53", "--model", "x.dkq")
     said = ends(*words, "--input-rate", "8000")
     assert said.startswith("dredkit: --input-rate: --model of one network does not take it; ")

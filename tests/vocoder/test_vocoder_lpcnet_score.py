@@ -11,7 +11,7 @@ from quantize.features.floats import extract
 from quantize.networks.lpcnet import Lpcnet
 from quantize.train.lpcnet import score
 from quantize.vocoder.lpcnet.quantise import quantise_lpcnet
-from toolkit.commands.train import CHECKPOINTS
+from toolkit.commands.shared.train_options import CHECKPOINTS
 from toolkit.common.paths import ROOT
 from toolkit.speech.audio import read_speech
 from toolkit.verify.scoring.voices import read_weights
