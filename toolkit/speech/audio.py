@@ -116,7 +116,7 @@ def _mono_blocks(file: soundfile.SoundFile, path: Path) -> Iterator[npt.NDArray[
                 raise InputError(
                     f"{where} is {value:g}, far beyond full scale 1.0: scale the file to +-1.0"
                 )
-            raise InputError(f"{where} is {value}: mend the file or cut that part out")
+            raise InputError(f"{where} is {value}: repair the file or cut that part out")
         start += len(block)
         yield block.mean(axis=1)
 
