@@ -19,8 +19,9 @@ def pages(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple
     """Yield (the words of a command, its page) for a command and all below it."""
     name = " ".join(("dredkit", *words))
     context = click.Context(command, info_name=name, terminal_width=WIDTH, color=False)
-    # As every command takes from the group. click keeps the first answer for each command, so any
-    # other would depend on what this process asked for before.
+    # Commands take both from the group. click keeps the option that it made for a command before,
+    # for instance in a test that called the command without the group.
+    vars(command)["_help_option"] = None
     context.help_option_names = ["-h", "--help"]
     yield name, command.get_help(context)
     if isinstance(command, click.Group):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`./run WORD --help` prints the same before anything is installed as the command itself."""
 
+import click
 import pytest
 
 from scripts import help_text
@@ -20,3 +21,11 @@ def test_there_is_a_page_for_every_command() -> None:
     assert names[0] == "dredkit"
     assert {f"dredkit {word}" for word in COMMANDS} < set(names)
     assert "dredkit train data" in names
+
+
+def test_the_pages_do_not_depend_on_what_ran_before() -> None:
+    command = help_text.group.get_command(click.Context(help_text.group), "targets")
+    assert command is not None
+    vars(command)["_help_option"] = None
+    assert "-h, --help" not in command.get_help(click.Context(command))
+    assert help_text.FILE.read_text(encoding="utf-8") == help_text.text()
