@@ -13,6 +13,7 @@ from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from scripts.stand_in import stand_in, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
+from toolkit.stages.stage import stage_of
 from toolkit.targets.sources import INCLUDES, LIBRARY, room, voice_files
 from toolkit.targets.target import load_target
 
@@ -40,7 +41,7 @@ def snippet(name: str) -> str:
 
 
 def generated(model: EncoderModel | DecoderModel, target: str, folder: Path) -> Path:
-    generate(model, load_target(target), folder)
+    generate(stage_of(model), load_target(target), folder)
     return folder / GENERATED
 
 

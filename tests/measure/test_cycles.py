@@ -235,9 +235,9 @@ def test_a_comma_in_the_temporary_folder_is_written_twice(
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setattr("toolkit.measure.cycles.counter.step_marks", lambda image: {"enter": 16})
-    _, text = BlockCounter(tmp_path / "image").options
+    _, text = BlockCounter(tmp_path / "image").options("qemu-system-arm")
     plugin, out, enter = re.split("(?<!,),(?!,)", text)
-    assert plugin.startswith(f"{tmp_path}/a,,b/dredkit-cycles-")
+    assert plugin.startswith(f"file={tmp_path}/a,,b/dredkit-cycles-")
     assert out.startswith(f"out={tmp_path}/a,,b/dredkit-cycles-")
     assert enter == "enter=0x10"
 

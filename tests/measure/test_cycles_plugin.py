@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from toolkit.common.errors import BoardError, ToolError
+from toolkit.common.paths import ROOT
 from toolkit.measure.cycles.counter import Block, BlockCounter, End, parse_record
 from toolkit.measure.cycles.plugin import build_plugin, newest_interface
 
-HOST = Path(__file__).with_name("plugin_host.c")
+HOST = ROOT / "tests" / "programs" / "plugin_host.c"
 OLD = "TCG plugin x.so requires API version 2147483647, but this QEMU supports only up to version 0"
 TOO_NEW = (
     "qemu-system-arm: Could not load plugin x.so: plugin requires API version 2147483647, but this "

@@ -111,10 +111,10 @@ def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
         '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
     ]
     for guard, stored in (
-        ("#if defined(DK_LPCNET_MVE)", stored_in_chunks),
-        ("#elif defined(DK_LPCNET_SIMD32)", stored_with_offsets),
-        ("#elif defined(DK_LPCNET_DOTPROD)", stored_in_pairs),
-        ("#elif defined(DK_LPCNET_NEON)", stored_in_steps),
+        ("#if defined(DK_ISA_MVE)", stored_in_chunks),
+        ("#elif defined(DK_ISA_SIMD32)", stored_with_offsets),
+        ("#elif defined(DK_ISA_DOTPROD)", stored_in_pairs),
+        ("#elif defined(DK_ISA_NEON)", stored_in_steps),
         ("#else", stored_plainly),
     ):
         parts.append(f"{guard}\n")
