@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Shared by several tests: test data outside the repository, and the board to run on."""
 
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +13,14 @@ from hypothesis import HealthCheck, settings
 # No example fails because it is slow: the machine may be busy.
 settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-speed")
+
+# A shell without job control has the programs that it puts into the background ignore these
+# signals, and whatever they start inherits that. A handler of our own ignores them as well, but the
+# programs that tests start and interrupt get the usual behaviour back.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        with contextlib.suppress(ValueError):  # this is not the main thread
+            signal.signal(number, lambda *_: None)
 
 ROOT = Path(__file__).resolve().parent.parent
 

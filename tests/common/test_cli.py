@@ -36,6 +36,7 @@ def dredkit(*words: str | Path, path: str | None = None) -> subprocess.Completed
     environment = dict(os.environ)
     if path is not None:
         environment["PATH"] = path
+        environment["DREDKIT_ARM"] = str(ROOT / "no-such-folder")  # ./run may have unpacked one
     return subprocess.run(
         [sys.executable, "-m", "toolkit.cli", *map(str, words)],
         capture_output=True,

@@ -227,6 +227,7 @@ def test_stream_keeps_payloads_and_plays_them(
 ) -> None:
     models = [tmp_path / name for name in ("encoder.dkq", "decoder.dkq")]
     sender.save(models[0])
+    sender.save(trip.folder / "encoder.dkq")  # which makes payloads where --payloads brings none
     with_pulses(trip.receiver).save(models[1])
     common = ("stream", "--target", "host", "--audio", trip.audio)
     kept, output = tmp_path / "sent.npz", tmp_path / "heard.npz"

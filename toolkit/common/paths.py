@@ -18,8 +18,8 @@ DATA = _HERE / "data"
 _DEFAULT = Path("build") if INSTALLED else ROOT / "build"
 BUILD = Path(os.environ.get("DREDKIT_BUILD") or _DEFAULT).resolve()
 
-# Where ./run unpacks the part of the Arm compiler that the boards need.
-OWN_ARM = ROOT / ".arm"
+# Where ./run unpacks the part of the Arm compiler that the boards need. Tests name another folder.
+OWN_ARM = Path(os.environ.get("DREDKIT_ARM") or ROOT / ".arm")
 
 
 def find_own_tools() -> None:
