@@ -28,8 +28,8 @@ extern "C" {
 #define DK_LOG2_E 47274  // Q15
 
 extern const int32_t dk_features_window[160];  // rising half, Q23
-extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30
-extern const int32_t dk_features_half_dct[18][9];  // of its rows the first half
+extern const int32_t dk_features_dct[72];  // a period of the DCT's cosine, Q30
+extern const int32_t dk_features_half_dct[18][9];  // first half of each row, Q30
 extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24
 
 #ifdef __cplusplus

@@ -169,8 +169,8 @@ def _features_header() -> str:
     for name, value, meaning in constants:
         text += f"#define {name} {f'({value})' if value < 0 else value}  // {meaning}\n"
     text += "\nextern const int32_t dk_features_window[160];  // rising half, Q23\n"
-    text += "extern const int32_t dk_features_dct[72];  // of the DCT of 18, Q30\n"
-    text += "extern const int32_t dk_features_half_dct[18][9];  // of its rows the first half\n"
+    text += "extern const int32_t dk_features_dct[72];  // a period of the DCT's cosine, Q30\n"
+    text += "extern const int32_t dk_features_half_dct[18][9];  // first half of each row, Q30\n"
     text += "extern const int32_t dk_features_lag_matrix[17][18];  // band density to lags, Q24\n"
     return f"{text}\n{END_EXTERN_C}\n#endif\n"
 

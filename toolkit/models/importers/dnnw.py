@@ -95,7 +95,7 @@ def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
     if f"{name}_weights_float" in records and is_float:
         floats = _take(records, f"{name}_weights_float", "<f4", where)
         _expect(floats, rows * cols, f"{name}_weights_float", where)
-        # Float weights lie column by column: w[in * rows + out] (DRED-SPEC section 7).
+        # Float weights lie column by column: w[in * rows + out] (docs/FORMAT.md, section 7).
         return Weights(name, floats.reshape(cols, rows).T.astype(np.float64), bias)
     if f"{name}_weight_float" in records:
         floats = _take(records, f"{name}_weight_float", "<f4", where)
