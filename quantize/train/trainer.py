@@ -28,6 +28,13 @@ from quantize.train.state import (
 STATE = "state.pt"  # in the folder of a training
 
 
+def cosine_rate(step: int, rate: float, warm_up: int, steps: int, last: float) -> float:
+    """Return the learning rate at a step: a short warm-up, then half a cosine to rate * last."""
+    warm = min(1.0, (step + 1) / warm_up)
+    done = min(1.0, step / steps)
+    return rate * warm * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
 @dataclass
 class Schedule:
     """Settings that every training has."""

@@ -51,9 +51,7 @@ def loss_of(model: PitchNet, batch: Batch, spread: float) -> tuple[Tensor, Tenso
 
 def learning_rate(step: int, settings: Settings) -> float:
     """Return the rate at a step: a short warm-up, then half a cosine down to 1 %."""
-    warm = min(1.0, (step + 1) / settings.warm_up)
-    done = min(1.0, step / settings.steps)
-    return settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    return trainer.cosine_rate(step, settings.rate, settings.warm_up, settings.steps, 0.01)
 
 
 class Trainer(trainer.Trainer):

@@ -150,9 +150,7 @@ def _optimiser(model: Rdovae, settings: Settings) -> torch.optim.Adam:
 
 def learning_rate(step: int, settings: Settings) -> float:
     """Return the rate at a step: a short warm-up, then half a cosine down to 2 %."""
-    warm = min(1.0, (step + 1) / settings.warm_up)
-    done = min(1.0, step / settings.steps)
-    return settings.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+    return trainer.cosine_rate(step, settings.rate, settings.warm_up, settings.steps, 0.02)
 
 
 class Trainer(trainer.Trainer):
