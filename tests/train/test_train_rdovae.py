@@ -17,6 +17,7 @@ from quantize.train.rdovae.loop import (
     Settings,
     Trainer,
     distortion,
+    first_prices,
     loss_of,
     packets,
     train,
@@ -50,7 +51,8 @@ def test_a_few_steps_lower_the_loss(speech: np.ndarray, tmp_path: Path) -> None:
 
     def loss(model: Rdovae) -> float:
         draw = torch.Generator().manual_seed(5)
-        return loss_of(model, batch, settings, draw, hard=True)[0].item()
+        prices = first_prices()
+        return loss_of(model, batch, prices, settings, draw, hard=True)[0].item()
 
     begun = train([speech], tmp_path / "begun", replace(settings, steps=1, rate=0.0))
     trained = train([speech], tmp_path / "trained", settings)
