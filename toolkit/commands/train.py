@@ -51,6 +51,7 @@ from toolkit.commands.shared.train_options import (
     tell_written,
 )
 from toolkit.commands.shared.usage import SuggestingGroup
+from toolkit.commands.train_all import all_command
 from toolkit.commands.train_fargan import fargan_command
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.option_types import STEPS_MAX, InputFile, Name, Real
@@ -78,6 +79,7 @@ def command() -> None:
     """Prepare speech data, train and score the default models."""
 
 
+command.add_command(all_command)
 command.add_command(fargan_command)
 
 
