@@ -145,5 +145,6 @@ def test_wrong_arguments_are_refused(native: tuple[cffi.FFI, Any]) -> None:
         refused.append(find(room, 6, wrong, 1, found))
         refused.append(add(room, 6, 100, b"p", 1, wrong))
     assert set(refused) == {Status.ARGUMENT}
+    assert (found.payload, found.bytes, found.other_version) == (null, 0, -1)
     assert bytes(ffi.buffer(room, 6)) == sound
     assert find(room, 6, null, 0, found) == 0

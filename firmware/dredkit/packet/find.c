@@ -45,10 +45,13 @@ static bool read_framed(const dk_packet_framing *framing, const dk_extension *ex
 int32_t dk_packet_find(const uint8_t *packet, size_t bytes, const dk_packet_framing *framings,
                        size_t count, dk_packet_found *found)
 {
-    if (packet == NULL || found == NULL || (framings == NULL && count > 0)) {
+    if (found == NULL) {
         return DK_ERR_ARGUMENT;
     }
     *found = (dk_packet_found){.other_version = -1};
+    if (packet == NULL || (framings == NULL && count > 0)) {
+        return DK_ERR_ARGUMENT;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!dk_framing_is_sound(&framings[i])) {
             return DK_ERR_ARGUMENT;
