@@ -14,6 +14,7 @@ from toolkit.common.paths import ROOT
 FIRMWARE: Final = ROOT / "firmware"
 LIBRARY: Final = FIRMWARE / "dredkit"
 SERVER: Final = FIRMWARE / "server"
+VERSION: Final = LIBRARY / "version.c"
 INCLUDES: Final = (LIBRARY, LIBRARY / "include")
 SERVER_INCLUDES: Final = (*INCLUDES, SERVER / "include")
 # Compiles portable C on a core that has more. Tables that are packed for the ISA "c" need it.
