@@ -59,7 +59,7 @@ def stand_in_config(folder: Path) -> Path:
     """
     made = folder / "config" / "dredkit"
     made.mkdir(parents=True, exist_ok=True)
-    names = ("DK_SENDER_BYTES", "DK_RECEIVER_BYTES")
+    names = [f"DK_{name}_BYTES" for name in ("SENDER", "RECEIVER", "WEIGHTS")]
     (made / "config.h").write_text("".join(f"#define {name} {1 << 20}\n" for name in names))
     return made.parent
 

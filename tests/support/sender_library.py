@@ -44,19 +44,18 @@ class SenderLibrary:
         model: EncoderModel,
         folder: Path,
         input_rate: int,
-        compiler: str = "gcc",
         options: Sequence[str] = TRAPS,
     ) -> None:
         stage = EncoderStage(model, Sending(input_rate))
         generate(stage, load_target("host"), folder)
         generated = folder / GENERATED
-        sizes = measure_sizes(compiler, [*options, PORTABLE_FLAG], (*INCLUDES, generated))
+        sizes = measure_sizes("gcc", [*options, PORTABLE_FLAG], (*INCLUDES, generated))
         config = write_config(folder, sizes)
         library = folder / "sender.so"
         files = [*room("nn", "dsp", "features", "dred"), *API_FILES, *generated.glob("*.c")]
         includes = [f"-I{path}" for path in (*INCLUDES, generated, config)]
         flags = [*WARNINGS, *options, PORTABLE_FLAG, "-shared", "-fPIC", *includes]
-        command = [compiler, *flags, "-o", str(library), *map(str, sorted(files))]
+        command = ["gcc", *flags, "-o", str(library), *map(str, sorted(files))]
         subprocess.run(command, check=True)
         # cffi reads no alignment. What it allocates is aligned well enough.
         (config / "dredkit" / "align.h").write_text("#define DK_ALIGNED(n)\n")
