@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.stand_in import stand_in_config
 from tests.support.stand_ins import NAMES, stand_in_stage
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.build import build_firmware, build_host_library, build_host_server
@@ -110,7 +111,7 @@ def public_headers(built: Built) -> list[str]:
 
 
 CALLS = {
-    "encoder": ("codec/sender.h", "static dk_encoder e; dk_encoder_init(&e);"),
+    "encoder": ("codec/sender.h", "static dk_sender_core e; dk_sender_core_init(&e, 64);"),
     "decoder-lpcnet": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
     "decoder-pulse": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
 }
@@ -120,6 +121,7 @@ def cpp_command(built: Built) -> list[str]:
     """Return the command of a C++ compiler for the target, with the includes of its build."""
     target = built.target
     include = [*SERVER_INCLUDES, built.folder / GENERATED, built.folder / "board"]
+    include.append(stand_in_config(built.folder))
     flags = [*target.toolchain.cpu_flags, "-std=c++11", "-Wall", "-Wextra", "-Werror"]
     flags += [f"-I{path}" for path in include]
     compiler = shutil.which(built.tool("g++"))

@@ -22,9 +22,9 @@ from quantize.vocoder.voices import voice_name
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
     decoder_cmake,
-    encoder_config,
     engine_sizes,
     network_engine,
+    sender_config,
     vocoder_config,
 )
 from toolkit.codegen.memories import check_placements, memory_reads, placed
@@ -69,13 +69,13 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     if isinstance(stage, NetworkStage):
         files["engine.c"] = network_engine(stage.model)
     elif isinstance(stage, EncoderStage):
-        files["encoder_config.h"] = encoder_config(stage)
-        files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
+        files["sender_config.h"] = sender_config(stage)
+        files["model_tables.c"] = entropy_source(stage.model.tables)
     elif isinstance(stage, DecoderStage):
         voice, tables = voice_name(stage.model.voice), stage.model.networks.tables
         files["decoder.cmake"] = decoder_cmake(voice)
         files["vocoder_config.h"] = vocoder_config(voice)
-        files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
+        files["model_tables.c"] = entropy_source(tables)
         files |= voice_files(stage.model.voice, packed, place)
     manifest = _describe(stage, target, packed)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
