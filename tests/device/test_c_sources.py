@@ -110,7 +110,7 @@ def public_headers(built: Built) -> list[str]:
 
 
 CALLS = {
-    "encoder": ("codec/sender.h", "static dk_encoder e; dk_encoder_init(&e);"),
+    "encoder": ("codec/sender.h", "static dk_sender_core e; dk_sender_core_init(&e);"),
     "decoder-lpcnet": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
     "decoder-pulse": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
 }

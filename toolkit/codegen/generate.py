@@ -22,9 +22,9 @@ from quantize.vocoder.voices import voice_name
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
     decoder_cmake,
-    encoder_config,
     engine_sizes,
     network_engine,
+    sender_config,
     vocoder_config,
 )
 from toolkit.codegen.memories import check_placements, memory_reads, placed
@@ -108,12 +108,12 @@ def _library_files(
             f"{name}.c": step_source(network, _batch(network, stage)),
         }
     if isinstance(stage, EncoderStage):
-        files["encoder_config.h"] = encoder_config(stage)
-        files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
+        files["sender_config.h"] = sender_config(stage)
+        files["model_tables.c"] = entropy_source(stage.model.tables)
     elif isinstance(stage, DecoderStage):
-        voice, tables = stage.model.voice, stage.model.networks.tables
+        voice = stage.model.voice
         files["vocoder_config.h"] = vocoder_config(voice_name(voice))
-        files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
+        files["model_tables.c"] = entropy_source(stage.model.networks.tables)
         files |= voice_files(voice, packed, place, isa)
     return files
 

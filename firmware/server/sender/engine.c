@@ -11,7 +11,7 @@
 #include "engine_sizes.h"
 
 enum {
-    PCM_BYTES = 2 * DK_ENCODER_SAMPLES,
+    PCM_BYTES = 2 * DK_SENDER_CORE_SAMPLES,
     LATENT_BYTES = 2 * DK_DRED_LATENTS,
     STATE_BYTES = 2 * DK_DRED_STATES,
     PAYLOAD_BYTES =
@@ -20,19 +20,19 @@ enum {
 
 static_assert(DK_ENGINE_INPUT_BYTES == PCM_BYTES + DK_WIRE_SENDER_REQUEST_BYTES, "input");
 static_assert(PAYLOAD_BYTES > 0, "room for a payload");
-static_assert(DK_ENGINE_TRACE_BYTES == DK_ENCODER_TRACE_BYTES, "manifest and C agree");
+static_assert(DK_ENGINE_TRACE_BYTES == DK_SENDER_CORE_TRACE_BYTES, "manifest and C agree");
 
-static dk_encoder encoder;
+static dk_sender_core sender;
 
 static dk_status reset(void)
 {
-    dk_encoder_init(&encoder);
+    dk_sender_core_init(&sender);
     return DK_OK;
 }
 
 static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
 {
-    int16_t pcm[DK_ENCODER_SAMPLES];
+    int16_t pcm[DK_SENDER_CORE_SAMPLES];
     memcpy(pcm, input, PCM_BYTES);
     const uint8_t *asked = input + PCM_BYTES;
     const uint8_t *most = asked + DK_WIRE_SENDER_REQUEST_AT_MAX_BYTES;
@@ -47,8 +47,8 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
         return DK_ERR_RANGE;
     }
     const int32_t length =
-        dk_encoder_step(&encoder, pcm, asked[DK_WIRE_SENDER_REQUEST_AT_VOICE] != 0, &rate,
-                        output + DK_WIRE_SENDER_ANSWER_AT_ROOM, trace);
+        dk_sender_core_step(&sender, pcm, asked[DK_WIRE_SENDER_REQUEST_AT_VOICE] != 0, &rate,
+                            output + DK_WIRE_SENDER_ANSWER_AT_ROOM, trace);
     if (length < 0) {
         return (dk_status)length;
     }
@@ -58,8 +58,8 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     // Clear what the coder wrote and did not keep, for example where speech had just begun.
     uint8_t *payload = output + DK_WIRE_SENDER_ANSWER_AT_ROOM;
     memset(payload + length, 0, PAYLOAD_BYTES - (size_t)length);
-    memcpy(payload + PAYLOAD_BYTES, dk_encoder_latents(&encoder), LATENT_BYTES);
-    memcpy(payload + PAYLOAD_BYTES + LATENT_BYTES, dk_encoder_state(&encoder), STATE_BYTES);
+    memcpy(payload + PAYLOAD_BYTES, dk_sender_core_latents(&sender), LATENT_BYTES);
+    memcpy(payload + PAYLOAD_BYTES + LATENT_BYTES, dk_sender_core_state(&sender), STATE_BYTES);
     return DK_OK;
 }
 
