@@ -21,6 +21,8 @@ INCLUDES: Final = (LIBRARY, LIBRARY / "include")
 SERVER_INCLUDES: Final = (*INCLUDES, SERVER / "include")
 # Compiles portable C on a core that has more. Tables that are packed for the ISA "c" need it.
 PORTABLE_FLAG: Final = "-DDK_ISA_PORTABLE"
+# How the names of the files in codec/ begin that one role alone needs.
+_OWNED: Final = {"sender": ("sender", "voice_activity"), "receiver": ("receiver", "redundancy")}
 _GUARD: Final = re.compile(r"^#if ((?:!?defined\(\w+\)(?: (?:&&|\|\|) )?)+)", re.MULTILINE)
 _TERM: Final = re.compile(r"(!?)defined\((\w+)\)")
 
@@ -47,8 +49,8 @@ def library_files(roles: Collection[str], voice: str = "") -> list[Path]:
     """
     found = room("nn", "dsp", "features", "dred", "packet")
     for path in room("codec"):
-        owner = "sender" if path.name.startswith("sender") else "receiver"
-        if owner in roles:
+        owners = [role for role, names in _OWNED.items() if path.name.startswith(names)]
+        if not owners or owners[0] in roles:
             found.append(path)
     return found + (voice_files(voice) if "receiver" in roles else [])
 

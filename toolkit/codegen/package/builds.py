@@ -11,7 +11,8 @@ from toolkit.codegen.package.product import Product, library_version
 from toolkit.codegen.package.sources import Files
 from toolkit.common.paths import DATA
 
-VENDOR: Final = PACK = "dredkit"
+VENDOR: Final = "dredkit"
+PACK: Final = "dredkit"
 PDSC: Final = f"{VENDOR}.{PACK}.pdsc"
 _TEMPLATES: Final = {
     "CMakeLists.txt": "CMakeLists.txt.j2",

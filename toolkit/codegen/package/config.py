@@ -24,12 +24,12 @@ def config_header(product: Product, sizes: Mapping[str, int]) -> str:
     if product.sender is not None:
         rate = product.sender.input_rate
         lines += [
-            ("DK_SENDER_RATE", str(rate), "samples a second that dk_sender_hear takes"),
+            ("DK_INPUT_RATE", str(rate), "samples a second that a sender hears"),
             ("DK_SENDER_BYTES", str(sizes["DK_SENDER_BYTES"]), "of a dk_sender"),
         ]
     if product.receiver is not None:
         lines += [
-            ("DK_RECEIVER_RATE", str(HEARD_RATE), "samples a second that a receiver plays"),
+            ("DK_OUTPUT_RATE", str(HEARD_RATE), "samples a second that a receiver plays"),
             ("DK_RECEIVER_BYTES", str(sizes["DK_RECEIVER_BYTES"]), "of a dk_receiver"),
             ("DK_VOICE_NAME", _text(product.voice), ""),
         ]
