@@ -36,7 +36,7 @@ class Core:
     flags: tuple[str, ...]
     optimise: tuple[str, ...]
     board: str
-    cmsis: dict[str, str]
+    cmsis: tuple[dict[str, str], ...]
     zephyr: tuple[str, ...]
     note: str
 
@@ -76,7 +76,7 @@ def load_core(name: str) -> Core:
 
 
 def _core(name: str, table: Table) -> Core:
-    cmsis = table.table("cmsis")
+    accepts = table.tables("cmsis") if "cmsis" in table else []
     core = Core(
         name=name,
         title=table.text("title"),
@@ -86,10 +86,15 @@ def _core(name: str, table: Table) -> Core:
         flags=table.texts("flags"),
         optimise=table.texts("optimise"),
         board=table.text("board", empty=True),
-        cmsis={key: cmsis.text(key) for key in ("Dcore", "Ddsp", "Dmve") if key in cmsis},
+        cmsis=tuple(_accepted(accept) for accept in accepts),
         zephyr=table.texts("zephyr"),
         note=table.text("note", empty=True),
     )
-    cmsis.done()
     table.done()
     return core
+
+
+def _accepted(table: Table) -> dict[str, str]:
+    found = {key: table.text(key) for key in ("Dcore", "Ddsp", "Dmve") if key in table}
+    table.done()
+    return found

@@ -68,7 +68,7 @@ class Product:
     def name(self) -> str:
         """The name of the file that the RDO-VAE's weights came from."""
         stage = next(iter(self.stages.values()))
-        return next((v for k, v in sorted(stage.source.items()) if k.endswith("name")), "unnamed")
+        return stage.networks[-1].source.get("name", "unnamed")
 
 
 @functools.cache
