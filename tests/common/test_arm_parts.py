@@ -38,7 +38,7 @@ def asked(*options: str) -> str:
 
 
 def test_there_are_boards() -> None:
-    assert {"mps3-an547", "mps2-an500", "netduinoplus2", "virt-a7"} <= set(BOARDS)
+    assert {"mps3-an547", "mps2-an500", "mps2-an505", "netduinoplus2", "virt-a7"} <= set(BOARDS)
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -161,6 +161,7 @@ def test_the_sender_is_part_of_the_verdict(heard: Verification, trip: Trip) -> N
         ("netduinoplus2", "pulse", None),
         ("mps3-an547", "shipped", 400_000_000),
         ("mps2-an500", "shipped", 480_000_000),
+        ("mps2-an505", "pulse", 160_000_000),
         ("virt-a7", "shipped", None),
         ("virt-a76", "shipped", None),
     ],
