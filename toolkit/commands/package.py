@@ -17,7 +17,7 @@ from toolkit.common.errors import InputError
 from toolkit.common.option_types import Folder, InputFile, Name
 from toolkit.measure.package.figures import measure_package
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
-from toolkit.models.saved import Model, load_quantised
+from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
 from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.cores import cores, load_core
@@ -86,25 +86,26 @@ def _models(
 ) -> tuple[EncoderModel | None, DecoderModel | None]:
     """Return the sender's and the receiver's model as far as `roles` want them."""
     if not paths:
-        sender = quantise_encoder(sources)[0]
+        own = quantise_encoder(sources)[0]
         if RECEIVER not in roles:
-            return sender, None
-        receiver = quantise_decoder(sources, sender)[0]
-        return (sender if SENDER in roles else None), receiver
+            return own, None
+        return (own if SENDER in roles else None), quantise_decoder(sources, own)[0]
     for name in _WEIGHTS:
         if typed(name):
             raise InputError(f"--{name}: a --model is quantised already; leave out one of them")
-    found: dict[str, Model] = {}
+    found: dict[str, EncoderModel | DecoderModel] = {}
     for path in paths:
         model = load_quantised(path)
-        kind = {EncoderModel: SENDER, DecoderModel: RECEIVER}.get(type(model))
-        if kind not in roles:
-            held = kind or "single network"
-            raise InputError(f"--model {path}: holds a {held}; wanted is a {' and a '.join(roles)}")
+        kind = {EncoderModel: SENDER, DecoderModel: RECEIVER}.get(type(model), "network alone")
+        if kind not in roles or not isinstance(model, EncoderModel | DecoderModel):
+            raise InputError(f"--model {path}: holds a {kind}; wanted is a {' and a '.join(roles)}")
         if kind in found:
-            raise InputError(f"--model {path}: a second {kind}; give one of each kind")
+            raise InputError(f"--model {path}: a second {kind}; give one of each")
         found[kind] = model
     missing = [role for role in roles if role not in found]
     if missing:
         raise InputError(f"no --model is a {missing[0]}: give one, or another --role")
-    return found.get(SENDER), found.get(RECEIVER)
+    sender, receiver = found.get(SENDER), found.get(RECEIVER)
+    assert not isinstance(sender, DecoderModel)
+    assert not isinstance(receiver, EncoderModel)
+    return sender, receiver

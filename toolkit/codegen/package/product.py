@@ -62,7 +62,9 @@ class Product:
     def hash(self) -> str:
         """The hash of the model: the one of its only role, or one of both roles' hashes."""
         hashes = [stage.hash for stage in self.stages.values()]
-        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return (
+            hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        )
 
     @property
     def name(self) -> str:

@@ -3,7 +3,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,9 +18,9 @@ from toolkit.codegen.package.product import Product, library_version
 from toolkit.codegen.package.readme import NO_BOARD, NO_FIGURES, Figures, readme
 from toolkit.codegen.package.sizes import RECEIVER, SENDER, measure_sizes
 from toolkit.codegen.package.sources import (
+    PUBLIC,
     Files,
     forwarding_headers,
-    PUBLIC,
     private_files,
     public_headers,
 )
@@ -136,7 +135,7 @@ def _exchange(made: Path, folder: Path, old: Path) -> None:
     if there:
         folder.rename(old)
     try:
-        os.replace(made, folder)
+        made.replace(folder)
     except BaseException:
         if there:
             old.rename(folder)
