@@ -3,7 +3,8 @@
 // of every call of a public function over the serial line, as text: a line "NAME TICKS" each, and
 // "end". toolkit/measure/package/ writes speech.h, and reads the text.
 #include <stdbool.h>
-#include <string.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "dredkit/dredkit.h"
 #include "dredkit/port.h"
@@ -13,7 +14,9 @@
 
 static void tell(const char *text)
 {
-    dk_port_write((const uint8_t *)text, strlen(text));
+    for (; *text != '\0'; text++) {
+        dk_port_write((const uint8_t *)text, 1);
+    }
 }
 
 static void tell_number(uint32_t number)

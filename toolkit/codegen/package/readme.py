@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write a package's README.md: what it is, what it costs, and how a project takes it."""
 
+import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +17,7 @@ ISA_NAMES: Final = {
     "neon": "NEON",
     "dotprod": "NEON with dot products",
 }
+_WIDTH: Final = 100
 NO_FIGURES: Final = "This folder was written with `--no-figures`: nothing was measured."
 NO_BOARD: Final = "No emulated board has this core, so nothing was measured."
 
@@ -63,4 +66,30 @@ def readme(product: Product, sizes: Mapping[str, int], figures: Figures | None, 
         "reason": reason,
         "pdsc": PDSC,
     }
-    return rendered("README.md.j2", values)
+    return wrapped(rendered("README.md.j2", values))
+
+
+def wrapped(text: str) -> str:
+    """Return Markdown whose paragraphs and list items have lines of at most 100 columns.
+
+    Headings, tables and code stay as they are. An item of a list takes one line in `text`.
+    """
+    blocks = re.split(r"\n{2,}", text.strip())
+    return "\n\n".join(_block(block) for block in blocks) + "\n"
+
+
+def _block(block: str) -> str:
+    if block.startswith(("|", "#", "```")):
+        return block
+    items = block.split("\n") if block.startswith("- ") else [" ".join(block.split())]
+    filled = (
+        textwrap.wrap(
+            item,
+            _WIDTH,
+            subsequent_indent="  " if item.startswith("- ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for item in items
+    )
+    return "\n".join(line for lines in filled for line in lines)

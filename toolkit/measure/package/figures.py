@@ -94,4 +94,4 @@ def _costs(lines: list[str], board: Target) -> dict[str, list[int]]:
 def _version(program: str) -> str:
     """Return the first line with which a program says its version."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0].strip() if done.stdout else program
+    return done.stdout.partition("\n")[0].partition(" (Debian")[0].strip() or program

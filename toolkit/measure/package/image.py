@@ -16,9 +16,7 @@ from toolkit.targets.target import Target
 PROGRAM: Final = FIRMWARE / "measure"
 # In the linker's map: a section of an object, its address, its size and the object's file. A long
 # name stands on a line of its own.
-_SECTION: Final = re.compile(
-    r"^ (\.[\w.$]+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S+\.o(?:bj)?)$", re.MULTILINE
-)
+_SECTION: Final = re.compile(r"^ (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$", re.MULTILINE)
 _MAP: Final = "Linker script and memory map"
 
 
@@ -45,13 +43,12 @@ def build_image(product: Product, board: Target, package: Path, folder: Path) ->
 
 def flash_of(linker_map: str, package: Path) -> tuple[int, int]:
     """Return the bytes of code and of tables that the linker kept of a package's objects."""
-    kept = linker_map.partition(_MAP)[2].replace("\n  ", " ")
     code = tables = 0
-    for section, size, file in _SECTION.findall(re.sub(r"^( \.\S+) +", r"\1 ", kept, flags=re.M)):
+    for section, size, file in _SECTION.findall(linker_map.partition(_MAP)[2]):
         if f"{package.name}/src/" not in file:
             continue
         if section.startswith(".text"):
             code += int(size, 16)
-        elif section.startswith((".rodata", ".data", ".srodata")):
+        elif section.startswith((".rodata", ".data")):
             tables += int(size, 16)
     return code, tables
