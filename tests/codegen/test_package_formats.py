@@ -164,7 +164,8 @@ def test_cmake_installs_what_find_package_reads(tmp_path: Path) -> None:
         "target_link_libraries(user PRIVATE dredkit::dredkit)\n"
     )
     (user / "user.c").write_text(
-        "#include <dredkit/dredkit.h>\nint main(void) { return dk_version() == DK_VERSION ? 0 : 1; }\n"
+        "#include <dredkit/dredkit.h>\n"
+        "int main(void) { return dk_version() == DK_VERSION ? 0 : 1; }\n"
     )
     configure = ["cmake", "-S", user, "-B", user / "build", "-G", "Ninja"]
     subprocess.run([*configure, f"-DCMAKE_PREFIX_PATH={prefix}"], check=True, capture_output=True)

@@ -11,7 +11,7 @@ from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
 from toolkit.codegen.package.write import write_package
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
-from toolkit.commands.shared.taken import typed
+from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
 from toolkit.common.option_types import Folder, InputFile, Name
@@ -22,7 +22,14 @@ from toolkit.stages.sending import Sending
 from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.cores import cores, load_core
 
-_WEIGHTS = ("weights", "pitch", "tables", "decoder", "voice")
+_SENDER = ("weights", "pitch", "tables")
+_RECEIVER = ("decoder", "voice")
+_ROLES = {
+    "--role sender": (*_SENDER, "input_rate"),
+    "--role receiver": (*_SENDER, *_RECEIVER, "batch"),
+    "--role duplex": (*_SENDER, *_RECEIVER, "batch", "input_rate"),
+}
+_MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
 
 
 @click.command("package", cls=Telling)
@@ -67,10 +74,13 @@ def command(
 ) -> None:
     """Write the library for a product: sources of one core, a model, build files, its costs."""
     core = load_core(target_core)
+    refuse_ignored(f"--role {role}", _ROLES)
+    refuse_ignored("--model" if models else "quantising without --model", _MODELS)
+    sending = Sending(input_rate)
     sender, receiver = _models(ROLES[role], sources, models)
     product = Product(
         core,
-        EncoderStage(sender, Sending(input_rate)) if sender else None,
+        EncoderStage(sender, sending) if sender else None,
         DecoderStage(receiver, batch=batch) if receiver else None,
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
@@ -90,9 +100,6 @@ def _models(
         if RECEIVER not in roles:
             return own, None
         return (own if SENDER in roles else None), quantise_decoder(sources, own)[0]
-    for name in _WEIGHTS:
-        if typed(name):
-            raise InputError(f"--{name}: a --model is quantised already; leave out one of them")
     found: dict[str, EncoderModel | DecoderModel] = {}
     for path in paths:
         model = load_quantised(path)
