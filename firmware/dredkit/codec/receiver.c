@@ -13,8 +13,8 @@ enum {
     TABLED = 10,        // frames whose attenuation is in the table
     FURTHER = 2048,     // attenuation that each further frame adds, Q10
     QUIETEST = -15360,  // lowest c0, Q10
-    BEFORE = DK_RECEIVER_CORE_KNOWN_FRAMES + DK_RECEIVER_CORE_CONTEXT -
-             1  // frames that a voice starts from
+    // Frames of features that a voice gets before the first it speaks.
+    BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1
 };
 
 // Attenuation of c0 at 1, 2, ... frames outside the decoded frames, Q10.
@@ -146,17 +146,17 @@ int32_t dk_receiver_core_decode(dk_receiver_core *decoder, unsigned most, const 
 // Bring the voice up to the last sample heard.
 static void begin(dk_receiver_core *decoder)
 {
-    int16_t context[DK_RECEIVER_CORE_CONTEXT][DK_REDUNDANCY_FEATURES];
-    for (int32_t i = 0; i < DK_RECEIVER_CORE_CONTEXT; i++) {
+    int16_t context[DK_VOCODER_CONTEXT][DK_REDUNDANCY_FEATURES];
+    for (int32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
         features_at(decoder, decoder->next + BEFORE - i, context[i]);
     }
     dk_vocoder_begin(&decoder->voice, (const int16_t(*)[DK_REDUNDANCY_FEATURES])context,
                      decoder->heard);
-    for (int32_t i = 0; i < DK_RECEIVER_CORE_KNOWN_FRAMES; i++) {
-        const int16_t *known = decoder->heard + DK_RECEIVER_CORE_PAST + i * DK_RECEIVER_CORE_FRAME;
+    for (int32_t i = 0; i < DK_VOCODER_KNOWN_FRAMES; i++) {
+        const int16_t *known = decoder->heard + DK_VOCODER_PAST + i * DK_RECEIVER_CORE_FRAME;
         int16_t ahead[DK_REDUNDANCY_FEATURES];
         int16_t same[DK_RECEIVER_CORE_FRAME];
-        features_at(decoder, decoder->next + DK_RECEIVER_CORE_KNOWN_FRAMES - 1 - i, ahead);
+        features_at(decoder, decoder->next + DK_VOCODER_KNOWN_FRAMES - 1 - i, ahead);
         dk_vocoder_frame(&decoder->voice, ahead, known, same);
     }
     decoder->speaking = true;

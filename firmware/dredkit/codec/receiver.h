@@ -27,12 +27,7 @@ extern "C" {
 #define DK_RECEIVER_CORE_SAMPLES \
     (2 * DK_RECEIVER_CORE_FRAME)  // samples heard or spoken by one call
 #define DK_RECEIVER_CORE_FRAMES (DK_DRED_MAX_CHUNKS * DK_REDUNDANCY_CHUNK_FRAMES)
-#define DK_RECEIVER_CORE_CONTEXT 4  // feature frames that a voice starts from
-#define DK_RECEIVER_CORE_PAST 17    // samples that a voice starts from
-#define DK_RECEIVER_CORE_KNOWN_FRAMES \
-    1  // frames of heard samples that the voice follows, then it speaks
-#define DK_RECEIVER_CORE_HEARD \
-    (DK_RECEIVER_CORE_PAST + DK_RECEIVER_CORE_KNOWN_FRAMES * DK_RECEIVER_CORE_FRAME)
+#define DK_RECEIVER_CORE_HEARD (DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * DK_RECEIVER_CORE_FRAME)
 #define DK_RECEIVER_CORE_GAP_MAX 65535  // samples
 
 // All int16 layer outputs of the two networks: first the initial network's, then, for each chunk
