@@ -43,7 +43,7 @@ def product(core: str, role: str = "duplex", rate: int = 16000) -> Product:
 
 
 @functools.cache
-def package(core: str, role: str = "sender") -> Path:
+def package(core: str, role: str = "duplex") -> Path:
     """Write a package without figures, once per process, and return its folder."""
     folder = Path(tempfile.mkdtemp(prefix="dredkit-package-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -7,7 +7,7 @@ import click
 
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
-from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
+from toolkit.codegen.package.product import OUTPUT_RATES, RECEIVER, ROLES, SENDER, Product
 from toolkit.codegen.package.write import write_package
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
@@ -26,8 +26,8 @@ _SENDER = ("weights", "pitch", "tables")
 _RECEIVER = ("decoder", "voice")
 _ROLES = {
     "--role sender": (*_SENDER, "input_rate"),
-    "--role receiver": (*_SENDER, *_RECEIVER, "batch"),
-    "--role duplex": (*_SENDER, *_RECEIVER, "batch", "input_rate"),
+    "--role receiver": (*_SENDER, *_RECEIVER, "batch", "output_rate"),
+    "--role duplex": (*_SENDER, *_RECEIVER, "batch", "output_rate", "input_rate"),
 }
 _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
 
@@ -57,6 +57,14 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
     "for a duplex.",
 )
 @options.input_rate_option
+@click.option(
+    "--output-rate",
+    type=Name([str(rate) for rate in OUTPUT_RATES]),
+    metavar="HZ",
+    default=str(OUTPUT_RATES[0]),
+    show_default=True,
+    help="Rate of the PCM that a receiver plays: 16000 or 48000.",
+)
 @options.batch_option
 @click.option("--output", type=Folder(), required=True, metavar="DIR", help="The folder to write.")
 @click.option("--no-figures", is_flag=True, help="Measure nothing: the README has no costs.")
@@ -67,6 +75,7 @@ def command(
     sources: Sources,
     models: tuple[Path, ...],
     input_rate: int,
+    output_rate: str,
     batch: int,
     output: Path,
     no_figures: bool,
@@ -82,6 +91,7 @@ def command(
         core,
         EncoderStage(sender, sending) if sender else None,
         DecoderStage(receiver, batch=batch) if receiver else None,
+        int(output_rate),
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
         manifest = write_package(product, output, None if no_figures else measure_package)
