@@ -29,6 +29,7 @@ from toolkit.common.paths import ROOT
 
 MANIFEST: Final = "dredkit.json"  # by which a folder is known as a package
 LICENSE: Final = ROOT / "LICENSE"
+_ENUMS: Final = ("-fshort-enums", "-fno-short-enums")  # programs are compiled with either
 Measure = Callable[[Product, Path], Figures | None]
 
 
@@ -58,7 +59,7 @@ def write_package(product: Product, folder: Path, measure: Measure | None) -> di
 
 
 def _sizes(product: Product, folder: Path) -> dict[str, int]:
-    """Return the bytes of the public objects by their macros."""
+    """Return the bytes of the public objects by their macros, enough for enums of any size."""
     objects = [{"sender": SENDER, "receiver": RECEIVER}[role] for role in product.stages]
     # The status and the constants that private headers include are public headers.
     public = {f"include/dredkit/{p.name}": p.read_text("utf-8") for p in PUBLIC.glob("*.h")}
@@ -66,7 +67,11 @@ def _sizes(product: Product, folder: Path) -> dict[str, int]:
     core = product.core
     includes = (folder / "src", folder / "include")
     try:
-        return measure_sizes(f"{core.prefix}gcc", core.flags, includes, objects)
+        found = [
+            measure_sizes(f"{core.prefix}gcc", (*core.flags, option), includes, objects)
+            for option in _ENUMS
+        ]
+        return {macro: max(sizes[macro] for sizes in found) for macro in found[0]}
     finally:
         shutil.rmtree(folder / "include")
 
