@@ -68,6 +68,11 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
 @options.batch_option
 @click.option("--output", type=Folder(), required=True, metavar="DIR", help="The folder to write.")
 @click.option("--no-figures", is_flag=True, help="Measure nothing: the README has no costs.")
+@click.option(
+    "--cmsis-pack",
+    is_flag=True,
+    help="Write the folder as a CMSIS-Pack (.pack) into itself as well: for a Cortex-M.",
+)
 @json_option
 def command(
     target_core: str,
@@ -79,6 +84,7 @@ def command(
     batch: int,
     output: Path,
     no_figures: bool,
+    cmsis_pack: bool,
     json_to: str | None,
 ) -> None:
     """Write the library for a product: sources of one core, a model, build files, its costs."""
@@ -86,6 +92,8 @@ def command(
     refuse_ignored(f"--role {role}", _ROLES)
     refuse_ignored("--model" if models else "quantising without --model", _MODELS)
     sending = Sending(input_rate)
+    if cmsis_pack and not core.cmsis:
+        raise InputError(f"--cmsis-pack: a CMSIS-Pack cannot name {core.name}; leave it out")
     sender, receiver = _models(ROLES[role], sources, models)
     product = Product(
         core,
@@ -94,7 +102,8 @@ def command(
         int(output_rate),
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
-        manifest = write_package(product, output, None if no_figures else measure_package)
+        measure = None if no_figures else measure_package
+        manifest = write_package(product, output, measure, zipped=cmsis_pack)
     sizes = ", ".join(f"{name} {count}" for name, count in manifest["sizes"].items())
     err.print(f"{output}: {role} for {core.title}; {sizes}", markup=False)
     err.print(f"model hash {manifest['model_hash']}")

@@ -5,13 +5,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from toolkit.codegen.package.builds import build_files
+from toolkit.codegen.package.builds import PACK, VENDOR, build_files
 from toolkit.codegen.package.config import config_header
 from toolkit.codegen.package.notice import notice
 from toolkit.codegen.package.product import Product, library_version
@@ -29,12 +30,15 @@ from toolkit.common.paths import ROOT
 
 MANIFEST: Final = "dredkit.json"  # by which a folder is known as a package
 LICENSE: Final = ROOT / "LICENSE"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
 _ENUMS: Final = ("-fshort-enums", "-fno-short-enums")  # programs are compiled with either
 Measure = Callable[[Product, Path], Figures | None]
 
 
-def write_package(product: Product, folder: Path, measure: Measure | None) -> dict[str, Any]:
-    """Write a package to `folder` and return its manifest.
+def write_package(
+    product: Product, folder: Path, measure: Measure | None, zipped: bool = False
+) -> dict[str, Any]:
+    """Write a package to `folder` and return its manifest; `zipped` adds it as a CMSIS-Pack's zip.
 
     `measure` measures the unfinished folder; it returns None for a core without an emulated board.
     None in its place means that nothing is measured. Raises InputError for a folder that holds
@@ -55,6 +59,8 @@ def write_package(product: Product, folder: Path, measure: Measure | None) -> di
         _write(made, last)
         manifest = _manifest(product, sizes, figures, {**private, **files, **last})
         _write(made, {MANIFEST: json.dumps(manifest, indent=2) + "\n"})
+        if zipped:
+            _zip(made, made / f"{VENDOR}.{PACK}.{library_version()}.pack")
     return manifest
 
 
@@ -101,6 +107,17 @@ def _write(folder: Path, files: Files) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _zip(folder: Path, pack: Path) -> None:
+    """Write all files of a folder to a zip; equal folders give equal bytes."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(pack, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
 
 
 def _check_place(folder: Path) -> None:
