@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from quantize.codec.receiver import OUTPUT_RATES
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
-from toolkit.codegen.package.product import OUTPUT_RATES, RECEIVER, ROLES, SENDER, Product
+from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
 from toolkit.codegen.package.write import write_package
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
@@ -98,8 +99,7 @@ def command(
     product = Product(
         core,
         EncoderStage(sender, sending) if sender else None,
-        DecoderStage(receiver, batch=batch) if receiver else None,
-        int(output_rate),
+        DecoderStage(receiver, batch=batch, output_rate=int(output_rate)) if receiver else None,
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
         measure = None if no_figures else measure_package
