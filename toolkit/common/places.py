@@ -135,6 +135,6 @@ _PLACES: dict[str, Callable[[Params], Places]] = {
     "bench": _bench,
     "report": _report,
     **dict.fromkeys(("build", "doctor", "export", "flash", "package"), _nothing_more),
-    **dict.fromkeys(("score", "simulate", "stream"), _nothing_more),
+    **dict.fromkeys(("explain", "score", "simulate", "stream"), _nothing_more),
     **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`
 }
