@@ -29,17 +29,21 @@ OPUS = {
 CORES = {
     "netduinoplus2": "M4",
     "mps2-an500": "M7",
+    "mps2-an505": "M33",
     "mps3-an547": "M55",
     "virt-a7": "A7",
     "virt-a53": "A53",
     "virt-a76": "A76",
 }
+NO_LPCNET = ("netduinoplus2", "mps2-an505")  # too small, too slow
 SENDERS = [(target, weights) for target in CORES for weights in ("Opus 1.6.1", "our own")]
 RECEIVERS = [
     ("netduinoplus2", "pulse", "Opus 1.6.1"),
     ("netduinoplus2", "pulse", "our own"),
     ("mps3-an547", "pulse", "Opus 1.6.1"),
-    *((target, "LPCNet", "our own") for target in CORES if target != "netduinoplus2"),
+    ("mps2-an505", "pulse", "Opus 1.6.1"),
+    ("mps2-an505", "pulse", "our own"),
+    *((target, "LPCNet", "our own") for target in CORES if target not in NO_LPCNET),
 ]
 TEXT = """\
 `python -m scripts.measured` writes these tables. Each row is a run of `./run verify --target TARGET
@@ -57,12 +61,12 @@ redundancy. "Speak" gives 20 ms of speech; the first one in a gap also runs the 
 """
 AFTER = """
 Shares are of the cycles in 20 ms at the clock named: one of speaking, one of the most expensive
-step. Chips with an M55 or an M7 run at 400 and 480 MHz (`[product]` of their files in targets); the
-FPGA images that QEMU emulates run at 32 and 25 MHz, which is too slow for LPCNet. RAM is that of
-the whole image, with serial buffers, layer trace and the stack's reserve; the sender itself takes
-{state:,} bytes, scratch included. `./run bench --target TARGET` shows where the time of a step
-goes; targets/figures/README.md lists the goals. Our own weights are dense, those of Opus have 8x4
-sparse blocks.
+step. Chips with an M7, an M33 or an M55 run at 480, 160 and 400 MHz (`[product]` of their files in
+targets); the FPGA images that QEMU emulates run at 20 to 32 MHz, which is too slow for LPCNet. RAM
+is that of the whole image, with serial buffers, layer trace and the stack's reserve; the sender
+itself takes {state:,} bytes, scratch included. `./run bench --target TARGET` shows where the time
+of a step goes; targets/figures/README.md lists the goals. Our own weights are dense, those of Opus
+have 8x4 sparse blocks.
 """
 
 

@@ -95,7 +95,7 @@ def test_shipped_model_on_boards(
     assert found.ok, str(found.budget)
 
 
-@pytest.mark.parametrize("target", ["mps2-an500", "virt-a53", "virt-a7", "virt-a76"])
+@pytest.mark.parametrize("target", ["mps2-an500", "mps2-an505", "virt-a53", "virt-a7", "virt-a76"])
 def test_other_cores_agree(
     shipped: EncoderModel, clip: Path, build_root: Path, target: str, target_name: str | None
 ) -> None:

@@ -38,6 +38,7 @@ ENDINGS = {
     "dredkit explain": ("absent.bit",),
     "dredkit flash": ("--target", "toaster"),
     "dredkit generate": ("--target", "toaster"),
+    "dredkit package": ("--target-core", "toaster"),
     "dredkit simulate": ("--model", "absent.dkq"),
     "dredkit stream": ("--target", "toaster"),
     "dredkit train data": ("--source", "nobody"),

@@ -102,7 +102,7 @@ def test_the_first_step_after_a_cold_start_counts_and_is_told_apart() -> None:
     assert budget([7]).max_warm is None
 
 
-CHIPS = {"mps2-an500": 480_000_000, "mps3-an547": 400_000_000}
+CHIPS = {"mps2-an500": 480_000_000, "mps2-an505": 160_000_000, "mps3-an547": 400_000_000}
 
 
 @pytest.mark.parametrize("name", target_names())

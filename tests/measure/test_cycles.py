@@ -36,10 +36,11 @@ SEED = 1
 # Instructions of dk_port_work_ticks and of the call of the step: they lie between the timer's two
 # readings, but not in the step's blocks.
 AROUND_A_STEP = (15, 60)
-# Cycles per instruction: an M4 issues one instruction at a time, the others at most two.
+# Cycles per instruction: an M4 or M33 issues one instruction at a time, the others at most two.
 RATIOS = {
     "netduinoplus2": (1.0, 2.0),
     "mps2-an500": (0.5, 1.2),
+    "mps2-an505": (1.0, 2.0),
     "mps3-an547": (0.7, 1.8),
     "virt-a53": (0.5, 2.5),
 }

@@ -20,7 +20,7 @@ MODEL = HERE / "model"
 APP = HERE / "app"
 ASK_AGAIN_S = 0.3
 HERE_I_AM = b"here I am"  # never in an answer to "d"
-BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a7")
+BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "mps2-an505", "virt-a53", "virt-a7")
 
 
 @functools.cache

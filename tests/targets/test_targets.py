@@ -16,7 +16,9 @@ GOOD = (TARGETS / "netduinoplus2.toml").read_text(encoding="utf-8")
 
 
 def test_every_shipped_target_loads() -> None:
-    assert {"host", "mps2-an500", "mps3-an547", "netduinoplus2", "virt-a53"} <= set(target_names())
+    assert {"host", "mps2-an500", "mps2-an505", "mps3-an547", "netduinoplus2", "virt-a53"} <= set(
+        target_names()
+    )
     for name in target_names():
         target = load_target(name)
         assert target.name == name
