@@ -36,6 +36,7 @@ COMMANDS = {
     "train": "Prepare speech data, train and score the default models.",
     "quantize": "Quantise a float model to integers.",
     "generate": "Generate C weight tables and step functions for a target.",
+    "package": "Write the library for a product: one core, a model, build files.",
     "build": "Cross-compile the firmware for a target.",
     "flash": "Start a board and write the firmware to it.",
     "stream": "Stream audio through a board and keep its outputs.",

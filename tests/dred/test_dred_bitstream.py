@@ -137,16 +137,16 @@ def test_generated_tables_are_those_of_the_definition() -> None:
 
 def test_entropy_source_compiles_to_the_bytes(native: Native, tmp_path: Path) -> None:
     tables = random_tables(5)
-    (tmp_path / "t.c").write_text(entropy_source(tables, "some_tables"))
+    (tmp_path / "t.c").write_text(entropy_source(tables))
     firmware = THRESHOLDS_FILE.parents[1]
     command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     library = tmp_path / "t.so"
     subprocess.run(
         [*command, f"-I{firmware}", "-o", str(library), str(tmp_path / "t.c")], check=True
     )
-    native.ffi.cdef("extern dk_dred_tables some_tables;", override=True)
+    native.ffi.cdef("extern dk_dred_tables dk_model_tables;", override=True)
     loaded = native.ffi.dlopen(str(library))
-    assert bytes(native.ffi.buffer(native.ffi.addressof(loaded, "some_tables"))) == (
+    assert bytes(native.ffi.buffer(native.ffi.addressof(loaded, "dk_model_tables"))) == (
         tables.to_bytes()
     )
 

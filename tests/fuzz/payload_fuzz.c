@@ -13,7 +13,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 // tests/fuzz/run.py writes these tables: P(0) and decay come from a real model if there is one. All
 // scales are 128 and there is no dead zone, so the value 2 v has the symbol v.
-extern const dk_dred_tables fuzz_tables;
 
 static void require(bool holds)
 {
@@ -45,7 +44,8 @@ static void write_again(const dk_dred_payload *read)
     uint8_t again[DK_DRED_MAX_BYTES];
     dk_dred_writer writer;
     int32_t values[DK_DRED_STATES];
-    require(dk_dred_writer_init(&writer, &fuzz_tables, &read->header, again, sizeof again) == 0);
+    require(dk_dred_writer_init(&writer, &dk_model_tables, &read->header, again, sizeof again) ==
+            0);
     if (!is_moderate(read->state, DK_DRED_STATES)) {
         return;
     }
@@ -66,7 +66,7 @@ static void write_again(const dk_dred_payload *read)
     const size_t size = dk_dred_writer_finish(&writer);
     require(size > 0 && size <= sizeof again);
     dk_dred_payload second;
-    const int32_t count = dk_dred_parse(&fuzz_tables, again, size, DK_DRED_MAX_CHUNKS, &second);
+    const int32_t count = dk_dred_parse(&dk_model_tables, again, size, DK_DRED_MAX_CHUNKS, &second);
     require(count >= 0 && (unsigned)count <= kept);  // the last chunks can take under 8 bits
     require(second.header.q0 == read->header.q0 && second.header.dq == read->header.dq);
     require(second.header.qmax == read->header.qmax);
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const unsigned max_chunks = data[0] % (DK_DRED_MAX_CHUNKS + 2u);
     dk_dred_payload read;
     memset(&read, 0, sizeof read);
-    const int32_t count = dk_dred_parse(&fuzz_tables, data + 1, size - 1, max_chunks, &read);
+    const int32_t count = dk_dred_parse(&dk_model_tables, data + 1, size - 1, max_chunks, &read);
     if (count < 0) {
         const bool asks_too_much = max_chunks > DK_DRED_MAX_CHUNKS;
         require((count == DK_ERR_ARGUMENT) == asks_too_much);

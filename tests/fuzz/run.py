@@ -115,8 +115,8 @@ def make_corpus(folder: Path, tables: EntropyTables, golden: Path | None) -> int
 def build(folder: Path, clang: str, tables: EntropyTables) -> Path:
     """Compile the target into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    source, target = folder / "fuzz_tables.c", folder / "payload_fuzz"
-    source.write_text(entropy_source(tables, "fuzz_tables"))
+    source, target = folder / "model_tables.c", folder / "payload_fuzz"
+    source.write_text(entropy_source(tables))
     here = Path(__file__).resolve().parent
     subprocess.run(
         [clang, "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", *SANITIZE]

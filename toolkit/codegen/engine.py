@@ -19,11 +19,11 @@ def engine_sizes(stage: Stage, target: str) -> str:
     )
 
 
-def encoder_config(stage: Stage) -> str:
-    """Return encoder_config.h: the input rate."""
+def sender_config(stage: Stage) -> str:
+    """Return sender_config.h: the input rate."""
     return (
-        f"{BANNER}#ifndef DREDKIT_ENCODER_CONFIG_H\n#define DREDKIT_ENCODER_CONFIG_H\n\n"
-        f"#define DK_ENCODER_RATE {stage.input_rate}\n\n#endif\n"
+        f"{BANNER}#ifndef DREDKIT_SENDER_CONFIG_H\n#define DREDKIT_SENDER_CONFIG_H\n\n"
+        f"#define DK_SENDER_CORE_RATE {stage.input_rate}\n\n#endif\n"
     )
 
 

@@ -22,16 +22,16 @@ from quantize.vocoder.voices import voice_name
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
     decoder_cmake,
-    encoder_config,
     engine_sizes,
     network_engine,
+    sender_config,
     vocoder_config,
 )
 from toolkit.codegen.memories import check_placements, memory_reads, placed
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.reads import reads_of
 from toolkit.codegen.network.step import step_header, step_source
-from toolkit.codegen.network.tables import weight_header, weight_tables
+from toolkit.codegen.network.tables import Place, nowhere, weight_header, weight_tables
 from toolkit.codegen.packing.pack import Packed, PackedNetwork, pack_network
 from toolkit.codegen.voice.voice import sample_layers, voice_files
 from toolkit.codegen.wire import wire_header
@@ -58,25 +58,11 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     packed = _pack(stage, target.isa)
     place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}
-    for network in stage.networks:
-        name = network.graph.name
-        files |= {
-            f"{name}_weights.h": weight_header(network),
-            f"{name}_weights.c": weight_tables(packed[name], place),
-            f"{name}.h": step_header(network, plan(network, _batch(network, stage))),
-            f"{name}.c": step_source(network, _batch(network, stage)),
-        }
+    files |= _library_files(stage, packed, place)
     if isinstance(stage, NetworkStage):
         files["engine.c"] = network_engine(stage.model)
-    elif isinstance(stage, EncoderStage):
-        files["encoder_config.h"] = encoder_config(stage)
-        files["encoder_tables.c"] = entropy_source(stage.model.tables, "dk_encoder_tables")
     elif isinstance(stage, DecoderStage):
-        voice, tables = voice_name(stage.model.voice), stage.model.networks.tables
-        files["decoder.cmake"] = decoder_cmake(voice)
-        files["vocoder_config.h"] = vocoder_config(voice)
-        files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
-        files |= voice_files(stage.model.voice, packed, place)
+        files["decoder.cmake"] = decoder_cmake(voice_name(stage.model.voice))
     manifest = _describe(stage, target, packed)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
@@ -94,6 +80,42 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
         shutil.rmtree(made, ignore_errors=True)
         raise
     return manifest
+
+
+def library_files(stage: Stage, isa: str) -> dict[str, str]:
+    """Return the C files, by name, that the library is compiled with to run a stage.
+
+    The files of a sender and of a receiver of one model fit into one folder. All tables are for
+    kernels of `isa` and lie where the linker puts constants.
+    """
+    return _library_files(stage, _pack(stage, isa), nowhere, isa)
+
+
+def _library_files(
+    stage: Stage, packed: dict[str, PackedNetwork], place: Place, isa: str = ""
+) -> dict[str, str]:
+    """Return the networks of a stage, its entropy tables, its settings and its voice.
+
+    The voice's tables are for every ISA, or for `isa` alone.
+    """
+    files: dict[str, str] = {}
+    for network in stage.networks:
+        name = network.graph.name
+        files |= {
+            f"{name}_weights.h": weight_header(network),
+            f"{name}_weights.c": weight_tables(packed[name], place),
+            f"{name}.h": step_header(network, plan(network, _batch(network, stage))),
+            f"{name}.c": step_source(network, _batch(network, stage)),
+        }
+    if isinstance(stage, EncoderStage):
+        files["sender_config.h"] = sender_config(stage)
+        files["model_tables.c"] = entropy_source(stage.model.tables)
+    elif isinstance(stage, DecoderStage):
+        voice = stage.model.voice
+        files["vocoder_config.h"] = vocoder_config(voice_name(voice))
+        files["model_tables.c"] = entropy_source(stage.model.networks.tables)
+        files |= voice_files(voice, packed, place, isa)
+    return files
 
 
 def describe(stage: Stage, target: Target) -> dict[str, Any]:

@@ -134,7 +134,7 @@ _PLACES: dict[str, Callable[[Params], Places]] = {
     "demo": _demo,
     "bench": _bench,
     "report": _report,
-    **dict.fromkeys(("build", "doctor", "export", "flash"), _nothing_more),
+    **dict.fromkeys(("build", "doctor", "export", "flash", "package"), _nothing_more),
     **dict.fromkeys(("score", "simulate", "stream"), _nothing_more),
     **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`
 }

@@ -5,12 +5,12 @@ import hashlib
 from pathlib import Path
 
 from quantize.files.reading import file_bytes
-from quantize.files.tensor_file import Tensors, parse
+from quantize.files.tensor_file import TensorFile, Tensors, parse
 from quantize.near import near
 from quantize.vocoder.lpcnet.quantise import quantise_lpcnet
 from quantize.vocoder.voices import VoiceModel
 from toolkit.common.errors import InputError
-from toolkit.models.importers import SHIPPED_VOICE
+from toolkit.models.importers import SHIPPED_VOICE, checkpoint_kind
 from toolkit.models.importers.kinds import foreign
 
 VOICES = ("pulse", "lpcnet")
@@ -31,16 +31,22 @@ def voice_model(voice: str | None) -> VoiceModel:
         hint = near(voice, VOICES) or "; say pulse, lpcnet or a checkpoint of one"
         raise InputError(f"--voice {voice}: no such file{hint}")
     data = file_bytes(path, "say pulse, lpcnet or a checkpoint of one")
-    source = {"name": path.name, "kind": "checkpoint", "sha256": hashlib.sha256(data).hexdigest()}
-    return quantise_lpcnet(_tensors(path, data), source)
+    file = _voice_file(path, data)
+    kind, digest = checkpoint_kind(file.notes), hashlib.sha256(data).hexdigest()
+    source = {"name": path.name, "kind": kind, "sha256": digest}
+    return quantise_lpcnet(_tensors(path, file), source)
 
 
-def _tensors(path: Path, data: bytes) -> Tensors:
-    """Return the weights of an LPCNet like ours, read without torch, whose start takes seconds."""
+def _voice_file(path: Path, data: bytes) -> TensorFile:
+    """Parse a checkpoint; raises InputError for a file that cannot be one of LPCNet."""
     error = foreign(path, data, "a checkpoint of LPCNet")
     if error is not None:
         raise error
-    file = parse(data, str(path))
+    return parse(data, str(path))
+
+
+def _tensors(path: Path, file: TensorFile) -> Tensors:
+    """Return the weights of an LPCNet like ours, read without torch, whose start takes seconds."""
     if "variant" not in file.notes:
         return file.tensors
     from quantize.networks.lpcnet_checkpoint import integer_tensors

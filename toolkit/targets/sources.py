@@ -6,10 +6,13 @@ firmware/dredkit/dk_isa.h lets the compiler choose one variant of each kernel, s
 depends on the core. CMakeLists.txt takes the same files.
 """
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 from toolkit.common.paths import ROOT
+from toolkit.targets.isas import ISAS, PORTABLE, chain
 
 FIRMWARE: Final = ROOT / "firmware"
 LIBRARY: Final = FIRMWARE / "dredkit"
@@ -18,6 +21,10 @@ INCLUDES: Final = (LIBRARY, LIBRARY / "include")
 SERVER_INCLUDES: Final = (*INCLUDES, SERVER / "include")
 # Compiles portable C on a core that has more. Tables that are packed for the ISA "c" need it.
 PORTABLE_FLAG: Final = "-DDK_ISA_PORTABLE"
+# How the names of the files in codec/ begin that one role alone needs.
+_OWNED: Final = {"sender": ("sender", "voice_activity"), "receiver": ("receiver", "redundancy")}
+_GUARD: Final = re.compile(r"^#if ((?:!?defined\(\w+\)(?: (?:&&|\|\|) )?)+)", re.MULTILINE)
+_TERM: Final = re.compile(r"(!?)defined\((\w+)\)")
 
 
 def room(*names: str) -> list[Path]:
@@ -33,3 +40,37 @@ def voice_files(voice: str) -> list[Path]:
 def signal_files() -> list[Path]:
     """Return the C files of the signal processing and of the features."""
     return room("dsp", "features")
+
+
+def library_files(roles: Collection[str], voice: str = "") -> list[Path]:
+    """Return the C files of the library for the roles "sender" and "receiver", of all ISAs.
+
+    `voice` names the voice of a receiver.
+    """
+    found = room("nn", "dsp", "features", "dred", "packet")
+    for path in room("codec"):
+        owners = [role for role, names in _OWNED.items() if path.name.startswith(names)]
+        if not owners or owners[0] in roles:
+            found.append(path)
+    return found + (voice_files(voice) if "receiver" in roles else [])
+
+
+def of_isa(files: Collection[Path], isa: str) -> list[Path]:
+    """Return the C files that are not empty for an ISA: all but the kernels of other ISAs."""
+    macros = isa_macros(isa)
+    return [path for path in files if path.parent.name not in ISAS or _compiles(path, macros)]
+
+
+def isa_macros(isa: str) -> set[str]:
+    """Return the macros that firmware/dredkit/dk_isa.h defines for an ISA."""
+    return {ISAS[name].macro for name in chain(isa) if name == isa or name != PORTABLE}
+
+
+def _compiles(kernel: Path, macros: set[str]) -> bool:
+    """Return whether the first #if of a kernel's file, which is around all its code, is true."""
+    guard = _GUARD.search(kernel.read_text(encoding="utf-8"))
+    assert guard is not None, kernel
+    return any(
+        all((name in macros) != bool(no) for no, name in _TERM.findall(all_of))
+        for all_of in guard.group(1).split("||")
+    )

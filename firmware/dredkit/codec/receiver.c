@@ -26,7 +26,7 @@ static_assert(DK_DECODER_FRAMES <= UINT8_MAX, "the number of frames fits a byte"
 void dk_decoder_init(dk_decoder *decoder)
 {
     memset(decoder, 0, sizeof *decoder);
-    dk_redundancy_init(&decoder->redundancy, &dk_decoder_tables);
+    dk_redundancy_init(&decoder->redundancy, &dk_model_tables);
 }
 
 // Write the features of frame k. Outside the decoded frames, take the nearest one and attenuate it.

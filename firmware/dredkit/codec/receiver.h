@@ -36,9 +36,6 @@ extern "C" {
 #define DK_DECODER_TRACE_BYTES \
     (DK_RDOVAE_DEC_INIT_TRACE_BYTES + DK_REDUNDANCY_BATCH * DK_RDOVAE_DEC_TRACE_BYTES)
 
-// The model's entropy tables; generated.
-extern const dk_dred_tables dk_decoder_tables;
-
 // One receiver. The caller provides the memory; all fields are private.
 typedef struct {
     dk_redundancy redundancy;

@@ -7,94 +7,107 @@
 
 #include "nn/nn.h"
 
-static_assert(DK_ENCODER_RATE == 8000 || DK_ENCODER_RATE == 12000 || DK_ENCODER_RATE == 16000 ||
-                  DK_ENCODER_RATE == 24000 || DK_ENCODER_RATE == 48000,
+static_assert(DK_SENDER_CORE_RATE == 8000 || DK_SENDER_CORE_RATE == 12000 ||
+                  DK_SENDER_CORE_RATE == 16000 || DK_SENDER_CORE_RATE == 24000 ||
+                  DK_SENDER_CORE_RATE == 48000,
               "a rate that the resampler takes");
 
-static const dk_dred_history_config history_config = {
-    .latent_frac = DK_RDOVAE_ENC_LATENTS_FRAC,
-    .state_frac = DK_RDOVAE_ENC_INITIAL_STATE_FRAC,
-    .delay = DK_DRED_DELAY,
-    .upstream_silence_offset = false,
-};
-
-void dk_encoder_init(dk_encoder *encoder)
+int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay)
 {
-    memset(encoder, 0, sizeof *encoder);
-    dk_features_init(&encoder->features);
-    (void)dk_dred_history_init(&encoder->history, &history_config);
-#if DK_ENCODER_RATE != 16000
-    (void)dk_resampler_init(&encoder->resampler, DK_ENCODER_RATE);
+    if (delay > DK_DRED_DELAY_MAX) {
+        return DK_ERR_ARGUMENT;
+    }
+    const dk_dred_history_config config = {
+        .latent_frac = DK_RDOVAE_ENC_LATENTS_FRAC,
+        .state_frac = DK_RDOVAE_ENC_INITIAL_STATE_FRAC,
+        .delay = delay,
+        .upstream_silence_offset = false,
+    };
+    memset(core, 0, sizeof *core);
+    dk_features_init(&core->features);
+    (void)dk_dred_history_init(&core->history, &config);
+#if DK_SENDER_CORE_RATE != 16000
+    (void)dk_resampler_init(&core->resampler, DK_SENDER_CORE_RATE);
 #endif
+    return 0;
 }
 
 // Resample 10 ms to a frame at 16 kHz, delayed as in libopus.
-static void take(dk_encoder *encoder, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
+static void take(dk_sender_core *core, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
 {
-    const size_t late = DK_ENCODER_DELAY;
+    const size_t late = DK_SENDER_CORE_DELAY;
     const size_t fresh = DK_FEATURES_FRAME - late;
-#if DK_ENCODER_RATE != 16000
+#if DK_SENDER_CORE_RATE != 16000
     int16_t heard[DK_RESAMPLE_OUT];
-    dk_resample(&encoder->resampler, pcm, heard);
+    dk_resample(&core->resampler, pcm, heard);
 #else
     const int16_t *heard = pcm;
 #endif
-    memcpy(frame, encoder->delayed, late * sizeof frame[0]);
+    memcpy(frame, core->delayed, late * sizeof frame[0]);
     memcpy(frame + late, heard, fresh * sizeof frame[0]);
-    memcpy(encoder->delayed, heard + fresh, late * sizeof frame[0]);
+    memcpy(core->delayed, heard + fresh, late * sizeof frame[0]);
 }
 
 // Process one frame of 10 ms: the pitch network's inputs, the network, and the 20 features.
-static uint8_t *extract(dk_encoder *encoder, const int16_t pcm[DK_FEATURES_FRAME],
+static uint8_t *extract(dk_sender_core *core, const int16_t pcm[DK_FEATURES_FRAME],
                         int16_t features[DK_FEATURES], uint8_t *trace)
 {
-    int16_t *phases = encoder->work.pitch.phases;
-    int16_t *lags = encoder->work.pitch.lags;
-    int16_t *logits = encoder->work.pitch.logits;
+    int16_t *phases = core->work.pitch.phases;
+    int16_t *lags = core->work.pitch.lags;
+    int16_t *logits = core->work.pitch.logits;
 
-    dk_features_analyse(&encoder->features, pcm, phases, lags);
+    dk_features_analyse(&core->features, pcm, phases, lags);
     trace = dk_trace(trace, phases, DK_PHASES);
     trace = dk_trace(trace, lags, DK_PITCH_LAGS);
 
-    dk_narrow(phases, DK_PHASES, encoder->work.pitch.phases8);
-    dk_pitch_step(&encoder->pitch, &encoder->work.pitch.network, encoder->work.pitch.phases8, lags,
-                  logits, trace);
+    dk_narrow(phases, DK_PHASES, core->work.pitch.phases8);
+    dk_pitch_step(&core->pitch, &core->work.pitch.network, core->work.pitch.phases8, lags, logits,
+                  trace);
     trace = trace == NULL ? NULL : trace + DK_PITCH_TRACE_BYTES;
 
-    dk_features_finish(&encoder->features, logits, DK_PITCH_LOGITS_FRAC,
-                       DK_RDOVAE_ENC_FEATURES_FRAC, features);
+    dk_features_finish(&core->features, logits, DK_PITCH_LOGITS_FRAC, DK_RDOVAE_ENC_FEATURES_FRAC,
+                       features);
     return dk_trace(trace, features, DK_FEATURES);
 }
 
-int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
-                        const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace)
+// Run the encoder network on both frames of a step and keep what it gives.
+static uint8_t *encode(dk_sender_core *core, uint8_t *trace)
+{
+    int16_t *latents = core->work.rdovae.latents;
+    int16_t *initial_state = core->work.rdovae.initial_state;
+    dk_rdovae_enc_step(&core->rdovae, &core->work.rdovae.network, core->step, latents,
+                       initial_state, trace);
+    dk_dred_history_push(&core->history, latents, initial_state);
+    return trace == NULL ? NULL : trace + DK_RDOVAE_ENC_TRACE_BYTES;
+}
+
+uint8_t *dk_sender_core_hear(dk_sender_core *core, const int16_t pcm[DK_SENDER_CORE_FRAME],
+                             bool active, uint8_t *trace)
 {
     int16_t frame[DK_FEATURES_FRAME];
-    for (size_t i = 0; i < DK_ENCODER_FRAMES; i++) {
-        take(encoder, pcm + i * (DK_ENCODER_SAMPLES / DK_ENCODER_FRAMES), frame);
-        trace = extract(encoder, frame, encoder->step + i * DK_FEATURES, trace);
+    take(core, pcm, frame);
+    trace = extract(core, frame, core->step + core->frames * DK_FEATURES, trace);
+    core->frames++;
+    if (dk_dred_history_hear(&core->history, DK_FEATURES_FRAME, active) > 0) {
+        core->frames = 0;
+        trace = encode(core, trace);
     }
-
-    int16_t *latents = encoder->work.rdovae.latents;
-    int16_t *initial_state = encoder->work.rdovae.initial_state;
-    dk_rdovae_enc_step(&encoder->rdovae, &encoder->work.rdovae.network, encoder->step, latents,
-                       initial_state, trace);
-
-    const int32_t steps =
-        dk_dred_history_begin(&encoder->history, DK_ENCODER_FRAMES * DK_FEATURES_FRAME, active);
-    if (steps < 0) {
-        return steps;
-    }
-    dk_dred_history_push(&encoder->history, latents, initial_state);
-    return dk_dred_history_payload(&encoder->history, &dk_encoder_tables, rate, payload);
+    return trace;
 }
 
-const int16_t *dk_encoder_latents(const dk_encoder *encoder)
+int32_t dk_sender_core_payload(dk_sender_core *core, const dk_dred_rate *rate, unsigned units,
+                               uint8_t *payload)
 {
-    return encoder->work.rdovae.latents;
+    const unsigned samples = units * DK_SENDER_CORE_UNIT;
+    return dk_dred_history_payload(&core->history, &dk_model_tables, rate, samples, payload);
 }
 
-const int16_t *dk_encoder_state(const dk_encoder *encoder)
+const int16_t *dk_sender_core_latents(const dk_sender_core *core)
 {
-    return encoder->work.rdovae.initial_state;
+    return core->work.rdovae.latents;
+}
+
+const int16_t *dk_sender_core_state(const dk_sender_core *core)
+{
+    return core->work.rdovae.initial_state;
 }

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole sender: takes 20 ms of PCM and writes a DRED payload. quantize/codec/sender.py defines
-// it to the bit. Every step costs the same, except for the payload itself. The generated
-// encoder_config.h fixes the input rate, so memory and work are only what this rate needs.
-#ifndef DREDKIT_ENCODER_H
-#define DREDKIT_ENCODER_H
+// The sender behind dredkit/sender.h: takes PCM, 10 ms at a time, and writes a DRED payload for
+// each packet. quantize/codec/sender.py defines it to the bit. Every step of 20 ms costs the same,
+// except for the payload itself. The generated sender_config.h fixes the input rate, so memory and
+// work are only what this rate needs.
+#ifndef DREDKIT_CODEC_SENDER_H
+#define DREDKIT_CODEC_SENDER_H
 
 #include "dred/history.h"
 #include "dsp/resample.h"
-#include "encoder_config.h"
 #include "features/features.h"
 #include "pitch.h"
 #include "rdovae_enc.h"
+#include "sender_config.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define DK_ENCODER_SAMPLES (DK_ENCODER_RATE / 50)  // samples of a step: 20 ms
-#define DK_ENCODER_FRAMES 2                        // 10-ms frames in a step
-#define DK_ENCODER_DELAY 11  // samples at 16 kHz by which libopus delays any input
+#define DK_SENDER_CORE_FRAME (DK_SENDER_CORE_RATE / 100)  // samples of a frame: 10 ms
+#define DK_SENDER_CORE_FRAMES 2                           // frames in a step of 20 ms
+#define DK_SENDER_CORE_UNIT 40   // samples at 16 kHz in a unit of a packet's length: 2.5 ms
+#define DK_SENDER_CORE_DELAY 11  // samples at 16 kHz by which libopus delays any input
 
 // All int16 values that a step computes: for each frame the pitch network's inputs, its layers and
 // the features; then the layers of the RDO-VAE.
-#define DK_ENCODER_TRACE_BYTES \
-    (DK_ENCODER_FRAMES * (2 * (DK_PHASES + DK_PITCH_LAGS + DK_FEATURES) + DK_PITCH_TRACE_BYTES) + \
+#define DK_SENDER_CORE_TRACE_BYTES \
+    (DK_SENDER_CORE_FRAMES * \
+         (2 * (DK_PHASES + DK_PITCH_LAGS + DK_FEATURES) + DK_PITCH_TRACE_BYTES) + \
      DK_RDOVAE_ENC_TRACE_BYTES)
-
-// The model's entropy tables; generated.
-extern const dk_dred_tables dk_encoder_tables;
 
 // Scratch for one step. The networks run one after the other and share it.
 typedef union {
@@ -43,7 +43,7 @@ typedef union {
         int16_t initial_state[DK_RDOVAE_ENC_INITIAL_STATE];
         dk_rdovae_enc_scratch network;
     } rdovae;
-} dk_encoder_scratch;
+} dk_sender_core_scratch;
 
 // One sender. The caller provides the memory; all fields are private.
 typedef struct {
@@ -51,31 +51,38 @@ typedef struct {
     dk_pitch pitch;
     dk_rdovae_enc rdovae;
     dk_dred_history history;
-#if DK_ENCODER_RATE != 16000
+#if DK_SENDER_CORE_RATE != 16000
     dk_resampler resampler;
 #endif
-    int16_t delayed[DK_ENCODER_DELAY];
-    int16_t step[DK_ENCODER_FRAMES * DK_FEATURES];
-    dk_encoder_scratch work;
-} dk_encoder;
+    int16_t delayed[DK_SENDER_CORE_DELAY];
+    int16_t step[DK_SENDER_CORE_FRAMES * DK_FEATURES];
+    uint8_t frames;  // frames heard that complete no step yet: 0 or 1
+    dk_sender_core_scratch work;
+} dk_sender_core;
 
-// Initialise a sender that has heard only silence.
-void dk_encoder_init(dk_encoder *encoder);
+// Initialise a sender that has heard only silence. `delay` is the base codec's, 0 ..
+// DK_DRED_DELAY_MAX samples at 16 kHz. Returns 0 or DK_ERR_ARGUMENT.
+int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay);
 
-// Encode one packet of 20 ms at DK_ENCODER_RATE. `active` is the caller's voice decision for it.
-// Writes a payload of at most rate->max_bytes bytes and returns its length, 0 if there is nothing
-// worth sending, or a negative dk_status for a bad rate. `trace` is NULL or has room for
-// DK_ENCODER_TRACE_BYTES.
-int32_t dk_encoder_step(dk_encoder *encoder, const int16_t pcm[DK_ENCODER_SAMPLES], bool active,
-                        const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace);
+// Hear 10 ms at DK_SENDER_CORE_RATE. `active` is the caller's voice decision for them. Every second
+// call completes a step and runs the encoder network. `trace` is NULL, or where this step's trace
+// goes on; returns its end, or NULL. A whole step fills DK_SENDER_CORE_TRACE_BYTES.
+uint8_t *dk_sender_core_hear(dk_sender_core *core, const int16_t pcm[DK_SENDER_CORE_FRAME],
+                             bool active, uint8_t *trace);
+
+// Write the redundancy of a packet of `units` of 2.5 ms, 1 .. 48, whose last sample is the last one
+// heard. Writes at most rate->max_bytes bytes and returns their number, 0 if there is nothing worth
+// sending, or DK_ERR_ARGUMENT.
+int32_t dk_sender_core_payload(dk_sender_core *core, const dk_dred_rate *rate, unsigned units,
+                               uint8_t *payload);
 
 // Return the last step's latents[DK_DRED_LATENTS], with DK_RDOVAE_ENC_LATENTS_FRAC fractional bits.
-// Valid until the next step.
-const int16_t *dk_encoder_latents(const dk_encoder *encoder);
+// Valid after the call of dk_sender_core_hear that completed the step, until the next one.
+const int16_t *dk_sender_core_latents(const dk_sender_core *core);
 
 // Return the last step's initial state for the decoder, [DK_DRED_STATES], with
-// DK_RDOVAE_ENC_INITIAL_STATE_FRAC fractional bits. Valid until the next step.
-const int16_t *dk_encoder_state(const dk_encoder *encoder);
+// DK_RDOVAE_ENC_INITIAL_STATE_FRAC fractional bits. Valid as long as the latents.
+const int16_t *dk_sender_core_state(const dk_sender_core *core);
 
 #ifdef __cplusplus
 }

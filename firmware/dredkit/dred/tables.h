@@ -26,6 +26,9 @@ typedef struct {
     uint8_t states[DK_DRED_ROWS][DK_DRED_LEVELS][DK_DRED_STATES];
 } dk_dred_tables;
 
+// The model's tables, which a sender and a receiver share; generated.
+extern const dk_dred_tables dk_model_tables;
+
 // A payload's header. q0 is 0 .. 15, dq 0 .. 7. qmax is q0 + 1 .. 15, and always 15 if no level
 // depends on it (q0 >= 14 or dq == 0). offset, -8175 .. 16 in units of 2.5 ms, is how far the
 // newest chunk reaches past the packet's first sample.

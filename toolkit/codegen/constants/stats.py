@@ -17,11 +17,11 @@ THRESHOLDS_FILE = LIBRARY / "dred" / "thresholds.c"
 _PER_LINE = 16
 
 
-def entropy_source(tables: EntropyTables, name: str) -> str:
-    """Return the C source of `const dk_dred_tables NAME`, 4800 bytes of flash."""
+def entropy_source(tables: EntropyTables) -> str:
+    """Return model_tables.c, 4800 bytes of flash that a sender and a receiver share."""
     return (
-        f'{BANNER}#include "dred/tables.h"\n\nextern const dk_dred_tables {name};\n\n'
-        f"// clang-format off\nconst dk_dred_tables {name} = {{\n"
+        f'{BANNER}#include "dred/tables.h"\n\n'
+        f"// clang-format off\nconst dk_dred_tables dk_model_tables = {{\n"
         f"    .latents = {_braces(tables.latents, 1)},\n"
         f"    .states = {_braces(tables.states, 1)},\n}};\n// clang-format on\n"
     )

@@ -46,7 +46,7 @@ def weight_tables(packed: PackedNetwork, place: Place = nowhere) -> str:
     `place` returns the C attribute with which a table of a matrix is defined.
     """
     model, name = packed.model, packed.model.graph.name
-    parts = [BANNER, f'#include "{name}_weights.h"\n', _check_of(packed.isa)]
+    parts = [BANNER, f'#include "{name}_weights.h"\n', check_of(packed.isa)]
     initialisers = {}
     for layer, stored in packed.matrices.items():
         parts.append("\n")
@@ -65,7 +65,7 @@ def weight_tables(packed: PackedNetwork, place: Place = nowhere) -> str:
     return "".join(parts)
 
 
-def _check_of(isa: str) -> str:
+def check_of(isa: str) -> str:
     """Return C that refuses to compile tables for other kernels than those they are packed for.
 
     Every kernel takes the plain tables of portable C.

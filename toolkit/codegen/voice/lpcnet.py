@@ -8,6 +8,7 @@ firmware/dredkit/vocoder/lpcnet_tables.c depends on no model:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -20,9 +21,17 @@ from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.lpcnet.parts import BlockMatrix
 from toolkit.codegen.network.arena import plan
 from toolkit.codegen.network.step import step_header, step_source
-from toolkit.codegen.network.tables import BANNER, Place, nowhere, weight_header, weight_tables
+from toolkit.codegen.network.tables import (
+    BANNER,
+    Place,
+    check_of,
+    nowhere,
+    weight_header,
+    weight_tables,
+)
 from toolkit.codegen.packing.neon import walked
 from toolkit.codegen.packing.pack import PackedNetwork
+from toolkit.targets.isas import ISAS, PORTABLE, chain
 from toolkit.targets.sources import LIBRARY
 
 TABLES_FILE: Final = LIBRARY / "vocoder" / "lpcnet_tables.c"
@@ -53,12 +62,12 @@ LAYERS: Final = {
 
 
 def lpcnet_files(
-    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere
+    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere, isa: str = ""
 ) -> dict[str, str]:
     """Return every generated file that firmware/dredkit/vocoder/lpcnet*.c is compiled with.
 
-    `condition` is the voice's frame-rate network, packed for the target's ISA. No other table
-    depends on the ISA.
+    `condition` is the voice's frame-rate network, packed for the target's ISA. The other tables are
+    for every ISA, or for `isa` alone if it is given.
     """
     network = condition.model
     name = network.graph.name
@@ -68,7 +77,7 @@ def lpcnet_files(
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
         "lpcnet_model.h": model_header(model),
-        "lpcnet_model.c": model_source(model, place),
+        "lpcnet_model.c": model_source(model, place, isa),
     }
 
 
@@ -96,8 +105,11 @@ def model_header(model: LpcnetModel) -> str:
     return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
 
 
-def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
-    """Return lpcnet_model.c with every table; `place` means what it means to weight_tables."""
+def model_source(model: LpcnetModel, place: Place = nowhere, isa: str = "") -> str:
+    """Return lpcnet_model.c with every table; `place` means what it means to weight_tables.
+
+    The matrices are there in the order of every ISA's kernels, or of `isa` alone.
+    """
     a, b = model.units_a, model.units_b
     matrices = {
         "a_gates": _rows(model.a, 0, 2 * a),
@@ -110,19 +122,19 @@ def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
         f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
         '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
     ]
-    for guard, stored in (
-        ("#if defined(DK_ISA_MVE)", stored_in_chunks),
-        ("#elif defined(DK_ISA_SIMD32)", stored_with_offsets),
-        ("#elif defined(DK_ISA_DOTPROD)", stored_in_pairs),
-        ("#elif defined(DK_ISA_NEON)", stored_in_steps),
-        ("#else", stored_plainly),
-    ):
-        parts.append(f"{guard}\n")
-        for name, matrix in matrices.items():
-            where = place(f"{_VOICE}/{LAYERS[name]}", name)
-            weights, index = stored(matrix)
-            parts.append(_matrix(name, len(matrix.weights), weights, index, where))
-    parts.append("#endif\n\n")
+    for word, name in zip(("#if", *["#elif"] * (len(STORED) - 1)), STORED, strict=True):
+        if isa and name != next(known for known in chain(isa) if known in STORED):
+            continue
+        guard = "#else" if name == PORTABLE else f"{word} defined({ISAS[name].macro})"
+        if not isa:
+            parts.append(f"{guard}\n")
+        elif name != PORTABLE:
+            parts.append(check_of(name))
+        for table, matrix in matrices.items():
+            where = place(f"{_VOICE}/{LAYERS[table]}", table)
+            weights, index = STORED[name](matrix)
+            parts.append(_matrix(table, len(matrix.weights), weights, index, where))
+    parts.append("\n" if isa else "#endif\n\n")
     for name, kind in (
         ("a_bias", "int32_t"),
         ("b_bias", "int32_t"),
@@ -234,6 +246,16 @@ def tables_source() -> str:
         '// clang-format off\n#include "vocoder/lpcnet_cells.h"\n'
         + "".join(_table(f"const {name}", values) for name, values in tables.items())
     )
+
+
+# How a matrix is stored for an ISA, in the order in which the compiler's macros choose.
+STORED: Final[dict[str, Callable[[BlockMatrix], tuple[_Array, _Array | None]]]] = {
+    "mve": stored_in_chunks,
+    "simd32": stored_with_offsets,
+    "dotprod": stored_in_pairs,
+    "neon": stored_in_steps,
+    PORTABLE: stored_plainly,
+}
 
 
 def _rows(matrix: BlockMatrix, first: int, last: int) -> BlockMatrix:

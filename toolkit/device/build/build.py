@@ -82,9 +82,7 @@ def _build_firmware(
         target, generated_dir, build_dir, "cmake", "firmware", app_dir=app_dir, profile=profile
     )
     built = built / "firmware.elf"
-    found = elf.forbidden(built)
-    if found:
-        raise ToolError(f"{target.name}: the firmware must not use {', '.join(found[:5])}")
+    _check_contents(target, built)
     usage = elf.memory_use(built, target)
     stack_worst = worst_stack(built, built.parent)
     if stack_worst > target.stack_bytes:
@@ -104,6 +102,27 @@ def _build_firmware(
         stack=target.stack_bytes,
         sections=usage.sections,
     )
+
+
+def build_package(target: Target, package: Path, app_dir: Path, build_dir: Path) -> Path:
+    """Cross-compile a program in `app_dir` with a folder of `dredkit package`; return its ELF.
+
+    The linker's map and the call graph files lie beside it. Raises ToolError as `build_firmware`
+    does.
+    """
+    with alone(build_dir):
+        built = _cmake(
+            target, package / "src" / "generated", build_dir, "cmake", "firmware",
+            app_dir=app_dir, package=package,
+        ) / "firmware.elf"  # fmt: skip
+        _check_contents(target, built)
+        return built
+
+
+def _check_contents(target: Target, image: Path) -> None:
+    found = elf.forbidden(image)
+    if found:
+        raise ToolError(f"{target.name}: the firmware must not use {', '.join(found[:5])}")
 
 
 def build_host_library(generated_dir: Path, build_dir: Path, sanitize: bool = False) -> Path:
@@ -153,6 +172,7 @@ def _cmake(
     app_dir: Path | None = None,
     sanitize: bool = False,
     profile: bool = False,
+    package: Path | None = None,
 ) -> Path:
     """Configure and build `goal`; returns the directory that holds it."""
     if not any(generated_dir.glob("*.c")):
@@ -169,6 +189,7 @@ def _cmake(
         f"-DDREDKIT_GENERATED={generated_dir.resolve()}",
         f"-DDREDKIT_BOARD={board}",
         f"-DDREDKIT_APP={(app_dir or SERVER / 'app').resolve()}",
+        f"-DDREDKIT_PACKAGE={package.resolve() if package else ''}",
         f"-DDREDKIT_SANITIZE={'ON' if sanitize else 'OFF'}",
         f"-DDREDKIT_PROFILE={'ON' if profile else 'OFF'}",
     ]  # fmt: skip

@@ -11,6 +11,7 @@ counts as recursion by that rule.
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def worst_stack(image: Path, objects: Path) -> int:
     is_a32 = machine(image) == "EM_ARM" and INTERRUPT_A32[0] in graph
     handler, stacked = INTERRUPT_A32 if is_a32 else INTERRUPT[machine(image)]
     return main + stacked + _depth(handler, graph, targets, depths, [])
+
+
+def stacks_of(image: Path, objects: Path, names: Iterable[str]) -> dict[str, int]:
+    """Return the most bytes of stack that each of the functions can need, its own frame included.
+
+    Raises ToolError as `worst_stack` does.
+    """
+    graph = _read_graph(objects)
+    _add_library(graph, image)
+    depths: dict[str, int] = {}
+    return {name: _depth(name, graph, set(), depths, []) for name in names}
 
 
 def _call_files(objects: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 """Readers of weights: the first bytes of a file say which reader takes it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,11 @@ _CHECKPOINTS = ROOT / "quantize" / "checkpoints"
 SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
+
+# The kinds of sources that a model names.
+BLOB = "opus-blob"
+IMPORTED = "imported checkpoint"  # by `dredkit import`, from an Opus release or xiph's LPCNet
+TRAINED = "checkpoint"
 
 TORCH_SUFFIXES = (".pt", ".pth")  # of checkpoints that torch wrote, for lpcnet_torch.py
 
@@ -83,5 +89,11 @@ def _layers(path: Path, data: bytes, graph: Graph) -> tuple[str, dict[str, Weigh
         raise error
     if (data and begins) or path.suffix == ".bin":
         cols = {shape.name: shape.cols for shape in graph.matrices()}
-        return "opus-blob", dnnw.layers_of(dnnw.read_records(data, str(path)), cols, str(path))
-    return "checkpoint", layers_of(parse(data, str(path)).tensors, path)
+        return BLOB, dnnw.layers_of(dnnw.read_records(data, str(path)), cols, str(path))
+    file = parse(data, str(path))
+    return checkpoint_kind(file.notes), layers_of(file.tensors, path)
+
+
+def checkpoint_kind(notes: Mapping[str, str]) -> str:
+    """Say by a checkpoint's notes whether `dredkit import` made it or training did."""
+    return IMPORTED if "source" in notes else TRAINED

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write a package's folder, whole or not at all."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from toolkit.codegen.package.builds import build_files
+from toolkit.codegen.package.config import config_header
+from toolkit.codegen.package.notice import notice
+from toolkit.codegen.package.product import Product, library_version
+from toolkit.codegen.package.readme import NO_BOARD, NO_FIGURES, Figures, readme
+from toolkit.codegen.package.sizes import RECEIVER, SENDER, measure_sizes
+from toolkit.codegen.package.sources import (
+    PUBLIC,
+    Files,
+    forwarding_headers,
+    private_files,
+    public_headers,
+)
+from toolkit.common.errors import InputError
+from toolkit.common.paths import ROOT
+
+MANIFEST: Final = "dredkit.json"  # by which a folder is known as a package
+LICENSE: Final = ROOT / "LICENSE"
+Measure = Callable[[Product, Path], Figures | None]
+
+
+def write_package(product: Product, folder: Path, measure: Measure | None) -> dict[str, Any]:
+    """Write a package to `folder` and return its manifest.
+
+    `measure` measures the unfinished folder; it returns None for a core without an emulated board.
+    None in its place means that nothing is measured. Raises InputError for a folder that holds
+    anything but an earlier package, or that cannot be written.
+    """
+    _check_place(folder)
+    with _appearing(folder) as made:
+        private = private_files(product)
+        _write(made, private)
+        sizes = _sizes(product, made)
+        public = public_headers(product, config_header(product, sizes))
+        files = {**public, **forwarding_headers(public)}
+        files |= build_files(product, [*private, *public])
+        files |= {"LICENSE": LICENSE.read_text(encoding="utf-8"), "NOTICE": notice(product)}
+        _write(made, files)
+        figures = measure(product, made) if measure else None
+        last = {"README.md": readme(product, sizes, figures, NO_BOARD if measure else NO_FIGURES)}
+        _write(made, last)
+        manifest = _manifest(product, sizes, figures, {**private, **files, **last})
+        _write(made, {MANIFEST: json.dumps(manifest, indent=2) + "\n"})
+    return manifest
+
+
+def _sizes(product: Product, folder: Path) -> dict[str, int]:
+    """Return the bytes of the public objects by their macros."""
+    objects = [{"sender": SENDER, "receiver": RECEIVER}[role] for role in product.stages]
+    # The status and the constants that private headers include are public headers.
+    public = {f"include/dredkit/{p.name}": p.read_text("utf-8") for p in PUBLIC.glob("*.h")}
+    _write(folder, public)
+    core = product.core
+    includes = (folder / "src", folder / "include")
+    try:
+        return measure_sizes(f"{core.prefix}gcc", core.flags, includes, objects)
+    finally:
+        shutil.rmtree(folder / "include")
+
+
+def _manifest(
+    product: Product, sizes: Mapping[str, int], figures: Figures | None, files: Files
+) -> dict[str, Any]:
+    return {
+        "dredkit": library_version(),
+        "core": product.core.name,
+        "isa": product.core.isa,
+        "role": product.role,
+        "voice": product.voice,
+        "model_hash": product.hash,
+        "models": {role: stage.hash for role, stage in product.stages.items()},
+        "source": {role: stage.source for role, stage in product.stages.items()},
+        "input_rate": product.sender.input_rate if product.sender else None,
+        "sizes": dict(sizes),
+        "figures": asdict(figures) if figures else None,
+        "files": {name: hashlib.sha256(t.encode()).hexdigest() for name, t in files.items()},
+    }
+
+
+def _write(folder: Path, files: Files) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _check_place(folder: Path) -> None:
+    """Raise InputError unless the folder is absent, empty or an earlier package."""
+    try:
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+            raise InputError(
+                f"{folder}: holds other files than a package of dredkit; name a new folder"
+            )
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """Yield a folder that becomes `folder` at the end, or disappears after an error."""
+    folder = folder.resolve()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A folder of its own beside the final one: a rename does not cross file systems.
+        room = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _refused(folder, error) from error
+    try:
+        made = room / "new"
+        made.mkdir()
+        yield made
+        _exchange(made, folder, room / "old")
+    except OSError as error:
+        raise _refused(folder, error) from error
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _exchange(made: Path, folder: Path, old: Path) -> None:
+    """Put `made` in the place of `folder`, which becomes `old` if it is there."""
+    there = folder.is_dir()
+    if there:
+        folder.rename(old)
+    try:
+        made.replace(folder)
+    except BaseException:
+        if there:
+            old.rename(folder)
+        raise
+
+
+def _refused(folder: Path, error: OSError) -> InputError:
+    where = error.filename2 or error.filename or folder
+    return InputError(f"cannot write {where}: {error.strerror or error}")

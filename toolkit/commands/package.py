@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`dredkit package`: models + core -> one folder that a product takes."""
+
+from pathlib import Path
+
+import click
+
+from quantize.codec.receiver_model import DecoderModel
+from quantize.codec.sender import EncoderModel
+from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
+from toolkit.codegen.package.write import write_package
+from toolkit.commands.shared import options
+from toolkit.commands.shared.outcome import Telling
+from toolkit.commands.shared.taken import typed
+from toolkit.common.console import emit_json, err, json_option
+from toolkit.common.errors import InputError
+from toolkit.common.option_types import Folder, InputFile, Name
+from toolkit.measure.package.figures import measure_package
+from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
+from toolkit.models.saved import load_quantised
+from toolkit.stages.sending import Sending
+from toolkit.stages.stage import DecoderStage, EncoderStage
+from toolkit.targets.cores import cores, load_core
+
+_WEIGHTS = ("weights", "pitch", "tables", "decoder", "voice")
+
+
+@click.command("package", cls=Telling)
+@click.option(
+    "--target-core",
+    type=Name(list(cores())),
+    metavar="NAME",
+    required=True,
+    help=f"The product's core: {', '.join(cores())}.",
+)
+@click.option(
+    "--role",
+    type=Name(list(ROLES)),
+    default="duplex",
+    show_default=True,
+    help="What the product does: send, receive, or both in one image.",
+)
+@options.source_options
+@click.option(
+    "--model",
+    "models",
+    type=InputFile(made=True),
+    multiple=True,
+    help="A quantised sender or receiver (.dkq) to take instead of quantising --weights; give two "
+    "for a duplex.",
+)
+@options.input_rate_option
+@options.batch_option
+@click.option("--output", type=Folder(), required=True, metavar="DIR", help="The folder to write.")
+@click.option("--no-figures", is_flag=True, help="Measure nothing: the README has no costs.")
+@json_option
+def command(
+    target_core: str,
+    role: str,
+    sources: Sources,
+    models: tuple[Path, ...],
+    input_rate: int,
+    batch: int,
+    output: Path,
+    no_figures: bool,
+    json_to: str | None,
+) -> None:
+    """Write the library for a product: sources of one core, a model, build files, its costs."""
+    core = load_core(target_core)
+    sender, receiver = _models(ROLES[role], sources, models)
+    product = Product(
+        core,
+        EncoderStage(sender, Sending(input_rate)) if sender else None,
+        DecoderStage(receiver, batch=batch) if receiver else None,
+    )
+    with err.status("measuring" if core.board and not no_figures else "writing"):
+        manifest = write_package(product, output, None if no_figures else measure_package)
+    sizes = ", ".join(f"{name} {count}" for name, count in manifest["sizes"].items())
+    err.print(f"{output}: {role} for {core.title}; {sizes}", markup=False)
+    err.print(f"model hash {manifest['model_hash']}")
+    emit_json(json_to, manifest)
+
+
+def _models(
+    roles: tuple[str, ...], sources: Sources, paths: tuple[Path, ...]
+) -> tuple[EncoderModel | None, DecoderModel | None]:
+    """Return the sender's and the receiver's model as far as `roles` want them."""
+    if not paths:
+        own = quantise_encoder(sources)[0]
+        if RECEIVER not in roles:
+            return own, None
+        return (own if SENDER in roles else None), quantise_decoder(sources, own)[0]
+    for name in _WEIGHTS:
+        if typed(name):
+            raise InputError(f"--{name}: a --model is quantised already; leave out one of them")
+    found: dict[str, EncoderModel | DecoderModel] = {}
+    for path in paths:
+        model = load_quantised(path)
+        kind = {EncoderModel: SENDER, DecoderModel: RECEIVER}.get(type(model), "network alone")
+        if kind not in roles or not isinstance(model, EncoderModel | DecoderModel):
+            raise InputError(f"--model {path}: holds a {kind}; wanted is a {' and a '.join(roles)}")
+        if kind in found:
+            raise InputError(f"--model {path}: a second {kind}; give one of each")
+        found[kind] = model
+    missing = [role for role in roles if role not in found]
+    if missing:
+        raise InputError(f"no --model is a {missing[0]}: give one, or another --role")
+    sender, receiver = found.get(SENDER), found.get(RECEIVER)
+    assert not isinstance(sender, DecoderModel)
+    assert not isinstance(receiver, EncoderModel)
+    return sender, receiver
