@@ -15,11 +15,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from quantize.errors import InputError
+from quantize.dred.payload import LENGTH, MAX_BYTES
+from quantize.errors import InputError, PacketError, PayloadError
 from quantize.packet.opus_packet import Packet
 
 PADDING, SEPARATOR, REPEAT, FIRST_LONG = 0, 1, 2, 32
 UNIT_MS: Final = 2.5
+PREFIX_MAX: Final = 8  # bytes: two are in use
+# DK_ERR_EXTENSION and DK_ERR_PRESENT of firmware/dredkit/include/dredkit/status.h.
+EXTENSION, PRESENT = -13, -14
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Framing:
     def __post_init__(self) -> None:
         if not FIRST_LONG <= self.id <= 127:
             raise InputError(f"extension ID {self.id}: DRED needs a long one, {FIRST_LONG}..127")
+        if len(self.prefix) > PREFIX_MAX:
+            raise InputError(f"extension prefix of {len(self.prefix)} bytes: want 0..{PREFIX_MAX}")
 
     def payload(self, data: bytes) -> bytes:
         """Return the payload in an extension's data; empty if other bytes precede it."""
@@ -81,16 +87,16 @@ class OtherVersion:
 def insert(packet: bytes, payload: bytes, framing: Framing = LIBOPUS_1_6) -> bytes:
     """Return the packet with a DRED payload in its padding, for its first frame.
 
-    Plain padding is dropped. Other extensions stay and follow this one. Raises InputError for a
-    packet that breaks a rule, already has this extension, or repeats the extensions before it,
-    since it would repeat this one too.
+    Plain padding is dropped. Other extensions stay and follow this one. Raises PayloadError for a
+    payload of 0 or more than 1000 bytes, and PacketError for a packet that breaks a rule, already
+    has this extension, or repeats the extensions before it, since it would repeat this one too.
     """
-    if not payload:
-        raise InputError("DRED payload: no bytes; leave the packet as it is")
+    if not 1 <= len(payload) <= MAX_BYTES:
+        raise PayloadError(f"DRED payload: want 1..{MAX_BYTES} bytes, got {len(payload)}", LENGTH)
     parts = Packet.parse(packet)
     found = list(extensions(parts))
     if any(e.id == framing.id for e in found):
-        raise InputError(f"Opus packet: already has an extension {framing.id}")
+        raise PacketError(f"Opus packet: already has an extension {framing.id}", PRESENT)
     data = framing.prefix + payload
     if found:
         longs, last = divmod(len(data), 255)
@@ -99,15 +105,24 @@ def insert(packet: bytes, payload: bytes, framing: Framing = LIBOPUS_1_6) -> byt
     else:
         padding = bytes([framing.id << 1]) + data
     filled = Packet(parts.toc, parts.frames, padding)
-    if list(extensions(filled)) != [Extension(framing.id, 0, data), *found]:
-        raise InputError("Opus packet: repeats its extensions for later frames: cannot add one")
+    if not _holds(filled, [Extension(framing.id, 0, data), *found]):
+        told = "Opus packet: repeats its extensions for later frames: cannot add one"
+        raise PacketError(told, PRESENT)
     return filled.build()
+
+
+def _holds(packet: Packet, wanted: list[Extension]) -> bool:
+    """Return whether the packet's extensions are the wanted ones and well-formed."""
+    try:
+        return list(extensions(packet)) == wanted
+    except PacketError:
+        return False
 
 
 def extract(packet: bytes, framing: Framing = LIBOPUS_1_6) -> Found | None:
     """Return the packet's first DRED payload of this ID and version, or None.
 
-    Raises InputError for a packet or padding that breaks a rule.
+    Raises PacketError for a packet or padding that breaks a rule.
     """
     found = search(Packet.parse(packet), (framing,))
     return found if isinstance(found, Found) else None
@@ -116,7 +131,7 @@ def extract(packet: bytes, framing: Framing = LIBOPUS_1_6) -> Found | None:
 def search(parts: Packet, framings: Sequence[Framing]) -> Found | OtherVersion | None:
     """Return the packet's first DRED payload; without one, the first of another version.
 
-    An extension without a payload is skipped, as in libopus. Raises InputError for padding that
+    An extension without a payload is skipped, as in libopus. Raises PacketError for padding that
     breaks a rule before a payload is found.
     """
     other: OtherVersion | None = None
@@ -139,7 +154,7 @@ def strip(packet: bytes) -> bytes:
 
 
 def extensions(packet: Packet) -> Iterator[Extension]:
-    """Yield all extensions, repeated ones too; raises InputError where the padding is malformed."""
+    """Yield all extensions, repeated ones too; raises PacketError where they are malformed."""
     data, at, frame = packet.padding, 0, 0
     run: list[tuple[int, int]] = []  # ID and L of the extensions that ID 2 would repeat
     while at < len(data):
@@ -153,7 +168,7 @@ def extensions(packet: Packet) -> Iterator[Extension]:
             at += flag
             frame += step
             if frame >= len(packet.frames):
-                raise InputError(f"Opus extension: for frame {frame} of {len(packet.frames)}")
+                raise _malformed(f"for frame {frame} of {len(packet.frames)}")
             run = [] if step else run
         elif number == REPEAT:
             for later in range(frame + 1, len(packet.frames)):
@@ -190,9 +205,13 @@ def _repeated(
         at += size
 
 
+def _malformed(what: str) -> PacketError:
+    return PacketError(f"Opus extension: {what}", EXTENSION)
+
+
 def _taken(data: bytes, at: int, size: int) -> bytes:
     if size < 0 or at + size > len(data):
-        raise InputError("Opus extension: ends beyond the padding")
+        raise _malformed("ends beyond the padding")
     return data[at : at + size]
 
 

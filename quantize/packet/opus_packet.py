@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from quantize.errors import InputError
+from quantize.errors import PacketError
 
+PACKET: Final = -12  # DK_ERR_PACKET of firmware/dredkit/include/dredkit/status.h
 FRAME_MAX: Final = 1275  # bytes
 UNITS_MAX: Final = 48  # of 2.5 ms: a packet is at most 120 ms
 _VBR, _PADDED, _COUNT = 0x80, 0x40, 0x3F
@@ -37,9 +38,9 @@ class Packet:
 
     @classmethod
     def parse(cls, data: bytes) -> Packet:
-        """Parse a packet; raises InputError if it breaks a rule of the RFC."""
+        """Parse a packet; raises PacketError if it breaks a rule of the RFC."""
         if not data:
-            raise InputError("Opus packet: no bytes")
+            raise _broken("no bytes")
         code, rest = data[0] & 3, data[1:]
         padding = b""
         if code == 0:
@@ -52,10 +53,10 @@ class Packet:
         else:
             frames, padding = _parse_code_3(rest)
         if any(len(frame) > FRAME_MAX for frame in frames):
-            raise InputError(f"Opus packet: a frame of more than {FRAME_MAX} bytes")
+            raise _broken(f"a frame of more than {FRAME_MAX} bytes")
         packet = cls(data[0], tuple(frames), padding)
         if packet.units > UNITS_MAX:
-            raise InputError("Opus packet: more than 120 ms")
+            raise _broken("more than 120 ms")
         return packet
 
     def build(self) -> bytes:
@@ -72,24 +73,28 @@ class Packet:
         return head + b"".join(self.frames) + self.padding
 
 
+def _broken(rule: str) -> PacketError:
+    return PacketError(f"Opus packet: {rule}", PACKET)
+
+
 def _parse_code_3(rest: bytes) -> tuple[list[bytes], bytes]:
     if not rest:
-        raise InputError("Opus packet: code 3 without its frame count")
+        raise _broken("code 3 without its frame count")
     flags, count = rest[0], rest[0] & _COUNT
     if count == 0 or count > UNITS_MAX:
-        raise InputError(f"Opus packet: {count} frames")
+        raise _broken(f"{count} frames")
     at, padded = 1, 0
     if flags & _PADDED:
         byte = 255
         while byte == 255:
             if at >= len(rest):
-                raise InputError("Opus packet: ends inside the padding's length")
+                raise _broken("ends inside the padding's length")
             byte = rest[at]
             at += 1
             padded += _LONG_PADDING if byte == 255 else byte
     body = rest[at:]
     if padded > len(body):
-        raise InputError("Opus packet: more padding than bytes")
+        raise _broken("more padding than bytes")
     body, padding = body[: len(body) - padded], body[len(body) - padded :]
     if not flags & _VBR:
         return _equal(body, count), padding
@@ -108,20 +113,20 @@ def _parse_code_3(rest: bytes) -> tuple[list[bytes], bytes]:
 def _equal(data: bytes, count: int) -> list[bytes]:
     size, odd = divmod(len(data), count)
     if odd:
-        raise InputError(f"Opus packet: {len(data)} bytes are not {count} equal frames")
+        raise _broken(f"{len(data)} bytes are not {count} equal frames")
     return [data[i * size : (i + 1) * size] for i in range(count)]
 
 
 def _take(data: bytes, size: int) -> bytes:
     if size > len(data):
-        raise InputError("Opus packet: ends inside a frame")
+        raise _broken("ends inside a frame")
     return data[:size]
 
 
 def _frame_length(data: bytes) -> tuple[int, int]:
     """Return a frame's length and how many bytes encode it."""
     if not data or (data[0] >= _TWO_BYTES and len(data) < 2):
-        raise InputError("Opus packet: ends inside a frame's length")
+        raise _broken("ends inside a frame's length")
     if data[0] < _TWO_BYTES:
         return data[0], 1
     return 4 * data[1] + data[0], 2

@@ -5,6 +5,7 @@ import pytest
 
 from quantize.codec import receiver_model
 from quantize.dred import laplace, payload
+from quantize.packet import extension, opus_packet
 from toolkit.codegen.constants.status import FILE, source
 from toolkit.codegen.wire import wire_header
 from toolkit.common.wire import WIRE, Status
@@ -30,6 +31,8 @@ def test_quantize_has_the_same_numbers() -> None:
     assert receiver_model.ERR_ORDER == Status.ORDER
     assert payload.LENGTH == Status.LENGTH
     assert (laplace.SHORT, laplace.SYMBOL) == (Status.SHORT, Status.SYMBOL)
+    assert opus_packet.PACKET == Status.PACKET
+    assert (extension.EXTENSION, extension.PRESENT) == (Status.EXTENSION, Status.PRESENT)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,25 @@ def test_the_calls_and_the_named_files_link(side: str, tmp_path: Path) -> None:
     assert {name for name in names - own if not name.startswith(("dk_", "_"))} == set()
 
 
+@pytest.mark.parametrize("cpu", ["", "cortex-m0plus", "cortex-m4"])
+def test_the_calls_for_packets_need_only_their_room(cpu: str, tmp_path: Path) -> None:
+    compiler = ["arm-none-eabi-gcc", "-mthumb", f"-mcpu={cpu}"] if cpu else ["gcc"]
+    if shutil.which(compiler[0]) is None:
+        pytest.skip("no compiler for 32-bit Arm")
+    program, linked = tmp_path / "program.c", tmp_path / "program.o"
+    program.write_text(snippet("complete_packet"))
+    sources = map(str, [program, *room("packet")])
+    command = [*compiler, *WARNINGS, f"-I{LIBRARY}", f"-I{LIBRARY / 'include'}", "-nostdlib"]
+    subprocess.run([*command, "-r", "-o", str(linked), *sources], check=True)
+    listed = subprocess.run(
+        [compiler[0].removesuffix("gcc") + "nm", "--format=posix", "-u", str(linked)],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    needed = {line.split()[0] for line in listed.splitlines() if line}
+    needed = {name for name in needed if not name.startswith(("__aeabi_", "_GLOBAL_OFFSET"))}
+    assert {"memmove", "memcmp"} <= needed <= {"memcpy", "memmove", "memset", "memcmp"}
+
+
 @pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="no compiler for 32-bit Arm")
 @pytest.mark.parametrize("side", CASES)
 def test_the_calls_compile_for_a_board(side: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -118,14 +118,28 @@ def build(folder: Path, clang: str, tables: EntropyTables) -> Path:
     source, target = folder / "model_tables.c", folder / "payload_fuzz"
     source.write_text(entropy_source(tables))
     here = Path(__file__).resolve().parent
-    subprocess.run(
-        [clang, "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", *SANITIZE]
-        + [*(f"-I{path}" for path in INCLUDES), "-o", str(target)]
-        + [str(here / "payload_fuzz.c"), str(source)]
-        + [str(path) for path in SOURCES],
-        check=True,
-    )
+    compile_target(clang, target, [here / "payload_fuzz.c", source, *SOURCES])
     return target
+
+
+def compile_target(clang: str, target: Path, sources: Sequence[Path]) -> None:
+    """Compile a program with libFuzzer and the sanitizers."""
+    flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror", *SANITIZE]
+    flags += [f"-I{path}" for path in INCLUDES]
+    subprocess.run([clang, *flags, "-o", str(target), *map(str, sources)], check=True)
+
+
+def run_target(
+    target: Path, corpus: Path, limit: str, longest: int
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of libFuzzer on inputs of up to `longest` bytes; its finds lie beside it."""
+    options = [limit, f"-max_len={longest}", "-print_final_stats=1"]
+    return subprocess.run(
+        [str(target), *options, f"-artifact_prefix={target.parent}/", str(corpus)],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
 
 
 def fuzz(folder: Path, clang: str, limit: str) -> subprocess.CompletedProcess[str]:
@@ -138,13 +152,7 @@ def fuzz(folder: Path, clang: str, limit: str) -> subprocess.CompletedProcess[st
     target = build(folder, clang, tables)
     corpus = folder / ("corpus_golden" if golden else "corpus")
     make_corpus(corpus, tables, golden)
-    options = [limit, f"-max_len={MAX_BYTES + 2}", "-print_final_stats=1"]
-    return subprocess.run(
-        [str(target), *options, f"-artifact_prefix={folder}/", str(corpus)],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    return run_target(target, corpus, limit, MAX_BYTES + 2)
 
 
 def main() -> int:

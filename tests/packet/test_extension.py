@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantize.packet.extension import Extension, Framing, extensions, extract, insert, strip
+from quantize.errors import PacketError, PayloadError
+from quantize.packet.extension import (
+    PRESENT,
+    Extension,
+    Found,
+    Framing,
+    extensions,
+    extract,
+    insert,
+    strip,
+)
 from quantize.packet.opus_packet import Packet
 from toolkit.common.errors import InputError
 
@@ -162,9 +172,34 @@ def test_extensions_may_follow_repeated_ones() -> None:
     assert list(extensions(parts)) == read
 
 
-def test_nothing_is_added_to_what_is_repeated() -> None:
-    with pytest.raises(InputError, match="cannot add"):
-        insert(padded(b"\x07a\x04b").build(), b"payload")
+@pytest.mark.parametrize("padding", [b"\x07a\x04b", b"\x07a\x05b", b"\x06\x05\x06", b"\x04\x06"])
+def test_nothing_is_added_to_what_is_repeated(padding: bytes) -> None:
+    """Also if the repeated payload would leave the padding malformed, or nothing repeats yet."""
+    assert list(extensions(padded(padding)))
+    with pytest.raises(PacketError, match="cannot add") as refused:
+        insert(padded(padding).build(), b"payload")
+    assert refused.value.status == PRESENT
+    assert extract(insert(padded(padding, frames=1).build(), b"payload")) == Found(b"payload", 0)
+
+
+def test_a_repeat_of_a_later_frame_is_kept() -> None:
+    later = b"\x02\x07a\x05b"
+    parts = Packet.parse(insert(padded(later, frames=3).build(), b"payload"))
+    read = [Extension(126, 0, b"D\x0cpayload"), Extension(3, 1, b"a"), Extension(3, 2, b"b")]
+    assert list(extensions(parts)) == read
+
+
+@pytest.mark.parametrize("size", [0, 1001])
+def test_a_payload_has_1_to_1000_bytes(size: int) -> None:
+    with pytest.raises(PayloadError, match=rf"1\.\.1000 bytes, got {size}$"):
+        insert(bytes([TOC]) + b"frame", bytes(size))
+    assert len(insert(bytes([TOC]), bytes(1000))) == 1 + 1000 + 8  # packet.h: 8 bytes more at most
+
+
+def test_a_prefix_has_up_to_8_bytes() -> None:
+    assert Framing(127, bytes(8)).prefix == bytes(8)
+    with pytest.raises(InputError, match=r"9 bytes: want 0\.\.8"):
+        Framing(127, bytes(9))
 
 
 @given(packet=st.binary(max_size=80))

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from quantize.codec.sender import EncoderModel
 from quantize.dred.tables import EntropyTables
-from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, Framing
+from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, PREFIX_MAX, Framing
 from toolkit.call.bitfile import read_bitfile, write_bitfile
 from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.call.receiver import Received, lose, read_stream, survival
@@ -30,7 +30,6 @@ from toolkit.speech.audio import read_speech
 
 UNIT_MS: Final = 2.5
 _SENDERS: Final = {10: "libopus 1.5"}  # who sends a wire version that dredkit cannot read
-_PREFIX_MAX = 8  # bytes: two are in use
 _SOURCES: Forms = {
     "--read": (),
     "making packets (without --read)": ("audio", "pitch", "output", "bitrate", "duration"),
@@ -181,8 +180,8 @@ def _hex(text: str) -> bytes:
         found = bytes.fromhex(text)
     except ValueError:
         raise InputError(f"--extension-prefix {text}: not hexadecimal") from None
-    if len(found) > _PREFIX_MAX:
-        raise InputError(f"--extension-prefix: {len(found)} bytes; want at most {_PREFIX_MAX}")
+    if len(found) > PREFIX_MAX:
+        raise InputError(f"--extension-prefix: {len(found)} bytes; want at most {PREFIX_MAX}")
     return found
 
 

@@ -207,3 +207,6 @@ class Status(IntEnum):
     LENGTH = -WIRE.errors["length"]
     SHORT = -WIRE.errors["short"]
     SYMBOL = -WIRE.errors["symbol"]
+    PACKET = -WIRE.errors["packet"]
+    EXTENSION = -WIRE.errors["extension"]
+    PRESENT = -WIRE.errors["present"]

@@ -17,6 +17,7 @@ from toolkit.targets.isas import ISAS, PORTABLE, chain
 FIRMWARE: Final = ROOT / "firmware"
 LIBRARY: Final = FIRMWARE / "dredkit"
 SERVER: Final = FIRMWARE / "server"
+VERSION: Final = LIBRARY / "version.c"
 INCLUDES: Final = (LIBRARY, LIBRARY / "include")
 SERVER_INCLUDES: Final = (*INCLUDES, SERVER / "include")
 # Compiles portable C on a core that has more. Tables that are packed for the ISA "c" need it.
@@ -47,7 +48,7 @@ def library_files(roles: Collection[str], voice: str = "") -> list[Path]:
 
     `voice` names the voice of a receiver.
     """
-    found = room("nn", "dsp", "features", "dred", "packet")
+    found = [VERSION, *room("nn", "dsp", "features", "dred", "packet")]
     for path in room("codec"):
         owners = [role for role, names in _OWNED.items() if path.name.startswith(names)]
         if not owners or owners[0] in roles:

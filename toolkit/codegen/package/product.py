@@ -21,7 +21,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "duplex": (SENDER, RECEIVER),
 }
 VERSION_HEADER: Final = LIBRARY / "include" / "dredkit" / "version.h"
-_VERSION: Final = re.compile(r'^#define DK_VERSION_TEXT "(\S+)"$', re.MULTILINE)
+_VERSION: Final = re.compile(r'^#define DK_VERSION_STRING "(\S+)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True)

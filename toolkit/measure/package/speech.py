@@ -47,7 +47,7 @@ def _payload(tables: EntropyTables) -> bytes:
     noise = np.random.default_rng(_SEED)
     history = History()
     for _ in range(PACKETS):
-        history.begin(STEP_SAMPLES, True)
+        history.hear(STEP_SAMPLES, True)
         latents, states = (noise.normal(0.0, 1 << 16, size) for size in (LATENTS, STATES))
         history.push(latents.astype(np.int64), states.astype(np.int64))
     return history.payload(tables, default_rate())

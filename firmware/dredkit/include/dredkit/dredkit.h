@@ -5,6 +5,7 @@
 #define DREDKIT_DREDKIT_H
 
 #include "dredkit/config.h"
+#include "dredkit/packet.h"
 #include "dredkit/status.h"
 #include "dredkit/version.h"
 

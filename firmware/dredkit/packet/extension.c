@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Reads the untrusted extensions of a packet: packet/extension.h.
+#include "packet/extension.h"
+
+#define PADDING 0u
+#define SEPARATOR 1u
+#define REPEAT 2u
+#define HAS_LENGTH 1u  // L, the lowest bit of an extension's first byte
+
+void dk_extension_begin(dk_extension_reader *reader, const uint8_t *packet,
+                        const dk_opus_packet *parts)
+{
+    *reader = (dk_extension_reader){
+        .data = packet + parts->padding,
+        .bytes = parts->bytes - parts->padding,
+        .frame_count = parts->frame_count,
+    };
+}
+
+// Move `at` past a coded length. Returns it, or more than the bytes that remain if it is too long.
+static size_t read_length(const dk_extension_reader *reader, size_t *at)
+{
+    size_t length = 0;
+    unsigned byte = UINT8_MAX;
+    while (byte == UINT8_MAX && length <= reader->bytes) {
+        if (*at >= reader->bytes) {
+            return SIZE_MAX;
+        }
+        byte = reader->data[(*at)++];
+        length += byte;
+    }
+    return length;
+}
+
+// Read the data of an extension whose first byte is `head`. An `open` one has no length: it takes
+// all bytes but those of the extensions after it.
+static int32_t read_data(dk_extension_reader *reader, unsigned head, bool open,
+                         dk_extension *extension)
+{
+    const unsigned flag = head & HAS_LENGTH;
+    size_t at = reader->at;
+    size_t length = flag;
+    if (open) {
+        if (reader->trailing > reader->bytes - at) {
+            return DK_ERR_EXTENSION;
+        }
+        length = reader->bytes - at - reader->trailing;
+    } else if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
+        length = flag != 0 ? read_length(reader, &at) : reader->bytes - at;
+    }
+    if (length > reader->bytes - at) {
+        return DK_ERR_EXTENSION;
+    }
+    extension->id = (uint8_t)(head >> 1);
+    extension->data = reader->data + at;
+    extension->bytes = length;
+    reader->at = at + length;
+    return 1;
+}
+
+static void start_run(dk_extension_reader *reader)
+{
+    reader->run = reader->at;
+    reader->last_long = 0;
+    reader->trailing = 0;
+}
+
+static int32_t move_on(dk_extension_reader *reader, unsigned flag)
+{
+    unsigned step = 1;
+    if (flag != 0) {
+        if (reader->at >= reader->bytes) {
+            return DK_ERR_EXTENSION;
+        }
+        step = reader->data[reader->at++];
+    }
+    if (reader->frame + step >= reader->frame_count) {
+        return DK_ERR_EXTENSION;
+    }
+    if (step != 0) {
+        reader->frame = (uint8_t)(reader->frame + step);
+        start_run(reader);
+    }
+    return 0;
+}
+
+static void start_repeating(dk_extension_reader *reader, size_t run_end, unsigned flag)
+{
+    reader->source = reader->run;
+    reader->source_end = run_end;
+    reader->repeat_moves_on = flag == 0;
+    reader->repeat_frame = (uint8_t)(reader->frame + 1u);
+    if (reader->run == 0 && reader->frame_count > 1) {
+        reader->repeats_start = true;
+    }
+}
+
+// After the last repeated extension. If the run moves on from the last frame, the rest is padding.
+static void stop_repeating(dk_extension_reader *reader)
+{
+    reader->repeat_frame = 0;
+    start_run(reader);
+    if (reader->repeat_moves_on) {
+        reader->frame++;
+        if (reader->frame >= reader->frame_count) {
+            reader->at = reader->bytes;
+        }
+    }
+}
+
+// Return the first byte of the run's next extension and move past it; 0 at the end of the run. The
+// run was read before, so it is sound.
+static unsigned next_of_run(dk_extension_reader *reader)
+{
+    while (reader->source < reader->source_end) {
+        const unsigned head = reader->data[reader->source++];
+        size_t length = head & HAS_LENGTH;
+        if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
+            length = read_length(reader, &reader->source);
+        } else if (head >> 1 == PADDING) {
+            length = 0;
+        }
+        reader->source += length;
+        if (head >> 1 > REPEAT) {
+            return head;
+        }
+    }
+    return 0;
+}
+
+// Read the next repeated extension; returns 0 after the last one.
+static int32_t next_repeated(dk_extension_reader *reader, dk_extension *extension)
+{
+    const size_t run = reader->run;
+    while (reader->repeat_frame < reader->frame_count) {
+        const unsigned head = next_of_run(reader);
+        if (head == 0) {
+            reader->source = run;
+            reader->repeat_frame++;
+            continue;
+        }
+        const bool is_last =
+            reader->repeat_moves_on && reader->repeat_frame + 1u == reader->frame_count;
+        const bool open = is_last && reader->source == reader->last_long;
+        extension->frame = reader->repeat_frame;
+        return read_data(reader, head, open, extension);
+    }
+    stop_repeating(reader);
+    return 0;
+}
+
+// Read an extension of the current frame, which joins the run.
+static int32_t next_plain(dk_extension_reader *reader, unsigned head, dk_extension *extension)
+{
+    const int32_t result = read_data(reader, head, false, extension);
+    extension->frame = reader->frame;
+    if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
+        reader->last_long = reader->at;
+        reader->trailing = 0;
+    } else {
+        reader->trailing += head & HAS_LENGTH;
+    }
+    return result;
+}
+
+int32_t dk_extension_next(dk_extension_reader *reader, dk_extension *extension)
+{
+    for (;;) {
+        if (reader->repeat_frame != 0) {
+            const int32_t result = next_repeated(reader, extension);
+            if (result != 0) {
+                return result;
+            }
+        }
+        if (reader->at >= reader->bytes) {
+            return 0;
+        }
+        const size_t start = reader->at;
+        const unsigned head = reader->data[reader->at++];
+        switch (head >> 1) {
+            case PADDING:
+                if ((head & HAS_LENGTH) == 0) {
+                    reader->at = reader->bytes;
+                }
+                break;
+            case SEPARATOR:
+                if (move_on(reader, head & HAS_LENGTH) < 0) {
+                    return DK_ERR_EXTENSION;
+                }
+                break;
+            case REPEAT:
+                start_repeating(reader, start, head & HAS_LENGTH);
+                break;
+            default:
+                return next_plain(reader, head, extension);
+        }
+    }
+}
