@@ -26,7 +26,7 @@ SENDER = (*room(*ROOMS), LIBRARY / "codec" / "sender.c")
 RECEIVER = (
     *room(*ROOMS),
     *voice_files("lpcnet"),
-    *(LIBRARY / "codec" / name for name in ("receiver.c", "redundancy.c")),
+    *(LIBRARY / "codec" / name for name in ("receiver.c", "pending.c", "track.c", "redundancy.c")),
 )
 CASES: dict[str, tuple[Callable[[], EncoderModel | DecoderModel], tuple[Path, ...], str]] = {
     "sender": (stand_in, SENDER, "on_audio"),
