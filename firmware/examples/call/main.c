@@ -17,6 +17,32 @@
 // Which packets of a second are lost: single ones, which LBRR brings back, and longer gaps.
 static const char losses[] = "..x.......x....xxx............xxxxxxxxxxxxx.......";
 
+static packet sent;
+
+// Send the next 20 ms; the far end gets them unless they are lost.
+static bool send(uint32_t n, const int16_t *pcm, FILE *packets)
+{
+    if (talk(pcm, &sent) < 0) {
+        return false;
+    }
+    cost_step(COST_SENDING);
+    const bool lost = losses[n % (sizeof losses - 1)] == 'x';
+    bitfile_write(packets, sent.bytes, lost ? 0 : sent.length);
+    if (!lost) {
+        listen_arrive(n, &sent);
+    }
+    return true;
+}
+
+static void play(uint32_t n, FILE *sound, FILE *heard)
+{
+    int16_t base[SAMPLES];
+    int16_t out[SAMPLES];
+    cost_step(listen_play(n, base, out));
+    (void)fwrite(base, sizeof base, 1, sound);
+    (void)fwrite(out, sizeof out, 1, heard);
+}
+
 int main(void)
 {
     FILE *speech = fopen("speech.pcm", "rb");
@@ -28,23 +54,16 @@ int main(void)
         return EXIT_FAILURE;
     }
     int16_t pcm[SAMPLES];
-    for (uint32_t n = 0; fread(pcm, sizeof pcm, 1, speech) == 1; n++) {
-        if (n >= LISTEN_DELAY) {
-            int16_t base[SAMPLES];
-            int16_t out[SAMPLES];
-            cost_step(listen_play(n - LISTEN_DELAY, base, out));
-            (void)fwrite(base, sizeof base, 1, sound);
-            (void)fwrite(out, sizeof out, 1, heard);
-        }
-        static packet sent;
-        if (talk(pcm, &sent) < 0) {
+    uint32_t count = 0;
+    uint32_t played = 0;
+    bool speaking = true;
+    while (speaking || played < count) {
+        speaking = speaking && fread(pcm, sizeof pcm, 1, speech) == 1;
+        if (speaking && !send(count++, pcm, packets)) {
             return EXIT_FAILURE;
         }
-        cost_step(COST_SENDING);
-        const bool lost = losses[n % (sizeof losses - 1)] == 'x';
-        bitfile_write(packets, sent.bytes, lost ? 0 : sent.length);
-        if (!lost) {
-            listen_arrive(n, &sent);
+        if (count - played == LISTEN_DELAY || (!speaking && played < count)) {
+            play(played++, sound, heard);
         }
     }
     cost_print();
