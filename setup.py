@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-PACKED = ("firmware", "targets", "cmake", "CMakeLists.txt", "requirements.lock")
+PACKED = ("firmware", "targets", "cmake", "CMakeLists.txt", "LICENSE", "requirements.lock")
 
 
 class BuildWithFirmware(build_py):

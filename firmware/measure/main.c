@@ -64,7 +64,8 @@ static int32_t send(size_t packet)
     return bytes;
 }
 #else
-#define payload speech_payload
+static const uint8_t *const payload = speech_payload;
+
 static int32_t send(size_t packet)
 {
     (void)packet;

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from toolkit.common.paths import DATA
+from toolkit.targets.cores import cores
 from toolkit.targets.target import load_target, target_names
 
 PATTERNS = [
@@ -18,7 +19,9 @@ PATTERNS = [
     for line in (DATA / "arm-unused.txt").read_text().splitlines()
 ]
 PREFIX = "arm-none-eabi-"
-BOARDS = [name for name in target_names() if load_target(name).toolchain.prefix == PREFIX]
+MEASURING = [board for core in cores().values() if (board := core.measuring_board())]
+TARGETS = {board.name: board for board in [*map(load_target, target_names()), *MEASURING]}
+BOARDS = [name for name, board in TARGETS.items() if board.toolchain.prefix == PREFIX]
 
 
 def left_out(path: str) -> bool:
@@ -39,11 +42,12 @@ def asked(*options: str) -> str:
 
 def test_there_are_boards() -> None:
     assert {"mps3-an547", "mps2-an500", "mps2-an505", "netduinoplus2", "virt-a7"} <= set(BOARDS)
+    assert {"mps2-an385", "mps2-an386"} <= set(BOARDS)
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_what_a_board_links_is_kept(name: str) -> None:
-    flags = load_target(name).toolchain.cpu_flags
+    flags = TARGETS[name].toolchain.cpu_flags
     for library in ("libc.a", "libgcc.a"):
         folder = asked(*flags, "-print-multi-directory")
         path = Path(asked(*flags, f"-print-file-name={library}"))

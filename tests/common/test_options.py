@@ -37,6 +37,7 @@ ENDINGS = {
     "dredkit demo": ("--target", "toaster"),
     "dredkit flash": ("--target", "toaster"),
     "dredkit generate": ("--target", "toaster"),
+    "dredkit package": ("--target-core", "toaster"),
     "dredkit simulate": ("--model", "absent.dkq"),
     "dredkit stream": ("--target", "toaster"),
     "dredkit train data": ("--source", "nobody"),

@@ -125,6 +125,9 @@ class Machine:
         (self.checkout / "targets").mkdir()
         (self.checkout / "targets" / "virt-a53.toml").write_text('prefix = "aarch64-linux-gnu-"\n')
         (self.checkout / "targets" / "virt-a7.toml").write_text('prefix = "arm-none-eabi-"\n')
+        (data / "cores.toml").write_text(
+            '[cortex-m4]\nprefix = "arm-none-eabi-"\n[cortex-a53]\nprefix = "aarch64-linux-gnu-"\n'
+        )
         (self.checkout / "pyproject.toml").write_text("[project]\n")
         shutil.copy(ROOT / "run", self.checkout / "run")
         for name in ("sh", "cat", "cmp", "cp", "date", "dirname", "grep", "head", "mkdir", "mv",
@@ -453,6 +456,9 @@ def test_tests_and_linters_get_all_packages_whole(machine: Machine, word: str) -
         ("verify --target virt-a53", True),
         ("verify --target=virt-a53", True),
         ("bench --all", True),
+        ("package --target-core cortex-a53 --output dir", True),
+        ("package --target-core=cortex-a53", True),
+        ("package --target-core cortex-m4", False),
         ("verify --target virt-a7", False),
         ("demo", False),
     ],

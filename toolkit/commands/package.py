@@ -7,11 +7,11 @@ import click
 
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
-from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
+from toolkit.codegen.package.product import OUTPUT_RATES, RECEIVER, ROLES, SENDER, Product
 from toolkit.codegen.package.write import write_package
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
-from toolkit.commands.shared.taken import typed
+from toolkit.commands.shared.taken import refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
 from toolkit.common.option_types import Folder, InputFile, Name
@@ -22,7 +22,14 @@ from toolkit.stages.sending import Sending
 from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.cores import cores, load_core
 
-_WEIGHTS = ("weights", "pitch", "tables", "decoder", "voice")
+_SENDER = ("weights", "pitch", "tables")
+_RECEIVER = ("decoder", "voice")
+_ROLES = {
+    "--role sender": (*_SENDER, "input_rate"),
+    "--role receiver": (*_SENDER, *_RECEIVER, "batch", "output_rate"),
+    "--role duplex": (*_SENDER, *_RECEIVER, "batch", "output_rate", "input_rate"),
+}
+_MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
 
 
 @click.command("package", cls=Telling)
@@ -50,6 +57,14 @@ _WEIGHTS = ("weights", "pitch", "tables", "decoder", "voice")
     "for a duplex.",
 )
 @options.input_rate_option
+@click.option(
+    "--output-rate",
+    type=Name([str(rate) for rate in OUTPUT_RATES]),
+    metavar="HZ",
+    default=str(OUTPUT_RATES[0]),
+    show_default=True,
+    help="Rate of the PCM that a receiver plays: 16000 or 48000.",
+)
 @options.batch_option
 @click.option("--output", type=Folder(), required=True, metavar="DIR", help="The folder to write.")
 @click.option("--no-figures", is_flag=True, help="Measure nothing: the README has no costs.")
@@ -60,6 +75,7 @@ def command(
     sources: Sources,
     models: tuple[Path, ...],
     input_rate: int,
+    output_rate: str,
     batch: int,
     output: Path,
     no_figures: bool,
@@ -67,11 +83,15 @@ def command(
 ) -> None:
     """Write the library for a product: sources of one core, a model, build files, its costs."""
     core = load_core(target_core)
+    refuse_ignored(f"--role {role}", _ROLES)
+    refuse_ignored("--model" if models else "quantising without --model", _MODELS)
+    sending = Sending(input_rate)
     sender, receiver = _models(ROLES[role], sources, models)
     product = Product(
         core,
-        EncoderStage(sender, Sending(input_rate)) if sender else None,
+        EncoderStage(sender, sending) if sender else None,
         DecoderStage(receiver, batch=batch) if receiver else None,
+        int(output_rate),
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
         manifest = write_package(product, output, None if no_figures else measure_package)
@@ -90,9 +110,6 @@ def _models(
         if RECEIVER not in roles:
             return own, None
         return (own if SENDER in roles else None), quantise_decoder(sources, own)[0]
-    for name in _WEIGHTS:
-        if typed(name):
-            raise InputError(f"--{name}: a --model is quantised already; leave out one of them")
     found: dict[str, EncoderModel | DecoderModel] = {}
     for path in paths:
         model = load_quantised(path)

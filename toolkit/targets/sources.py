@@ -22,8 +22,8 @@ INCLUDES: Final = (LIBRARY, LIBRARY / "include")
 SERVER_INCLUDES: Final = (*INCLUDES, SERVER / "include")
 # Compiles portable C on a core that has more. Tables that are packed for the ISA "c" need it.
 PORTABLE_FLAG: Final = "-DDK_ISA_PORTABLE"
-# How the names of the files in codec/ begin that one role alone needs.
-_OWNED: Final = {"sender": ("sender", "voice_activity"), "receiver": ("receiver", "redundancy")}
+# How the names of the sender's files in codec/ begin; all others there are the receiver's.
+_SENDERS: Final = ("sender", "voice_activity")
 _GUARD: Final = re.compile(r"^#if ((?:!?defined\(\w+\)(?: (?:&&|\|\|) )?)+)", re.MULTILINE)
 _TERM: Final = re.compile(r"(!?)defined\((\w+)\)")
 
@@ -50,8 +50,7 @@ def library_files(roles: Collection[str], voice: str = "") -> list[Path]:
     """
     found = [VERSION, *room("nn", "dsp", "features", "dred", "packet")]
     for path in room("codec"):
-        owners = [role for role, names in _OWNED.items() if path.name.startswith(names)]
-        if not owners or owners[0] in roles:
+        if ("sender" if path.name.startswith(_SENDERS) else "receiver") in roles:
             found.append(path)
     return found + (voice_files(voice) if "receiver" in roles else [])
 

@@ -4,7 +4,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from quantize.codec.sender import HEARD_RATE
 from toolkit.codegen.network.tables import BANNER
 from toolkit.codegen.package.product import Product
 
@@ -29,7 +28,7 @@ def config_header(product: Product, sizes: Mapping[str, int]) -> str:
         ]
     if product.receiver is not None:
         lines += [
-            ("DK_OUTPUT_RATE", str(HEARD_RATE), "samples a second that a receiver plays"),
+            ("DK_OUTPUT_RATE", str(product.output_rate), "samples a second that a receiver plays"),
             ("DK_RECEIVER_BYTES", str(sizes["DK_RECEIVER_BYTES"]), "of a dk_receiver"),
             ("DK_VOICE_NAME", _text(product.voice), ""),
         ]

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from quantize.codec.receiver import VOICE_RATE
 from quantize.errors import InputError
 from quantize.vocoder.voices import voice_name
 from toolkit.stages.stage import DecoderStage, EncoderStage, Stage
@@ -20,6 +21,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     RECEIVER: (RECEIVER,),
     "duplex": (SENDER, RECEIVER),
 }
+OUTPUT_RATES: Final = (VOICE_RATE, 48_000)
 VERSION_HEADER: Final = LIBRARY / "include" / "dredkit" / "version.h"
 _VERSION: Final = re.compile(r'^#define DK_VERSION_STRING "(\S+)"$', re.MULTILINE)
 
@@ -34,8 +36,10 @@ class Product:
     core: Core
     sender: EncoderStage | None
     receiver: DecoderStage | None
+    output_rate: int = VOICE_RATE  # samples a second that a receiver plays, one of OUTPUT_RATES
 
     def __post_init__(self) -> None:
+        assert self.output_rate in OUTPUT_RATES
         if self.sender is None or self.receiver is None:
             return
         tables = self.receiver.model.networks.tables

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from quantize.codec.sender import HEARD_RATE
 from toolkit.codegen.package.builds import PDSC, held, rendered
 from toolkit.codegen.package.product import Product, library_version
 
@@ -60,7 +59,6 @@ def readme(product: Product, sizes: Mapping[str, int], figures: Figures | None, 
         "held": held(product),
         "version": library_version(),
         "isa_names": ISA_NAMES,
-        "output_rate": HEARD_RATE,
         "sizes": {"DK_SENDER_BYTES": 0, "DK_RECEIVER_BYTES": 0, **sizes},
         "figures": figures,
         "reason": reason,

@@ -84,6 +84,7 @@ def _manifest(
         "models": {role: stage.hash for role, stage in product.stages.items()},
         "source": {role: stage.source for role, stage in product.stages.items()},
         "input_rate": product.sender.input_rate if product.sender else None,
+        "output_rate": product.output_rate if product.receiver else None,
         "sizes": dict(sizes),
         "figures": asdict(figures) if figures else None,
         "files": {name: hashlib.sha256(t.encode()).hexdigest() for name, t in files.items()},

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from quantize.codec.sender import HEARD_RATE, default_rate
+from quantize.codec.sender import default_rate
 from quantize.dred.history import STEP_SAMPLES, History
 from quantize.dred.tables import LATENTS, STATES, EntropyTables
 from toolkit.codegen.network.tables import BANNER
@@ -31,7 +31,7 @@ def speech_header(product: Product) -> str:
     if product.sender is not None:
         parts.append(_array("int16_t speech_in", _speech(product.sender.input_rate)))
     if product.receiver is not None:
-        parts.append(_array("int16_t speech_out", _speech(HEARD_RATE)))
+        parts.append(_array("int16_t speech_out", _speech(product.output_rate)))
         if product.sender is None:
             payload = _payload(product.receiver.model.networks.tables)
             parts.append(_array("uint8_t speech_payload", np.frombuffer(payload, np.uint8)))
