@@ -12,8 +12,9 @@ import pytest
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from toolkit.codegen.package.product import Product
-from toolkit.codegen.package.write import write_package
+from toolkit.codegen.package.write import MANIFEST, write_package
 from toolkit.common.errors import ToolError
+from toolkit.common.folders import alone
 from toolkit.common.paths import BUILD
 from toolkit.measure.examples import HOST, Options, build_examples, core_of
 from toolkit.models.importers import SHIPPED
@@ -55,14 +56,29 @@ def programs(board: str) -> Path:
     for tool in () if board == HOST else ("arm-none-eabi-gcc", "qemu-system-arm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    core = core_of(board)
-    package = FOLDER / core / "package"
-    sender, receiver = models()
-    product = Product(load_core(core), EncoderStage(sender), DecoderStage(receiver))
-    write_package(product, package, None)
+    folder = FOLDER / core_of(board)
     source = opus()
     options = Options(opus=source if isinstance(source, Path) else None)
-    return build_examples(board, package, FOLDER / core / "build", options)
+    with alone(folder):
+        return build_examples(board, package(folder), folder / "build", options)
+
+
+def package(folder: Path) -> Path:
+    """Write the package of the core that `folder` is named after; keep one that is the same.
+
+    Then nothing has to be compiled again.
+    """
+    sender, receiver = models()
+    product = Product(load_core(folder.name), EncoderStage(sender), DecoderStage(receiver))
+    kept, fresh = folder / "package", folder / "fresh"
+    write_package(product, fresh, None)
+    same = kept.is_dir() and (kept / MANIFEST).read_bytes() == (fresh / MANIFEST).read_bytes()
+    if same:
+        shutil.rmtree(fresh)
+    else:
+        shutil.rmtree(kept, ignore_errors=True)
+        fresh.rename(kept)
+    return kept
 
 
 def program(board: str, name: str) -> Path:
