@@ -14,8 +14,12 @@ from pathlib import Path
 from scripts import prose
 from scripts.stand_in import stand_in, stand_in_config, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
+from toolkit.codegen.package.product import Product
+from toolkit.codegen.package.write import write_package
 from toolkit.device.build.build import write_board_files
+from toolkit.speech.opus import FOLDER as OPUS
 from toolkit.stages.stage import DecoderStage, EncoderStage
+from toolkit.targets.cores import load_core
 from toolkit.targets.sources import SERVER_INCLUDES
 from toolkit.targets.target import GIC_SYSTEMS, Target, load_target
 
@@ -32,6 +36,7 @@ DECODER = (
     "firmware/server/receiver/",
 )
 RECEIVER = "receiver"  # folder of the receiver's generated code
+EXAMPLES = "firmware/examples/"
 SHELL = ("run", ".ci/run", "scripts/lock")
 # The first or second line of these files names their licence.
 SOURCES = ("*.py", "*.c", "*.h", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
@@ -93,8 +98,9 @@ def clang_tidy() -> tuple[bool, str]:
 
     Each file is read as the host or a board compiles it; of generated C, only files with logic.
     """
-    sources = files("firmware/*.c")
-    jobs: list[tuple[list[str], list[str]]] = []
+    examples = [name for name in files("firmware/*.c") if name.startswith(EXAMPLES)]
+    sources = [name for name in files("firmware/*.c") if name not in examples]
+    jobs: list[tuple[list[str], list[str]]] = example_jobs(examples)
     taken: set[str] = set()
     for board in map(load_target, BOARDS):
         own = [name for name in sources if name not in taken and is_of_board(name, board)]
@@ -114,6 +120,28 @@ def clang_tidy() -> tuple[bool, str]:
     # Nobody needs the counts of suppressed warnings.
     lines = [line for _, text in results for line in text.splitlines() if " generated." not in line]
     return all(ok for ok, _ in results), "\n".join(lines)
+
+
+def example_jobs(names: list[str]) -> list[tuple[list[str], list[str]]]:
+    """Return the examples with their compiler options: of a board for its files, else the host's.
+
+    libopus' header is here only if its source was fetched; without it, what includes it is left
+    out.
+    """
+    package = folder_of("package")
+    sender, receiver = EncoderStage(stand_in()), DecoderStage(stand_in_receiver())
+    write_package(Product(load_core("portable"), sender, receiver), package, None)
+    folders = [package / "include", *(ROOT / EXAMPLES / name for name in ("support", "call"))]
+    opus = next(iter(OPUS.glob("opus-*/include")), None)
+    flags = [
+        *(f"-I{path}" for path in [*folders, *([opus] if opus else [])]),
+        "-DCALL_COMPLEXITY=0",
+    ]
+    board = [f"{EXAMPLES}support/{name}" for name in ("start.c", "board.c")]
+    clock = ["-DCLOCK_BASE=0x40000000u", "-DCLOCK_UNITS=1u", "-DCLOCK_TICKS=1u"]
+    without = {*board, *(() if opus else (f"{EXAMPLES}call/codec.c",))}
+    here = [name for name in names if name not in without]
+    return [(here, flags), (board, [*board_flags(load_target("netduinoplus2")), *flags, *clock])]
 
 
 def is_of_board(name: str, board: Target) -> bool:

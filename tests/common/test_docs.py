@@ -10,7 +10,7 @@ import pytest
 from toolkit.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("", "docs", "targets/figures", "toolkit/data")
+FOLDERS = ("", "docs", "firmware/examples", "targets/figures", "toolkit/data")
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 ROOMS = "firmware|quantize|toolkit|targets|tests|scripts|docs|cmake"
 # Starts with a folder of the repository; no pattern and no word in capitals in place of a name.

@@ -5,6 +5,7 @@ QEMU loads a plugin (blocks.c describes the format of its record); `plugin` comp
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -67,16 +68,18 @@ class BlockCounter:
     """Counts blocks on an emulated board that runs `image`: a plugin for
     `toolkit.device.pipeline.connected`.
 
-    `run` may be called once a step's result has arrived. Raises InputError for an image without the
-    functions that mark a step.
+    `run` may be called once a step's result has arrived. `marks` are those of `step_marks` by
+    default, and may be those of `call_marks`. Raises InputError for an image without the functions
+    that mark a step.
     """
 
-    def __init__(self, image: Path) -> None:
+    def __init__(self, image: Path, marks: Mapping[str, int] | None = None) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="dredkit-cycles-")
         self._folder = Path(self._directory.name)
         self._record = self._folder / "record"
         self.image = image
-        self._marks = [f"{name}={address:#x}" for name, address in step_marks(image).items()]
+        found = step_marks(image) if marks is None else marks
+        self._marks = [f"{name}={address:#x}" for name, address in found.items()]
 
     def options(self, program: str) -> tuple[str, ...]:
         """Return the options that make QEMU count; `program` is its name or path.
@@ -99,6 +102,16 @@ class BlockCounter:
                 f"QEMU counted {len(found.steps)} of {steps} steps: was the board restarted?"
             )
         return found
+
+
+def call_marks(image: Path, enter: str, leave: str) -> dict[str, int]:
+    """Return the marks of steps that begin at one function and end at the next call of another."""
+    known = {symbol.name: symbol.address & ~1 for symbol in symbols(image) if symbol.is_function}
+    missing = [name for name in (enter, leave) if name not in known]
+    if missing:
+        raise InputError(f"{image}: has no function {missing[0]}")
+    nowhere = {"layer": _NOWHERE, "network": _NOWHERE}
+    return {"enter": known[enter], "leave": known[leave], **nowhere}
 
 
 def step_marks(image: Path) -> dict[str, int]:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tables of a call's cost: they count what ran, and say from what each 20 ms was played."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.call_costs import flash_of, measured, played
+from tests.support.examples import PACKETS, program, programs, speech, write_pcm
+from toolkit.call.bitfile import Record
+from toolkit.common.errors import BoardError, InputError
+from toolkit.measure.cycles.counter import call_marks
+from toolkit.measure.examples import CORES, HOST, Cost, costs_of, run_example
+
+BOARD = "mps2-an386"
+LBRR, PLAIN = Record(b"\x48\x40\x00"), Record(b"\x48\x80\x00")
+MAP = """\
+ .text          0x00000000       0x40 opus/libopus.a(discarded.c.obj)
+
+Linker script and memory map
+
+ .text.a        0x00000100       0x10 opus/libopus.a(a.c.obj)
+ .text.a_long_name
+                0x00000110       0x20 opus/libopus.a(a.c.obj)
+ .rodata        0x00000200        0x8 opus/libopus.a(b.c.obj)
+ .text.d        0x00000300        0x4 dredkit/libdredkit.a(d.c.obj)
+ .bss           0x20000000      0x100 opus/libopus.a(b.c.obj)
+"""
+
+
+def test_what_20_ms_are_played_from() -> None:
+    gone = Record(b"")
+    records = [PLAIN, gone, LBRR, gone, PLAIN, gone, gone, LBRR, gone]
+    assert played(records) == [
+        *("received", "recovered", "received", "lost", "received"),
+        *("lost", "recovered", "received", "lost"),
+    ]
+
+
+def test_flash_of_an_archive() -> None:
+    assert flash_of(MAP, "libopus.a") == 0x38
+    assert flash_of(MAP, "libdredkit.a") == 4
+
+
+def test_costs_are_read_from_what_the_example_prints() -> None:
+    printed = "call  calls  mean  most ns\nopus_decode, LBRR   2   30   40\nstack, most 12 bytes\n"
+    assert costs_of(printed) == {"opus_decode, LBRR": Cost(2, 30, 40)}
+
+
+def test_blocks_add_up_to_the_timers_instructions(tmp_path: Path) -> None:
+    program(BOARD, "call")
+    write_pcm(tmp_path / "speech.pcm", speech())
+    run = measured(BOARD, programs(BOARD), tmp_path)
+    sent = run.costs["20 ms sent"]
+    assert len(run.sent) == sent.calls == PACKETS
+    assert len(run.received) == run.costs["20 ms received"].calls
+    assert len(run.lost) == run.costs["20 ms received, lost"].calls
+    # An M4 takes 1 to 2 cycles an instruction.
+    assert sent.mean < sum(run.sent) / PACKETS < 2 * sent.mean
+    assert 150_000 < run.flash["libopus.a"] < 250_000 < run.flash["libdredkit.a"]
+    assert 16_000 < run.numbers["stack, most"] < 65_536
+
+
+def test_functions_that_an_image_lacks() -> None:
+    with pytest.raises(InputError, match="has no function no_such"):
+        call_marks(program(next(iter(CORES)), "sender"), "main", "no_such")
+
+
+def test_an_example_without_its_input_fails(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match="sender on this machine: exit status 1"):
+        run_example(HOST, program(HOST, "sender"), tmp_path)
