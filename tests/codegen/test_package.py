@@ -2,16 +2,19 @@
 """A package holds the sources of one ISA and its model, is complete, and leaks no name."""
 
 import re
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.packages import archive, package, product, symbols, write
+from tests.support.packages import WARNINGS, archive, package, product, symbols, write
 from toolkit.codegen.package.config import config_header
 from toolkit.codegen.package.notice import OPUS, OWN, UNKNOWN, notice
 from toolkit.codegen.package.product import Product
 from toolkit.codegen.package.readme import Figures, readme, wrapped
+from toolkit.codegen.package.write import write_package
 from toolkit.common.errors import InputError, ToolError
 from toolkit.models.importers import BLOB, IMPORTED, TRAINED
 from toolkit.models.voice import VOICES
@@ -93,6 +96,31 @@ def test_another_cores_compiler_is_refused() -> None:
     )
     assert done.returncode != 0
     assert "this folder is for Cortex-M4: compile with -mthumb -mcpu=cortex-m4" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
+def test_clang_is_told_what_to_take_and_compiles_it(tmp_path: Path) -> None:
+    made = product("cortex-m4", "sender")
+    write_package(replace(made, core=made.core.with_portable_c()), tmp_path / "dredkit", None)
+    arm = ["--target=arm-none-eabi", "-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=soft"]
+    cases = ((package("cortex-m4"), arm, "--portable"), (tmp_path / "dredkit", [], ""))
+    for folder, target, error in cases:
+        source = next((folder / "src" / "nn").rglob("gate.c"))
+        done = subprocess.run(
+            [
+                "clang",
+                *target,
+                "-fsyntax-only",
+                *WARNINGS,
+                f"-I{folder}/include",
+                f"-I{folder}/src",
+                source,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (error in done.stderr) if error else (done.stderr == "")
 
 
 def test_rates_and_names_reach_the_headers() -> None:

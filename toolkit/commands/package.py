@@ -48,6 +48,11 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
     show_default=True,
     help="What the product does: send, receive, or both in one image.",
 )
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Portable C in place of the core's kernels: for another compiler than GCC.",
+)
 @options.source_options
 @click.option(
     "--model",
@@ -78,6 +83,7 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
 def command(
     target_core: str,
     role: str,
+    portable: bool,
     sources: Sources,
     models: tuple[Path, ...],
     input_rate: int,
@@ -90,6 +96,8 @@ def command(
 ) -> None:
     """Write the library for a product: sources of one core, a model, build files, its costs."""
     core = load_core(target_core)
+    if portable:
+        core = core.with_portable_c()
     refuse_ignored(f"--role {role}", _ROLES)
     refuse_ignored("--model" if models else "quantising without --model", _MODELS)
     sending = Sending(input_rate)

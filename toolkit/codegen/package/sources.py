@@ -68,6 +68,12 @@ def pinned(choice: str, core: Core) -> str:
         f"#if !defined({ISAS[core.isa].macro})\n"
         f'#error "this folder is for {core.title}: compile with {" ".join(core.flags)}"\n#endif\n'
     )
+    if core.needs_gcc:
+        check += (
+            "#if defined(__clang__)\n"
+            '#error "these kernels are assembly for GCC: write the folder with --portable"\n'
+            "#endif\n"
+        )
     before, _, after = choice.rpartition("\n#endif\n")
     return f"{before}\n{check}\n#endif\n{after}"
 
