@@ -62,7 +62,9 @@ def read_voice(data: bytes, where: str) -> VoiceModel:
 
 def voice_class(model: VoiceModel) -> type[Voice]:
     """Return the class of a voice, which says what it begins with."""
-    return Pulse if isinstance(model, str) else LpcnetVoice
+    if isinstance(model, str):
+        return Pulse
+    return FarganVoice if isinstance(model, FarganModel) else LpcnetVoice
 
 
 def speaker(model: VoiceModel) -> Voice:

@@ -13,7 +13,7 @@ from toolkit.common.errors import InputError
 from toolkit.models.importers import SHIPPED_VOICE
 from toolkit.models.importers.kinds import foreign
 
-VOICES = ("pulse", "lpcnet")
+VOICES = ("pulse", "lpcnet", "fargan")
 
 
 def voice_model(voice: str | None) -> VoiceModel:

@@ -67,7 +67,9 @@ void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_VOICE_CONTEXT][D
     dk_fargan_condition_reset(&voice->condition);
     voice->random = DK_VOICE_SEED;
     voice->before = past[DK_FARGAN_PAST - 1];
-    dk_voice_emphasise(past, DK_VOICE_FRAME, voice->history + DK_FARGAN_HISTORY - DK_VOICE_FRAME);
+    // The signal of the first sample needs one more sample, and stays 0.
+    enum { KNOWN = DK_FARGAN_PAST - 1 };
+    dk_voice_emphasise(past, KNOWN, voice->history + DK_FARGAN_HISTORY - KNOWN);
     for (int k = 0; k < DK_VOICE_CONTEXT; k++) {
         hear(voice, context[k]);
     }
@@ -79,11 +81,10 @@ static scale gain_of(int16_t logarithm)
     const int32_t exact = (int32_t)(((int64_t)logarithm * LOG2_E) >> LOG_SHIFT);
     const int32_t power = exact < SOFTEST ? SOFTEST : exact > LOUDEST ? LOUDEST : exact;
     const uint32_t mantissa = dk_exp2((uint32_t)(power & DK_LOG_MASK)) >> (30 - GAIN_ONE);
-    const uint32_t least = 1U << GAIN_ONE;
-    const uint32_t inside = mantissa < least       ? least
-                            : mantissa < 2 * least ? mantissa
-                                                   : 2 * least - 1;
-    return (scale){(int16_t)inside, (uint8_t)(GAIN_ONE - (power >> DK_LOG_FRAC))};
+    // 2^x may come out just below 1, or as the 2 that no int16 holds.
+    const uint32_t above = mantissa > 1U << GAIN_ONE ? mantissa : 1U << GAIN_ONE;
+    return (scale){(int16_t)(above < INT16_MAX ? above : INT16_MAX),
+                   (uint8_t)(GAIN_ONE - (power >> DK_LOG_FRAC))};
 }
 
 // Return 1 / (gain + 10^-5), within 2^-6 .. 2^14.

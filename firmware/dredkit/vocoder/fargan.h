@@ -22,7 +22,9 @@ extern "C" {
 #define DK_FARGAN_PREDICTED (DK_FARGAN_STEP + 2 * DK_FARGAN_AROUND)
 #define DK_FARGAN_HEARD (2 * DK_FARGAN_STEP)  // inputs of a deeper layer that are samples
 #define DK_FARGAN_PERIODS 224                 // rows of the embedding, from 32 samples on
-#define DK_FARGAN_PAST (DK_VOICE_FRAME + 1)   // PCM samples that a voice starts from
+#define DK_FARGAN_CONTEXT DK_VOICE_CONTEXT    // feature frames that it begins with
+#define DK_FARGAN_PAST DK_VOICE_FRAME         // samples that it begins with
+#define DK_FARGAN_KNOWN_FRAMES 1  // frames of heard samples that it follows, then it speaks
 #define DK_FARGAN_INPUTS (DK_FARGAN_VECTOR + DK_FARGAN_PREDICTED + DK_FARGAN_STEP + DK_FARGAN_NOISE)
 #define DK_FARGAN_ALL \
     (DK_FARGAN_GRU1 + DK_FARGAN_GRU2 + DK_FARGAN_GRU3 + DK_FARGAN_FIRST + DK_FARGAN_HEARD)

@@ -8,7 +8,7 @@ period of the frame before.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -28,12 +28,16 @@ from quantize.vocoder.synthesis import (
 )
 
 CONTEXT: Final = 4  # feature frames that a voice begins with
-PAST: Final = FRAME + 1  # samples that make a frame of signal
+PAST: Final = FRAME  # samples that a voice begins with; the first one's signal is taken to be 0
 _SHORTEST: Final = int(period(-LOWEST[PITCH : PITCH + 1])[0])
 
 
 class FarganVoice:
     """One voice: takes features and returns PCM, 10 ms a frame, int16 at 16 kHz."""
+
+    CONTEXT: ClassVar[int] = CONTEXT
+    PAST: ClassVar[int] = PAST
+    KNOWN_FRAMES: ClassVar[int] = 1
 
     def __init__(self, model: FarganParts) -> None:
         self._model = model
@@ -45,7 +49,7 @@ class FarganVoice:
         """Start again before frame t.
 
         `context` [4, 20] Q10 has the features of frames t - 3 .. t, oldest first. `past` has the
-        161 samples before frame t.
+        160 samples before frame t.
         """
         past = np.asarray(past, np.int64)
         self._condition.reset()

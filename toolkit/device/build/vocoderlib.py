@@ -14,12 +14,12 @@ import cffi
 import numpy as np
 import numpy.typing as npt
 
-from quantize.vocoder.fargan.speak import PAST as FARGAN_PAST
 from quantize.vocoder.voices import (
     VoiceModel,
     networks_of,
     read_voice,
     voice_bytes,
+    voice_class,
     voice_name,
 )
 from toolkit.codegen.packing.pack import pack_network
@@ -30,7 +30,6 @@ from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
 
 FRAME: Final = 160
 CONTEXT: Final = 4
-PAST: Final = {"pulse": 17, "lpcnet": 17, "fargan": FARGAN_PAST}  # samples, by voice
 FEATURES: Final = 20
 Int16s = npt.NDArray[np.int16]
 Voice = VoiceModel
@@ -80,7 +79,7 @@ class VoiceLibrary:
             files = sources(voice, folder)
             shim, library = folder / "shim.c", folder / "voice.so"
             name = voice_name(voice)
-            self._past = PAST[name]
+            self._past = voice_class(voice).PAST
             shim.write_text(_SHIM.format(name=name), encoding="utf-8")
             command = [compiler, "-std=c11", "-shared", "-fPIC", "-Wall", "-Wextra"]
             command += ["-Wconversion", "-Wshadow", "-Werror", *flags]
