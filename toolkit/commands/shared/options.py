@@ -97,7 +97,7 @@ voice_option: Decorator = click.option(
     "--voice",
     type=Voice(),
     default=None,
-    metavar="pulse|lpcnet|FILE",
+    metavar="pulse|lpcnet|fargan|FILE",
     help="The voice of a receiver; if left out, the shipped LPCNet, or pulses without it.",
 )
 

@@ -19,6 +19,7 @@ _CHECKPOINTS = ROOT / "quantize" / "checkpoints"
 SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
+SHIPPED_FARGAN = _CHECKPOINTS / "fargan-edge.safetensors"
 
 TORCH_SUFFIXES = (".pt", ".pth")  # of checkpoints that torch wrote, for lpcnet_torch.py
 

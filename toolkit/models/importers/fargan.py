@@ -45,6 +45,16 @@ def upright(layers: dict[str, Weights]) -> dict[str, Weights]:
     return {**layers, EMBEDDING: table}
 
 
+def has_fargan(data: bytes) -> bool:
+    """Return whether the bytes of a file may be FARGAN: an Opus blob, or a checkpoint of it."""
+    if data.startswith(dnnw.MAGIC):
+        return True
+    try:
+        return f"{EMBEDDING}.weight" in parse(data, "").tensors
+    except InputError:
+        return False
+
+
 def read_fargan_layers(path: Path) -> tuple[dict[str, Weights], dict[str, str]]:
     """Return the layers of FARGAN in a file, and where they came from.
 
