@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from quantize.integer import Ints
+from quantize.nn.run import IntegerRunner
 from quantize.vocoder.fargan.model import FarganModel
 from quantize.vocoder.fargan.parts import OPUS, Topology
-from quantize.vocoder.fargan.speak import PAST, FarganVoice
+from quantize.vocoder.fargan.speak import CONTEXT, PAST, FarganVoice
 from tests.support.fargan_models import SMALL, random_fargan
 from tests.support.vocoder_library import garbage
 from toolkit.device.build import vocoderlib
@@ -55,7 +56,7 @@ def test_c_speaks_what_numpy_speaks(kind: str) -> None:
     rng = np.random.default_rng(5)
     rows = features(rng, 16)
     rows[6:8, 18] = -1536, 1536  # the longest and the shortest period
-    voice, speaker = both(kind, rows[:4], rng.integers(-3000, 3000, PAST))
+    voice, speaker = both(kind, rows[2:4], rng.integers(-3000, 3000, PAST))
     samples = (4000 * np.sin(np.arange(480) / 7) + rng.normal(0, 300, 480)).astype(np.int64)
     known = samples.reshape(3, 160)
     want = [voice.frame(row, heard) for row, heard in zip(rows[4:7], known, strict=True)]
@@ -66,12 +67,26 @@ def test_c_speaks_what_numpy_speaks(kind: str) -> None:
     assert len(set(got[480:].tolist())) > 50
 
 
+def test_older_frames_change_nothing() -> None:
+    """So two frames are enough to begin with, where libopus takes four."""
+    model, _ = compiled("small")
+    rows = features(np.random.default_rng(60), 6)
+    said = []
+    for first in (0, 2):
+        runner = IntegerRunner(model.condition)
+        for row in rows[first:]:
+            inputs = np.concatenate([row, model.periods[0].astype(np.int64)])
+            vectors = runner.step({"features": inputs})["cond_net_fdense2"]
+        said.append(vectors.tolist())
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("kind", ["small", "extreme"])
 def test_garbage_and_full_scale_overflow_nothing(kind: str) -> None:
     rng = np.random.default_rng(20)
     told = rng.permutation(garbage(rng, 10)).astype(np.int64)[:104]
     past = rng.choice([-32768, 32767], PAST)
-    voice, speaker = both(kind, told[:4], past)
+    voice, speaker = both(kind, told[2:4], past)
     square = np.where(np.arange(160) % 2, 32767, -32768)[None].repeat(2, 0)
     want = [voice.frame(row, heard) for row, heard in zip(told[4:6], square, strict=True)]
     want += [voice.frame(row) for row in told[6:16]]
@@ -83,14 +98,14 @@ def test_garbage_and_full_scale_overflow_nothing(kind: str) -> None:
 def test_a_voice_begun_again_has_forgotten() -> None:
     rows = features(np.random.default_rng(40), 10)
     past = np.arange(PAST)
-    voice, speaker = both("small", rows[:4], past)
+    voice, speaker = both("small", rows[2:4], past)
     first = speaker.frames(rows[4:6])
-    speaker.begin(rows[4:8], past)
+    speaker.begin(rows[6:8], past)
     second = speaker.frames(rows[8:10])
-    speaker.begin(rows[4:8], past)
+    speaker.begin(rows[6:8], past)
     assert speaker.frames(rows[8:10]).tolist() == second.tolist() != first.tolist()
     voice.frame(rows[4])
-    voice.begin(rows[4:8], past)
+    voice.begin(rows[6:8], past)
     again = np.concatenate([voice.frame(row) for row in rows[8:10]])
     assert again.tolist() == second.tolist()
 
@@ -99,6 +114,6 @@ def test_speaking_alone_is_begun_with_the_first_frame() -> None:
     model, _ = compiled("small")
     rows = features(np.random.default_rng(50), 5)
     voice = FarganVoice(model)
-    voice.begin(rows[:1].repeat(4, 0), np.zeros(PAST, np.int64))
+    voice.begin(rows[:1].repeat(CONTEXT, 0), np.zeros(PAST, np.int64))
     want = [voice.frame(rows[min(t + 1, 4)]) for t in range(5)]
     assert vocoderlib.speak(model, rows).tolist() == np.concatenate(want).tolist()

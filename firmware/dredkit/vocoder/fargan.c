@@ -60,7 +60,7 @@ static void push(dk_fargan *voice, const int16_t *signal)
     memcpy(voice->history + kept, signal, STEP * sizeof *signal);
 }
 
-void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],
+void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_FARGAN_CONTEXT][DK_VOICE_FEATURES],
                      const int16_t past[DK_FARGAN_PAST])
 {
     memset(voice, 0, sizeof *voice);
@@ -70,7 +70,7 @@ void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_VOICE_CONTEXT][D
     // The signal of the first sample needs one more sample, and stays 0.
     enum { KNOWN = DK_FARGAN_PAST - 1 };
     dk_voice_emphasise(past, KNOWN, voice->history + DK_FARGAN_HISTORY - KNOWN);
-    for (int k = 0; k < DK_VOICE_CONTEXT; k++) {
+    for (int k = 0; k < DK_FARGAN_CONTEXT; k++) {
         hear(voice, context[k]);
     }
 }

@@ -22,7 +22,7 @@ extern "C" {
 #define DK_FARGAN_PREDICTED (DK_FARGAN_STEP + 2 * DK_FARGAN_AROUND)
 #define DK_FARGAN_HEARD (2 * DK_FARGAN_STEP)  // inputs of a deeper layer that are samples
 #define DK_FARGAN_PERIODS 224                 // rows of the embedding, from 32 samples on
-#define DK_FARGAN_CONTEXT DK_VOICE_CONTEXT    // feature frames that it begins with
+#define DK_FARGAN_CONTEXT 2                   // feature frames that it begins with
 #define DK_FARGAN_PAST DK_VOICE_FRAME         // samples that it begins with
 #define DK_FARGAN_KNOWN_FRAMES 1  // frames of heard samples that it follows, then it speaks
 #define DK_FARGAN_INPUTS (DK_FARGAN_VECTOR + DK_FARGAN_PREDICTED + DK_FARGAN_STEP + DK_FARGAN_NOISE)
@@ -62,9 +62,9 @@ typedef struct {
     } work;
 } dk_fargan;
 
-// Drop all state and start. `context` holds the Q10 features of frames t - 3 .. t, `past` the PCM
+// Drop all state and start. `context` holds the Q10 features of frames t - 1 and t, `past` the PCM
 // before the first sample of frame t; both are oldest first.
-void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],
+void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_FARGAN_CONTEXT][DK_VOICE_FEATURES],
                      const int16_t past[DK_FARGAN_PAST]);
 
 // Speak frame t and move on to t + 1, whose features are `ahead`. If `known` is not NULL, it holds

@@ -27,7 +27,9 @@ from quantize.vocoder.synthesis import (
     period,
 )
 
-CONTEXT: Final = 4  # feature frames that a voice begins with
+# Feature frames that a voice begins with. A frame's vectors need no older ones, although libopus
+# begins with four.
+CONTEXT: Final = 2
 PAST: Final = FRAME  # samples that a voice begins with; the first one's signal is taken to be 0
 _SHORTEST: Final = int(period(-LOWEST[PITCH : PITCH + 1])[0])
 
@@ -48,8 +50,8 @@ class FarganVoice:
     def begin(self, context: Ints, past: Ints) -> None:
         """Start again before frame t.
 
-        `context` [4, 20] Q10 has the features of frames t - 3 .. t, oldest first. `past` has the
-        160 samples before frame t.
+        `context` [2, 20] Q10 has the features of frames t - 1 and t. `past` has the 160 samples
+        before frame t.
         """
         past = np.asarray(past, np.int64)
         self._condition.reset()

@@ -19,7 +19,7 @@ static int16_t noise(int shift)
 int main(void)
 {
     static dk_fargan voice;
-    static int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES], past[DK_FARGAN_PAST];
+    static int16_t context[DK_FARGAN_CONTEXT][DK_VOICE_FEATURES], past[DK_FARGAN_PAST];
     static int16_t known[DK_VOICE_FRAME], pcm[DK_VOICE_FRAME];
     uint32_t hash = 2166136261U;
     dk_fargan_begin(&voice, (const int16_t(*)[DK_VOICE_FEATURES])context, past);

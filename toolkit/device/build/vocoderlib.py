@@ -29,7 +29,6 @@ from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
 
 FRAME: Final = 160
-CONTEXT: Final = 4
 FEATURES: Final = 20
 Int16s = npt.NDArray[np.int16]
 Voice = VoiceModel
@@ -79,7 +78,7 @@ class VoiceLibrary:
             files = sources(voice, folder)
             shim, library = folder / "shim.c", folder / "voice.so"
             name = voice_name(voice)
-            self._past = voice_class(voice).PAST
+            self._begins = voice_class(voice)
             shim.write_text(_SHIM.format(name=name), encoding="utf-8")
             command = [compiler, "-std=c11", "-shared", "-fPIC", "-Wall", "-Wextra"]
             command += ["-Wconversion", "-Wshadow", "-Werror", *flags]
@@ -100,20 +99,22 @@ class VoiceLibrary:
 
     def speaker(self) -> Speaker:
         """Return a voice that has not spoken yet."""
-        return Speaker(self._ffi, self._library, self._past)
+        return Speaker(self._ffi, self._library, self._begins.CONTEXT, self._begins.PAST)
 
 
 class Speaker:
     """One voice in C, with the interface of quantize.vocoder's voices for many frames at once."""
 
-    def __init__(self, ffi: cffi.FFI, library: Any, past: int) -> None:
-        self._ffi, self._library, self.past = ffi, library, past
+    def __init__(self, ffi: cffi.FFI, library: Any, context: int, past: int) -> None:
+        self._ffi, self._library = ffi, library
+        self.context, self.past = context, past
         self._voice = ffi.gc(library.voice_new(), library.voice_free)
-        self.begin(np.zeros((CONTEXT, FEATURES)), np.zeros(past))
+        self.begin(np.zeros((context, FEATURES)), np.zeros(past))
 
     def begin(self, context: npt.ArrayLike, past: npt.ArrayLike) -> None:
-        """Forget everything and begin with features [4, 20] Q10 and `self.past` samples."""
-        frames, samples = _int16(context, (CONTEXT, FEATURES)), _int16(past, (self.past,))
+        """Forget everything and begin with features [self.context, 20] Q10 and samples."""
+        frames = _int16(context, (self.context, FEATURES))
+        samples = _int16(past, (self.past,))
         self._library.voice_begin(self._voice, self._pointer(frames), self._pointer(samples))
 
     def frames(self, ahead: npt.ArrayLike, known: npt.ArrayLike | None = None) -> Int16s:
@@ -165,5 +166,5 @@ def speak(voice: Voice, features: npt.ArrayLike) -> Int16s:
     if not len(told):
         return np.zeros(0, np.int16)
     speaker = library(voice).speaker()
-    speaker.begin(np.repeat(told[:1], CONTEXT, axis=0), np.zeros(speaker.past, np.int16))
+    speaker.begin(np.repeat(told[:1], speaker.context, axis=0), np.zeros(speaker.past, np.int16))
     return speaker.frames(np.concatenate([told[1:], told[-1:]]))
