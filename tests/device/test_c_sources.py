@@ -30,7 +30,10 @@ INTERNAL = (
     "nn/scratch.h",
     "dsp/fft_lanes.h",
 )
-VOICES = {"encoder": (), "decoder-lpcnet": ("lpcnet",), "decoder-pulse": ("pulse",)}
+VOICES = {
+    "encoder": (),
+    **{f"decoder-{voice}": (voice,) for voice in ("lpcnet", "fargan", "pulse")},
+}
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,10 @@ class Built:
         return sorted(path for path in made if path.suffix in (".o", ".obj"))
 
 
-# Every network kernel and all kernels of LPCNet on every board. The pulse voice has no file for
-# one ISA alone, so one board is enough.
+# Every network kernel and all kernels of LPCNet on every board. The other voices have no file for
+# one ISA alone, so one board is enough for each.
 BUILDS = [(name, stage) for name in target_names() for stage in ("encoder", "decoder-lpcnet")]
-BUILDS.append(("netduinoplus2", "decoder-pulse"))
+BUILDS += [("netduinoplus2", "decoder-pulse"), ("mps3-an547", "decoder-fargan")]
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids="-".join)
@@ -99,7 +102,7 @@ def public_headers(built: Built) -> list[str]:
     voices = VOICES[built.stage]
     lacking = {
         *(("codec/receiver", "codec/redundancy") if not voices else ("codec/sender",)),
-        *(() if voices == ("lpcnet",) else ("vocoder/lpcnet",)),
+        *(f"vocoder/{voice}" for voice in ("lpcnet", "fargan") if voice not in voices),
     }
     found = [
         name.removeprefix("include/")
@@ -112,6 +115,7 @@ def public_headers(built: Built) -> list[str]:
 CALLS = {
     "encoder": ("codec/sender.h", "static dk_encoder e; dk_encoder_init(&e);"),
     "decoder-lpcnet": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
+    "decoder-fargan": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
     "decoder-pulse": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
 }
 

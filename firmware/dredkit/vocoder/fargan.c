@@ -114,8 +114,11 @@ static void repeat(const int16_t history[DK_FARGAN_HISTORY], int32_t period,
 {
     const int32_t from = DK_FARGAN_HISTORY - AROUND - period;
     for (int32_t n = 0; n < DK_FARGAN_PREDICTED; n++) {
-        const int32_t at = from + n > 0 ? from + n : 0;
-        out[n] = n < period + AROUND ? history[at] : out[n - period];
+        if (n < period + AROUND) {
+            out[n] = history[from + n > 0 ? from + n : 0];
+        } else {
+            out[n] = out[n - period];
+        }
     }
 }
 
