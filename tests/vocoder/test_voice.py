@@ -8,13 +8,16 @@ import pytest
 from safetensors.numpy import save_file
 
 from quantize.errors import InputError
+from quantize.nn.topologies import rdovae_encoder
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.voices import read_voice, speaker, voice_bytes, voice_name
 from tests.support.fargan_models import random_layers
 from tests.support.lpcnet_models import random_tensors, random_voice
+from tests.support.small_models import small_weights
 from toolkit.measure.budget import budget_of, by_kind
 from toolkit.models.importers import SHIPPED_VOICE
 from toolkit.models.importers.checkpoint import write_checkpoint
+from toolkit.models.quantise import Sources, for_target
 from toolkit.models.voice import voice_model
 from toolkit.targets.target import load_target
 
@@ -78,3 +81,16 @@ def test_costs_are_parted_by_kind() -> None:
     assert list(parts) == ["speak", "hear"]
     assert [part.per_frame for part in parts.values()] == [[5, 7], [1, 2]]
     assert parts["speak"].limit == budget.limit
+
+
+def test_a_targets_voice_is_that_of_the_release_that_has_it(tmp_path: Path) -> None:
+    release, other = tmp_path / "release.safetensors", tmp_path / "other.safetensors"
+    write_checkpoint(release, random_layers(3), "seed 3")
+    write_checkpoint(other, small_weights(rdovae_encoder(), 3), "seed 3")
+    speaks, does_not = load_target("mps3-an547"), load_target("mps2-an500")
+    assert (speaks.release_voice, does_not.release_voice) == ("fargan", "")
+    assert for_target(Sources(release), speaks).voice == str(release)
+    assert for_target(Sources(other, decoder=release), speaks).voice == str(release)
+    assert for_target(Sources(release), does_not).voice is None
+    assert for_target(Sources(release, voice="pulse"), speaks).voice == "pulse"
+    assert for_target(Sources(other), speaks).voice is None

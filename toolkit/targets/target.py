@@ -32,6 +32,7 @@ TARGETS = ROOT / "targets"
 
 SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")
 GIC_SYSTEMS = ("armv7a", "aarch64")
+RELEASE_VOICES = ("fargan",)  # voices of an Opus release
 PROBES = ("openocd", "pyocd", "jlink", "st-util")
 # Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
 # round to nothing.
@@ -121,7 +122,9 @@ class Target:
     """A board.
 
     `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
-    the board is emulated and names a product. `verified_on` says where it was run.
+    the board is emulated and names a product. `verified_on` says where it was run. `release_voice`
+    is the voice that a receiver gets by default if the weights of an Opus release have it, "" if it
+    gets the same as with other weights.
     """
 
     name: str
@@ -144,6 +147,7 @@ class Target:
     uart: Uart | None = None
     emulator: Emulator | None = None
     product: Product | None = None
+    release_voice: str = ""
 
     @property
     def is_board(self) -> bool:
@@ -255,6 +259,9 @@ def _target(path: Path, table: Table) -> Target:
         uart=_uart(table.table("uart")) if on_board else None,
         emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
         product=_product(table.table("product")) if "product" in table else None,
+        release_voice=(
+            table.choice("release_voice", RELEASE_VOICES) if "release_voice" in table else ""
+        ),
     )
     table.done()
     if on_board:

@@ -98,7 +98,8 @@ voice_option: Decorator = click.option(
     type=Voice(),
     default=None,
     metavar="pulse|lpcnet|fargan|FILE",
-    help="The voice of a receiver; if left out, the shipped LPCNet, or pulses without it.",
+    help="The voice of a receiver; if left out, FARGAN if --weights are an Opus release's with it "
+    "and the target speaks it, else the shipped LPCNet, or pulses without it.",
 )
 
 

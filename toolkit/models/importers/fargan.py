@@ -55,6 +55,18 @@ def has_fargan(data: bytes) -> bool:
         return False
 
 
+def holds_fargan(path: Path) -> bool:
+    """Return whether a weight file, an Opus blob or a checkpoint, has layers of FARGAN.
+
+    Raises InputError for a file that cannot be read, or a damaged blob.
+    """
+    data = file_bytes(path, f"give {_WANTED}")
+    if data.startswith(dnnw.MAGIC):
+        names = dnnw.read_records(data, str(path))
+        return any(name.startswith(EMBEDDING) for name in names)
+    return has_fargan(data)
+
+
 def read_fargan_layers(path: Path) -> tuple[dict[str, Weights], dict[str, str]]:
     """Return the layers of FARGAN in a file, and where they came from.
 
