@@ -27,6 +27,8 @@ enum {
     FIRST_HEARD = A + DK_FARGAN_FIRST,                     // where the samples lie behind them
 };
 
+#define LAYER(name) (&dk_fargan_step_##name)  // the tables of a step's layer
+
 #define SOFTEST (-16 * (1 << DK_LOG_FRAC))  // of the gain's base-2 logarithm
 #define LOUDEST (6 * (1 << DK_LOG_FRAC) - 1)
 
@@ -194,30 +196,30 @@ static void speak(dk_fargan *voice, const int16_t *vector, int16_t said[STEP])
     int16_t *row = voice->work.step.row, *gates = voice->work.step.gates;
     int8_t *all = voice->work.step.all;
     int16_t logarithm;
-    dk_matvec16(&dk_fargan_step_sig_net_cond_gain_dense, vector, &logarithm);
+    dk_matvec16(LAYER(sig_net_cond_gain_dense), vector, &logarithm);
     const scale gain = gain_of(logarithm);
     listen(voice, vector, reciprocal_of(gain));
 
-    dk_matvec8(&dk_fargan_step_sig_net_fwc0_conv, voice->inputs, row);
+    dk_matvec8(LAYER(sig_net_fwc0_conv), voice->inputs, row);
     dk_tanh(row, DK_FARGAN_FIRST);
-    gate(&dk_fargan_step_sig_net_fwc0_glu_gate, row, gates, all + A);
-    dk_matvec16(&dk_fargan_step_sig_net_gain_dense_out, gates, voice->work.step.taps);
+    gate(LAYER(sig_net_fwc0_glu_gate), row, gates, all + A);
+    dk_matvec16(LAYER(sig_net_gain_dense_out), gates, voice->work.step.taps);
     dk_sigmoid(voice->work.step.taps, 4);
     dk_narrow(voice->work.step.last, STEP, all + FIRST_HEARD + STEP);
 
     int8_t *out1 = all, *out2 = out1 + DK_FARGAN_GRU1, *out3 = out2 + DK_FARGAN_GRU2;
-    recur(voice, 0, &dk_fargan_step_sig_net_gru1, &dk_fargan_step_sig_net_gru1_glu_gate, all + A,
-          DK_FARGAN_FIRST, voice->state1, out1);
-    recur(voice, 1, &dk_fargan_step_sig_net_gru2, &dk_fargan_step_sig_net_gru2_glu_gate, out1,
-          DK_FARGAN_GRU1, voice->state2, out2);
-    recur(voice, 2, &dk_fargan_step_sig_net_gru3, &dk_fargan_step_sig_net_gru3_glu_gate, out2,
-          DK_FARGAN_GRU2, voice->state3, out3);
+    recur(voice, 0, LAYER(sig_net_gru1), LAYER(sig_net_gru1_glu_gate), all + A, DK_FARGAN_FIRST,
+          voice->state1, out1);
+    recur(voice, 1, LAYER(sig_net_gru2), LAYER(sig_net_gru2_glu_gate), out1, DK_FARGAN_GRU1,
+          voice->state2, out2);
+    recur(voice, 2, LAYER(sig_net_gru3), LAYER(sig_net_gru3_glu_gate), out2, DK_FARGAN_GRU2,
+          voice->state3, out3);
 
     weigh(voice, 3, all + FIRST_HEARD);
-    dk_matvec8(&dk_fargan_step_sig_net_skip_dense, all, row);
+    dk_matvec8(LAYER(sig_net_skip_dense), all, row);
     dk_tanh(row, DK_FARGAN_SKIP);
-    gate(&dk_fargan_step_sig_net_skip_glu_gate, row, gates, all);
-    dk_matvec8(&dk_fargan_step_sig_net_sig_dense_out, all, said);
+    gate(LAYER(sig_net_skip_glu_gate), row, gates, all);
+    dk_matvec8(LAYER(sig_net_sig_dense_out), all, said);
     dk_tanh(said, STEP);
     multiply(said, STEP, gain, said);
 }
