@@ -91,7 +91,7 @@ def test_steps_are_near_libopus(upstream: Path) -> None:
         return np.concatenate(parts, axis=1)
 
     memory = cells.Memory(
-        integer.to_fixed(columns([m.history for m in run.memories]), 15),
+        np.rint(2.0**18 * columns([m.history for m in run.memories])).astype(np.int64),
         np.floor(0.5 + 127 * columns([m.inputs for m in run.memories])).astype(np.int64),
         tuple(  # type: ignore[arg-type]
             integer.to_fixed(columns([m.states[k] for m in run.memories]), 15) for k in range(3)
@@ -101,7 +101,7 @@ def test_steps_are_near_libopus(upstream: Path) -> None:
     noise = np.zeros((0, len(run.memories)), np.int64)
     said, _ = network.step(vectors, np.array(run.periods), memory, noise)
     wanted = run.said.astype(np.float64)
-    assert snr_db(integer.to_real(said.T, 15), wanted) >= 30
+    assert snr_db(integer.to_real(said.T, 18), wanted) >= 30
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -16,9 +16,11 @@ enum {
     STEPS = DK_VOICE_FRAME / DK_FARGAN_STEP,
     STEP = DK_FARGAN_STEP,
     AROUND = DK_FARGAN_AROUND,
-    SHORTEST = 32,         // shortest period in samples
-    LOG2_E = 1512775,      // Q20
-    LOG_SHIFT = 7,         // from Q11 times Q20 to Q24
+    SHORTEST = 32,     // shortest period in samples
+    LOG2_E = 1512775,  // Q20
+    LOG_SHIFT = 7,     // from Q11 times Q20 to Q24
+    SIGNAL_BITS = 19,  // with the sign; the three lowest are finer than a step of PCM
+    FINER = 3,
     GAIN_ONE = 14,         // a gain of mantissa 2^14 and this shift is 1
     QUIETEST = 168,        // 10^-5, Q24
     LEAST_DIVISOR = 1024,  // Q24
@@ -55,7 +57,22 @@ static void hear(dk_fargan *voice, const int16_t features[DK_VOICE_FEATURES])
     voice->period = (uint16_t)period;
 }
 
-static void push(dk_fargan *voice, const int16_t *signal)
+// Return a sample of the signal from a PCM sample and the one before it, Q18.
+static int32_t emphasised(int16_t sample, int32_t before)
+{
+    const int64_t exact =
+        (int64_t)sample * (1 << (15 + FINER)) - (int64_t)DK_VOICE_EMPHASIS * before;
+    return dk_saturate(dk_rounded(exact, 15), SIGNAL_BITS);
+}
+
+// Undo the pre-emphasis; the result is Q18, too.
+static int32_t deemphasised(int32_t signal, int32_t before)
+{
+    const int64_t exact = (int64_t)signal * (1 << 15) + (int64_t)DK_VOICE_EMPHASIS * before;
+    return dk_saturate(dk_rounded(exact, 15), SIGNAL_BITS);
+}
+
+static void push(dk_fargan *voice, const int32_t *signal)
 {
     const size_t kept = DK_FARGAN_HISTORY - STEP;
     memmove(voice->history, voice->history + STEP, kept * sizeof *voice->history);
@@ -68,10 +85,12 @@ void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_FARGAN_CONTEXT][
     memset(voice, 0, sizeof *voice);
     dk_fargan_condition_reset(&voice->condition);
     voice->random = DK_VOICE_SEED;
-    voice->before = past[DK_FARGAN_PAST - 1];
+    voice->before = past[DK_FARGAN_PAST - 1] * (1 << FINER);
     // The signal of the first sample needs one more sample, and stays 0.
-    enum { KNOWN = DK_FARGAN_PAST - 1 };
-    dk_voice_emphasise(past, KNOWN, voice->history + DK_FARGAN_HISTORY - KNOWN);
+    int32_t *signal = voice->history + DK_FARGAN_HISTORY - DK_FARGAN_PAST;
+    for (int n = 1; n < DK_FARGAN_PAST; n++) {
+        signal[n] = emphasised(past[n], past[n - 1] * (1 << FINER));
+    }
     for (int k = 0; k < DK_FARGAN_CONTEXT; k++) {
         hear(voice, context[k]);
     }
@@ -100,19 +119,27 @@ static scale reciprocal_of(scale gain)
     return (scale){(int16_t)(factor < INT16_MAX ? factor : INT16_MAX), (uint8_t)(21 - up)};
 }
 
-// Write x[count] times a scale, rounded half up and saturated. x and y may be the same array.
-static void multiply(const int16_t *x, size_t count, scale by, int16_t *y)
+// Write the signal x[count] times a scale, Q15, rounded half up and saturated.
+static void divide(const int32_t *x, size_t count, scale by, int16_t *y)
 {
-    const int32_t factor = by.factor, half = 1 << (by.shift - 1);
     for (size_t i = 0; i < count; i++) {
-        y[i] = dk_saturate16((x[i] * factor + half) >> by.shift);
+        y[i] = (int16_t)dk_saturate(dk_rounded((int64_t)x[i] * by.factor, by.shift + FINER), 16);
+    }
+}
+
+// Write Q15 x[40] times a scale as signal, rounded half up and saturated.
+static void multiply(const int16_t x[STEP], scale by, int32_t signal[STEP])
+{
+    const int shift = by.shift - FINER;
+    for (int i = 0; i < STEP; i++) {
+        signal[i] = dk_saturate((x[i] * by.factor + (1 << (shift - 1))) >> shift, SIGNAL_BITS);
     }
 }
 
 // Write the last period, from 2 samples before it on and repeated. The oldest sample stands for
 // those before it.
-static void repeat(const int16_t history[DK_FARGAN_HISTORY], int32_t period,
-                   int16_t out[DK_FARGAN_PREDICTED])
+static void repeat(const int32_t history[DK_FARGAN_HISTORY], int32_t period,
+                   int32_t out[DK_FARGAN_PREDICTED])
 {
     const int32_t from = DK_FARGAN_HISTORY - AROUND - period;
     for (int32_t n = 0; n < DK_FARGAN_PREDICTED; n++) {
@@ -146,11 +173,11 @@ static void listen(dk_fargan *voice, const int16_t *vector, scale by)
     memcpy(voice->inputs, now, DK_FARGAN_INPUTS);
     dk_narrow(vector, DK_FARGAN_VECTOR, now);
     now += DK_FARGAN_VECTOR;
-    repeat(voice->history, voice->period, predicted);
-    multiply(predicted, DK_FARGAN_PREDICTED, by, predicted);
+    repeat(voice->history, voice->period, voice->work.step.repeated);
+    divide(voice->work.step.repeated, DK_FARGAN_PREDICTED, by, predicted);
     dk_narrow(predicted, DK_FARGAN_PREDICTED, now);
     now += DK_FARGAN_PREDICTED;
-    multiply(voice->history + DK_FARGAN_HISTORY - STEP, STEP, by, last);
+    divide(voice->history + DK_FARGAN_HISTORY - STEP, STEP, by, last);
     dk_narrow(last, STEP, now);
     draw(&voice->random, now + STEP);
 }
@@ -191,11 +218,11 @@ static void recur(dk_fargan *voice, int layer, const dk_gru *gru, const dk_matri
 }
 
 // Speak a step's signal.
-static void speak(dk_fargan *voice, const int16_t *vector, int16_t said[STEP])
+static void speak(dk_fargan *voice, const int16_t *vector, int32_t signal[STEP])
 {
     int16_t *row = voice->work.step.row, *gates = voice->work.step.gates;
     int8_t *all = voice->work.step.all;
-    int16_t logarithm;
+    int16_t logarithm, shape[STEP];
     dk_matvec16(LAYER(sig_net_cond_gain_dense), vector, &logarithm);
     const scale gain = gain_of(logarithm);
     listen(voice, vector, reciprocal_of(gain));
@@ -219,9 +246,9 @@ static void speak(dk_fargan *voice, const int16_t *vector, int16_t said[STEP])
     dk_matvec8(LAYER(sig_net_skip_dense), all, row);
     dk_tanh(row, DK_FARGAN_SKIP);
     gate(LAYER(sig_net_skip_glu_gate), row, gates, all);
-    dk_matvec8(LAYER(sig_net_sig_dense_out), all, said);
-    dk_tanh(said, STEP);
-    multiply(said, STEP, gain, said);
+    dk_matvec8(LAYER(sig_net_sig_dense_out), all, shape);
+    dk_tanh(shape, STEP);
+    multiply(shape, gain, signal);
 }
 
 void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
@@ -232,7 +259,7 @@ void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], c
     const uint16_t next = voice->period;
     voice->period = spoken;
     for (int step = 0; step < STEPS; step++) {
-        int16_t signal[STEP];
+        int32_t signal[STEP];
         speak(voice, voice->vectors + step * DK_FARGAN_VECTOR, signal);
         int16_t *out = pcm + step * STEP;
         if (known != NULL) {
@@ -240,11 +267,12 @@ void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], c
         }
         for (int n = 0; n < STEP; n++) {
             if (known == NULL) {
-                out[n] = dk_voice_deemphasised(signal[n], voice->before);
+                voice->before = deemphasised(signal[n], voice->before);
+                out[n] = dk_saturate16((voice->before + (1 << (FINER - 1))) >> FINER);
             } else {
-                signal[n] = dk_voice_emphasised(out[n], voice->before);
+                signal[n] = emphasised(out[n], voice->before);
+                voice->before = out[n] * (1 << FINER);
             }
-            voice->before = out[n];
         }
         push(voice, signal);
     }

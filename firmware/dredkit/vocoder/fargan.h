@@ -32,24 +32,26 @@ extern "C" {
 // Q10 embedding of each period; the longest two share the last row. Generated.
 extern const int16_t dk_fargan_periods[DK_FARGAN_PERIODS][DK_FARGAN_EMBEDDING];
 
-// One voice. The caller provides the memory; all fields are private.
+// One voice. The signal is pre-emphasised, Q18 and within 19 bits. The caller provides the memory;
+// all fields are private.
 typedef struct {
     dk_fargan_condition condition;
     alignas(4) int16_t vectors[DK_FARGAN_CONDITION_CONDITIONING];  // Q15, of the four steps
-    alignas(4) int16_t history[DK_FARGAN_HISTORY];  // the signal: pre-emphasised, newest last
-    alignas(4) int16_t state1[DK_FARGAN_GRU1];      // Q15
+    int32_t history[DK_FARGAN_HISTORY];                            // the signal, newest last
+    alignas(4) int16_t state1[DK_FARGAN_GRU1];                     // Q15
     alignas(4) int16_t state2[DK_FARGAN_GRU2];
     alignas(4) int16_t state3[DK_FARGAN_GRU3];
     alignas(4) int8_t inputs[2 * DK_FARGAN_INPUTS];  // of the last step's first layer, this step's
     uint32_t random;
+    int32_t before;   // the last sample, Q18
     uint16_t period;  // of the frame to be spoken next, samples
-    int16_t before;   // the last PCM sample
     union {
         struct {
             dk_fargan_condition_scratch scratch;
             int16_t features[DK_FARGAN_CONDITION_FEATURES];
         } frame;
         struct {
+            int32_t repeated[DK_FARGAN_PREDICTED];
             alignas(4) int16_t predicted[DK_FARGAN_PREDICTED];  // Q15, divided by the gain
             alignas(4) int16_t last[DK_FARGAN_STEP];
             alignas(4) int16_t row[DK_FARGAN_MOST];

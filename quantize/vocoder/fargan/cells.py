@@ -3,13 +3,14 @@
 
 The arithmetic is quantize.integer's. What is special here:
 
-- The signal is int16, pre-emphasised, saturated; 32768 stands for 1.
+- The signal is pre-emphasised, Q18 and saturated to 19 bits: an eighth of a step of PCM. In whole
+  steps, a pause of 10 steps' loudness would be heard with 24 dB; so it is 30.
 - The gain is e^x for x in Q11. It is held as mantissa, 2^14 .. 2^15 - 1, and shift, 9 .. 30, so it
   lies between 2^-16 and 64. The relative error is below 2^-13 within that range.
 - The past is multiplied by 1 / (gain + 10^-5), likewise a factor and a shift. Below a gain of 6e-5,
   two steps of the signal, it grows no further. The relative error is below 2^-10 above that gain
   and below 2^-13 above a gain of 2^-9.
-- Both products round once and saturate to int16.
+- Both products round once and saturate, the past to Q15, what is said to the signal.
 
 Arrays are [size], or [size, rows] for voices side by side.
 """
@@ -22,7 +23,16 @@ from typing import Final
 import numpy as np
 
 from quantize import integer
-from quantize.dsp.scalar import EXP_FRAC, LOG_FRAC, bit_length, exp2
+from quantize.dsp.scalar import (
+    EXP_FRAC,
+    LOG_FRAC,
+    bit_length,
+    exp2,
+    rounded,
+    rounded_by,
+    saturate,
+)
+from quantize.dsp.spectrum import EMPHASIS_FRAC, PREEMPHASIS
 from quantize.integer import Ints
 from quantize.nn.model import QuantisedMatrix
 from quantize.vocoder.fargan.parts import (
@@ -35,6 +45,9 @@ from quantize.vocoder.fargan.parts import (
 )
 from quantize.vocoder.synthesis import xorshift32
 
+FINER: Final = 3  # bits by which the signal is finer than PCM
+SIGNAL_BITS: Final = 16 + FINER
+SIGNAL_ONE: Final = 1 << (SIGNAL_BITS - 1)
 LOG2_E: Final = 1512775  # Q20
 _LOG2_E_FRAC: Final = 20
 SOFTEST: Final = -(16 << LOG_FRAC)  # of the gain's base-2 logarithm, Q24
@@ -51,7 +64,7 @@ BYTES: Final = 4  # noise inputs that a random word gives
 class Memory:
     """What a step passes on to the next one."""
 
-    history: Ints  # [256] int16, newest last
+    history: Ints  # [256] signal, newest last
     inputs: Ints  # [inputs] x8 of the last step's first layer
     states: tuple[Ints, Ints, Ints]  # of the GRUs, Q15
 
@@ -103,8 +116,8 @@ class StepNetwork:
         """
         mantissa, whole = gain(self._products["cond_gain_dense"](vector)[0])
         factor, down = reciprocal(mantissa, whole)
-        predicted = scaled(repeated(memory.history, period), factor, down)
-        last = scaled(memory.history[HISTORY - STEP :], factor, down)
+        predicted = scaled(repeated(memory.history, period), factor, down + FINER, 16)
+        last = scaled(memory.history[HISTORY - STEP :], factor, down + FINER, 16)
         last8 = integer.narrow(last)
         parts = [integer.narrow(vector), integer.narrow(predicted), last8, noise]
         inputs = np.concatenate(parts)
@@ -125,7 +138,7 @@ class StepNetwork:
         joined = np.concatenate([*outs, first, weighed[3], last8])
         x = self._gated("skip_glu_gate", integer.tanh(self._products["skip_dense"](joined)))
         shape = integer.tanh(self._products["sig_dense_out"](integer.narrow(x)))
-        said = scaled(shape, mantissa, GAIN_ONE - whole)
+        said = scaled(shape, mantissa, GAIN_ONE - whole - FINER, SIGNAL_BITS)
         kept = said if known is None else known
         history = np.concatenate([memory.history[STEP:], kept])
         return said, Memory(history, inputs, (states[0], states[1], states[2]))
@@ -154,10 +167,32 @@ def reciprocal(mantissa: Ints, exponent: Ints) -> tuple[Ints, Ints]:
     return factor, 21 - up
 
 
-def scaled(x: Ints, factor: Ints, shift: Ints) -> Ints:
-    """Return int16 x * factor / 2^shift, rounded half up and saturated; shift is 1 .. 30."""
-    half = np.left_shift(np.int64(1), shift - 1)
-    return integer.saturate16(np.right_shift(x * factor + half, shift))
+def scaled(x: Ints, factor: Ints, shift: Ints, bits: int) -> Ints:
+    """Return x * factor / 2^shift, rounded half up and saturated to `bits`; shift is 1 or more."""
+    return saturate(rounded_by(x * factor, shift), bits)
+
+
+def emphasised(pcm: Ints, before: int) -> Ints:
+    """Return the signal of PCM [n]; `before` is the sample before it, Q18."""
+    past = np.concatenate([[before], pcm[:-1] << FINER])
+    exact = (pcm << (EMPHASIS_FRAC + FINER)) - PREEMPHASIS * past
+    return saturate(rounded(exact, EMPHASIS_FRAC), SIGNAL_BITS)
+
+
+def deemphasised(signal: Ints, before: int) -> Ints:
+    """Undo `emphasised`: return samples Q18 [n], of which `before` is the one before the first."""
+    samples = np.empty(len(signal), np.int64)
+    half = 1 << (EMPHASIS_FRAC - 1)
+    for n, value in enumerate(signal.tolist()):
+        exact = (value << EMPHASIS_FRAC) + PREEMPHASIS * before + half
+        before = max(-SIGNAL_ONE, min(SIGNAL_ONE - 1, exact >> EMPHASIS_FRAC))
+        samples[n] = before
+    return samples
+
+
+def pcm_of(samples: Ints) -> Ints:
+    """Round samples from Q18 to PCM."""
+    return integer.saturate16(rounded(samples, FINER))
 
 
 def repeated(history: Ints, period: Ints) -> Ints:

@@ -14,7 +14,14 @@ import numpy as np
 
 from quantize.integer import Ints
 from quantize.nn.run import IntegerRunner
-from quantize.vocoder.fargan.cells import StepNetwork, drawn
+from quantize.vocoder.fargan.cells import (
+    FINER,
+    StepNetwork,
+    deemphasised,
+    drawn,
+    emphasised,
+    pcm_of,
+)
 from quantize.vocoder.fargan.parts import PERIODS, STEP, STEPS, FarganParts
 from quantize.vocoder.synthesis import (
     FRAME,
@@ -22,8 +29,6 @@ from quantize.vocoder.synthesis import (
     PITCH,
     SEED,
     clamped,
-    deemphasise,
-    emphasise,
     period,
 )
 
@@ -55,8 +60,9 @@ class FarganVoice:
         """
         past = np.asarray(past, np.int64)
         self._condition.reset()
-        self._memory = self._network.begin(emphasise(past))
-        self._before = int(past[-1])
+        signal = emphasised(past[1:], int(past[0]) << FINER)
+        self._memory = self._network.begin(signal)
+        self._before = int(past[-1]) << FINER
         self._random = SEED
         for features in np.asarray(context, np.int64):
             self._hear(features)
@@ -66,25 +72,26 @@ class FarganVoice:
 
         If `known` samples [160] are given, the voice runs over them and returns them.
         """
-        spoken = self._period
+        period_spoken = self._period
         vectors = self._hear(np.asarray(ahead, np.int64)).reshape(STEPS, -1)
         wanted: list[Ints | None] = [None] * STEPS
         if known is not None:
-            joined = np.concatenate([[self._before], np.asarray(known, np.int64)])
-            wanted = list(emphasise(joined).reshape(STEPS, STEP))
-        pcm = np.empty(FRAME, np.int64)
+            wanted = list(
+                emphasised(np.asarray(known, np.int64), self._before).reshape(STEPS, STEP)
+            )
+        signal: list[Ints] = []
         for step, vector in enumerate(vectors):
             noise, self._random = drawn(self._random, self._network.sizes.noise)
             said, self._memory = self._network.step(
-                vector, spoken, self._memory, noise, wanted[step]
+                vector, period_spoken, self._memory, noise, wanted[step]
             )
-            for n, sample in enumerate(said.tolist()):
-                self._before = deemphasise(sample, self._before)
-                pcm[STEP * step + n] = self._before
+            signal.append(said)
         if known is not None:
-            pcm[:] = known
-            self._before = int(pcm[-1])
-        return pcm
+            self._before = int(known[-1]) << FINER
+            return np.array(known, np.int64)
+        samples = deemphasised(np.concatenate(signal), self._before)
+        self._before = int(samples[-1])
+        return pcm_of(samples)
 
     def _hear(self, features: Ints) -> Ints:
         """Return the vectors of the frame before `features`, and keep the period of `features`."""

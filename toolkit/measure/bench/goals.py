@@ -29,8 +29,12 @@ DECODE_GOALS: Final = {"cortex-m4": 9.0, "cortex-a76": 1.3}
 # By core: millions of instructions for a second of FARGAN's speech, with the release's weights and
 # with our own.
 FARGAN_GOALS: Final = {
-    **{"cortex-a76": 40.0, "cortex-a53": 95.0, "cortex-a7": 100.0},
-    **{"cortex-m55": 60.0, "cortex-m7": 320.0, "cortex-m4": 320.0},
+    "cortex-a76": 40.0,
+    "cortex-a53": 95.0,
+    "cortex-a7": 100.0,
+    "cortex-m55": 60.0,
+    "cortex-m7": 320.0,
+    "cortex-m4": 320.0,
 }
 OWN_FARGAN_GOALS: Final = {"cortex-m55": 20.0, "cortex-m7": 100.0, "cortex-m4": 70.0}
 # By ISA: why its sparse products miss this goal, and what was tried.
