@@ -57,19 +57,23 @@ static void hear(dk_fargan *voice, const int16_t features[DK_VOICE_FEATURES])
     voice->period = (uint16_t)period;
 }
 
+static int32_t signal_of(int32_t x)
+{
+    const int32_t top = (1 << (SIGNAL_BITS - 1)) - 1;
+    return x > top ? top : x < -top - 1 ? -top - 1 : x;
+}
+
 // Return a sample of the signal from a PCM sample and the one before it, Q18.
 static int32_t emphasised(int16_t sample, int32_t before)
 {
-    const int64_t exact =
-        (int64_t)sample * (1 << (15 + FINER)) - (int64_t)DK_VOICE_EMPHASIS * before;
-    return dk_saturate(dk_rounded(exact, 15), SIGNAL_BITS);
+    const int32_t part = dk_upper_product(before * (1 << 13), -DK_VOICE_EMPHASIS * (1 << 4));
+    return signal_of(sample * (1 << FINER) + part);
 }
 
 // Undo the pre-emphasis; the result is Q18, too.
 static int32_t deemphasised(int32_t signal, int32_t before)
 {
-    const int64_t exact = (int64_t)signal * (1 << 15) + (int64_t)DK_VOICE_EMPHASIS * before;
-    return dk_saturate(dk_rounded(exact, 15), SIGNAL_BITS);
+    return signal_of(signal + dk_upper_product(before * (1 << 13), DK_VOICE_EMPHASIS * (1 << 4)));
 }
 
 static void push(dk_fargan *voice, const int32_t *signal)
@@ -108,22 +112,24 @@ static scale gain_of(int16_t logarithm)
                    (uint8_t)(GAIN_ONE - (power >> DK_LOG_FRAC))};
 }
 
-// Return 1 / (gain + 10^-5), within 2^-6 .. 2^14.
+// Return 8 / (gain + 10^-5), at most 2^14, for the signal, which is finer than the quotient. The
+// factor is 2^11 .. 2^12, so that products fit int32.
 static scale reciprocal_of(scale gain)
 {
     // Q24: from 2^30 for a mantissa of 2^14 and an exponent of 6.
     const uint32_t exact = ((uint32_t)gain.factor << 16) >> (gain.shift - 8);
     const uint32_t divisor = exact + QUIETEST < LEAST_DIVISOR ? LEAST_DIVISOR : exact + QUIETEST;
     const int up = 31 - dk_bits32(divisor);
-    const uint32_t factor = (1U << 30) / ((divisor << up) >> 15);
-    return (scale){(int16_t)(factor < INT16_MAX ? factor : INT16_MAX), (uint8_t)(21 - up)};
+    const uint32_t top = (divisor << up) >> 15;
+    return (scale){(int16_t)(((1U << 27) + top / 2) / top), (uint8_t)(21 - up)};
 }
 
 // Write the signal x[count] times a scale, Q15, rounded half up and saturated.
 static void divide(const int32_t *x, size_t count, scale by, int16_t *y)
 {
+    const int32_t factor = by.factor, half = 1 << (by.shift - 1);
     for (size_t i = 0; i < count; i++) {
-        y[i] = (int16_t)dk_saturate(dk_rounded((int64_t)x[i] * by.factor, by.shift + FINER), 16);
+        y[i] = dk_saturate16((x[i] * factor + half) >> by.shift);
     }
 }
 
@@ -131,8 +137,9 @@ static void divide(const int32_t *x, size_t count, scale by, int16_t *y)
 static void multiply(const int16_t x[STEP], scale by, int32_t signal[STEP])
 {
     const int shift = by.shift - FINER;
+    const int32_t factor = by.factor, half = 1 << (shift - 1);
     for (int i = 0; i < STEP; i++) {
-        signal[i] = dk_saturate((x[i] * by.factor + (1 << (shift - 1))) >> shift, SIGNAL_BITS);
+        signal[i] = signal_of((x[i] * factor + half) >> shift);
     }
 }
 

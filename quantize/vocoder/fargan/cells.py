@@ -8,8 +8,8 @@ The arithmetic is quantize.integer's. What is special here:
 - The gain is e^x for x in Q11. It is held as mantissa, 2^14 .. 2^15 - 1, and shift, 9 .. 30, so it
   lies between 2^-16 and 64. The relative error is below 2^-13 within that range.
 - The past is multiplied by 1 / (gain + 10^-5), likewise a factor and a shift. Below a gain of 6e-5,
-  two steps of the signal, it grows no further. The relative error is below 2^-10 above that gain
-  and below 2^-13 above a gain of 2^-9.
+  two steps of PCM, it grows no further. The relative error is below 2^-10 above that gain and
+  below 2^-11 above a gain of 2^-9.
 - Both products round once and saturate, the past to Q15, what is said to the signal.
 
 Arrays are [size], or [size, rows] for voices side by side.
@@ -116,8 +116,8 @@ class StepNetwork:
         """
         mantissa, whole = gain(self._products["cond_gain_dense"](vector)[0])
         factor, down = reciprocal(mantissa, whole)
-        predicted = scaled(repeated(memory.history, period), factor, down + FINER, 16)
-        last = scaled(memory.history[HISTORY - STEP :], factor, down + FINER, 16)
+        predicted = scaled(repeated(memory.history, period), factor, down, 16)
+        last = scaled(memory.history[HISTORY - STEP :], factor, down, 16)
         last8 = integer.narrow(last)
         parts = [integer.narrow(vector), integer.narrow(predicted), last8, noise]
         inputs = np.concatenate(parts)
@@ -157,14 +157,16 @@ def gain(logarithm: Ints) -> tuple[Ints, Ints]:
 
 
 def reciprocal(mantissa: Ints, exponent: Ints) -> tuple[Ints, Ints]:
-    """Return 1 / (gain + 10^-5) as (factor, shift): factor * 2^-shift, shift 1 .. 20."""
+    """Return 1 / (gain + 10^-5) as (factor, shift): factor * 2^(3 - shift), shift 1 .. 20.
+
+    The factor is 2^11 .. 2^12, so its product with the signal fits int32. The 3 is FINER.
+    """
     divisor = np.left_shift(mantissa, DIVISOR_FRAC - GAIN_ONE)
     divisor = np.right_shift(np.left_shift(divisor, 6), 6 - exponent) + QUIETEST
     divisor = np.maximum(divisor, LEAST_DIVISOR)
     up = 31 - bit_length(divisor)
     top = np.right_shift(np.left_shift(divisor, up), 15)  # 2^15 .. 2^16 - 1
-    factor = np.minimum((1 << 30) // top, (1 << _MANTISSA_BITS) - 1)
-    return factor, 21 - up
+    return ((1 << 27) + (top >> 1)) // top, 21 - up
 
 
 def scaled(x: Ints, factor: Ints, shift: Ints, bits: int) -> Ints:
