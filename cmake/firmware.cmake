@@ -3,22 +3,14 @@
 # generated model.
 set(port "firmware/port/${DREDKIT_SYSTEM}")
 set(baremetal "firmware/port/baremetal")
-set(drivers setup_${DREDKIT_SETUP} uart_${DREDKIT_UART} timer_${DREDKIT_TIMER})
-if(DREDKIT_SYSTEM MATCHES "^(aarch64|armv7a)$")
-  # Shared drivers; a driver in the family's own folder takes precedence.
-  set(shared "firmware/port/cortexa")
-  list(APPEND drivers gic)
-endif()
 set(port_sources
   ${baremetal}/port.c ${baremetal}/limits.c ${baremetal}/report.c
-  ${port}/startup.c ${port}/fault.c)
-foreach(driver IN LISTS drivers)
-  if(shared AND NOT EXISTS "${CMAKE_SOURCE_DIR}/${port}/${driver}.c")
-    list(APPEND port_sources ${shared}/${driver}.c)
-  else()
-    list(APPEND port_sources ${port}/${driver}.c)
-  endif()
-endforeach()
+  ${port}/startup.c ${port}/fault.c ${DREDKIT_DRIVERS})
+if(DREDKIT_SYSTEM MATCHES "^(aarch64|armv7a)$")
+  # What both families share.
+  set(shared "firmware/port/cortexa")
+  list(APPEND port_sources ${shared}/gic.c)
+endif()
 set(libraries -lc -lgcc)
 if(shared)
   # This code runs before the memory attributes are set up, and in the interrupt, which does not

@@ -44,6 +44,7 @@ COMMANDS = {
     "bench": "Measure what every part and layer of a step costs on a board.",
     "score": "Have voices speak held-out speech, and judge the result.",
     "simulate": "Write or read Opus packets that carry DRED in their padding.",
+    "explain": "Show what each packet of a file carries, and what its loss would cost.",
     "report": "Write the HTML page of a verification.",
     "export": "Write a quantised model as .tflite, checked by LiteRT.",
     "demo": "Run every step on the default board, with the shipped clip.",

@@ -137,11 +137,16 @@ def write_symbols(
 
 @dataclass(frozen=True)
 class Payload:
-    """A parsed payload: symbols of `state` [50] and `chunks` [n][25], newest chunk first."""
+    """A parsed payload: symbols of `state` [50] and `chunks` [n][25], newest chunk first.
+
+    `ends` [1 + n] counts the bits from the payload's start to the end of the state, and of each
+    chunk.
+    """
 
     header: Header
     state: Ints
     chunks: Ints
+    ends: tuple[int, ...]
 
 
 def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> Payload:
@@ -157,6 +162,7 @@ def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> P
     header = _read_header(coder)
     state = _read(coder, tables.states, header.q0)
     chunks: list[Ints] = []
+    ends = [coder.tell()]
     while len(chunks) < max_chunks and coder.bits_left() > _LAST_BITS:
         try:
             chunks.append(_read(coder, tables.latents, header.level(len(chunks))))
@@ -164,7 +170,8 @@ def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> P
             if error.status != laplace.SHORT:
                 raise
             break
-    return Payload(header, state, np.array(chunks, np.int64).reshape(-1, LATENTS))
+        ends.append(coder.tell())
+    return Payload(header, state, np.array(chunks, np.int64).reshape(-1, LATENTS), tuple(ends))
 
 
 def _write_header(coder: RangeEncoder, header: Header) -> None:

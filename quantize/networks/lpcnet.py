@@ -24,7 +24,6 @@ LPC_ORDER = 16
 CODES = 256  # mu-law steps, 128 is zero
 INPUTS = ("signal", "prediction", "excitation")  # of the sample-rate network, as mu-law codes
 MOST_UNITS = 1024  # of a layer, in a file that is read
-BLOCK = (8, 4)  # outputs x inputs that are kept or dropped together in a sparse matrix
 
 
 @dataclass(frozen=True)
@@ -123,17 +122,6 @@ class Lpcnet(nn.Module):
         for name, layer in dense.items():
             named[f"{name}.weight"], named[f"{name}.bias"] = layer.weight, layer.bias
         return {key: value.detach().float().contiguous() for key, value in named.items()}
-
-
-def block_mask(weight: Tensor, density: float) -> Tensor:
-    """Return a 0/1 mask of `weight` that keeps the strongest 8 x 4 blocks, `density` of them."""
-    rows, columns = BLOCK
-    blocks = weight.detach().reshape(len(weight) // rows, rows, -1, columns)
-    strength = blocks.square().sum((1, 3))
-    keep = max(1, round(density * strength.numel()))
-    threshold = strength.flatten().topk(keep).values[-1]
-    kept = (strength >= threshold).to(weight.dtype)
-    return kept.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
 
 
 def sizes_from(value: object) -> Sizes:

@@ -23,6 +23,31 @@ LATENTS, LATENT_ROWS = 25, 32
 STATE, STATE_ROWS = 50, 56
 LEVELS = 16
 
+# The share of 8x4 blocks that a layer keeps, as in libopus 1.6's weights; other layers are dense.
+DENSITY = {
+    "enc_gru1_input": 0.6,
+    "enc_gru2_input": 1 / 3,
+    "enc_gru3_input": 0.233,
+    "enc_gru4_input": 0.15,
+    "enc_gru5_input": 0.15,
+    "enc_conv_dense2": 0.8,
+    "enc_conv_dense3": 0.6,
+    "enc_conv_dense4": 0.4,
+    "enc_conv_dense5": 0.3,
+    "gdense1": 0.5,
+    "dec_gru_init": 0.5,
+    "dec_gru1_input": 0.6,
+    "dec_gru2_input": 1 / 3,
+    "dec_gru3_input": 0.233,
+    "dec_gru4_input": 0.15,
+    "dec_gru5_input": 0.15,
+    "dec_conv_dense2": 0.8,
+    "dec_conv_dense3": 0.6,
+    "dec_conv_dense4": 0.4,
+    "dec_conv_dense5": 0.3,
+    "dec_output": 0.5,
+}
+
 _ENC_HIDDEN, _ENC_GRU, _ENC_CONV = 64, 32, 64
 _DEC_HIDDEN, _DEC_GRU, _DEC_CONV = 96, 64, 32
 _STATE_HIDDEN = 128

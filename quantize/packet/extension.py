@@ -71,10 +71,11 @@ class Extension:
 
 @dataclass(frozen=True)
 class Found:
-    """A DRED payload and how many units of 2.5 ms its frame starts after the packet does."""
+    """A DRED payload, how many units of 2.5 ms its frame starts after the packet, and its marks."""
 
     payload: bytes
     frame_offset: int
+    framing: Framing = LIBOPUS_1_6
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def search(parts: Packet, framings: Sequence[Framing]) -> Found | OtherVersion |
             if framing.id != extension.id:
                 continue
             if payload := framing.payload(extension.data):
-                return Found(payload, extension.frame * parts.frame_units)
+                return Found(payload, extension.frame * parts.frame_units, framing)
             version = framing.other_version(extension.data)
             if version is not None and other is None:
                 other = OtherVersion(version)

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """dredkit/receiver.h equals its definition for any sequence of calls, at both output rates."""
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from quantize.codec.receiver import ReceiverConfig, State
 from quantize.codec.receiver_clock import ReceiverClock
 from quantize.codec.receiver_model import DecoderModel
-from quantize.errors import PayloadError
+from quantize.errors import InputError, PayloadError
 from quantize.vocoder.voices import VoiceModel
 from tests.support.decoder_models import random_networks, random_payload
 from tests.support.lpcnet_models import random_voice
 from tests.support.receiver_library import NativeReceiver, ReceiverLibrary
+from toolkit.stages.receiver import DecoderStage
+from toolkit.targets.sources import LIBRARY
 
 # Rate, voice and batch of a library.
 KINDS: dict[str, tuple[int, VoiceModel, int]] = {
@@ -93,14 +98,19 @@ def play_both(
     return seen
 
 
+def test_a_rate_that_no_receiver_plays_is_refused(models: dict[str, DecoderModel]) -> None:
+    with pytest.raises(InputError, match="--output-rate 44100: a receiver plays 16000 or 48000"):
+        DecoderStage(models["16k"], output_rate=44100)
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "steps"),
     [
-        ("16k", 0, 150),
-        ("16k", 1, 80),
-        ("16k", 2, 80),
-        ("48k", 0, 60),
-        ("48k", 3, 40),
+        ("16k", 0, 400),
+        ("16k", 1, 200),
+        ("16k", 2, 200),
+        ("48k", 0, 200),
+        ("48k", 3, 100),
         ("lpcnet", 0, 12),
     ],
 )
@@ -116,5 +126,59 @@ def test_any_calls_give_the_same_audio(
     native = libraries[kind].start(CONFIGS[config])
     clock = ReceiverClock(models[kind].receiver(CONFIGS[config], rate))
     seen = play_both(native, clock, rng, steps)
-    if steps == 150:
+    if steps == 400:
         assert seen == set(State)
+
+
+@pytest.mark.parametrize("compiler", ["gcc -std=c11", "g++ -std=c++11"])
+def test_the_header_stands_alone(compiler: str, tmp_path: Path) -> None:
+    """Strict C and C++ take it with the other public headers alone."""
+    (tmp_path / "dredkit").mkdir()
+    lines = "#define DK_OUTPUT_RATE 48000\n#define DK_RECEIVER_BYTES 16384\n"
+    (tmp_path / "dredkit" / "config.h").write_text(lines)
+    text = '#include "dredkit/receiver.h"\nstatic dk_receiver r;\n'
+    text += "int main(void) { return (int)dk_receiver_init(&r, NULL); }\n"
+    source = tmp_path / ("main.cc" if "+" in compiler else "main.c")
+    source.write_text(text)
+    flags = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fshort-enums"
+    command = [*compiler.split(), *flags.split(), f"-I{LIBRARY / 'include'}", f"-I{tmp_path}"]
+    subprocess.run([*command, "-fsyntax-only", str(source)], check=True)
+
+
+def test_what_cannot_be_done_is_refused_and_changes_nothing(
+    libraries: dict[str, ReceiverLibrary],
+) -> None:
+    library = libraries["16k"]
+    ffi, lib = library.ffi, library.lib
+    memory = ffi.new("dk_receiver *")  # zeros: not initialised
+    pcm = ffi.new("int16_t[]", 13 * 160)
+    data = ffi.new("uint8_t[]", random_payload(1))
+    calls = (
+        lambda receiver: lib.dk_receiver_good(receiver, pcm, 160, pcm),
+        lambda receiver: lib.dk_receiver_recovered(receiver, pcm, 160, pcm),
+        lambda receiver: lib.dk_receiver_lost(receiver, 160, pcm),
+        lambda receiver: lib.dk_receiver_work(receiver, 1),
+        lambda receiver: lib.dk_receiver_set_time(receiver, 5),
+        lambda receiver: lib.dk_receiver_payload(receiver, 0, data, len(data) - 1),
+    )
+    for receiver in (memory, ffi.NULL):
+        assert [call(receiver) for call in calls] == [-1] * len(calls)
+        assert lib.dk_receiver_time(receiver) == 0
+        assert not lib.dk_receiver_is_speaking(receiver)
+    for values in ((5, 15, 4), (70, 15, 4), (20, 0, 4), (20, 41, 4), (20, 15, 27)):
+        assert lib.dk_receiver_init(memory, ffi.new("dk_receiver_config *", values)) == -1
+    assert lib.dk_receiver_init(ffi.NULL, ffi.NULL) == -1
+    assert lib.dk_receiver_init(memory, ffi.NULL) == 0
+    default = lib.dk_receiver_config_default()
+    assert ReceiverConfig() == ReceiverConfig(
+        default.over_ms, default.fade_ms, default.chunks_a_call
+    )
+    for samples in (0, 80, 161, 13 * 160):
+        assert lib.dk_receiver_lost(memory, samples, pcm) == -1
+        assert lib.dk_receiver_good(memory, pcm, samples, pcm) == -1
+    assert lib.dk_receiver_good(memory, ffi.NULL, 160, pcm) == -1
+    assert lib.dk_receiver_lost(memory, 160, ffi.NULL) == -1
+    assert lib.dk_receiver_payload(memory, 0, ffi.NULL, 9) == -1
+    assert lib.dk_receiver_time(memory) == 0
+    assert lib.dk_receiver_good(memory, pcm, 160, pcm) == 0
+    assert lib.dk_receiver_time(memory) == 160

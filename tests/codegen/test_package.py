@@ -2,20 +2,26 @@
 """A package holds the sources of one ISA and its model, is complete, and leaks no name."""
 
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.packages import archive, package, product, symbols, write
+from tests.support.packages import WARNINGS, archive, package, product, symbols, write
 from toolkit.codegen.package.config import config_header
 from toolkit.codegen.package.notice import OPUS, OWN, UNKNOWN, notice
 from toolkit.codegen.package.product import Product
 from toolkit.codegen.package.readme import Figures, readme, wrapped
+from toolkit.codegen.package.write import write_package
 from toolkit.common.errors import InputError, ToolError
 from toolkit.models.importers import BLOB, IMPORTED, TRAINED
+from toolkit.models.voice import VOICES
 from toolkit.stages.stage import EncoderStage
 from toolkit.targets.cores import cores, load_core
 from toolkit.targets.isas import ISAS, chain
+from toolkit.targets.sources import LIBRARY, library_files
 
 INCLUDE = re.compile(r'^#\s*include ([<"])([^>"]+)[>"]', re.MULTILINE)
 STANDARD = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "stdalign.h", "assert.h", "limits.h"}
@@ -72,15 +78,49 @@ def test_a_plain_list_of_files_builds_and_leaks_no_name(
     core: str, role: str, tmp_path: Path
 ) -> None:
     known = load_core(core)
-    made = archive(package(core, role), tmp_path / "objects", ["-Os", *known.flags], known.prefix)
+    made = archive(package(core, role), tmp_path / "objects", ["-O0", *known.flags], known.prefix)
     defined, missing = symbols(made, known.prefix)
     assert {name for name in defined if not name.startswith("dk_")} == set()
     assert {name for name in missing if not ALLOWED.match(name)} == set()
 
 
-def test_another_cores_compiler_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="this folder is for Cortex-M4: compile with"):
-        archive(package("cortex-m4"), tmp_path / "objects", ["-mcpu=cortex-m3"], "arm-none-eabi-")
+def test_another_cores_compiler_is_refused() -> None:
+    folder = package("cortex-m4")
+    command = ["arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m3", "-fsyntax-only"]
+    include = [f"-I{folder / 'include'}", f"-I{folder / 'src'}"]
+    done = subprocess.run(
+        [*command, *include, folder / "src" / "nn" / "simd32" / "gate.c"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "this folder is for Cortex-M4: compile with -mthumb -mcpu=cortex-m4" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
+def test_clang_is_told_what_to_take_and_compiles_it(tmp_path: Path) -> None:
+    made = product("cortex-m4", "sender")
+    write_package(replace(made, core=made.core.with_portable_c()), tmp_path / "dredkit", None)
+    arm = ["--target=arm-none-eabi", "-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=soft"]
+    cases = ((package("cortex-m4"), arm, "--portable"), (tmp_path / "dredkit", [], ""))
+    for folder, target, error in cases:
+        source = next((folder / "src" / "nn").rglob("gate.c"))
+        done = subprocess.run(
+            [
+                "clang",
+                *target,
+                "-fsyntax-only",
+                *WARNINGS,
+                f"-I{folder}/include",
+                f"-I{folder}/src",
+                source,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (error in done.stderr) if error else (done.stderr == "")
 
 
 def test_rates_and_names_reach_the_headers() -> None:
@@ -161,3 +201,10 @@ def test_paragraphs_are_wrapped_and_tables_are_not() -> None:
     assert lines.count(row) == 2
     assert all(len(line) <= 100 for line in lines if line != row)
     assert "- b" in lines
+
+
+def test_every_file_of_the_library_is_for_a_role() -> None:
+    found = {path for voice in VOICES for path in library_files(("sender", "receiver"), voice)}
+    assert found == {*LIBRARY.rglob("*.c")}
+    alone = {path for path in library_files(("sender",)) if path.parent.name == "codec"}
+    assert {path.name for path in alone} == {"sender.c", "sender_api.c", "voice_activity.c"}

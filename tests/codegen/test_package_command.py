@@ -59,6 +59,7 @@ def test_the_manifest_says_what_the_folder_holds(files: dict[str, Path], tmp_pat
         (("--model", "@sender", "--voice", "pulse"), "--voice: --model does not take it"),
         (("--role", "sender", "--voice", "pulse"), "--voice: --role sender does not take it"),
         (("--role", "receiver", "--input-rate", "8000"), "--input-rate: --role receiver does not"),
+        (("--cmsis-pack",), "--cmsis-pack: a CMSIS-Pack cannot name portable"),
         (("--input-rate", "11025"), "an input rate of 11025 Hz"),
     ],
 )

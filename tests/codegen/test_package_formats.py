@@ -11,12 +11,14 @@ import json
 import re
 import subprocess
 import xml.etree.ElementTree as ET
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.support.packages import package
+from tests.support.packages import package, product
 from toolkit.codegen.package.product import library_version
+from toolkit.codegen.package.write import write_package
 from toolkit.targets.cores import cores, load_core
 
 WITH_PACK = [name for name, core in cores().items() if core.cmsis]
@@ -110,6 +112,20 @@ def test_the_cmsis_pack_names_files_that_exist(core: str) -> None:
     listed = {name for name, file in files.items() if file.get("category") == "sourceC"}
     assert listed == sources(folder)
     assert files["src/"].get("scope") == "private"
+
+
+def test_the_pack_is_a_zip_of_the_folder(tmp_path: Path) -> None:
+    write_package(product("cortex-m4", "sender"), tmp_path / "a", None, zipped=True)
+    write_package(product("cortex-m4", "sender"), tmp_path / "b", None, zipped=True)
+    name = f"dredkit.dredkit.{library_version()}.pack"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    with zipfile.ZipFile(tmp_path / "a" / name) as archive:
+        held = {entry: archive.read(entry) for entry in archive.namelist()}
+    files = {path for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    here = {path.relative_to(tmp_path / "a").as_posix(): path.read_bytes() for path in files}
+    assert here.pop(name)
+    assert held == here
+    assert "dredkit.dredkit.pdsc" in held
 
 
 def test_cores_without_a_pack_have_no_pdsc() -> None:

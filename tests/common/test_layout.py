@@ -21,6 +21,7 @@ QUANTIZE_ORDER = (
 MOST_ENTRIES = 12
 # Folders with more: one module a command, one file an instruction set and kernel, and so on.
 MANY = {
+    "firmware/dredkit/codec": "both cores, their public doors and their parts",
     "firmware/dredkit/nn": "one file a kind of layer, one folder an instruction set",
     "firmware/dredkit/dsp": "one file a function, one folder an instruction set",
     "firmware/dredkit/dred": "one header and one source for each part of the bitstream",

@@ -35,6 +35,7 @@ ENDINGS = {
     "dredkit bench": ("--target", "toaster"),
     "dredkit build": ("--target", "toaster"),
     "dredkit demo": ("--target", "toaster"),
+    "dredkit explain": ("absent.bit",),
     "dredkit flash": ("--target", "toaster"),
     "dredkit generate": ("--target", "toaster"),
     "dredkit package": ("--target-core", "toaster"),

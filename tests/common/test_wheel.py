@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.packages import models
 from tests.support.small_models import small_model
 from toolkit.targets.target import target_names
 
@@ -79,3 +80,12 @@ def test_the_wheel_generates_and_builds_in_the_users_folder(site: Path, tmp_path
     dredkit(site, tmp_path, "build", "--target", "host")
     assert (tmp_path / "build" / "host" / "generated").is_dir()
     assert made_in(site) == brought
+
+
+def test_the_wheel_writes_a_package(site: Path, tmp_path: Path) -> None:
+    model = tmp_path / "sender.dkq"
+    models()[0].save(model)
+    words = ("--target-core", "portable", "--role", "sender", "--no-figures", "--model", model)
+    dredkit(site, tmp_path, "package", *words, "--output", "made")
+    for name in ("LICENSE", "README.md", "CMakeLists.txt", "src/nn/gru.c"):
+        assert (tmp_path / "made" / name).is_file()

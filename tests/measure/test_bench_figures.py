@@ -20,6 +20,7 @@ from toolkit.measure.bench.figures import (
 from toolkit.measure.bench.goals import TABLE, table
 from toolkit.measure.bench.measure import measure_figure
 from toolkit.report.bench_plot import bench_svg
+from toolkit.targets.target import load_target
 
 # One board of each family of kernels, with runs of both the sender and the receiver.
 MEASURED = (
@@ -47,13 +48,13 @@ def test_the_table_of_goals_is_that_of_the_figures() -> None:
 
 def test_a_report_finds_the_figures_of_its_model(tmp_path: Path) -> None:
     figure = Figure("mps3-an547", "decoder-pulse")
-    committed = figure.read()
+    committed, board = figure.read(), load_target(figure.target)
     stage, model = committed["stage"], committed["model_hash"]
-    found = known_figures(figure.target, stage, model, tmp_path)
+    found = known_figures(board, stage, model, tmp_path)
     assert found is not None
     assert found["parts"] == committed["parts"]
-    assert known_figures(figure.target, stage, "00", tmp_path) is None
-    assert known_figures("virt-a53", "encoder", model, tmp_path) is None
+    assert known_figures(board, stage, "00", tmp_path) is None
+    assert known_figures(load_target("virt-a53"), "encoder", model, tmp_path) is None
 
 
 @pytest.mark.parametrize("figure", MEASURED, ids=lambda f: f"{f.target}-{f.run}")

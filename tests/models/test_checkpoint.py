@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from quantize.errors import InputError
 from tests.support.blobs import GRAPH, LAYERS
-from toolkit.models.importers import SHIPPED, load_model
+from toolkit.models.importers import IMPORTED, SHIPPED, load_model
 from toolkit.models.importers.checkpoint import read_checkpoint, write_checkpoint
 
 
@@ -23,7 +23,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
         for part in ("int8", "scale", "blocks"):
             assert np.array_equal(getattr(read[name], part), getattr(layer, part))
         assert np.array_equal(read[name].matrix, layer.matrix)
-    assert load_model(path, GRAPH).source["kind"] == "checkpoint"
+    assert load_model(path, GRAPH).source["kind"] == IMPORTED
     assert [item.name for item in path.parent.iterdir()] == ["net.safetensors"]
 
 

@@ -89,6 +89,18 @@ def test_it_needs_four_functions_of_libc(name: str, tmp_path: Path) -> None:
     assert {symbol for symbol in needed if not symbol.startswith(FOREIGN)} == set()
 
 
+def test_it_takes_2_kb_of_flash(tmp_path: Path) -> None:
+    """docs/INTEGRATE.md says so, of a Cortex-M4 and -Os."""
+    prefix = compiler("m4")[0].removesuffix("gcc")
+    made = [str(path) for path in compiled("m4", tmp_path)]
+    told = subprocess.run(
+        [f"{prefix}size", "-t", *made], capture_output=True, text=True, check=True
+    )
+    code, data, zeros = map(int, told.stdout.splitlines()[-1].split()[:3])
+    assert 1500 < code < 2150
+    assert data == zeros == 0
+
+
 @pytest.mark.parametrize("name", ["g++", "clang++"])
 def test_cpp_calls_it(name: str, tmp_path: Path) -> None:
     """C++ takes each public header alone, with its own include path only, and runs the library."""

@@ -55,6 +55,7 @@ static void find(const uint8_t *packet, size_t bytes, const dk_packet_framing *f
     require((found.payload != NULL) == (result > 0));
     require(found.bytes == (result > 0 ? (size_t)result : 0));
     put(found.frame_offset);
+    put(found.framing);
     put(found.other_version);
     put_bytes(found.payload, result);
 }

@@ -10,6 +10,7 @@ import soundfile
 from toolkit.common.errors import ToolError
 from toolkit.common.paths import ROOT
 from toolkit.speech import recordings as speechdata
+from toolkit.speech import rooms
 
 CLIP = ROOT / "toolkit" / "data" / "clip.wav"
 
@@ -65,7 +66,7 @@ def test_prepare_splits_and_stores_all_parts(
         soundfile.write(sounds / f"{name}.wav", pcm[:8000], 16000)
     monkeypatch.setattr(speechdata, "decode", lambda path: soundfile.read(path, dtype="int16")[0])
     minutes = speechdata.prepare(_source(), tmp_path, lambda text: None)
-    assert set(minutes) == {"test", *(speechdata.part_name("train", s) for s in speechdata.SPEEDS)}
+    assert set(minutes) == set(speechdata.parts("train"))
     assert minutes["test"] == pytest.approx(0.5 / 60)
     assert minutes["train"] == pytest.approx(1.0 / 60)
     folder = tmp_path / "demo"
@@ -85,3 +86,15 @@ def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match="apt-get is missing"):
         speechdata.fetch(_source(), tmp_path)
+
+
+def test_a_far_microphone_hears_the_same_words_otherwise_and_reproducibly() -> None:
+    pcm, _ = soundfile.read(CLIP, dtype="int16")
+    heard = [rooms.far(pcm, seed) for seed in range(6)]
+    for one in heard:
+        assert one.shape == pcm.shape
+        assert one.dtype == np.int16
+        assert abs(np.corrcoef(one, pcm)[0, 1]) > 0.3
+    assert len({one.tobytes() for one in heard}) == 6
+    assert np.array_equal(heard[3], rooms.far(pcm, 3))
+    assert not rooms.far(np.zeros(1600, np.int16), 1).any()  # silence has nothing to be heard

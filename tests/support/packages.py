@@ -71,7 +71,8 @@ def archive(package: Path, folder: Path, options: Sequence[str], prefix: str = "
         return done.stderr
 
     with ThreadPoolExecutor(JOBS) as pool:
-        assert "".join(pool.map(compile_one, sources, objects)) == ""
+        complaints = "".join(pool.map(compile_one, sources, objects))
+    assert not complaints, complaints
     made = folder / "libdredkit.a"
     subprocess.run([f"{prefix}ar", "rcs", made, *objects], check=True)
     return made
@@ -80,7 +81,7 @@ def archive(package: Path, folder: Path, options: Sequence[str], prefix: str = "
 def symbols(made: Path, prefix: str = "") -> tuple[set[str], set[str]]:
     """Return the global names that an archive or program defines, and those that it lacks."""
     listed = subprocess.run(
-        [f"{prefix}nm", "-g", "-P", made], capture_output=True, text=True, check=True
+        [f"{prefix}gcc-nm", "-g", "-P", made], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split() for line in listed.splitlines() if len(line.split()) > 1]
     defined = {row[0] for row in rows if row[1] not in "Uw"}

@@ -56,6 +56,7 @@ class Answer:
     frames: int
     units: int
     frame_offset: int
+    framing: int
     other_version: int
     found: bytes | int
     added_bytes: int
@@ -71,22 +72,22 @@ def expected(case: Case) -> Answer:
         added = int(Status.OVERRUN)
     stripped = _or_status(lambda: strip(case.packet))
     if isinstance(stripped, int):
-        return Answer(stripped, stripped, 0, -1, stripped, size, added, stripped)
+        return Answer(stripped, stripped, 0, 0, -1, stripped, size, added, stripped)
     parts = Packet.parse(case.packet)
-    offset, version, found = _found(parts, case.framings)
+    offset, framing, version, found = _found(parts, case.framings)
     frames = len(parts.frames)
-    return Answer(frames, parts.units, offset, version, found, size, added, stripped)
+    return Answer(frames, parts.units, offset, framing, version, found, size, added, stripped)
 
 
-def _found(parts: Packet, framings: Sequence[Framing]) -> tuple[int, int, bytes | int]:
-    """Return (frame offset, other version or -1, payload or status)."""
+def _found(parts: Packet, framings: Sequence[Framing]) -> tuple[int, int, int, bytes | int]:
+    """Return (frame offset, framing, other version or -1, payload or status)."""
     try:
         seen = search(parts, framings)
     except PacketError as error:
-        return 0, -1, error.status
+        return 0, 0, -1, error.status
     if isinstance(seen, Found):
-        return seen.frame_offset, -1, seen.payload
-    return 0, -1 if seen is None else seen.version, b""
+        return seen.frame_offset, framings.index(seen.framing), -1, seen.payload
+    return 0, 0, -1 if seen is None else seen.version, b""
 
 
 def _or_status(call: Callable[[], bytes]) -> bytes | int:
@@ -104,7 +105,7 @@ def run(program: Path, cases: Iterable[Case]) -> list[Answer]:
     answers, at = [], 0
     while at < len(done.stdout):
         values: list[bytes | int] = []
-        for kind in "iiiibibb":  # an integer, or a count and so many bytes
+        for kind in "iiiiibibb":  # an integer, or a count and so many bytes
             (value,) = struct.unpack_from("<i", done.stdout, at)
             at += 4
             if kind == "b" and value >= 0:

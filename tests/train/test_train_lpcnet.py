@@ -13,14 +13,14 @@ from torch import Tensor
 import toolkit
 from quantize.errors import InputError
 from quantize.features import floats as extraction
-from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask
+from quantize.networks.blocks import block_mask, density_at
+from quantize.networks.lpcnet import Lpcnet, Sizes
 from quantize.networks.lpcnet_voice import from_mulaw, synthesise, to_mulaw
 from quantize.train.lpcnet.data import SpeechSampler
 from quantize.train.lpcnet.loop import (
     Settings,
     Trainer,
     batches,
-    density_at,
     evaluate,
     loss_of,
     train,
@@ -228,8 +228,7 @@ def test_what_was_dropped_grows_again(sampler: SpeechSampler, tmp_path: Path) ->
 
 
 def test_density_falls_from_one_to_the_target() -> None:
-    settings = Settings(sparse_from=100, sparse_to=200)
-    values = [density_at(step, 0.2, settings) for step in (0, 100, 150, 200, 900)]
+    values = [density_at(step, 0.2, 100, 200) for step in (0, 100, 150, 200, 900)]
     assert values == pytest.approx([1, 1, 0.3, 0.2, 0.2])
 
 

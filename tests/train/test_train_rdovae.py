@@ -9,22 +9,34 @@ import pytest
 import torch
 
 from quantize.errors import InputError
-from quantize.networks.rdovae import RdovaeEncoder
+from quantize.networks.blocks import kept_blocks
+from quantize.networks.rdovae import DENSITY, RdovaeEncoder
 from quantize.train.fake_quant import int8_rows, quantised
 from quantize.train.rdovae import rate
 from quantize.train.rdovae.loop import (
+    RATES,
     Rdovae,
     Settings,
     Trainer,
     distortion,
+    first_prices,
     loss_of,
     packets,
     train,
 )
-from quantize.train.rdovae.score import evaluate, freeze, load_checkpoint, save_checkpoint
+from quantize.train.rdovae.score import (
+    evaluate,
+    freeze,
+    load_checkpoint,
+    save_checkpoint,
+    thaw,
+)
 from quantize.train.recordings import Sampler, load_features
 from quantize.train.state import load_state, save_state
+from toolkit.common.paths import ROOT
+from toolkit.models.importers.checkpoint import read_checkpoint
 
+SHIPPED = ROOT / "quantize" / "checkpoints" / "rdovae.safetensors"
 TINY = Settings(steps=6, batch=2, frames=100, save_every=1e9)
 
 
@@ -50,7 +62,8 @@ def test_a_few_steps_lower_the_loss(speech: np.ndarray, tmp_path: Path) -> None:
 
     def loss(model: Rdovae) -> float:
         draw = torch.Generator().manual_seed(5)
-        return loss_of(model, batch, settings, draw, hard=True)[0].item()
+        prices = first_prices()
+        return loss_of(model, batch, prices, settings, draw, hard=True)[0].item()
 
     begun = train([speech], tmp_path / "begun", replace(settings, steps=1, rate=0.0))
     trained = train([speech], tmp_path / "trained", settings)
@@ -199,3 +212,55 @@ def test_a_checkpoint_without_tables_is_refused(tmp_path: Path) -> None:
 def test_missing_speech_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="dredkit train data"):
         load_features(tmp_path, "train")
+
+
+def test_training_drops_blocks_down_to_their_share(speech: np.ndarray, tmp_path: Path) -> None:
+    trained = train([speech], tmp_path, replace(TINY, sparse_every=1, sparse_share=0.5))
+    for name, weight in trained.model.sparse_weights().items():
+        kept = kept_blocks(weight)
+        assert kept.float().mean() == pytest.approx(DENSITY[name], abs=1 / kept.numel()), name
+    dense = trained.model.layers()["enc_gru1_recurrent"].weight
+    assert kept_blocks(dense).all()
+
+
+def test_a_checkpoint_marks_the_kept_blocks(speech: np.ndarray, tmp_path: Path) -> None:
+    trained = train([speech], tmp_path, replace(TINY, sparse_every=1, sparse_share=0.5))
+    path = tmp_path / "made.safetensors"
+    save_checkpoint(path, freeze(trained.model, Sampler([speech], 100, 1), batches=1), {})
+    layers = read_checkpoint(path)
+    for name, density in DENSITY.items():
+        blocks = layers[name].blocks
+        assert blocks is not None
+        assert blocks.mean() == pytest.approx(density, abs=1 / blocks.size)
+    assert layers["enc_zdense"].blocks is None
+
+
+def test_prices_rise_where_a_level_spends_too_much() -> None:
+    made = Trainer(TINY)
+    before = made.prices.clone()
+    rates = torch.tensor(RATES)
+    rates[3] *= 1.5
+    rates[8] = 0  # was not drawn
+    rates[12] *= 0.5
+    made._set_prices(rates)
+    change = made.prices - before
+    assert change[3] == pytest.approx(0.5 * TINY.price_rate, rel=1e-3)
+    assert change[12] == pytest.approx(-0.5 * TINY.price_rate, rel=1e-3)
+    others = [level for level in range(16) if level not in (3, 12)]
+    assert torch.all(change[others] == 0)
+
+
+def test_starting_from_a_checkpoint_changes_no_symbol(speech: np.ndarray) -> None:
+    shipped = load_checkpoint(SHIPPED)
+    model = Rdovae()
+    thaw(model, shipped)
+    steps = torch.from_numpy(speech[:200].copy()).reshape(1, -1, 40)
+    with torch.no_grad():
+        old, _, _ = shipped.encoder(steps)
+        new, _, _ = model.encoder(steps)
+        table = model.latent_table.table()
+        for level in (0, 7, 15):
+            want = shipped.symbols("latent", old, level)
+            got = torch.floor(0.5 + rate.squeeze(new, table.at(torch.tensor(level))))
+            coded = shipped.table("latent").r[level] > 0
+            assert torch.equal(got[..., coded], want[..., coded])

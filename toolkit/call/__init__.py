@@ -4,5 +4,6 @@
 bitfile.py   opus_demo's packet files, which libopus' own tools read
 codec.py     the base codec: libopus through opuslib-next
 sender.py    speech to packets with redundancy
+explain.py   what each packet carries, and what its loss would cost
 receiver.py  the contents of a stream, and what would survive losses
 """

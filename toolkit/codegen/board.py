@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write what the firmware build needs from a target's TOML: board.h, link.ld and board.cmake."""
 
+import re
 from pathlib import Path
 
 from quantize.files.write import write_whole
-from toolkit.common.paths import ROOT
+from toolkit.common.paths import ROOT, ships
 from toolkit.targets.memory import FLASH_SECTIONS, RAM_SECTIONS, Memory
 from toolkit.targets.placement import placed_in, section_name
 from toolkit.targets.target import Target
@@ -34,7 +35,7 @@ def board_header(target: Target) -> str:
     assert uart is not None
     in_ram = [memory for memory in placed_in(target) if memory.kind == "ram"]
     lines = [
-        f"// Written by dredkit from targets/{target.path.name}; change that instead.",
+        f"// Written by dredkit from {target.path.name}; change that instead.",
         "#ifndef DREDKIT_BOARD_H",
         "#define DREDKIT_BOARD_H",
         "",
@@ -98,7 +99,10 @@ def _placed(memory: Memory, target: Target) -> str:
 
 
 def board_cmake(target: Target) -> str:
-    """Return board.cmake: the compiler flags and drivers that CMakeLists.txt reads."""
+    """Return board.cmake: the compiler flags and drivers that CMakeLists.txt reads.
+
+    DREDKIT_OWN is the folder of a board's file that is not in targets/, empty otherwise.
+    """
     values = {
         "DREDKIT_BOARD_NAME": target.name,
         "DREDKIT_SYSTEM": target.system,
@@ -106,9 +110,18 @@ def board_cmake(target: Target) -> str:
         "DREDKIT_TOOL_PREFIX": target.toolchain.prefix,
         "DREDKIT_CPU_FLAGS": ";".join(target.toolchain.cpu_flags),
         "DREDKIT_OPTIMISE": ";".join(target.toolchain.optimise),
-        "DREDKIT_TIMER": target.timer.driver,
-        "DREDKIT_UART": target.uart.driver if target.uart else "",
-        "DREDKIT_SETUP": target.setup,
+        "DREDKIT_DRIVERS": ";".join(_in_tree(file) for file in target.drivers),
+        "DREDKIT_OWN": "" if ships(target.path) else str(target.path.parent.resolve()),
     }
-    head = f"# Written by dredkit from targets/{target.path.name}; change that instead.\n"
-    return head + "".join(f'set({key} "{value}")\n' for key, value in values.items())
+    head = f"# Written by dredkit from {target.path.name}; change that instead.\n"
+    return head + "".join(f'set({key} "{_quoted(value)}")\n' for key, value in values.items())
+
+
+def _in_tree(file: Path) -> str:
+    """Return the path of a driver: relative if it ships, so that the checkout may lie anywhere."""
+    return str(file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.resolve())
+
+
+def _quoted(value: str) -> str:
+    """Return a value as CMake reads it between quotes."""
+    return re.sub(r'([\\"$])', r"\\\1", value)

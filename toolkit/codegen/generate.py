@@ -112,7 +112,7 @@ def _library_files(
         files["model_tables.c"] = entropy_source(stage.model.tables)
     elif isinstance(stage, DecoderStage):
         voice = stage.model.voice
-        files["vocoder_config.h"] = vocoder_config(voice_name(voice))
+        files["vocoder_config.h"] = vocoder_config(voice_name(voice), stage.output_rate)
         files["model_tables.c"] = entropy_source(stage.model.networks.tables)
         files |= voice_files(voice, packed, place, isa)
     return files

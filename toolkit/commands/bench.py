@@ -45,7 +45,7 @@ _FORMS: Forms = {
 
 
 @click.command("bench", cls=Telling)
-@click.option("--target", default=None, help="A board of `dredkit targets`.")
+@click.option("--target", default=None, help=options.TARGET_HELP)
 @options.stage_option
 @options.source_options
 @options.model_option
@@ -127,13 +127,13 @@ def command(
     loaded = None if model is None else load_quantised(model, stage)
     check_stage(stage, loaded, model)
     made = ready_stage(stage, sources, Sending(), loaded, batch)
-    remove_old(latest_path(BUILD, board.name, made.name))
+    remove_old(latest_path(BUILD, board.folder, made.name))
     found = measure(
         made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial, cycles=cycles
     )
     facts = found.as_json()
     emit_json(json_to, facts)
-    emit_json(str(latest_path(BUILD, board.name, made.name)), facts)
+    emit_json(str(latest_path(BUILD, board.folder, made.name)), facts)
     if plot is not None:
         write_plot(facts, plot)
     err.print(bench_table(facts, layers))
@@ -162,7 +162,9 @@ def _all(only: str | None, write: bool, json_to: str | None) -> None:
             err.print(str(error))
             failures.append(str(error))
     if not measured:
-        raise InputError(f"--all --target {only}: not an emulated board, so no figures are kept")
+        raise InputError(
+            f"--all --target {only}: no emulated board of targets/, so no figures are kept"
+        )
     if write:
         write_whole(TABLE, table().encode())
     emit_json(json_to, {"figures": [vars(figure) | facts for figure, facts in measured.items()]})

@@ -18,7 +18,7 @@ from toolkit.device.build.build import (
     BuildResult,
     build_firmware,
     build_host_library,
-    build_host_server,
+    build_server,
 )
 from toolkit.targets.target import Target, load_target
 
@@ -26,7 +26,7 @@ _FORMS: Forms = {"a board": (), "--target host": ("sanitize",)}
 
 
 @click.command("build", cls=Telling)
-@click.option("--target", required=True, help="A board of `dredkit targets`.")
+@options.target_option
 @click.option("--sanitize", is_flag=True, help="For host: build with ASan and UBSan.")
 @click.option(
     "--input-rate",
@@ -38,11 +38,11 @@ _FORMS: Forms = {"a board": (), "--target host": ("sanitize",)}
 def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | None) -> None:
     """Cross-compile the firmware for a target from the C that `generate` wrote.
 
-    Writes build/TARGET/firmware.elf; for host, a library for cffi and a server.
+    Writes build/TARGET/firmware.elf; for Linux a server, and for host a library for cffi as well.
     """
     board = load_target(target)
-    refuse_ignored("a board" if board.is_board else "--target host", _FORMS)
-    build_dir = BUILD / board.name
+    refuse_ignored("--target host" if board.is_host else "a board", _FORMS)
+    build_dir = BUILD / board.folder
     generated = build_dir / GENERATED
     if input_rate is not None:
         _require_rate(generated, input_rate)
@@ -50,15 +50,23 @@ def command(target: str, sanitize: bool, input_rate: int | None, json_to: str | 
         if board.is_board:
             result = build_firmware(board, generated, build_dir)
         else:
-            library = build_host_library(generated, build_dir, sanitize)
-            server = build_host_server(generated, build_dir, sanitize)
+            programs = _programs(board, generated, build_dir, sanitize)
     if board.is_board:
         err.print(str(result.elf))
         err.print(_table(board, result))
         emit_json(json_to, {"target": board.name, **result.as_json()})
     else:
-        err.print(f"{library}\n{server}")
-        emit_json(json_to, {"target": board.name, "library": str(library), "server": str(server)})
+        err.print("\n".join(programs.values()), markup=False)
+        emit_json(json_to, {"target": board.name, **programs})
+
+
+def _programs(target: Target, generated: Path, build_dir: Path, sanitize: bool) -> dict[str, str]:
+    """Build for Linux; return the files by kind."""
+    built = {}
+    if target.is_host:
+        built["library"] = build_host_library(generated, build_dir, sanitize)
+    built["server"] = build_server(target, generated, build_dir, sanitize)
+    return {kind: str(path) for kind, path in built.items()}
 
 
 def _require_rate(generated: Path, wanted: int) -> None:

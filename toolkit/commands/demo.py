@@ -29,7 +29,7 @@ BOARD = "mps3-an547"
 @options.audio_option
 @options.sending_options
 @options.clock_option
-@click.option("--target", default=BOARD, show_default=True, help="A board of `dredkit targets`.")
+@click.option("--target", default=BOARD, show_default=True, help=options.TARGET_HELP)
 @click.option(
     "--output", type=Folder(), default=DEMO, help="Folder of the report; build/demo if left out."
 )

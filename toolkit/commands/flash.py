@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
@@ -27,7 +28,7 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
 
 
 @click.command("flash", cls=Telling)
-@click.option("--target", required=True, help="A board of `dredkit targets`.")
+@options.target_option
 @click.option(
     "--image",
     type=InputFile(made=True),
@@ -65,10 +66,12 @@ def command(
     board = load_target(target)
     refuse_ignored("--server" if server else "an emulated board (without --server)", _FORMS)
     if board.flash.method != "gdb":
-        raise InputError(f"{board.name} is not flashed: its server is a program on this machine")
-    image = image or BUILD / board.name / "firmware.elf"
+        raise InputError(
+            f"{board.name} is not flashed: it is a program, which `dredkit verify` starts"
+        )
+    image = image or BUILD / board.folder / "firmware.elf"
     if not image.is_file():
-        raise InputError(f"{image} is missing: run `dredkit build --target {board.name}` first")
+        raise InputError(f"{image} is missing: run `dredkit build --target {board.word}` first")
     own = _own_copy(image)
     if server is not None:
         report = flash_probe(board, server, own)

@@ -23,7 +23,7 @@ from toolkit.targets.target import load_target
 
 
 @click.command("generate", cls=Telling)
-@click.option("--target", required=True, help="A board of `dredkit targets`.")
+@options.target_option
 @options.stage_option
 @click.option(
     "--model",
@@ -50,8 +50,8 @@ def command(
     if model is not None:
         check_stage(stage, quantised, model)
     made = stage_of(quantised, Sending(input_rate), batch=batch)
-    manifest = generate(made, board, BUILD / board.name)
-    folder = BUILD / board.name / "generated"
+    manifest = generate(made, board, BUILD / board.folder)
+    folder = BUILD / board.folder / "generated"
     err.print(
         f"{folder}: {manifest['stage']}, {manifest['table_bytes']} bytes of tables, "
         f"{manifest['arena_bytes']} bytes of RAM, {manifest['macs']} MACs a step"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
+from quantize.codec.receiver import OUTPUT_RATES
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
-from toolkit.codegen.package.product import OUTPUT_RATES, RECEIVER, ROLES, SENDER, Product
+from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
 from toolkit.codegen.package.write import write_package
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
@@ -47,6 +48,11 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
     show_default=True,
     help="What the product does: send, receive, or both in one image.",
 )
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Portable C in place of the core's kernels: for another compiler than GCC.",
+)
 @options.source_options
 @click.option(
     "--model",
@@ -68,10 +74,16 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
 @options.batch_option
 @click.option("--output", type=Folder(), required=True, metavar="DIR", help="The folder to write.")
 @click.option("--no-figures", is_flag=True, help="Measure nothing: the README has no costs.")
+@click.option(
+    "--cmsis-pack",
+    is_flag=True,
+    help="Write the folder as a CMSIS-Pack (.pack) into itself as well: for a Cortex-M.",
+)
 @json_option
 def command(
     target_core: str,
     role: str,
+    portable: bool,
     sources: Sources,
     models: tuple[Path, ...],
     input_rate: int,
@@ -79,22 +91,27 @@ def command(
     batch: int,
     output: Path,
     no_figures: bool,
+    cmsis_pack: bool,
     json_to: str | None,
 ) -> None:
     """Write the library for a product: sources of one core, a model, build files, its costs."""
     core = load_core(target_core)
+    if portable:
+        core = core.with_portable_c()
     refuse_ignored(f"--role {role}", _ROLES)
     refuse_ignored("--model" if models else "quantising without --model", _MODELS)
     sending = Sending(input_rate)
+    if cmsis_pack and not core.cmsis:
+        raise InputError(f"--cmsis-pack: a CMSIS-Pack cannot name {core.name}; leave it out")
     sender, receiver = _models(ROLES[role], sources, models)
     product = Product(
         core,
         EncoderStage(sender, sending) if sender else None,
-        DecoderStage(receiver, batch=batch) if receiver else None,
-        int(output_rate),
+        DecoderStage(receiver, batch=batch, output_rate=int(output_rate)) if receiver else None,
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
-        manifest = write_package(product, output, None if no_figures else measure_package)
+        measure = None if no_figures else measure_package
+        manifest = write_package(product, output, measure, zipped=cmsis_pack)
     sizes = ", ".join(f"{name} {count}" for name, count in manifest["sizes"].items())
     err.print(f"{output}: {role} for {core.title}; {sizes}", markup=False)
     err.print(f"model hash {manifest['model_hash']}")

@@ -4,35 +4,45 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.table import Table
 
 from quantize.codec.sender import EncoderModel
-from quantize.dred.tables import EntropyTables
-from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, PREFIX_MAX, Framing
+from quantize.packet.extension import UNIT_MS
 from toolkit.call.bitfile import read_bitfile, write_bitfile
 from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.call.receiver import Received, lose, read_stream, survival
-from toolkit.call.sender import send
+from toolkit.call.sender import PACKET_MS, send
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
+from toolkit.commands.shared.packets import (
+    SENDERS,
+    extension_id_option,
+    extension_prefix_option,
+    framings_of,
+    tables_in,
+)
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
 from toolkit.common.option_types import SEED_MAX, InputFile, OutputFile
 from toolkit.common.paths import BUILD
-from toolkit.models.importers.entropy import read_tables
 from toolkit.models.quantise import Sources, quantise_encoder
 from toolkit.models.saved import load_quantised
 from toolkit.speech.audio import read_speech
 
-UNIT_MS: Final = 2.5
-_SENDERS: Final = {10: "libopus 1.5"}  # who sends a wire version that dredkit cannot read
 _SOURCES: Forms = {
     "--read": (),
-    "making packets (without --read)": ("audio", "pitch", "output", "bitrate", "duration"),
+    "making packets (without --read)": (
+        "audio",
+        "pitch",
+        "output",
+        "bitrate",
+        "duration",
+        "packet_ms",
+    ),
 }
 _MODELS: Forms = {"--model": (), "quantising without --model": ("weights", "pitch", "tables")}
 _ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weights",)}
@@ -76,20 +86,17 @@ _ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weig
     help="Most redundancy in a packet, in units of 10 ms.",
 )
 @click.option(
+    "--packet-ms",
+    type=click.Choice([str(ms) for ms in PACKET_MS]),
+    default="20",
+    show_default=True,
+    help="Length of the packets.",
+)
+@click.option(
     "--seed", type=click.IntRange(0, SEED_MAX), default=0, help="Seed of the simulated losses."
 )
-@click.option(
-    "--extension-id",
-    type=click.IntRange(32, 127),
-    default=None,
-    help="Opus extension of the payload: 126 as in libopus; reading also takes the drafts' 32.",
-)
-@click.option(
-    "--extension-prefix",
-    default=None,
-    metavar="HEX",
-    help="Bytes that mark the version: 440c, or none with ID 32.",
-)
+@extension_id_option
+@extension_prefix_option
 @json_option
 def command(
     source: Path | None,
@@ -102,6 +109,7 @@ def command(
     bitrate: int,
     loss: int,
     duration: int,
+    packet_ms: str,
     seed: int,
     extension_id: int | None,
     extension_prefix: str | None,
@@ -109,15 +117,15 @@ def command(
 ) -> None:
     """Send speech as Opus packets with DRED in their padding, lose some, and count what survives.
 
-    Writes packets of 20 ms in opus_demo's format, which libopus' own tools decode. Packets that are
-    read may last 2.5 to 120 ms. Damaged packets are counted, and the others used.
+    Writes packets in opus_demo's format, which libopus' own tools decode. Packets that are read may
+    last 2.5 to 120 ms. Damaged packets are counted, and the others used.
     """
     refuse_ignored("--read" if source else "making packets (without --read)", _SOURCES)
     if model is not None:
         refuse_ignored("--model", _MODELS)
     elif source is not None and tables is not None:
         refuse_ignored("--read with --tables", _ENTROPY)
-    framings = _framings(extension_id, extension_prefix)
+    framings = framings_of(extension_id, extension_prefix)
     encoder = _load(model) if model else None
     cuts: list[str] = []
     if source is not None:
@@ -133,11 +141,12 @@ def command(
                 loss=loss,
                 duration=duration,
                 framing=framings[0],
+                packet_ms=int(packet_ms),
             )
         records = sent.records
         write_bitfile(output, records)
         err.print(f"written     {output}, {len(records)} packets")
-    entropy = encoder.tables if encoder else _tables(tables or weights)
+    entropy = encoder.tables if encoder else tables_in(tables or weights)
     packets = read_stream(records, entropy, framings)
     for cut in cuts:
         err.print(cut, markup=False, soft_wrap=True)
@@ -157,32 +166,6 @@ def _load(path: Path) -> EncoderModel:
     if not isinstance(model, EncoderModel):
         raise InputError(f"{path}: holds no whole sender: `dredkit quantize` writes one")
     return model
-
-
-def _tables(path: Path) -> EntropyTables:
-    tables = read_tables(path)
-    if tables is None:
-        raise InputError(f"{path}: holds no entropy tables; give --tables")
-    return tables
-
-
-def _framings(number: int | None, prefix: str | None) -> tuple[Framing, ...]:
-    """Return the marks of payloads to look for; the first is the one to write."""
-    if number is None and prefix is None:
-        return (LIBOPUS_1_6, DRAFTS)
-    usual = DRAFTS if number == DRAFTS.id else LIBOPUS_1_6
-    marks = usual.prefix if prefix is None else _hex(prefix)
-    return (Framing(usual.id if number is None else number, marks),)
-
-
-def _hex(text: str) -> bytes:
-    try:
-        found = bytes.fromhex(text)
-    except ValueError:
-        raise InputError(f"--extension-prefix {text}: not hexadecimal") from None
-    if len(found) > PREFIX_MAX:
-        raise InputError(f"--extension-prefix: {len(found)} bytes; want at most {PREFIX_MAX}")
-    return found
 
 
 def _summary(packets: Sequence[Received]) -> dict[str, Any]:
@@ -247,7 +230,7 @@ def _remarks(result: dict[str, Any]) -> list[tuple[str, str]]:
         told = f"{_packets(damaged['packets'])}, the first is {first['packet']}: {first['reason']}"
         rows.append(("damaged", told))
     for version, count in result["other_versions"].items():
-        sender = _SENDERS.get(int(version))
+        sender = SENDERS.get(int(version))
         whose = f", {sender}'s" if sender else ""
         carry = "carries" if count == 1 else "carry"
         told = f"{_packets(count)} {carry} DRED version {version}{whose}, which dredkit cannot read"

@@ -154,7 +154,7 @@ def command(
     if trace:
         layers = split_trace(run.traces, stage.layers)
         arrays |= {f"trace_{name}": values for name, values in layers.items()}
-    output = output or BUILD / board.name / "stream.npz"
+    output = output or BUILD / board.folder / "stream.npz"
     memory = io.BytesIO()
     np.savez_compressed(memory, **arrays)  # type: ignore[arg-type]
     write_whole(output, memory.getvalue())

@@ -1,20 +1,42 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`dredkit targets`: the boards of targets/*.toml."""
+"""`dredkit targets`: the boards of targets/*.toml, and the start of a new one."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from quantize.files.write import write_whole
+from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
+from toolkit.commands.shared.usage import SuggestingGroup
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.targets.target import Target, load_target, target_names
+from toolkit.common.errors import InputError
+from toolkit.common.option_types import OutputFile
+from toolkit.targets.start import start_from
+from toolkit.targets.target import Target, check_name, load_target, target_names
+
+OWN = (
+    "A board of your own is a TOML file anywhere, with its drivers beside it: --target PATH.toml; "
+    "`dredkit targets new PATH.toml --like NAME` starts one."
+)
 
 
-@click.command("targets", cls=Telling)
+class TargetsGroup(Telling, SuggestingGroup):
+    """A command that lists, and has a command below it."""
+
+
+@click.group("targets", cls=TargetsGroup, invoke_without_command=True)
 @json_option
-def command(json_to: str | None) -> None:
-    """List the boards that dredkit knows, and where each was verified."""
+@click.pass_context
+def command(context: click.Context, json_to: str | None) -> None:
+    """List the boards that dredkit knows, and where each was verified.
+
+    A board of your own is a TOML file anywhere, with its drivers beside it: --target PATH.toml.
+    """
+    if context.invoked_subcommand is not None:
+        return
     targets = [load_target(name) for name in target_names()]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("target", "board", "ISA", "clock", "flash", "RAM", "verified on"):
@@ -32,7 +54,25 @@ def command(json_to: str | None) -> None:
             ", ".join(target.verified_on) or "unverified",
         )
     err.print(table)
+    err.print(OWN, style="dim", markup=False)
     emit_json(json_to, [_as_json(target) for target in targets])
+
+
+@command.command("new", cls=Telling)
+@click.argument("output", type=OutputFile())
+@click.option("--like", required=True, help=options.TARGET_HELP)
+@json_option
+def new(output: Path, like: str, json_to: str | None) -> None:
+    """Write the file of a new board, started from one like it, with its comments."""
+    board = load_target(like)
+    if output.suffix != ".toml":
+        raise InputError(f"{output}: a board's file ends in .toml")
+    check_name(output)
+    if output.exists():
+        raise InputError(f"{output} exists: name another file, or remove it")
+    write_whole(output, start_from(board).encode())
+    err.print(f"{output}: from {board.name}; next: dredkit verify --target {output}", markup=False)
+    emit_json(json_to, {"output": str(output), "like": board.name})
 
 
 def _kilobytes(size: int) -> str:

@@ -51,13 +51,17 @@ from toolkit.commands.shared.train_options import (
     tell_written,
 )
 from toolkit.commands.shared.usage import SuggestingGroup
+from toolkit.commands.train_all import all_command
 from toolkit.commands.train_fargan import fargan_command
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.option_types import STEPS_MAX, Name, Real
+from toolkit.common.option_types import STEPS_MAX, InputFile, Name, Real
 from toolkit.speech import kokoro
 from toolkit.speech import recordings as speechdata
 
-_RDOVAE: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "batch", "minutes", "device")}
+_RDOVAE: Forms = {
+    "--evaluate": (),
+    TRAINING: ("state", "steps", "batch", "begin", "minutes", "device", "pack"),
+}
 _PITCH: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device")}
 _LPCNET: Forms = {
     "--evaluate": (),
@@ -75,6 +79,7 @@ def command() -> None:
     """Prepare speech data, train and score the default models."""
 
 
+command.add_command(all_command)
 command.add_command(fargan_command)
 
 
@@ -140,9 +145,15 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
 @click.option(
     "--batch", type=click.IntRange(1, BATCH_MAX), default=rdovae.Settings.batch, show_default=True
 )
+@click.option(
+    "--begin",
+    type=InputFile(),
+    help="Where --state is empty start from this checkpoint, not from random weights.",
+)
 @minutes_option
 @device_option
 @checkpoint_option("rdovae")
+@pack_option
 @click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
 @json_option
 def rdovae_command(
@@ -150,9 +161,11 @@ def rdovae_command(
     state: Path,
     steps: int,
     batch: int,
+    begin: Path | None,
     minutes: float | None,
     device: str,
     checkpoint: Path,
+    pack: Path | None,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
@@ -163,9 +176,16 @@ def rdovae_command(
         emit_json(json_to, _evaluate(checkpoint, data))
         return
     settings = rdovae.Settings(steps=steps, batch=batch)
-    arrays = list(load_features(data, "train").values())
+    arrays = [*load_features(data, "train").values(), *load_features(data, speechdata.FAR).values()]
+    first = None if begin is None else rdovae_score.load_checkpoint(begin)
+
+    def start(model: rdovae.Rdovae) -> None:
+        if first is not None:
+            rdovae_score.thaw(model, first)
+
     with steps_shown(steps) as note:
-        trainer = rdovae.train(arrays, state, settings, device, stop_at(minutes), note)
+        until = stop_at(minutes)
+        trainer = rdovae.train(arrays, state, settings, device, until, note, start, pack)
     sampler = Sampler(arrays, settings.frames, settings.seed)
     frozen = rdovae_score.freeze(trainer.model, sampler)
     rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(trainer.step)})

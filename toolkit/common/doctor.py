@@ -25,7 +25,7 @@ _PROBE_SECONDS = 20.0
 class Tool:
     """One line of tools.txt."""
 
-    kind: str  # as tools.txt says: apt, arm, a64, sim, dev, opt, pip, pip:SET
+    kind: str  # as tools.txt says: apt, arm, a64, usr, sim, dev, opt, pip, pip:SET
     name: str
     probe: str  # commands or patterns of files, as tools.txt says; "-" for a Python package
     minimum: str  # version, "-" for any

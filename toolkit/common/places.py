@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from toolkit.common.paths import BUILD, ROOT
+from toolkit.common.paths import BUILD, board_file, board_folder
 
 FACTS = "verify.json"  # files of a report's folder: see toolkit/report/__init__.py
 RUN = "run.npz"
@@ -41,13 +41,13 @@ class Places:
 
 
 def verify_folder(target: str) -> Path:
-    """Where `verify` puts its report unless told otherwise."""
-    return BUILD / target / "verify"
+    """Where `verify` puts its report on a --target unless told otherwise."""
+    return BUILD / board_folder(board_file(target)) / "verify"
 
 
-def latest_path(build_root: Path, target: str, stage: str) -> Path:
-    """Where `bench` keeps its last figures of a target and stage."""
-    return build_root / target / f"bench-{stage}.json"
+def latest_path(build_root: Path, folder: str, stage: str) -> Path:
+    """Where `bench` keeps its last figures of a stage, in the folder of a target."""
+    return build_root / folder / f"bench-{stage}.json"
 
 
 def judges(command: str) -> bool:
@@ -112,7 +112,8 @@ def _bench(params: Params) -> Places:
     target, drawn = params.get("target"), params.get("plot")
     others = [] if drawn is None else [drawn]
     if target is not None and _is_known(target):
-        others.append(latest_path(BUILD, target, params.get("stage") or "encoder"))
+        folder = board_folder(board_file(target))
+        others.append(latest_path(BUILD, folder, params.get("stage") or "encoder"))
     return Places(others=tuple(others))
 
 
@@ -126,7 +127,7 @@ def _report(params: Params) -> Places:
 
 
 def _is_known(target: str | None) -> bool:
-    return target in {path.stem for path in (ROOT / "targets").glob("*.toml")}
+    return target is not None and board_file(target).is_file()
 
 
 _PLACES: dict[str, Callable[[Params], Places]] = {
@@ -135,6 +136,6 @@ _PLACES: dict[str, Callable[[Params], Places]] = {
     "bench": _bench,
     "report": _report,
     **dict.fromkeys(("build", "doctor", "export", "flash", "package"), _nothing_more),
-    **dict.fromkeys(("score", "simulate", "stream"), _nothing_more),
+    **dict.fromkeys(("explain", "score", "simulate", "stream"), _nothing_more),
     **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`
 }

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Read a TOML table strictly: a wrong type, a missing or an unknown key gives one clear line."""
 
+import re
 import sys
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from quantize.files.reading import shown
 from quantize.near import near
 from toolkit.common.errors import InputError
+
+WORD: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 
 
 def told(value: Any) -> str:
@@ -50,6 +53,17 @@ class Table:
         if not value and not empty:
             self.refuse(key, "must not be empty")
         return value
+
+    def word(self, key: str) -> str:
+        """Return a word of letters, digits and underscores."""
+        value = self.text(key)
+        if not WORD.fullmatch(value):
+            self.refuse(key, f"must be letters, digits and '_', not {told(value)}")
+        return value
+
+    def named(self, key: str, names: tuple[str, ...]) -> str:
+        """Return one of the `names` that the same file gives to other things."""
+        return self.choice(key, names)
 
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
         """Return one of the strings in `allowed`."""

@@ -11,19 +11,20 @@ from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import InputError, ToolError
 from toolkit.common.folders import alone, own_copy
 from toolkit.common.wire import WIRE
+from toolkit.device.boards import ssh
 from toolkit.device.boards.process import ProcessBoard
 from toolkit.device.boards.qemu import QemuBoard, check_serial
 from toolkit.device.build.build import (
     BuildResult,
     build_firmware,
     build_host_library,
-    build_host_server,
+    build_server,
 )
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.link.session import Session
 from toolkit.device.link.transport import check_port, open_port
 from toolkit.stages.stage import DecoderStage, Stage
-from toolkit.targets.target import Target, load_target
+from toolkit.targets.target import HOST, Target, load_target
 
 
 class EmulatorPlugin(Protocol):
@@ -37,7 +38,7 @@ class EmulatorPlugin(Protocol):
 class Firmware:
     """A stage generated and built for a target.
 
-    `build` is the firmware's image; None for the target host, which runs `server` instead.
+    `build` is a board's image. It is None for a process under Linux, which is `server`.
     """
 
     target: Target
@@ -59,7 +60,7 @@ def prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
 
     Other processes may build in the same folders, so image and server are copies of our own.
     """
-    with alone(build_root / load_target("host").name), alone(build_root / target.name):
+    with alone(build_root / HOST), alone(build_root / target.folder):
         made = _prepare(stage, target, build_root)
         server = made.server and own_copy(made.server)
         return replace(made, build=_own(made.build), server=server)
@@ -75,11 +76,12 @@ def _prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
     manifest = generate(stage, host, host_dir)
     library = build_host_library(host_dir / GENERATED, host_dir)
     engine = HostEngine(library)
-    if target.system == "posix":
-        server = build_host_server(host_dir / GENERATED, host_dir)
+    build_dir = build_root / target.folder
+    if not target.is_host:
+        manifest = generate(stage, target, build_dir)
+    if not target.is_board:
+        server = build_server(target, build_dir / GENERATED, build_dir)
         return Prepared(target, stage, manifest, None, server, engine)
-    build_dir = build_root / target.name
-    manifest = generate(stage, target, build_dir)
     with _advice(stage):
         built = build_firmware(target, build_dir / GENERATED, build_dir)
     return Prepared(target, stage, manifest, built, None, engine)
@@ -87,7 +89,7 @@ def _prepare(stage: Stage, target: Target, build_root: Path) -> Prepared:
 
 def prepare_to_measure(stage: Stage, target: Target, build_root: Path) -> Firmware:
     """Generate and build an image for `dredkit bench`, whose layer traces hold times."""
-    build_dir = build_root / f"{target.name}-profile"
+    build_dir = build_root / f"{target.folder}-profile"
     with alone(build_dir):
         manifest = generate(stage, target, build_dir)
         with _advice(stage):
@@ -100,7 +102,9 @@ def check_line(port: str | None, serial: str) -> None:
 
     Raises LinkError for the port of a flashed board, InputError for that of an emulated one.
     """
-    if port is not None:
+    if port is not None and ssh.is_place(port):
+        ssh.check_place(port)
+    elif port is not None:
         check_port(port)
     check_serial(serial)
 
@@ -126,12 +130,16 @@ def connected(
 ) -> Iterator[Session]:
     """Yield a session with the target's board.
 
-    `port` (any pyserial URL) leads to a board that is flashed already. Without it an emulated board
-    is started blank, flashed and reset, with its UART on a `serial` "socket" or "pty". `plugin` is
-    loaded into the emulator.
+    `port` (any pyserial URL) leads to a board that is flashed already, or (ssh://USER@HOST) to a
+    machine that the server is copied to and started on. Without it an emulated board is started
+    blank, flashed and reset, with its UART on a `serial` "socket" or "pty". `plugin` is loaded into
+    the emulator.
     """
     target = prepared.target
     with ExitStack() as stack:
+        if port is not None and ssh.is_place(port):
+            yield Session(stack.enter_context(_sent(prepared, port)))
+            return
         if port is None:
             port = stack.enter_context(_started(prepared, serial, plugin)).serial_url
         baud = target.uart.baud if target.uart else 115200
@@ -140,12 +148,20 @@ def connected(
         yield Session(transport)
 
 
+def _sent(prepared: Firmware, place: str) -> ssh.RemoteServer:
+    if prepared.server is None:
+        raise InputError(
+            f"{place}: {prepared.target.name} is a board without Linux; give its serial port"
+        )
+    return ssh.RemoteServer(prepared.server, place)
+
+
 @contextmanager
 def _started(
     prepared: Firmware, serial: str, plugin: EmulatorPlugin | None
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
-        with ProcessBoard(prepared.server, serial) as process:
+        with ProcessBoard(prepared.server, serial, prepared.target.runner) as process:
             yield process
         return
     if prepared.build is None:

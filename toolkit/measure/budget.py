@@ -14,11 +14,15 @@ import numpy as np
 
 from toolkit.common.errors import InputError
 from toolkit.measure.cycles.estimate import Estimate
-from toolkit.targets.target import CLOCK_HZ_MAX, CLOCK_HZ_MIN, Target
+from toolkit.targets.parts import CLOCK_HZ_MAX, CLOCK_HZ_MIN
+from toolkit.targets.target import Target
 
 STEP_SECONDS = 0.020  # an encoder step covers 20 ms of speech
 MEASURED = "the board's own timer"
 ONE_EACH = "one cycle an instruction"
+# The model of costs that are not judged.
+EMULATED_TIME = "time of an emulator, which says nothing about a core"
+NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Budget:
     `clock_source` says whose clock it is. `model` is the source of the costs; if `estimated`, it
     does not measure time, and `errors` lists its known errors. `instructions` has the instructions
     of each step if cycles were estimated from them. The first step follows a cold start and counts
-    like any other.
+    like any other. Costs that are an emulator's time are not `judged`.
     """
 
     unit: str
@@ -78,9 +82,14 @@ class Budget:
         return 100.0 * self.max / self.limit
 
     @property
+    def judged(self) -> bool:
+        """Whether the costs say anything about a core."""
+        return self.model != EMULATED_TIME
+
+    @property
     def holds(self) -> bool:
-        """Whether every step is within the limit."""
-        return self.max <= self.limit
+        """Whether every step is within the limit, as far as it is judged."""
+        return not self.judged or self.max <= self.limit
 
     def as_json(self) -> dict[str, Any]:
         """Return the budget as a JSON object, derived figures included."""
@@ -93,6 +102,7 @@ class Budget:
             "first": self.first,
             "max_warm": self.max_warm,
             "used_percent": round(self.used_percent, 2),
+            "judged": self.judged,
             "holds": self.holds,
         }
 
@@ -117,6 +127,7 @@ def budget_of(
     elif isinstance(clock, int):
         clock = clock_of(target, clock)
     counted = unit == "instructions"
+    source = MEASURED if target.runner is None else EMULATED_TIME
     budget = Budget(
         unit=unit,
         per_frame=[target.count(t) for t in ticks],
@@ -124,7 +135,7 @@ def budget_of(
         estimated=counted,
         clock_hz=clock.hz,
         clock_source=clock.source,
-        model=ONE_EACH if counted else MEASURED,
+        model=ONE_EACH if counted else source,
     )
     if estimate is None:
         return budget
@@ -140,7 +151,9 @@ def budget_of(
 
 
 def own_clock(target: Target) -> Clock:
-    """Return the clock of the board itself."""
+    """Return the clock of the board itself; one that measures time has nanoseconds for a clock."""
+    if target.unit == "nanoseconds" and target.clock_hz != NANOSECONDS:
+        return Clock(NANOSECONDS, "nanoseconds of the thread's CPU time")
     return Clock(target.clock_hz, target.clock_source)
 
 

@@ -22,7 +22,9 @@ def junit(facts: Mapping[str, Any]) -> bytes:
     found = checks(facts)
     failed = sum(not check.ok for check in found)
     target = fit_text(facts["target"])
-    counts = {"tests": str(len(found)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    skipped = sum(not check.judged for check in found)
+    counts = {"tests": str(len(found)), "failures": str(failed), "errors": "0"}
+    counts["skipped"] = str(skipped)
     root = ElementTree.Element("testsuites", counts)
     about = {"name": f"dredkit verify {target}", "timestamp": fit_text(facts["recorded"])}
     suite = ElementTree.SubElement(root, "testsuite", {**about, **counts})
@@ -34,7 +36,9 @@ def junit(facts: Mapping[str, Any]) -> bytes:
         name = {"classname": f"dredkit.{target}.{check.kind}", "name": fit_text(check.name)}
         case = ElementTree.SubElement(suite, "testcase", name)
         text = fit_text(check.text)
-        if check.ok:
+        if not check.judged:
+            ElementTree.SubElement(case, "skipped", {"message": text})
+        elif check.ok:
             ElementTree.SubElement(case, "system-out").text = text
         else:
             failure = {"message": text, "type": check.kind}

@@ -122,7 +122,8 @@ def verdict(found: list[Check]) -> str:
     """Return the outcome in a few words."""
     failed = {check.kind for check in found if not check.ok}
     if not failed:
-        return "Bit-exact and within budget"
+        judged = all(check.judged for check in found)
+        return "Bit-exact and within budget" if judged else "Bit-exact; speed is not judged here"
     words = {
         "sender": "the sender failed",
         "comparison": "not bit-exact",

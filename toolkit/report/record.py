@@ -219,7 +219,7 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
         "board": _board(verification.target),
         "playback": _playback(verification),
         "bench": known_figures(
-            verification.target.name, verification.stage.name, verification.stage.hash
+            verification.target, verification.stage.name, verification.stage.hash
         ),
     }
 

@@ -22,7 +22,7 @@ def table(facts: Mapping[str, Any]) -> Group:
         rows.add_column(heading, overflow="fold")
     for check in found:
         style = "green" if check.ok else "red"
-        mark = Text("✓" if check.ok else "✗", style)
+        mark = Text(("✓" if check.judged else "-") if check.ok else "✗", style)
         rows.add_row(mark, Text(check.name), Text(check.text, "" if check.ok else "red"))
     budget = budget_in(facts)
     figures = (
@@ -41,7 +41,7 @@ def table(facts: Mapping[str, Any]) -> Group:
     elif budget.estimated:
         figures += "\nan instruction count, judged at one cycle per instruction"
     own = facts.get("board", {}).get("clock_hz", budget.clock_hz)
-    if own != budget.clock_hz:
+    if own != budget.clock_hz and budget.unit != "nanoseconds":
         share = budget.used_percent * budget.clock_hz / own
         figures += (
             f"\njudged at {budget.clock_hz / 1e6:g} MHz; at the board's own {own / 1e6:g} MHz "

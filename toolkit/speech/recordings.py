@@ -4,7 +4,8 @@
 Each source of data/speech_sources.toml becomes a folder with, for the parts `train` and `test`,
 `<part>.pcm.npy` (int16, 16 kHz) and `<part>.features.npy` (float32 [frames, 20], no delay).
 The training part also exists at other speeds (`train@0.88.*`): played slower or faster, with
-another gain and tilt a file, one recorded voice stands for several speakers.
+another gain and tilt a file, one recorded voice stands for several speakers. The part `far` is the
+training part as far microphones hear it (toolkit/speech/rooms.py).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from quantize.files.array_file import map_array
 from quantize.files.write import open_whole
 from toolkit.common.errors import ToolError
 from toolkit.common.paths import ROOT
+from toolkit.speech import rooms
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,6 +40,7 @@ F32 = NDArray[np.float32]
 
 SOURCES_FILE = ROOT / "toolkit" / "data" / "speech_sources.toml"
 SPEEDS = (0.80, 0.88, 1.0, 1.13, 1.27)
+FAR = "far"  # the part with rooms and noise
 HELD_OUT = 10  # one file in this many is kept from training
 
 
@@ -163,7 +166,8 @@ def prepare(source: Source, cache: Path, note: Callable[[str], None]) -> dict[st
 
 def parts(use: str) -> list[str]:
     """Return the file stems of a source that is for "train" or only to "evaluate"."""
-    return ["test", *(part_name("train", s) for s in SPEEDS if use == "train")]
+    training = [*(part_name("train", s) for s in SPEEDS), FAR]
+    return ["test", *(training if use == "train" else ())]
 
 
 def store(folder: Path, test: list[I16], train: list[I16], note: Callable[[str], None]) -> None:
@@ -176,6 +180,9 @@ def store(folder: Path, test: list[I16], train: list[I16], note: Callable[[str],
             for i, c in enumerate(train)
         ]
         _store(folder, part_name("train", speed), made)
+    if train:
+        note("features in rooms and noise")
+        _store(folder, FAR, [rooms.far(c, i) for i, c in enumerate(train)])
 
 
 def stored(folder: Path, wanted: list[str]) -> bool:

@@ -3,7 +3,7 @@
 
 import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from quantize.near import near
@@ -18,6 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_FOR_GCC: Final = ("simd32", "mve")
 CORES: Final = DATA / "cores.toml"
 
 
@@ -44,6 +45,18 @@ class Core:
     def is_portable(self) -> bool:
         """Whether the sources are portable C, without kernels of an instruction set."""
         return self.isa == PORTABLE
+
+    @property
+    def needs_gcc(self) -> bool:
+        """Whether its kernels have assembly that takes every register, which clang does not give.
+
+        Arm Compiler 6 is a clang.
+        """
+        return self.isa in _FOR_GCC
+
+    def with_portable_c(self) -> "Core":
+        """Return the same core with portable C in place of its kernels, for any compiler."""
+        return replace(self, isa=PORTABLE)
 
     def measuring_board(self) -> Target | None:
         """Return the emulated board that measures this core, or None if there is none.

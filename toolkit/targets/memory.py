@@ -54,7 +54,7 @@ def read_memory(table: Table) -> Memory:
     """Read one [[memory]]."""
     kind = table.choice("kind", MEMORY_KINDS)
     value = Memory(
-        name=table.text("name"),
+        name=table.word("name"),
         origin=table.integer("origin", high=2**32 - 1),
         length=table.integer("length", low=1, high=2**32),
         kind=kind,
@@ -83,7 +83,7 @@ def read_placement(table: Table, memories: tuple[Memory, ...]) -> Placement:
     """Read one [[placement]]."""
     value = Placement(
         tables=table.texts("tables"),
-        memory=table.choice("memory", tuple(memory.name for memory in memories)),
+        memory=table.named("memory", tuple(memory.name for memory in memories)),
     )
     table.done()
     return value

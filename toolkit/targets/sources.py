@@ -48,7 +48,8 @@ def library_files(roles: Collection[str], voice: str = "") -> list[Path]:
 
     `voice` names the voice of a receiver.
     """
-    found = [VERSION, *room("nn", "dsp", "features", "dred", "packet")]
+    shared = {path.name for path in LIBRARY.iterdir() if path.is_dir()} - {"codec", "vocoder"}
+    found = [*sorted(LIBRARY.glob("*.c")), *room(*sorted(shared))]
     for path in room("codec"):
         if ("sender" if path.name.startswith(_SENDERS) else "receiver") in roles:
             found.append(path)

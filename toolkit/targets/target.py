@@ -5,15 +5,19 @@ The TOML file is the one place for a board's facts: the linker script, the compi
 drivers, the emulator and the budget's clock are all taken from it.
 """
 
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from quantize.files.reading import file_bytes
 from quantize.near import near
+from toolkit.common import paths
 from toolkit.common.errors import InputError
-from toolkit.common.paths import ROOT
+from toolkit.common.paths import board_file, board_folder, is_board_path, ships
 from toolkit.common.toml_table import Table
+from toolkit.targets import drivers
 from toolkit.targets.isas import ISAS
 from toolkit.targets.memory import (
     Memory,
@@ -22,20 +26,40 @@ from toolkit.targets.memory import (
     read_memory,
     read_placement,
 )
+from toolkit.targets.parts import (
+    Emulator,
+    Flash,
+    Gic,
+    Product,
+    Runner,
+    Timer,
+    Toolchain,
+    Uart,
+    read_clock,
+    read_emulator,
+    read_flash,
+    read_gic,
+    read_product,
+    read_runner,
+    read_timer,
+    read_toolchain,
+    read_uart,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-TARGETS = ROOT / "targets"
+TARGETS: Final = paths.TARGETS
+HOST: Final = "host"
 
-SYSTEMS = ("cortexm", "armv7a", "aarch64", "posix")
-GIC_SYSTEMS = ("armv7a", "aarch64")
-PROBES = ("openocd", "pyocd", "jlink", "st-util")
-# Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
-# round to nothing.
-CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
+SYSTEMS: Final = ("cortexm", "armv7a", "aarch64", "posix")
+GIC_SYSTEMS: Final = ("armv7a", "aarch64")
+FILE_BYTES_MAX = 1 << 20
+# The name of a board: its hello has room for 31 letters, and a file name must not look like an
+# option.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
 # Taking one interrupt out of a span can be wrong by this many ticks. Less than one tick comes from
 # the two readings inside the interrupt, which both round down. Little more than one tick comes from
 # its entry, which is the mean of 1000 trials that were read in the same way
@@ -44,84 +68,13 @@ TICKS_OFF_PER_INTERRUPT = 2.01
 
 
 @dataclass(frozen=True)
-class Toolchain:
-    """The compiler: its prefix, the Debian package that has it, and the flags of the core."""
-
-    prefix: str
-    package: str
-    cpu_flags: tuple[str, ...]
-    optimise: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Uart:
-    """The serial port: driver file uart_<driver>.c, registers, interrupt, rate, receive ring."""
-
-    driver: str
-    base: int
-    irq: int
-    baud: int
-    clock_hz: int
-    ring_bytes: int
-
-
-@dataclass(frozen=True)
-class Gic:
-    """The registers of a Cortex-A board's interrupt controller, version 2."""
-
-    distributor: int
-    cpu: int
-
-
-@dataclass(frozen=True)
-class Product:
-    """The clock of a chip that has the board's core; `source` names the chip and its document."""
-
-    clock_hz: int
-    source: str
-
-
-@dataclass(frozen=True)
-class Timer:
-    """The free-running counter, and what one of its ticks means on the real board."""
-
-    driver: str
-    base: int
-    hardware_unit: str
-    hardware_ticks_per_unit: float
-
-
-@dataclass(frozen=True)
-class Flash:
-    """How an image gets onto the board: `gdb` through a debug server, or `process`.
-
-    `probes` has the arguments that each debug probe's server needs for this chip.
-    """
-
-    method: str
-    server: str
-    probes: dict[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Emulator:
-    """QEMU's machine, and what a tick of its timer means under -icount."""
-
-    program: str
-    package: str
-    machine: str
-    args: tuple[str, ...]
-    icount_shift: int
-    unit: str
-    ticks_per_unit: float
-
-
-@dataclass(frozen=True)
 class Target:
-    """A board.
+    """A board, or a process under Linux.
 
     `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
-    the board is emulated and names a product. `verified_on` says where it was run.
+    the board is emulated and names a product. `verified_on` says where it was run. `drivers` are
+    the C files of its set-up, UART and timer. A process has a `runner` if this machine cannot run
+    it by itself.
     """
 
     name: str
@@ -144,11 +97,28 @@ class Target:
     uart: Uart | None = None
     emulator: Emulator | None = None
     product: Product | None = None
+    runner: Runner | None = None
+    drivers: tuple[Path, ...] = ()
 
     @property
     def is_board(self) -> bool:
-        """Whether it is flashed with an image; a process of this machine is not."""
+        """Whether it is flashed with an image; a process under Linux is not."""
         return self.system != "posix"
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it is the process of this machine that `targets/host.toml` describes."""
+        return self.folder == HOST
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder under build/; two target files never share one."""
+        return board_folder(self.path)
+
+    @property
+    def word(self) -> str:
+        """What a user types after --target: its name, or the path of a file of the user's own."""
+        return self.name if ships(self.path) else str(self.path)
 
     @property
     def unit(self) -> str:
@@ -181,8 +151,12 @@ class Target:
         return emulator.ticks_per_unit if emulator else self.timer.hardware_ticks_per_unit
 
     def on_hardware(self) -> "Target":
-        """Return this target as a real board, whose timer counts cycles and not instructions."""
-        return replace(self, emulator=None)
+        """Return this target as real hardware, whose timer counts cycles or measures time."""
+        return replace(self, emulator=None, runner=None)
+
+    def not_run_here(self) -> "Target":
+        """Return this target as a --port reaches it: a process then runs without its `runner`."""
+        return replace(self, runner=None)
 
     def counting_cycles(self) -> "Target":
         """Return this target as a real board whose timer is the core's own cycle counter.
@@ -202,35 +176,52 @@ class Target:
 
 
 def target_names() -> list[str]:
-    """Return the names of the known targets, sorted."""
+    """Return the names of the targets that ship, sorted."""
     return sorted(path.stem for path in TARGETS.glob("*.toml"))
 
 
-def load_target(name: str) -> Target:
-    """Load a target by name.
+def load_target(word: str) -> Target:
+    """Load a target by its name in targets/, or by the path of a TOML file anywhere.
 
     Raises InputError for an unknown name (listing the known ones) or an invalid file.
     """
-    if name not in target_names():
+    if not is_board_path(word) and word not in target_names():
         known = ", ".join(target_names())
-        hint = near(name, target_names())
-        raise InputError(f"unknown target '{name}'; known targets: {known}{hint}")
-    return read_target(TARGETS / f"{name}.toml")
+        hint = near(word, target_names())
+        raise InputError(
+            f"unknown target '{word}'; known targets: {known}, or the path of a board's TOML{hint}"
+        )
+    return read_target(board_file(word))
 
 
 def read_target(path: Path) -> Target:
     """Read and check one target file; every complaint names the file and the key."""
     try:
-        with path.open("rb") as file:
-            values: dict[str, Any] = tomllib.load(file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        text = file_bytes(path, "give a board's TOML file", most=FILE_BYTES_MAX).decode()
+        values: dict[str, Any] = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # wrong bytes, grammar, digits or depth
         raise InputError(f"{path}: not TOML: {error}") from None
-    return _target(path, Table(str(path), "", values))
+    check_name(path)
+    table = Table(str(path), "", values)
+    target = target_in(path, table)
+    if target.is_board:
+        check_memories(table, target.memories, target.stack_bytes)
+    return replace(target, drivers=_drivers(target, table))
 
 
-def _target(path: Path, table: Table) -> Target:
+def check_name(path: Path) -> None:
+    """Raise InputError for a file whose stem cannot be the name of a board."""
+    if not _NAME.fullmatch(path.stem):
+        raise InputError(
+            f"{path}: a board's file is named with 1 to 31 letters, digits, '-', '_' and '.'"
+        )
+
+
+def target_in(path: Path, table: Table) -> Target:
+    """Return what a target file says, without its drivers. Every key is read here or in a helper.
+
+    toolkit/targets/schema.py calls this with a table that records which keys are read.
+    """
     system = table.choice("system", SYSTEMS)
     on_board = system != "posix"
     memories = tuple(read_memory(entry) for entry in table.tables("memory")) if on_board else ()
@@ -241,108 +232,45 @@ def _target(path: Path, table: Table) -> Target:
         system=system,
         core=table.text("core"),
         isa=table.choice("isa", tuple(ISAS)),
-        clock_hz=_clock(table),
+        clock_hz=read_clock(table),
         clock_source=table.text("clock_source"),
         verified_on=table.texts("verified_on"),
-        toolchain=_toolchain(table.table("toolchain")),
-        timer=_timer(table.table("timer"), on_board),
-        flash=_flash(table.table("flash")),
+        toolchain=read_toolchain(table.table("toolchain")),
+        timer=read_timer(table.table("timer"), on_board),
+        flash=read_flash(table.table("flash")),
         stack_bytes=table.integer("stack_bytes", low=256) if on_board else 0,
-        setup=table.text("setup") if on_board else "none",
+        setup=table.word("setup") if on_board else "none",
         memories=memories,
-        placements=_placements(table, memories) if "placement" in table else (),
-        gic=_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
-        uart=_uart(table.table("uart")) if on_board else None,
-        emulator=_emulator(table.table("emulator")) if "emulator" in table else None,
-        product=_product(table.table("product")) if "product" in table else None,
+        placements=_placements(table, memories) if on_board and "placement" in table else (),
+        gic=read_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
+        uart=read_uart(table.table("uart")) if on_board else None,
+        emulator=read_emulator(table.table("emulator"))
+        if on_board and "emulator" in table
+        else None,
+        product=read_product(table.table("product")) if "product" in table else None,
+        runner=read_runner(table.table("runner")) if not on_board and "runner" in table else None,
     )
     table.done()
-    if on_board:
-        check_memories(table, target.memories, target.stack_bytes)
     return target
-
-
-def _clock(table: Table) -> int:
-    return table.integer("clock_hz", low=CLOCK_HZ_MIN, high=CLOCK_HZ_MAX)
-
-
-def _product(table: Table) -> Product:
-    value = Product(clock_hz=_clock(table), source=table.text("source"))
-    table.done()
-    return value
-
-
-def _toolchain(table: Table) -> Toolchain:
-    value = Toolchain(
-        prefix=table.text("prefix", empty=True),
-        package=table.text("package"),
-        cpu_flags=table.texts("cpu_flags"),
-        optimise=table.texts("optimise"),
-    )
-    table.done()
-    return value
 
 
 def _placements(table: Table, memories: tuple[Memory, ...]) -> tuple[Placement, ...]:
     return tuple(read_placement(entry, memories) for entry in table.tables("placement"))
 
 
-def _gic(table: Table) -> Gic:
-    value = Gic(
-        distributor=table.integer("distributor", high=2**32 - 1),
-        cpu=table.integer("cpu", high=2**32 - 1),
-    )
-    table.done()
-    return value
-
-
-def _uart(table: Table) -> Uart:
-    value = Uart(
-        driver=table.text("driver"),
-        base=table.integer("base", high=2**32 - 1),
-        irq=table.integer("irq", high=495),
-        baud=table.integer("baud", low=1),
-        clock_hz=table.integer("clock_hz", low=1),
-        ring_bytes=table.integer("ring_bytes", low=16, high=65536),
-    )
-    table.done()
-    if value.ring_bytes & (value.ring_bytes - 1):
-        table.refuse("ring_bytes", f"{value.ring_bytes} is not a power of two")
-    return value
-
-
-def _timer(table: Table, on_board: bool) -> Timer:
-    value = Timer(
-        driver=table.text("driver"),
-        base=table.integer("base", high=2**32 - 1) if on_board else 0,
-        hardware_unit=table.text("hardware_unit"),
-        hardware_ticks_per_unit=table.number("hardware_ticks_per_unit"),
-    )
-    table.done()
-    return value
-
-
-def _flash(table: Table) -> Flash:
-    probes = table.table("probes") if "probes" in table else Table("", "", {})
-    value = Flash(
-        method=table.choice("method", ("gdb", "process")),
-        server=table.text("server"),
-        probes={name: probes.texts(name) for name in PROBES if name in probes},
-    )
-    probes.done()
-    table.done()
-    return value
-
-
-def _emulator(table: Table) -> Emulator:
-    value = Emulator(
-        program=table.text("program"),
-        package=table.text("package"),
-        machine=table.text("machine"),
-        args=table.texts("args"),
-        icount_shift=table.integer("icount_shift", high=10),
-        unit=table.text("unit"),
-        ticks_per_unit=table.number("ticks_per_unit"),
-    )
-    table.done()
-    return value
+def _drivers(target: Target, table: Table) -> tuple[Path, ...]:
+    """Return the C files that the target names. Raises InputError for a missing one."""
+    folders = drivers.folders(target.system, target.system in GIC_SYSTEMS)
+    if not ships(target.path):
+        folders = [target.path.parent, *folders]
+    named = {"timer.driver": ("timer", target.timer.driver)}
+    if target.uart is not None:
+        named["uart.driver"] = ("uart", target.uart.driver)
+        named["setup"] = ("setup", target.setup)
+    found = []
+    for key, (kind, name) in named.items():
+        file = drivers.find(kind, name, folders)
+        if file is None:
+            table.refuse(key, drivers.lacking(kind, name, folders))
+        found.append(file)
+    return tuple(found)

@@ -16,12 +16,16 @@ REFERENCE = "integer.py"
 
 @dataclass(frozen=True)
 class Check:
-    """One question: its kind, its name, the answer, and the figures behind the answer."""
+    """One question: its kind, its name, the answer, and the figures behind the answer.
+
+    A question that is not `judged` has the answer yes, and says in its text why it was left out.
+    """
 
     kind: str
     name: str
     ok: bool
     text: str
+    judged: bool = True
 
 
 def checks(facts: Mapping[str, Any]) -> list[Check]:
@@ -81,6 +85,8 @@ def _budget(budget: Budget, step: str) -> Check:
     name = f"every {step} within {limit:,} {unit}"
     if not costs:
         return Check(BUDGET, name, False, f"no {step} was measured")
+    if not budget.judged:
+        return Check(BUDGET, "speed", True, f"not judged: {budget.model}", judged=False)
     used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %), {budget.model}"
     if budget.clock_source:
         used += f", at {budget.clock_hz / 1e6:g} MHz ({budget.clock_source})"

@@ -108,42 +108,50 @@ static void stop_repeating(dk_extension_reader *reader)
     }
 }
 
-// Return the first byte of the run's next extension and move past it; 0 at the end of the run. The
-// run was read before, so it is sound.
-static unsigned next_of_run(dk_extension_reader *reader)
+// Move past the run's next long extension. Returns its first byte, 0 at the end of the run, and
+// adds the data bytes of the short ones before it. The run was read before, so it is sound.
+static unsigned next_long_of_run(dk_extension_reader *reader, size_t *short_bytes)
 {
-    while (reader->source < reader->source_end) {
-        const unsigned head = reader->data[reader->source++];
-        size_t length = head & HAS_LENGTH;
+    const uint8_t *data = reader->data;
+    size_t source = reader->source;
+    unsigned found = 0;
+    while (found == 0 && source < reader->source_end) {
+        const unsigned head = data[source++];
+        const unsigned flag = head & HAS_LENGTH;
         if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
-            length = read_length(reader, &reader->source);
-        } else if (head >> 1 == PADDING) {
-            length = 0;
-        }
-        reader->source += length;
-        if (head >> 1 > REPEAT) {
-            return head;
+            const size_t length = read_length(reader, &source);
+            source += length;
+            found = head;
+        } else if (head >> 1 > REPEAT) {
+            source += flag;
+            *short_bytes += flag;
+        } else if (head >> 1 == SEPARATOR) {
+            source += flag;  // a step of 0, which is not repeated
         }
     }
-    return 0;
+    reader->source = source;
+    return found;
 }
 
-// Read the next repeated extension; returns 0 after the last one.
+// Read the next repeated long extension; returns 0 after the last one.
 static int32_t next_repeated(dk_extension_reader *reader, dk_extension *extension)
 {
-    const size_t run = reader->run;
     while (reader->repeat_frame < reader->frame_count) {
-        const unsigned head = next_of_run(reader);
-        if (head == 0) {
-            reader->source = run;
-            reader->repeat_frame++;
-            continue;
+        size_t short_bytes = 0;
+        const unsigned head = next_long_of_run(reader, &short_bytes);
+        if (short_bytes > reader->bytes - reader->at) {
+            return DK_ERR_EXTENSION;
         }
-        const bool is_last =
-            reader->repeat_moves_on && reader->repeat_frame + 1u == reader->frame_count;
-        const bool open = is_last && reader->source == reader->last_long;
-        extension->frame = reader->repeat_frame;
-        return read_data(reader, head, open, extension);
+        reader->at += short_bytes;
+        if (head != 0) {
+            const bool is_last =
+                reader->repeat_moves_on && reader->repeat_frame + 1u == reader->frame_count;
+            extension->frame = reader->repeat_frame;
+            return read_data(reader, head, is_last && reader->source == reader->last_long,
+                             extension);
+        }
+        reader->source = reader->run;
+        reader->repeat_frame++;
     }
     stop_repeating(reader);
     return 0;

@@ -42,8 +42,9 @@ typedef struct {
 void dk_extension_begin(dk_extension_reader *reader, const uint8_t *packet,
                         const dk_opus_packet *parts);
 
-// Read the next extension, a repeated one too. Returns 1, 0 at the end, or DK_ERR_EXTENSION where
-// the padding is malformed; then do not call again.
+// Read the next extension. Repeated long ones count too; repeated short ones are skipped, because
+// no caller wants them and a hostile packet can hold thousands. Returns 1, 0 at the end, or
+// DK_ERR_EXTENSION where the padding is malformed; then do not call again.
 int32_t dk_extension_next(dk_extension_reader *reader, dk_extension *extension);
 
 #ifdef __cplusplus

@@ -49,7 +49,7 @@ int32_t dk_packet_find(const uint8_t *packet, size_t bytes, const dk_packet_fram
         return DK_ERR_ARGUMENT;
     }
     *found = (dk_packet_found){.other_version = -1};
-    if (packet == NULL || (framings == NULL && count > 0)) {
+    if (packet == NULL || (framings == NULL && count > 0) || count > UINT8_MAX) {
         return DK_ERR_ARGUMENT;
     }
     for (size_t i = 0; i < count; i++) {
@@ -70,6 +70,7 @@ int32_t dk_packet_find(const uint8_t *packet, size_t bytes, const dk_packet_fram
         for (size_t i = 0; i < count; i++) {
             if (framings[i].id == extension.id && read_framed(&framings[i], &extension, found)) {
                 found->frame_offset = (uint8_t)(extension.frame * parts.frame_units);
+                found->framing = (uint8_t)i;
                 found->other_version = -1;
                 return (int32_t)found->bytes;
             }

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "posix.h"
@@ -130,6 +129,7 @@ void dk_port_init(void)
 {
     signal(SIGPIPE, SIG_IGN);
     dl_iterate_phdr(find_build_id, NULL);
+    dk_timer_init();
 }
 
 const uint8_t *dk_port_build_id(void)
@@ -139,15 +139,12 @@ const uint8_t *dk_port_build_id(void)
 
 uint32_t dk_port_ticks(void)
 {
-    // Nanoseconds of this thread's CPU time: other processes' time is not the step's cost.
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint32_t)((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    return dk_timer_now();
 }
 
 bool dk_port_ticks_are_cycles(void)
 {
-    return false;
+    return dk_timer_counts_cycles();
 }
 
 uint32_t dk_port_isr_ticks(void)

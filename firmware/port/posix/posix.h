@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Ways to reach the server as a Linux process: a TCP port, a pseudo terminal, stdin and stdout.
+// Ways to reach the server as a Linux process: a TCP port, a pseudo terminal, stdin and stdout. And
+// its timer: board.cmake names one file timer_<driver>.c.
 #ifndef DREDKIT_POSIX_H
 #define DREDKIT_POSIX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 // Listen on 127.0.0.1, or on all addresses, at the TCP port named by `text` (0: any free port).
 bool dk_posix_listen(const char *text, bool all_addresses);
@@ -13,5 +15,14 @@ bool dk_posix_open_pty(void);
 
 // Talk over stdin and stdout; the end of stdin ends the process.
 void dk_posix_use_stdio(void);
+
+// Start the timer for the calling thread.
+void dk_timer_init(void);
+
+// Return the low 32 bits of what the thread has cost so far. It does not grow while others run.
+uint32_t dk_timer_now(void);
+
+// Return whether these are cycles of the core. Otherwise they are nanoseconds.
+bool dk_timer_counts_cycles(void);
 
 #endif

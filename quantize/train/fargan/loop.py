@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from quantize.errors import InputError
+from quantize.networks.blocks import block_mask, density_at
 from quantize.networks.fargan import FRAME, Fargan, Sizes, sizes_from, step_periods
-from quantize.networks.lpcnet import block_mask
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.fargan.critics import Critics, Inner, judge, persuade
@@ -209,9 +209,8 @@ class Trainer(trainer.Trainer):
         settings = self.settings
         weights = self._sparse_weights() if settings.density < 1 else {}
         if settings.sparse_from < self.step <= settings.sparse_to:
-            span = max(1, settings.sparse_to - settings.sparse_from)
-            left = 1 - (self.step - settings.sparse_from) / span
-            kept = settings.density + (1 - settings.density) * left**3
+            span = settings.sparse_from, settings.sparse_to
+            kept = density_at(self.step, settings.density, *span)
             if self.step % settings.sparse_every == 0 or self.step == settings.sparse_to:
                 self.masks = {name: block_mask(weight, kept) for name, weight in weights.items()}
         with torch.no_grad():

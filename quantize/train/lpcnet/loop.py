@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from quantize.errors import InputError
-from quantize.networks.lpcnet import Lpcnet, Sizes, block_mask, sizes_from
+from quantize.networks.blocks import block_mask, density_at
+from quantize.networks.lpcnet import Lpcnet, Sizes, sizes_from
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.lpcnet.data import Batch, SpeechSampler
@@ -75,13 +76,6 @@ def _on_gpu() -> Callable[..., Tensor]:
     except ImportError:
         raise InputError("cuda: this torch came without triton; take --device cpu") from None
     return lpcnet_cuda.loss_of
-
-
-def density_at(step: int, target: float, settings: Settings) -> float:
-    """Return the share of blocks kept at a step: 1, then a cubic fall to `target`."""
-    span = max(1, settings.sparse_to - settings.sparse_from)
-    done = min(1.0, max(0.0, (step - settings.sparse_from) / span))
-    return 1 - (1 - target) * (1 - (1 - done) ** 3)
 
 
 class Trainer(trainer.Trainer):
@@ -178,9 +172,10 @@ class Trainer(trainer.Trainer):
         dropping = settings.sparse_from <= self.step <= settings.sparse_to
         if dropping and self.step % settings.sparse_every == 0:
             gates = zip(model.a.weight.chunk(3), model.sizes.density, strict=True)
-            masks = [block_mask(w, density_at(self.step, d, settings)) for w, d in gates]
+            span = settings.sparse_from, settings.sparse_to
+            masks = [block_mask(w, density_at(self.step, d, *span)) for w, d in gates]
             self.mask = torch.cat(masks)
-            kept = density_at(self.step, model.sizes.density_b, settings)
+            kept = density_at(self.step, model.sizes.density_b, *span)
             self.mask_b = block_mask(model.a_to_b.weight, kept)
         with torch.no_grad():
             model.a.weight.mul_(self.mask)

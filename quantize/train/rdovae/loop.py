@@ -7,13 +7,23 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from quantize.errors import InputError
 from quantize.features.floats import BANDS, CORRELATION, PITCH
-from quantize.networks.rdovae import LATENTS, LEVELS, STATE, RdovaeDecoder, RdovaeEncoder
+from quantize.networks.blocks import block_mask, density_at, kept_blocks
+from quantize.networks.layers import Layer
+from quantize.networks.rdovae import (
+    DENSITY,
+    LATENTS,
+    LEVELS,
+    STATE,
+    RdovaeDecoder,
+    RdovaeEncoder,
+)
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.rdovae.rate import SLOPES, LearnedTable, bits, level_law, squeeze
@@ -21,6 +31,15 @@ from quantize.train.recordings import F32, Sampler
 
 KIND = "rdovae"
 PACKET = 25  # chunks decoded from one initial state: one second
+# Bits a second that the latents of each level are to cost on the training data: what the released
+# weights of libopus 1.6 spend on it, so that a level means the same with either.
+RATES = (
+    *(1937.0, 1751.0, 1568.0, 1384.0, 1198.0, 1006.0, 817.0, 647.0),
+    *(558.0, 369.0, 284.0, 208.0, 167.0, 147.0, 128.0, 111.0),
+)
+# The price of a bit a chunk, in units of distortion, at which training starts: the line through
+# what 1216 and 320 b/s cost weights without a set rate.
+_PRICE_AT, _RATE_AT, _SLOPE = 8e-4, 1216.0, 2.6
 
 
 @dataclass
@@ -32,8 +51,9 @@ class Settings(trainer.Schedule):
     frames: int = 400  # per sequence; a multiple of 100, one second a packet
     rate: float = 2e-3  # Adam's, at its peak
     warm_up: int = 200  # steps to get there
-    finest: float = 8e-4  # price of a bit per chunk at level 0, in units of distortion
-    coarsest: float = 2.5e-2  # and at level 15
+    price_rate: float = 0.01  # how fast the price of a level's bits follows its rate
+    sparse_share: float = 0.5  # of all steps, over which the weakest blocks of weights are dropped
+    sparse_every: int = 25  # steps
     pitch_weight: float = 2.0
     correlation_weight: float = 0.5
     hard_share: float = 0.6  # of all steps are run before noise gives way to rounding for good
@@ -52,11 +72,19 @@ class Rdovae(nn.Module):
         self.latent_table = LearnedTable(LATENTS)
         self.state_table = LearnedTable(STATE)
 
+    def layers(self) -> dict[str, Layer]:
+        """Return the layers of both networks by their checkpoint names."""
+        return {**self.encoder.layers(), **self.decoder.layers()}
+
+    def sparse_weights(self) -> dict[str, Tensor]:
+        """Return the weights of which only some blocks are kept, by layer."""
+        layers = self.layers()
+        return {name: layers[name].weight for name in DENSITY}
+
     def int8_weights(self) -> list[Tensor]:
         """Return the weights that become int8: of layers with inputs inside [-1, 1]."""
         wide = {"enc_dense1", "dec_dense1", "dec_hidden_init"}
-        layers = {**self.encoder.layers(), **self.decoder.layers()}
-        return [layer.weight for name, layer in layers.items() if name not in wide]
+        return [layer.weight for name, layer in self.layers().items() if name not in wide]
 
 
 def distortion(got: Tensor, want: Tensor, settings: Settings) -> Tensor:
@@ -89,13 +117,24 @@ def packets(frames: Tensor, latents: Tensor, states: Tensor) -> tuple[Tensor, Te
     return target, second, state
 
 
+def first_prices() -> Tensor:
+    """Return the prices of a bit at each level at which training starts, as logarithms [16]."""
+    return math.log(_PRICE_AT) - _SLOPE * (torch.log(torch.tensor(RATES)) - math.log(_RATE_AT))
+
+
 def loss_of(
-    model: Rdovae, features: Tensor, settings: Settings, draw: torch.Generator, hard: bool
-) -> tuple[Tensor, dict[str, float]]:
-    """Return the loss of a batch [batch, frames, 20] and what it is made of.
+    model: Rdovae,
+    features: Tensor,
+    prices: Tensor,
+    settings: Settings,
+    draw: torch.Generator,
+    hard: bool,
+) -> tuple[Tensor, dict[str, float], Tensor]:
+    """Return the loss of a batch [batch, frames, 20], what it is made of, and each level's rate.
 
     Levels are drawn per packet by the wire's own law. The rate is that of noisy symbols, which
-    has a gradient everywhere; the tables of p0 and r are fitted to the rounded ones.
+    has a gradient everywhere; the tables of p0 and r are fitted to the rounded ones. `prices` are
+    logarithms [16]. Rates are in bits a second [16]; zero for a level that was not drawn.
     """
     device = features.device
     latents, states, _ = model.encoder(features.reshape(len(features), -1, 40))
@@ -126,7 +165,7 @@ def loss_of(
     output, _ = model.decoder(torch.cat([decoded[0], side], 2), model.decoder.start(decoded[1]))
     output, target = output.view(count, PACKET, 4, -1), target.view(count, PACKET, 4, -1)
     error = distortion(output, target, settings).mean(2)
-    price = settings.finest * (settings.coarsest / settings.finest) ** (level / (LEVELS - 1))
+    price = prices.to(device).exp()[level]
     per_chunk = noisy_bits[0] + noisy_bits[1][:, None] / PACKET
     fit = table_bits[0].mean() + table_bits[1].mean() / PACKET
     loss = (error / price.sqrt() + per_chunk * price.sqrt()).mean() + 0.1 * fit
@@ -138,7 +177,9 @@ def loss_of(
             "bits_per_s": 25 * table_bits[0].mean().item(),
             "state_bits": table_bits[1].mean().item(),
         }
-    return loss, parts
+        each = nn.functional.one_hot(level, LEVELS).float()
+        spent = torch.einsum("pc,pcl->l", table_bits[0], each) / each.sum((0, 1)).clamp(min=1)
+    return loss, parts, PACKET * spent.cpu()
 
 
 def _optimiser(model: Rdovae, settings: Settings) -> torch.optim.Adam:
@@ -164,6 +205,21 @@ class Trainer(trainer.Trainer):
         super().__init__(settings, device)
         self.model = Rdovae().to(device)
         self.optimiser = _optimiser(self.model, settings)
+        self.prices = first_prices()
+        self.masks: dict[str, Tensor] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that resuming needs; dropped weights are the ones that are zero."""
+        return {**super().state(), "prices": self.prices}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
+        super().restore(state)
+        prices = {"prices": self.prices}
+        self.prices = trainer.restored({"prices": state["prices"]}, prices, "cpu")["prices"]
+        for name, weight in self.model.sparse_weights().items():
+            kept = kept_blocks(weight).to(weight.dtype)
+            self.masks[name] = kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
 
     def advance(self, batch: F32) -> dict[str, float]:
         """Learn from features [batch, frames, 20]."""
@@ -176,15 +232,32 @@ class Trainer(trainer.Trainer):
         small = model.int8_weights()
         self.optimiser.zero_grad(set_to_none=True)
         with quantised(small if done >= settings.int8_share else []):
-            loss, parts = loss_of(model, features, settings, draw, done >= settings.hard_share)
+            hard = done >= settings.hard_share
+            loss, parts, rates = loss_of(model, features, self.prices, settings, draw, hard)
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         self.optimiser.step()
-        with torch.no_grad():
-            for weight in small:
-                weight.clamp_(-1, 1)
         self.step += 1
+        self._prune()
+        self._set_prices(rates)
         return parts
+
+    def _prune(self) -> None:
+        """Drop the weakest blocks, more and more of them, and hold the dropped ones at zero."""
+        settings, weights = self.settings, self.model.sparse_weights()
+        end = round(settings.sparse_share * settings.steps)
+        if self.step <= end and (self.step % settings.sparse_every == 0 or self.step == end):
+            kept = {name: density_at(self.step, DENSITY[name], 0, end) for name in weights}
+            self.masks = {name: block_mask(weight, kept[name]) for name, weight in weights.items()}
+        with torch.no_grad():
+            for name, mask in self.masks.items():
+                weights[name].mul_(mask)
+
+    def _set_prices(self, rates: Tensor) -> None:
+        """Make bits cost more at levels that spent more than RATES, and less at the others."""
+        wanted = torch.tensor(RATES)
+        over = (rates / wanted - 1).clamp(-1, 1) * (rates > 0)
+        self.prices = self.prices + self.settings.price_rate * over
 
     def described(self) -> str:
         """Return the distortion and the rate of the last step."""
@@ -198,8 +271,12 @@ def train(
     device: str = "cpu",
     until: float = math.inf,
     note: Callable[[Trainer], None] = lambda trainer: None,
+    begin: Callable[[Rdovae], None] = lambda model: None,
+    pack: Path | None = None,
 ) -> Trainer:
     """Train on feature arrays, resuming from the state in `folder` if there is one.
+
+    Without one, `begin` may set the weights to start from. `pack` see trainer.run.
 
     Stops after settings.steps, or once time.monotonic() passes `until`. Raises InputError for a
     state that is damaged or of another training.
@@ -207,6 +284,11 @@ def train(
     if settings.frames % (4 * PACKET):
         raise InputError(f"{settings.frames} frames a sequence: give a multiple of {4 * PACKET}")
     made = Trainer(settings, device)
-    made.go_on(folder)
+    if made.go_on(folder) is None:
+        begin(made.model)
     sampler = Sampler(arrays, settings.frames, settings.seed)
-    return trainer.run(made, lambda: sampler.batch(made.step, settings.batch), folder, until, note)
+
+    def draw() -> F32:
+        return sampler.batch(made.step, settings.batch)
+
+    return trainer.run(made, draw, folder, until, note, pack)

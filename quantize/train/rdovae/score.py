@@ -14,8 +14,9 @@ from torch import Tensor
 
 from quantize.errors import InputError
 from quantize.features.floats import BANDS, CORRELATION, PITCH
+from quantize.networks.blocks import kept_blocks
 from quantize.networks.layers import export_layers, import_layers
-from quantize.networks.rdovae import LEVELS, RdovaeDecoder, RdovaeEncoder
+from quantize.networks.rdovae import DENSITY, LATENTS, LEVELS, RdovaeDecoder, RdovaeEncoder
 from quantize.networks.tensors import read_tensors, write_tensors
 from quantize.train.rdovae.loop import PACKET, Rdovae, packets
 from quantize.train.rdovae.rate import Table, bits, fit, squeeze, to_bytes
@@ -23,6 +24,7 @@ from quantize.train.recordings import Sampler
 
 F32 = NDArray[np.float32]
 VECTORS = ("latent", "state")
+LARGER = 2.0  # see thaw
 _GROSS = 0.2630  # octaves: 20 % of the pitch
 
 
@@ -84,9 +86,37 @@ def freeze(model: Rdovae, sampler: Sampler, batches: int = 12) -> Checkpoint:
     return Checkpoint(model.encoder, model.decoder, tables)
 
 
+def thaw(model: Rdovae, checkpoint: Checkpoint, larger: float = LARGER) -> None:
+    """Give a model in training the weights and tables of a checkpoint.
+
+    Latents and states get `larger`, and their scales smaller: no symbol changes, but there is room
+    for finer scales, which end at 1.
+    """
+    model.encoder.load_state_dict(checkpoint.encoder.state_dict())
+    model.decoder.load_state_dict(checkpoint.decoder.state_dict())
+    with torch.no_grad():
+        for made in (model.encoder.zdense, model.encoder.gdense2):
+            made.weight.mul_(larger)
+            made.bias.mul_(larger)
+        model.decoder.dense1.weight[:, :LATENTS].div_(larger)
+        model.decoder.hidden_init.weight.div_(larger)
+        for name, learned in zip(VECTORS, (model.latent_table, model.state_table), strict=True):
+            table = checkpoint.table(name)
+            table = table._replace(scale=table.scale / larger)
+            for part, value in zip(learned.parameters(), table, strict=True):
+                part.copy_(torch.logit(value.clamp(1 / 256, 255 / 256)))
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint, notes: Mapping[str, str]) -> None:
-    """Write networks and tables to a safetensors file, in one move."""
+    """Write networks and tables to a safetensors file, in one move.
+
+    A layer that dropped blocks of weights gets `<layer>.blocks`, which marks those that it kept.
+    """
     weights = export_layers({**checkpoint.encoder.layers(), **checkpoint.decoder.layers()})
+    for name in DENSITY:
+        kept = kept_blocks(weights[f"{name}.weight"])
+        if not kept.all():
+            weights[f"{name}.blocks"] = kept.to(torch.uint8)
     write_tensors(path, {**weights, **checkpoint.tables}, {"network": "rdovae", **notes})
 
 

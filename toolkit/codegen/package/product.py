@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from quantize.codec.receiver import VOICE_RATE
 from quantize.errors import InputError
 from quantize.vocoder.voices import voice_name
 from toolkit.stages.stage import DecoderStage, EncoderStage, Stage
@@ -21,7 +20,6 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     RECEIVER: (RECEIVER,),
     "duplex": (SENDER, RECEIVER),
 }
-OUTPUT_RATES: Final = (VOICE_RATE, 48_000)
 VERSION_HEADER: Final = LIBRARY / "include" / "dredkit" / "version.h"
 _VERSION: Final = re.compile(r'^#define DK_VERSION_STRING "(\S+)"$', re.MULTILINE)
 
@@ -36,10 +34,8 @@ class Product:
     core: Core
     sender: EncoderStage | None
     receiver: DecoderStage | None
-    output_rate: int = VOICE_RATE  # samples a second that a receiver plays, one of OUTPUT_RATES
 
     def __post_init__(self) -> None:
-        assert self.output_rate in OUTPUT_RATES
         if self.sender is None or self.receiver is None:
             return
         tables = self.receiver.model.networks.tables
@@ -61,6 +57,11 @@ class Product:
     def voice(self) -> str:
         """The name of the receiver's voice; empty without a receiver."""
         return voice_name(self.receiver.model.voice) if self.receiver else ""
+
+    @property
+    def output_rate(self) -> int:
+        """Samples a second that the receiver plays; 0 without a receiver."""
+        return self.receiver.output_rate if self.receiver else 0
 
     @property
     def hash(self) -> str:

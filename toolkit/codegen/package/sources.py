@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from toolkit.codegen.engine import vocoder_config
 from toolkit.codegen.generate import library_files as generated_files
 from toolkit.codegen.network.tables import BANNER
 from toolkit.codegen.package.product import Product
@@ -39,8 +38,6 @@ def private_files(product: Product) -> Files:
     made: Files = {}
     for stage in product.stages.values():
         made |= generated_files(stage, product.core.isa)
-    if product.receiver is not None:
-        made["vocoder_config.h"] = vocoder_config(product.voice, product.output_rate)
     chosen = of_isa(library_files(product.stages, product.voice), product.core.isa)
     texts = {str(path.relative_to(LIBRARY)): path.read_text(encoding="utf-8") for path in chosen}
     texts |= _headers(texts.values(), made.values(), product.core)
@@ -71,6 +68,12 @@ def pinned(choice: str, core: Core) -> str:
         f"#if !defined({ISAS[core.isa].macro})\n"
         f'#error "this folder is for {core.title}: compile with {" ".join(core.flags)}"\n#endif\n'
     )
+    if core.needs_gcc:
+        check += (
+            "#if defined(__clang__)\n"
+            '#error "these kernels are assembly for GCC: write the folder with --portable"\n'
+            "#endif\n"
+        )
     before, _, after = choice.rpartition("\n#endif\n")
     return f"{before}\n{check}\n#endif\n{after}"
 

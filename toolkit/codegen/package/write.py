@@ -5,13 +5,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from toolkit.codegen.package.builds import build_files
+from toolkit.codegen.package.builds import PACK, VENDOR, build_files
 from toolkit.codegen.package.config import config_header
 from toolkit.codegen.package.notice import notice
 from toolkit.codegen.package.product import Product, library_version
@@ -29,11 +30,15 @@ from toolkit.common.paths import ROOT
 
 MANIFEST: Final = "dredkit.json"  # by which a folder is known as a package
 LICENSE: Final = ROOT / "LICENSE"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first time that a zip can hold
+_ENUMS: Final = ("-fshort-enums", "-fno-short-enums")  # programs are compiled with either
 Measure = Callable[[Product, Path], Figures | None]
 
 
-def write_package(product: Product, folder: Path, measure: Measure | None) -> dict[str, Any]:
-    """Write a package to `folder` and return its manifest.
+def write_package(
+    product: Product, folder: Path, measure: Measure | None, zipped: bool = False
+) -> dict[str, Any]:
+    """Write a package to `folder` and return its manifest; `zipped` adds it as a CMSIS-Pack's zip.
 
     `measure` measures the unfinished folder; it returns None for a core without an emulated board.
     None in its place means that nothing is measured. Raises InputError for a folder that holds
@@ -54,11 +59,13 @@ def write_package(product: Product, folder: Path, measure: Measure | None) -> di
         _write(made, last)
         manifest = _manifest(product, sizes, figures, {**private, **files, **last})
         _write(made, {MANIFEST: json.dumps(manifest, indent=2) + "\n"})
+        if zipped:
+            _zip(made, made / f"{VENDOR}.{PACK}.{library_version()}.pack")
     return manifest
 
 
 def _sizes(product: Product, folder: Path) -> dict[str, int]:
-    """Return the bytes of the public objects by their macros."""
+    """Return the bytes of the public objects by their macros, enough for enums of any size."""
     objects = [{"sender": SENDER, "receiver": RECEIVER}[role] for role in product.stages]
     # The status and the constants that private headers include are public headers.
     public = {f"include/dredkit/{p.name}": p.read_text("utf-8") for p in PUBLIC.glob("*.h")}
@@ -66,7 +73,11 @@ def _sizes(product: Product, folder: Path) -> dict[str, int]:
     core = product.core
     includes = (folder / "src", folder / "include")
     try:
-        return measure_sizes(f"{core.prefix}gcc", core.flags, includes, objects)
+        found = [
+            measure_sizes(f"{core.prefix}gcc", (*core.flags, option), includes, objects)
+            for option in _ENUMS
+        ]
+        return {macro: max(sizes[macro] for sizes in found) for macro in found[0]}
     finally:
         shutil.rmtree(folder / "include")
 
@@ -84,7 +95,7 @@ def _manifest(
         "models": {role: stage.hash for role, stage in product.stages.items()},
         "source": {role: stage.source for role, stage in product.stages.items()},
         "input_rate": product.sender.input_rate if product.sender else None,
-        "output_rate": product.output_rate if product.receiver else None,
+        "output_rate": product.output_rate or None,
         "sizes": dict(sizes),
         "figures": asdict(figures) if figures else None,
         "files": {name: hashlib.sha256(t.encode()).hexdigest() for name, t in files.items()},
@@ -96,6 +107,17 @@ def _write(folder: Path, files: Files) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _zip(folder: Path, pack: Path) -> None:
+    """Write all files of a folder to a zip; equal folders give equal bytes."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(pack, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
 
 
 def _check_place(folder: Path) -> None:

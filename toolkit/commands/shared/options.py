@@ -4,7 +4,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -18,7 +18,7 @@ from toolkit.models.importers import SHIPPED
 from toolkit.models.quantise import CLIP, STAGES, Sources
 from toolkit.models.voice import VOICES
 from toolkit.stages.sending import CHUNK_MS, DURATION_MS, Sending, asked_rate
-from toolkit.targets.target import CLOCK_HZ_MAX, CLOCK_HZ_MIN
+from toolkit.targets.parts import CLOCK_HZ_MAX, CLOCK_HZ_MIN
 
 INPUT_RATE = click.IntRange(8000, 48_000)  # `step_samples` says which of these are taken
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -50,9 +50,8 @@ def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
     return callback
 
 
-target_option: Decorator = click.option(
-    "--target", required=True, help="A board of `dredkit targets`."
-)
+TARGET_HELP: Final = "A board of `dredkit targets`, or the path of a board's TOML file."
+target_option: Decorator = click.option("--target", required=True, help=TARGET_HELP)
 audio_option: Decorator = click.option(
     "--audio",
     type=InputFile(),

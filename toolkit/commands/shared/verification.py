@@ -63,6 +63,8 @@ def verify_on_board(
     """
     if cycles:
         check_countable(target, port)
+    if port is not None:
+        target = target.not_run_here()
     err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
     with err.status(f"generating and building for {target.name}"):
         prepared = prepare(made, target, BUILD)

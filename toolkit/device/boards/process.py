@@ -2,22 +2,29 @@
 """The server as a process of this machine: the same C and the same link, without a board."""
 
 import select
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from toolkit.common.errors import BoardError
+from toolkit.common.errors import BoardError, ToolError
 from toolkit.device.boards import patience
+from toolkit.targets.parts import Runner
 
 
 class ProcessBoard:
-    """A running server process; a context manager. `serial` is "socket" or "pty"."""
+    """A running server process; a context manager. `serial` is "socket" or "pty".
 
-    def __init__(self, program: Path, serial: str = "socket") -> None:
-        words = ["--pty"] if serial == "pty" else ["--listen", "0"]
+    A `runner` runs a program for another kind of machine. Raises ToolError if it is not installed.
+    """
+
+    def __init__(self, program: Path, serial: str = "socket", runner: Runner | None = None) -> None:
+        words = [str(program), *(["--pty"] if serial == "pty" else ["--listen", "0"])]
+        if runner is not None:
+            words = [_installed(runner), *runner.args, *words]
         try:
             self._process = subprocess.Popen(
-                [str(program), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
             )
         except OSError as error:
             raise BoardError(f"{program} cannot be started: {error.strerror}") from None
@@ -62,3 +69,10 @@ class ProcessBoard:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _installed(runner: Runner) -> str:
+    found = shutil.which(runner.program)
+    if found is None:
+        raise ToolError(f"{runner.program} is missing: apt-get install {runner.package}")
+    return found

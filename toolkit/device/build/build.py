@@ -21,7 +21,7 @@ from toolkit.codegen.wire import write_wire_header
 from toolkit.common.errors import InputError, ToolError
 from toolkit.common.folders import alone
 from toolkit.common.paths import ROOT
-from toolkit.targets.target import Target, load_target
+from toolkit.targets.target import HOST, Target, load_target
 
 JOBS = 2
 # A compiler, linker or CMake puts this before the line that says what is wrong.
@@ -68,7 +68,7 @@ def build_firmware(
     firmware.elf is then absent.
     """
     if not target.is_board:
-        raise InputError(f"{target.name} is no board: its server is built by build_host_server")
+        raise InputError(f"{target.name} is no board: its server is built by build_server")
     with alone(build_dir):
         return _build_firmware(target, generated_dir, build_dir, app_dir, profile)
 
@@ -130,12 +130,22 @@ def build_host_library(generated_dir: Path, build_dir: Path, sanitize: bool = Fa
 
     With `sanitize` the library needs ASan's runtime loaded first: see `sanitizer_environment`.
     """
-    return _host(generated_dir, build_dir, "dredkit_host", "libdredkit_host.so", sanitize)
+    host = load_target(HOST)
+    return _program(
+        host, generated_dir, build_dir, "dredkit_host", "libdredkit_host.so", sanitize
+    )
 
 
 def build_host_server(generated_dir: Path, build_dir: Path, sanitize: bool = False) -> Path:
     """Compile the serial server for this machine as a program: dredkit_server."""
-    return _host(generated_dir, build_dir, "dredkit_server", "dredkit_server", sanitize)
+    return build_server(load_target(HOST), generated_dir, build_dir, sanitize)
+
+
+def build_server(
+    target: Target, generated_dir: Path, build_dir: Path, sanitize: bool = False
+) -> Path:
+    """Compile the serial server as a program for Linux: dredkit_server, static if for another."""
+    return _program(target, generated_dir, build_dir, "dredkit_server", "dredkit_server", sanitize)
 
 
 def sanitizer_environment() -> dict[str, str]:
@@ -152,8 +162,14 @@ def sanitizer_environment() -> dict[str, str]:
     }
 
 
-def _host(generated_dir: Path, build_dir: Path, goal: str, product: str, sanitize: bool) -> Path:
-    target = load_target("host")
+def _program(
+    target: Target,
+    generated_dir: Path,
+    build_dir: Path,
+    goal: str,
+    product: str,
+    sanitize: bool,
+) -> Path:
     folder = "cmake-asan" if sanitize else "cmake"
     result = build_dir / ("asan" if sanitize else ".") / product
     with alone(build_dir):

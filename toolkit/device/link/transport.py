@@ -91,6 +91,37 @@ class SerialTransport:
         self.close()
 
 
+class SocketTransport:
+    """A Transport over one end of a connected socket."""
+
+    def __init__(self, url: str, end: socket.socket) -> None:
+        self.url = url
+        self._end = end
+        self._end.settimeout(WIRE.timeouts.write_s)
+
+    def read(self, wait_s: float) -> bytes:
+        try:
+            if not select.select([self._end], [], [], max(wait_s, 0.0))[0]:
+                return b""
+            data = self._end.recv(_AT_ONCE)
+        except (OSError, ValueError) as error:
+            raise PortLost(f"{self.url}: the connection broke") from error
+        if not data:
+            raise PortLost(f"{self.url}: the other end is gone")
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._end.sendall(data)
+        except TimeoutError as error:
+            raise PortLost(f"{self.url}: the other end takes no bytes") from error
+        except OSError as error:
+            raise PortLost(f"{self.url}: the connection broke") from error
+
+    def close(self) -> None:
+        self._end.close()
+
+
 def open_port(url: str, *, baud: int = 115200, wait_s: float = 0.0) -> SerialTransport:
     """Open a port for exclusive use.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from quantize.files.write import write_whole
 from toolkit.common.errors import CheckFailed, InputError
-from toolkit.common.paths import BUILD
+from toolkit.common.paths import BUILD, ships
 from toolkit.common.places import latest_path
 from toolkit.targets.target import TARGETS, Target, load_target, target_names
 
@@ -71,13 +71,14 @@ def _compact(facts: Mapping[str, Any]) -> str:
 
 def figures(target: str | None = None) -> Iterator[Figure]:
     """Return every figure that is kept, of all emulated boards or of one target."""
-    for name in target_names() if target is None else [load_target(target).name]:
-        if _counts(load_target(name)):
-            yield from (Figure(name, run) for run in RUNS if (name, run) not in _TOO_SMALL)
+    for board in map(load_target, target_names() if target is None else [target]):
+        if _counts(board):
+            runs = (run for run in RUNS if (board.name, run) not in _TOO_SMALL)
+            yield from (Figure(board.name, run) for run in runs)
 
 
 def _counts(target: Target) -> bool:
-    return target.is_board and target.emulator is not None
+    return ships(target.path) and target.emulator is not None
 
 
 def read_figures(path: Path) -> dict[str, Any]:
@@ -92,10 +93,12 @@ def read_figures(path: Path) -> dict[str, Any]:
 
 
 def known_figures(
-    target: str, stage: str, model_hash: str, build_root: Path = BUILD
+    target: Target, stage: str, model_hash: str, build_root: Path = BUILD
 ) -> dict[str, Any] | None:
     """Return the last measured or the committed figures of this model on this target, or None."""
-    places = [latest_path(build_root, target, stage), *sorted(FOLDER.glob(f"{target}.*.json"))]
+    places = [latest_path(build_root, target.folder, stage)]
+    if ships(target.path):
+        places += sorted(FOLDER.glob(f"{target.name}.*.json"))
     for path in places:
         try:
             found = read_figures(path)

@@ -24,9 +24,9 @@ DOES: Final = {
     "dk_sender_hear": "hear 20 ms",
     "dk_sender_payload": "write a payload",
     "dk_receiver_payload": "take a payload",
-    "dk_receiver_work": "decode a chunk of 40 ms",
+    "dk_receiver_work": "one unit: decode 40 ms, or start the voice",
     "dk_receiver_lost": "speak 20 ms of a gap",
-    "dk_receiver_good": "play 20 ms that arrived",
+    "dk_receiver_good": "play 20 ms that arrived; after a gap, speak on",
 }
 _END: Final = "end"
 _LINE: Final = re.compile(r"^(dk_\w+) (\d+)$")

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import quantize
 from quantize.errors import InputError
 from quantize.files.reading import file_bytes
 from quantize.files.tensor_file import parse
 from quantize.nn.graph import Graph
 from quantize.nn.weights import Weights, fit
-from toolkit.common.paths import ROOT
 from toolkit.models.importers import dnnw
 from toolkit.models.importers.checkpoint import layers_of
 from toolkit.models.importers.kinds import foreign, kind_of
 
-_CHECKPOINTS = ROOT / "quantize" / "checkpoints"
+_CHECKPOINTS = Path(quantize.__file__).resolve().parent / "checkpoints"
 SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"

@@ -46,15 +46,16 @@ typedef struct {
     // Time from the packet's first sample to the start of the frame that the payload belongs to, in
     // units of 2.5 ms, 0 .. 47. Encoders use the first frame, so this is usually 0.
     uint8_t frame_offset;
+    uint8_t framing;  // which of the framings marks the payload, from 0
     // Wire version of a payload that was skipped because its version differs, 0 .. 255; -1 if there
     // is none. libopus 1.5 sends version 10.
     int16_t other_version;
 } dk_packet_found;
 
-// Find the packet's first payload in any of `count` framings; without one, report the first of
-// another version. Returns the payload's length, 0 if there is no payload, DK_ERR_ARGUMENT,
-// DK_ERR_PACKET, or DK_ERR_EXTENSION. On an error and without a payload, `found` has none.
-// The packet is the whole Opus packet, for example the payload of an RTP packet.
+// Find the packet's first payload in any of `count` framings, at most 255; without one, report the
+// first of another version. Returns the payload's length, 0 if there is no payload,
+// DK_ERR_ARGUMENT, DK_ERR_PACKET, or DK_ERR_EXTENSION. On an error and without a payload, `found`
+// has none. The packet is the whole Opus packet, for example the payload of an RTP packet.
 int32_t dk_packet_find(const uint8_t *packet, size_t bytes, const dk_packet_framing *framings,
                        size_t count, dk_packet_found *found);
 

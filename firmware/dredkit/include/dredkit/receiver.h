@@ -4,24 +4,28 @@
 // receiver's functions must not run at the same time.
 //
 // PCM is mono int16 at DK_OUTPUT_RATE, 16000 or 48000. Time stamps count samples at this rate, in
-// 32 bits that wrap, as RTP's do; convert RTP's 48 kHz if DK_OUTPUT_RATE is 16000. The receiver's
-// clock is the time stamp of the next sample that it plays; every sample played moves it on. Output
-// is aligned with the base decoder's, and nothing is delayed.
+// 32 bits that wrap. RTP's count at 48 kHz: if DK_OUTPUT_RATE is 16000, unwrap them before you
+// divide by 3. The receiver's clock is the time stamp of the next sample that it plays; every
+// sample played moves it on. Output is aligned with the base decoder's, and nothing is delayed.
 //
-// How a jitter buffer drives it. Packets of 20 ms at 16 kHz; packets 3 and 4 are lost. Every 20 ms
-// the player asks for 320 samples:
+// How a jitter buffer drives it. Packets last 20 ms, at 16 kHz; packet n begins at 320 n. Packets 3
+// and 4 are lost. Every 20 ms the player asks for 320 samples:
 //
 //   clock  buffer holds  calls
 //     640  2             dk_receiver_good(pcm of 2)
-//     960  -             nothing came, and no redundancy: dk_receiver_lost(320). Had 5 been here:
-//     960  5             dk_receiver_payload(1600, payload of 5), where 1600 is the time of 5;
-//                        dk_receiver_work from an idle task until it returns 0, or not at all;
+//     960  5             dk_receiver_payload(1600, payload of 5), since packet 3 is missing;
+//                        dk_receiver_work(1) from an idle task until it returns 0, or not at all;
 //                        dk_receiver_lost(320): speaks the 20 ms of packet 3
 //    1280  5, 6          dk_receiver_lost(320): speaks packet 4
 //    1600  5, 6          dk_receiver_good(pcm of 5): the voice speaks on, over these good samples
-//    1920  6             dk_receiver_payload(1920, payload of 6): useful while the voice speaks
+//    1920  6             dk_receiver_payload(1920, payload of 6), of use while the voice speaks;
 //                        dk_receiver_good(pcm of 6): 15 ms of fade, then the good samples
 //    2240  7             dk_receiver_good(pcm of 7): plays them as they are
+//
+// If packet 5 is not there at 960, dk_receiver_lost repeats what it knows and fades it out; give
+// the payload as soon as packet 5 comes. What it covers from then on is spoken.
+//
+// Calls take multiples of 10 ms: collect packets of 2.5 and 5 ms to 10 ms.
 //
 // Give a payload with the time stamp of the frame that it belongs to: the packet's, plus
 // dk_packet_found's place of the frame (packet.h). Give it as soon as you know that a packet before
