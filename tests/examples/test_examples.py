@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quantize.codec.receiver import ReceiverConfig
 from quantize.codec.receiver_clock import ReceiverClock
 from quantize.codec.sender import codec_delay, default_rate, run_encoder, voiced
 from quantize.errors import InputError
@@ -71,8 +72,8 @@ def payloads(delay: int) -> list[bytes]:
 class JitterBuffer:
     """The far end of an example in the reference's words: what arrives, and what is played."""
 
-    def __init__(self) -> None:
-        self.clock = ReceiverClock(models()[1].receiver())
+    def __init__(self, config: ReceiverConfig | None = None) -> None:
+        self.clock = ReceiverClock(models()[1].receiver(config))
 
     def give(self, n: int, payload: bytes) -> None:
         if payload:
@@ -146,7 +147,7 @@ def test_what_a_call_plays_is_that_of_the_reference(call: Path) -> None:
     packets = [record.packet for record in read_bitfile(call / "packets.bit")]
     base = read_pcm(call / "base.pcm").reshape(-1, SAMPLES)
     want = payloads(codec_delay(LOOKAHEAD, 16000))
-    far = JitterBuffer()
+    far = JitterBuffer(ReceiverConfig(chunks_a_call=0))
     parts, kinds = [], {"good": 0, "recovered": 0, "lost": 0}
     for step in range(PACKETS + DELAY - 1):
         if step < PACKETS and packets[step] and (step == 0 or not packets[step - 1]):

@@ -10,7 +10,9 @@ static packet buffer[LISTEN_DELAY];  // packet n is at n % LISTEN_DELAY; length 
 
 int32_t listen_start(void)
 {
-    return dk_receiver_init(&receiver, NULL);
+    dk_receiver_config config = dk_receiver_config_default();
+    config.chunks_a_call = 0;  // dk_receiver_work decodes them, so that no 20 ms pay for many
+    return dk_receiver_init(&receiver, &config);
 }
 
 // Give the receiver the redundancy of packet n.
