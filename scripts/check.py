@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts import prose
-from scripts.stand_in import stand_in, stand_in_config, stand_in_receiver
+from scripts.stand_in import stand_in, stand_in_config, stand_in_fargan, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.codegen.package.product import Product
 from toolkit.codegen.package.write import write_package
@@ -37,6 +37,7 @@ DECODER = (
 )
 RECEIVER = "receiver"  # folder of the receiver's generated code
 EXAMPLES = "firmware/examples/"
+FARGAN = "fargan"  # folder of the same with FARGAN as the voice
 SHELL = ("run", ".ci/run", "scripts/lock")
 # The first or second line of these files names their licence.
 SOURCES = ("*.py", "*.c", "*.h", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
@@ -113,7 +114,8 @@ def clang_tidy() -> tuple[bool, str]:
     jobs[-1][0].extend(name for name in generated if not name.endswith(TABLES))
     # Sender and receiver generate headers of the same name, so each must find its own first.
     flags = jobs[-1][1]
-    jobs.append(([name for name in rest if name.startswith(DECODER)], [flags[-2], *flags]))
+    receiver = f"-I{folder_of('host') / RECEIVER / GENERATED}"
+    jobs.append(([name for name in rest if name.startswith(DECODER)], [receiver, *flags]))
     results = [
         tool("clang-tidy", "--quiet", *own, "--", "-std=c11", *flags) for own, flags in jobs if own
     ]
@@ -184,8 +186,10 @@ def include_flags(target: Target) -> list[str]:
     folder = folder_of(target.name)
     generate(EncoderStage(stand_in()), target, folder)
     generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER)
+    generate(DecoderStage(stand_in_fargan()), target, folder / FARGAN)
     board = write_board_files(target, folder)
-    generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
+    parts = (folder, folder / RECEIVER, folder / FARGAN)
+    generated = [f"-I{part / GENERATED}" for part in parts]
     own = [f"-I{path.relative_to(ROOT)}" for path in SERVER_INCLUDES]
     own.append(f"-I{stand_in_config(folder)}")
     return [*own, *generated, f"-I{board}"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Models of the right shapes with zero weights; the linters read the C generated from them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ from quantize.codec.redundancy import DecoderNetworks
 from quantize.codec.sender import EncoderModel
 from quantize.dred.tables import LATENTS, LEVELS, STATES, EntropyTables
 from quantize.nn import topologies
-from quantize.nn.graph import Graph
+from quantize.nn.graph import Graph, MatrixShape
 from quantize.nn.model import QuantisedModel
 from quantize.nn.quantizer import quantise
 from quantize.nn.weights import Weights
+from quantize.vocoder.fargan.parts import EMBEDDING, PERIODS, Topology, shapes
+from quantize.vocoder.fargan.quantise import quantise_fargan
 from quantize.vocoder.lpcnet.quantise import quantise_lpcnet
 
 
@@ -32,7 +35,7 @@ def stand_in_receiver() -> DecoderModel:
     init, step = topologies.rdovae_decoder_init(), topologies.rdovae_decoder()
     networks = DecoderNetworks(_network(init), _network(step), stand_in().tables)
     units, width = 8, 4
-    shapes = {
+    sizes = {
         **{f"feature_{name}": (width, cols) for name, cols in _HIDDEN.items()},
         "gru_a_input": (3 * units, width),
         "gru_a_recurrent": (3 * units, units),
@@ -40,8 +43,8 @@ def stand_in_receiver() -> DecoderModel:
         "gru_b_recurrent": (3 * units, units),
     }
     tensors: dict[str, npt.NDArray[np.float64]]
-    tensors = {f"{name}.weight": np.zeros(shape) for name, shape in shapes.items()}
-    tensors |= {f"{name}.bias": np.zeros(rows) for name, (rows, _) in shapes.items()}
+    tensors = {f"{name}.weight": np.zeros(shape) for name, shape in sizes.items()}
+    tensors |= {f"{name}.bias": np.zeros(rows) for name, (rows, _) in sizes.items()}
     tensors |= {
         f"embed_{name}.weight": np.zeros((256, 3 * units))
         for name in ("signal", "prediction", "excitation")
@@ -64,12 +67,26 @@ def stand_in_config(folder: Path) -> Path:
     return made.parent
 
 
+def stand_in_fargan() -> DecoderModel:
+    """Return the whole receiver with zero weights and a small FARGAN as its voice."""
+    sizes = Topology(
+        conditioning=8, first=8, gru=(8, 8, 8), skip=8, noise=4, embedding=1, dense=8, conv=8
+    )
+    layers = _zeros(shapes(sizes))
+    layers[EMBEDDING] = Weights(EMBEDDING, np.zeros((PERIODS, 1)), np.zeros(PERIODS))
+    return DecoderModel(stand_in_receiver().networks, quantise_fargan(layers, {"name": "nothing"}))
+
+
 _HIDDEN = {"conv1": 3 * 21, "conv2": 3 * 4, "dense1": 4, "dense2": 4}  # inputs of each
 
 
 def _network(graph: Graph) -> QuantisedModel:
-    layers = {
-        shape.name: Weights(shape.name, np.zeros((shape.rows, shape.cols)), np.zeros(shape.rows))
-        for shape in graph.matrices()
-    }
+    layers = _zeros(graph.matrices())
     return quantise(graph, layers, dict.fromkeys(graph.calibrated, 1.0), {"name": "nothing"})
+
+
+def _zeros(wanted: Iterable[MatrixShape]) -> dict[str, Weights]:
+    return {
+        shape.name: Weights(shape.name, np.zeros((shape.rows, shape.cols)), np.zeros(shape.rows))
+        for shape in wanted
+    }

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The voices of a receiver: "pulse", which has no weights, or an LPCNet."""
+"""The voices of a receiver: "pulse", which has no weights, an LPCNet or a FARGAN."""
 
 from typing import ClassVar, Final, Literal, Protocol
 
 from quantize.integer import Ints
+from quantize.nn.model import QuantisedModel
+from quantize.vocoder.fargan.model import FORMAT as FARGAN_FORMAT
+from quantize.vocoder.fargan.model import FarganModel
+from quantize.vocoder.fargan.speak import FarganVoice
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.lpcnet.speak import LpcnetVoice
 from quantize.vocoder.pulse import Pulse
 
-VoiceModel = LpcnetModel | Literal["pulse"]
+VoiceModel = LpcnetModel | FarganModel | Literal["pulse"]
 
 _PULSE: Final = b"dredkit-pulse-1"  # in a receiver's file
+_HEADER_BYTES: Final = 4096  # the first bytes of a voice, which name its format
 
 
 class Voice(Protocol):
@@ -36,7 +41,9 @@ class Voice(Protocol):
 
 def voice_name(model: VoiceModel) -> str:
     """Return the name of a voice, which its C files in firmware/dredkit/vocoder have too."""
-    return "pulse" if model == "pulse" else "lpcnet"
+    if isinstance(model, str):
+        return "pulse"
+    return "fargan" if isinstance(model, FarganModel) else "lpcnet"
 
 
 def voice_bytes(model: VoiceModel) -> bytes:
@@ -46,14 +53,29 @@ def voice_bytes(model: VoiceModel) -> bytes:
 
 def read_voice(data: bytes, where: str) -> VoiceModel:
     """Read what `voice_bytes` wrote; `where` names it in the InputError for anything else."""
-    return "pulse" if data == _PULSE else LpcnetModel.from_bytes(data, where)
+    if data == _PULSE:
+        return "pulse"
+    if FARGAN_FORMAT.encode() in data[:_HEADER_BYTES]:
+        return FarganModel.from_bytes(data, where)
+    return LpcnetModel.from_bytes(data, where)
 
 
 def voice_class(model: VoiceModel) -> type[Voice]:
     """Return the class of a voice, which says what it begins with."""
-    return Pulse if isinstance(model, str) else LpcnetVoice
+    if isinstance(model, str):
+        return Pulse
+    return FarganVoice if isinstance(model, FarganModel) else LpcnetVoice
 
 
 def speaker(model: VoiceModel) -> Voice:
     """Return a voice that has not spoken yet."""
-    return Pulse() if isinstance(model, str) else LpcnetVoice(model)
+    if isinstance(model, str):
+        return Pulse()
+    return FarganVoice(model) if isinstance(model, FarganModel) else LpcnetVoice(model)
+
+
+def networks_of(model: VoiceModel) -> tuple[QuantisedModel, ...]:
+    """Return the networks of a voice that have a graph, in the order of their run."""
+    if isinstance(model, str):
+        return ()
+    return model.networks if isinstance(model, FarganModel) else (model.condition,)

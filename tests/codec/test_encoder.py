@@ -108,6 +108,19 @@ def test_other_cores_agree(
     assert 0 < found.stack_used <= found.build.stack_worst
 
 
+@pytest.mark.parametrize("target", ["linux-a53", "linux-a76"])
+def test_linux_on_arm_agrees(
+    shipped: EncoderModel, clip: Path, build_root: Path, target: str, target_name: str | None
+) -> None:
+    if target_name not in (None, target):
+        pytest.skip(f"--target {target_name} asked for")
+    found = run(EncoderStage(shipped), target, clip, build_root, 20, True)
+    assert found.mismatches == 0, str(found.comparisons)
+    assert found.outputs["payload_length"][-1, 0] > 8
+    assert found.ok
+    assert not found.budget.judged
+
+
 def test_every_layer_on_a_board(libopus: EncoderModel, clip: Path, build_root: Path) -> None:
     found = run(EncoderStage(libopus), "mps3-an547", clip, build_root, 6, True)
     assert found.mismatches == 0, str(found.comparisons)

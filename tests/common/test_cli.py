@@ -95,7 +95,7 @@ def test_bad_blob(tmp_path: Path, content: bytes, says: str) -> None:
     assert sorted(tmp_path.iterdir()) == [weights]
 
 
-@pytest.mark.parametrize("name", ["fargan.bin", "plc.bin"])
+@pytest.mark.parametrize("name", ["plc.bin"])
 def test_foreign_blob(upstream: Path, tmp_path: Path, name: str) -> None:
     source, output = upstream / "weights" / name, tmp_path / "model.safetensors"
     line = refused(dredkit("import", source, "--output", output), 2)

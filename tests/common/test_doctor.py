@@ -38,7 +38,7 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_listed_tool_is_well_formed() -> None:
     tools = read_tools()
-    kinds = {"apt", "arm", "a64", "sim", "dev", "opt", "pip", "pip:export", "pip:train"}
+    kinds = {"apt", "arm", "a64", "usr", "sim", "dev", "opt", "pip", "pip:export", "pip:train"}
     assert {entry.kind for entry in tools} == kinds
     assert len({entry.name for entry in tools}) == len(tools)
     for entry in tools:
@@ -49,7 +49,7 @@ def test_every_listed_tool_is_well_formed() -> None:
 def test_every_package_has_its_names_elsewhere() -> None:
     lines = [line.split() for line in doctor.TOOLS.read_text().splitlines()]
     names = {words[1]: words[2:] for words in lines if words and words[0] == "else"}
-    wanted = {t.name for t in read_tools() if t.kind in ("apt", "arm", "a64", "sim", "dev")}
+    wanted = {t.name for t in read_tools() if t.kind in ("apt", "arm", "a64", "usr", "sim", "dev")}
     assert set(names) == wanted | {"python3", "python3-venv"}
     assert all(len(elsewhere) == 3 for elsewhere in names.values())
 

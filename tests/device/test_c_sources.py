@@ -31,9 +31,10 @@ INTERNAL = (
     "nn/scratch.h",
     "dsp/fft_lanes.h",
 )
-# Headers that need the config.h of a package: tests/codec/test_receiver_api.py.
-PACKAGED = ("include/dredkit/receiver.h",)
-VOICES = {"encoder": (), "decoder-lpcnet": ("lpcnet",), "decoder-pulse": ("pulse",)}
+VOICES = {
+    "encoder": (),
+    **{f"decoder-{voice}": (voice,) for voice in ("lpcnet", "fargan", "pulse")},
+}
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Built:
         return sorted(path for path in made if path.suffix in (".o", ".obj"))
 
 
-# Every network kernel and all kernels of LPCNet on every board. The pulse voice has no file for
-# one ISA alone, so one board is enough.
+# Every network kernel and all kernels of LPCNet on every board. The other voices have no file for
+# one ISA alone, so one board is enough for each.
 BUILDS = [(name, stage) for name in target_names() for stage in ("encoder", "decoder-lpcnet")]
-BUILDS.append(("netduinoplus2", "decoder-pulse"))
+BUILDS += [("netduinoplus2", "decoder-pulse"), ("mps3-an547", "decoder-fargan")]
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids="-".join)
@@ -103,12 +104,12 @@ def public_headers(built: Built) -> list[str]:
     receiver = tuple(f"codec/{name}" for name in ("receiver", "pending", "track", "redundancy"))
     lacking = {
         *(receiver if not voices else ("codec/sender",)),
-        *(() if voices == ("lpcnet",) else ("vocoder/lpcnet",)),
+        *(f"vocoder/{voice}" for voice in ("lpcnet", "fargan") if voice not in voices),
     }
     found = [
         name.removeprefix("include/")
         for name in names
-        if not name.startswith((*INTERNAL, *PACKAGED, *lacking))
+        if not name.startswith((*INTERNAL, *lacking))
     ]
     return found + sorted(path.name for path in (built.folder / GENERATED).glob("*.h"))
 
@@ -118,6 +119,7 @@ _RECEIVER += "dk_receiver_core_init(&d, &c);"
 CALLS = {
     "encoder": ("codec/sender.h", "static dk_sender_core e; dk_sender_core_init(&e, 64);"),
     "decoder-lpcnet": ("codec/receiver.h", _RECEIVER),
+    "decoder-fargan": ("codec/receiver.h", _RECEIVER),
     "decoder-pulse": ("codec/receiver.h", _RECEIVER),
 }
 

@@ -152,8 +152,8 @@ def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dnn").mkdir()
     tables = (upstream / "golden" / "dred_stats_tables.u8").read_bytes()
     (folder / "dnn" / FILES[2]).write_text(stats_source(EntropyTables.from_bytes(tables)))
-    names = ("rdovae_enc", "pitchdnn", "rdovae_dec")
-    for file, name in zip((*FILES[:2], FILES[3]), names, strict=True):
+    names = ("rdovae_enc", "pitchdnn", "rdovae_dec", "fargan")
+    for file, name in zip((*FILES[:2], *FILES[3:]), names, strict=True):
         records = read_records((upstream / "weights" / f"{name}.bin").read_bytes(), name)
         (folder / "dnn" / file).write_text(network_source(records, name))
     return folder
@@ -162,7 +162,8 @@ def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_upstream_folder(upstream: Path, unpacked: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "opus.safetensors"
     told, _ = imported(unpacked / "dnn", "--output", checkpoint)
-    assert list(told["networks"]) == ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec"]
+    networks = ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec", "fargan"]
+    assert list(told["networks"]) == networks
     assert told["entropy_tables"] is True
     assert [source["name"] for source in told["sources"]] == list(FILES)
     for graph, name in (
@@ -183,7 +184,8 @@ def test_upstream_blob_and_tables(upstream: Path, unpacked: Path, tmp_path: Path
     names = ("pitchdnn", "fargan", "plc", "rdovae_enc", "rdovae_dec")  # in upstream's order
     whole.write_bytes(b"".join((upstream / "weights" / f"{n}.bin").read_bytes() for n in names))
     told, _ = imported(whole, unpacked / "dnn" / FILES[2], "--output", checkpoint)
-    assert list(told["networks"]) == ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec"]
+    networks = ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec", "fargan"]
+    assert list(told["networks"]) == networks
     other = read_release([unpacked])  # finds dnn/ by itself
     for graph in (rdovae_encoder(), pitch(), rdovae_decoder_init(), rdovae_decoder()):
         layers = load_model(checkpoint, graph).layers

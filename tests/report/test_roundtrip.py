@@ -186,6 +186,20 @@ def test_the_round_trip_on_boards_is_exact(
         assert found.build.flash <= FLASH_LIMIT
 
 
+@pytest.mark.parametrize(("target", "voice"), [("linux-a53", "pulse"), ("linux-a76", "shipped")])
+def test_the_round_trip_under_linux_on_arm_is_exact(
+    trip: Trip, target: str, voice: str, target_name: str | None
+) -> None:
+    if target_name not in (None, target):
+        pytest.skip(f"--target {target_name} asked for")
+    stage = trip.stage(voice, [n in (20, 21) or 40 <= n < 46 for n in range(PACKETS)])
+    inputs = receiver_inputs(stage, trip.sent)[:60]
+    found = run(stage, target, trip.audio, inputs, trip.folder)
+    assert found.mismatches == 0, str(found.comparisons)
+    assert found.playback is not None
+    assert found.ok
+
+
 def test_a_damaged_record_of_what_was_played(heard: Verification, tmp_path: Path) -> None:
     record = write_verification(heard, tmp_path)
     again = load_record(tmp_path)

@@ -100,11 +100,14 @@ def test_fargan_speaks_from_a_checkpoint_or_a_state(said: list[Utterance], tmp_p
     for name in ("state.pt", "packed.safetensors", "voice.safetensors"):
         weights = fargan.read_weights(tmp_path / name)
         assert weights.facts["steps"] == 12
-        spoken.append(speak("fargan", weights, said, quiet))
+        spoken.append(speak("fargan-float", weights, said, quiet))
+    integers = speak("fargan-integer", weights, said, quiet)
+    assert [len(pcm) for pcm in integers] == [len(pcm) for pcm in spoken[0]]
+    assert all(len(np.unique(pcm)) > 20 for pcm in integers)
     assert [len(pcm) for pcm in spoken[0]] == [len(u.pcm) for u in said]
     for other in spoken[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(spoken[0], other, strict=True))
-    ours, theirs = beside("fargan", spoken[0][0], said[0].pcm)
+    ours, theirs = beside("fargan-float", spoken[0][0], said[0].pcm)
     assert len(ours) == len(theirs) == len(said[0].pcm) - 80
     (tmp_path / "bad.safetensors").write_bytes(b"no")
     with pytest.raises(InputError, match="or damaged"):
@@ -266,12 +269,13 @@ def test_the_card_names_the_weights_of_each_network(
 ) -> None:
     sizes = fargan_network.Sizes(16, 16, (16, 16, 16), 16, 4, dense=16, conv=16)
     save_fargan(tmp_path / "f.safetensors", fargan_network.Fargan(sizes), {"steps": "3456"})
-    arguments = ["--fargan", str(tmp_path / "f.safetensors"), "--voice", "fargan"]
+    arguments = ["--fargan", str(tmp_path / "f.safetensors"), "--voice", "fargan-float"]
     result = run(monkeypatch, said, *arguments)
     assert result["weights"] is None
     assert result["fargan"]["steps"] == 3456
     text = table.markdown(result)
-    assert text.startswith("Made by `dredkit score --fargan f.safetensors --voice fargan` from f.")
+    made = "Made by `dredkit score --fargan f.safetensors --voice fargan-float` from f."
+    assert text.startswith(made)
     assert "3,456 steps" in text
     save_lpcnet(tmp_path / "l.safetensors", network, {})
     more = ["--voice", "float", "--weights", str(tmp_path / "l.safetensors")]

@@ -8,11 +8,16 @@ import pytest
 from safetensors.numpy import save_file
 
 from quantize.errors import InputError
+from quantize.nn.topologies import rdovae_encoder
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.voices import read_voice, speaker, voice_bytes, voice_name
+from tests.support.fargan_models import random_layers
 from tests.support.lpcnet_models import random_tensors, random_voice
+from tests.support.small_models import small_weights
 from toolkit.measure.budget import budget_of, by_kind
 from toolkit.models.importers import SHIPPED_VOICE
+from toolkit.models.importers.checkpoint import write_checkpoint
+from toolkit.models.quantise import Sources, for_target
 from toolkit.models.voice import voice_model
 from toolkit.targets.target import load_target
 
@@ -25,16 +30,22 @@ def test_a_voice_by_name_or_file(tmp_path: Path) -> None:
     assert isinstance(found, LpcnetModel)
     assert found.source["name"] == "mine.safetensors"
     assert voice_name(found) == "lpcnet"
+    layers = random_layers(3)
+    write_checkpoint(tmp_path / "other.safetensors", layers, "seed 3")
+    other = voice_model(str(tmp_path / "other.safetensors"))
+    assert voice_name(other) == "fargan"
+    assert voice_bytes(read_voice(voice_bytes(other), "it")) == voice_bytes(other)
+    assert voice_name(voice_model("fargan")) == "fargan"
     best = voice_model(None)
     assert voice_name(best) == ("lpcnet" if SHIPPED_VOICE.is_file() else "pulse")
 
 
 def test_no_such_voice(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="say pulse, lpcnet or a checkpoint"):
+    with pytest.raises(InputError, match="say pulse, lpcnet, fargan or a checkpoint"):
         voice_model("tenor")
     path = tmp_path / "noise.safetensors"
     path.write_bytes(b"noise" * 100)
-    with pytest.raises(InputError, match="is a text file, not a checkpoint of LPCNet"):
+    with pytest.raises(InputError, match="is a text file, not a checkpoint of LPCNet or FARGAN"):
         voice_model(str(path))
 
 
@@ -70,3 +81,16 @@ def test_costs_are_parted_by_kind() -> None:
     assert list(parts) == ["speak", "hear"]
     assert [part.per_frame for part in parts.values()] == [[5, 7], [1, 2]]
     assert parts["speak"].limit == budget.limit
+
+
+def test_a_targets_voice_is_that_of_the_release_that_has_it(tmp_path: Path) -> None:
+    release, other = tmp_path / "release.safetensors", tmp_path / "other.safetensors"
+    write_checkpoint(release, random_layers(3), "seed 3")
+    write_checkpoint(other, small_weights(rdovae_encoder(), 3), "seed 3")
+    speaks, does_not = load_target("mps3-an547"), load_target("mps2-an500")
+    assert (speaks.release_voice, does_not.release_voice) == ("fargan", "")
+    assert for_target(Sources(release), speaks).voice == str(release)
+    assert for_target(Sources(other, decoder=release), speaks).voice == str(release)
+    assert for_target(Sources(release), does_not).voice is None
+    assert for_target(Sources(release, voice="pulse"), speaks).voice == "pulse"
+    assert for_target(Sources(other), speaks).voice is None

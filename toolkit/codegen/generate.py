@@ -18,7 +18,8 @@ from quantize.nn.graph import repeats
 from quantize.nn.model import QuantisedModel
 from quantize.nn.run import output_frac
 from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
-from quantize.vocoder.voices import voice_name
+from quantize.vocoder.fargan.parts import CONDITION, STEP_NET, STEPS
+from quantize.vocoder.voices import networks_of, voice_name
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
     decoder_cmake,
@@ -33,7 +34,7 @@ from toolkit.codegen.network.reads import reads_of
 from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import Place, nowhere, weight_header, weight_tables
 from toolkit.codegen.packing.pack import Packed, PackedNetwork, pack_network
-from toolkit.codegen.voice.voice import sample_layers, voice_files
+from toolkit.codegen.voice.voice import own_layers, voice_files
 from toolkit.codegen.wire import wire_header
 from toolkit.common.folders import alone
 from toolkit.stages.stage import DecoderStage, EncoderStage, NetworkStage, Stage
@@ -42,7 +43,11 @@ from toolkit.targets.target import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"
-_FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run once for each 10 ms of a step
+# Networks that run several times in a step of 20 ms.
+_TIMES = {
+    **dict.fromkeys(("pitch", "lpcnet_condition", CONDITION), FRAMES_PER_STEP),
+    STEP_NET: FRAMES_PER_STEP * STEPS,
+}
 
 
 def generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
@@ -126,8 +131,8 @@ def describe(stage: Stage, target: Target) -> dict[str, Any]:
 def _pack(stage: Stage, isa: str) -> dict[str, PackedNetwork]:
     """Pack every network of a stage, by name: the stage's own and the voice's."""
     networks = list(stage.networks)
-    if isinstance(stage, DecoderStage) and not isinstance(stage.model.voice, str):
-        networks.append(stage.model.voice.condition)
+    if isinstance(stage, DecoderStage):
+        networks += networks_of(stage.model.voice)
     return {network.graph.name: pack_network(network, isa) for network in networks}
 
 
@@ -138,11 +143,12 @@ def _describe(stage: Stage, target: Target, packed: dict[str, PackedNetwork]) ->
     if isinstance(stage, DecoderStage):
         step, voice = stage.model.networks.step, stage.model.voice
         reads = {"weight_reads": reads_of(packed[step.graph.name], stage.batch)}
-        if not isinstance(voice, str):
-            name = voice.condition.graph.name
-            arenas[name] = plan(voice.condition)
+        for network in networks_of(voice):
+            name = network.graph.name
+            if name != STEP_NET:  # fargan.c runs it, in memory of its own
+                arenas[name] = plan(network)
             networks.append((name, _layers(packed[name])))
-        networks.append((voice_name(voice), sample_layers(voice, target.isa)))
+        networks.append((voice_name(voice), own_layers(voice, target.isa)))
     check_placements(networks, target)
     layers = [layer for name, own in networks for layer in placed(own, name, target)]
     return {
@@ -192,7 +198,7 @@ def _table(packed: Packed, repeated: int) -> dict[str, Any]:
 def _layers(network: PackedNetwork) -> list[dict[str, Any]]:
     """Return each layer of a network: its sizes, the kind of its weights, and its cost."""
     model = network.model
-    times = FRAMES_PER_STEP if model.graph.name in _FRAMEWISE else 1
+    times = _TIMES.get(model.graph.name, 1)
     layers = []
     for node in model.graph.nodes:
         packed = [network.matrices[shape.name] for shape in node.matrices]

@@ -29,7 +29,7 @@ from toolkit.measure.bench.goals import TABLE, table
 from toolkit.measure.bench.measure import measure, measure_figure
 from toolkit.measure.bench.shipped import opus_folder
 from toolkit.measure.cycles.estimate import check_countable
-from toolkit.models.quantise import Sources
+from toolkit.models.quantise import Sources, for_target
 from toolkit.models.saved import load_quantised
 from toolkit.report.bench_plot import write_plot
 from toolkit.stages.sending import Sending
@@ -126,7 +126,7 @@ def command(
     check_line(port, serial)
     loaded = None if model is None else load_quantised(model, stage)
     check_stage(stage, loaded, model)
-    made = ready_stage(stage, sources, Sending(), loaded, batch)
+    made = ready_stage(stage, for_target(sources, board), Sending(), loaded, batch)
     remove_old(latest_path(BUILD, board.folder, made.name))
     found = measure(
         made, board, BUILD, audio=audio, steps=steps, port=port, serial=serial, cycles=cycles

@@ -14,7 +14,7 @@ from toolkit.common.console import err, json_option
 from toolkit.common.option_types import Folder
 from toolkit.common.places import DEMO, PAGE, SENDER
 from toolkit.measure.budget import clock_of
-from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
+from toolkit.models.quantise import Sources, for_target, quantise_decoder, quantise_encoder
 from toolkit.report import write_verification
 from toolkit.report.roundtrip import receiver_inputs, sender_facts, sent_by
 from toolkit.stages.sending import Sending
@@ -49,6 +49,7 @@ def command(
     """
     board = load_target(target)
     clock_of(board, clock_hz)
+    sources = for_target(sources, board)
     with err.status(f"quantising {sources.weights.name}"):
         sender, _ = quantise_encoder(sources)
     first = EncoderStage(sender, sending)

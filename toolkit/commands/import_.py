@@ -111,5 +111,5 @@ def _tell(release: Release, output: Path) -> None:
     else:
         err.print("entropy tables: of latents and states, 16 levels")
     for name in release.unused:
-        err.print(f"{name}: nothing in it for the sender", soft_wrap=True)
+        err.print(f"{name}: nothing in it for sender or receiver", soft_wrap=True)
     err.print(f"wrote {output}", soft_wrap=True)

@@ -23,12 +23,12 @@ from toolkit.speech.audio import write_wav
 from toolkit.verify.scoring import fargan, table
 from toolkit.verify.scoring.metrics import Metrics, require
 from toolkit.verify.scoring.utterances import Utterance, held_out
-from toolkit.verify.scoring.voices import VOICES, Weights, beside, read_weights, speak
+from toolkit.verify.scoring.voices import FARGANS, VOICES, Weights, beside, read_weights, speak
 
 _TRAINED = ("float", "integer")
 _FARGAN = CHECKPOINTS / "fargan-edge.safetensors"
 _SPOKEN = "--voice float or integer"
-_NEURAL = "--voice fargan"
+_NEURAL = "--voice fargan-float or fargan-integer"
 _OTHERS = "these voices"
 
 
@@ -52,7 +52,7 @@ def _default_weights() -> Path:
     type=InputFile(made=True),
     default=_FARGAN,
     show_default="the one that ships",
-    help="FARGAN: a checkpoint, or the state of its training (.pt or packed).",
+    help="FARGAN: a release's, a checkpoint, or the state of its training (.pt or packed).",
 )
 @click.option(
     "--voice",
@@ -84,7 +84,7 @@ def command(
     """
     chosen = [name for name in VOICES if not voices or name in voices]
     trained = bool(set(chosen) & set(_TRAINED))
-    neural = "fargan" in chosen
+    neural = bool(set(chosen) & set(FARGANS))
     refuse_ignored(_SPOKEN if trained else _OTHERS, {_SPOKEN: ("weights",)})
     refuse_ignored(_NEURAL if neural else _OTHERS, {_NEURAL: ("fargan_path",)})
     require()
@@ -97,7 +97,7 @@ def command(
         for utterance, name in product(utterances, chosen):
             remove_old(_wav_file(wav, utterance, name))
     rows = {
-        name: _score(name, small if name == "fargan" else found, utterances, wav) for name in chosen
+        name: _score(name, small if name in FARGANS else found, utterances, wav) for name in chosen
     }
     groups = {u.name: u.group for u in utterances}
     result: dict[str, Any] = {

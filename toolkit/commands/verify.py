@@ -15,7 +15,7 @@ from toolkit.common.places import verify_folder
 from toolkit.device.pipeline import check_line
 from toolkit.measure.budget import clock_of
 from toolkit.measure.cycles.estimate import check_countable
-from toolkit.models.quantise import Sources
+from toolkit.models.quantise import Sources, for_target
 from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
 from toolkit.targets.target import load_target
@@ -76,7 +76,7 @@ def command(
     loaded = None if model is None else load_quantised(model, stage)
     if loaded is not None:
         check_stage(stage, loaded, model)
-    made = ready_stage(stage, sources, sending, loaded, batch)
+    made = ready_stage(stage, for_target(sources, board), sending, loaded, batch)
     result = verify_on_board(
         made,
         board,

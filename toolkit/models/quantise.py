@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The first steps of the way as functions: weights and a recording -> quantised model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,11 @@ from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, r
 from toolkit.common.paths import DATA
 from toolkit.models.importers import SHIPPED_PITCH, has_layers, load_model
 from toolkit.models.importers.entropy import read_tables
+from toolkit.models.importers.fargan import holds_fargan
 from toolkit.models.saved import Model
 from toolkit.models.voice import voice_model
 from toolkit.speech.audio import read_speech
+from toolkit.targets.target import Target
 
 CLIP = DATA / "clip.wav"
 STAGES = ("encoder", "decoder", "rdovae_enc")
@@ -38,7 +40,7 @@ class Sources:
     """Which files a model is made from.
 
     `pitch` and `tables` default as `quantise_encoder` says, `decoder` and `voice` as
-    `quantise_decoder` does.
+    `quantise_decoder` does, after `for_target`.
     """
 
     weights: Path
@@ -47,6 +49,19 @@ class Sources:
     calibration: Path = CLIP
     decoder: Path | None = None
     voice: str | None = None
+
+
+def for_target(sources: Sources, target: Target) -> Sources:
+    """Return the sources with the voice that a target's receiver gets if none is asked for.
+
+    That is FARGAN if the target speaks it and the weights are of an Opus release that has it.
+    """
+    if sources.voice is not None or target.release_voice != "fargan":
+        return sources
+    for path in (sources.decoder, sources.weights):
+        if path is not None and path.is_file() and holds_fargan(path):
+            return replace(sources, voice=str(path))
+    return sources
 
 
 def quantise_stage(stage: str, sources: Sources) -> tuple[Model, list[LayerReport]]:

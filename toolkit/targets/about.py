@@ -13,6 +13,7 @@ ABOUT: Final = {
     "isa": "Which kernels: c is portable C; an ISA without a kernel uses the one it extends",
     "clock_hz": f"{_CLOCK}; a board of silicon is judged by it",
     "clock_source": "The document that says so",
+    "release_voice": "The default voice with weights of an Opus release that have it: fargan",
     "verified_on": "Where dredkit verify has passed; empty for a new board",
     "stack_bytes": "Room for the stack, a multiple of 16; the build says how much is needed",
     "setup": "Clocks and pins: the file setup_NAME.c",

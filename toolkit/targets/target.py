@@ -56,6 +56,7 @@ HOST: Final = "host"
 
 SYSTEMS: Final = ("cortexm", "armv7a", "aarch64", "posix")
 GIC_SYSTEMS: Final = ("armv7a", "aarch64")
+RELEASE_VOICES: Final = ("fargan",)  # voices of an Opus release
 FILE_BYTES_MAX = 1 << 20
 # The name of a board: its hello has room for 31 letters, and a file name must not look like an
 # option.
@@ -74,7 +75,8 @@ class Target:
     `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
     the board is emulated and names a product. `verified_on` says where it was run. `drivers` are
     the C files of its set-up, UART and timer. A process has a `runner` if this machine cannot run
-    it by itself.
+    it by itself. `release_voice` is the voice that a receiver gets by default if the weights of an
+    Opus release have it, "" if it gets the same as with other weights.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Target:
     product: Product | None = None
     runner: Runner | None = None
     drivers: tuple[Path, ...] = ()
+    release_voice: str = ""
 
     @property
     def is_board(self) -> bool:
@@ -249,6 +252,9 @@ def target_in(path: Path, table: Table) -> Target:
         else None,
         product=read_product(table.table("product")) if "product" in table else None,
         runner=read_runner(table.table("runner")) if not on_board and "runner" in table else None,
+        release_voice=(
+            table.choice("release_voice", RELEASE_VOICES) if "release_voice" in table else ""
+        ),
     )
     table.done()
     return target

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Nanoseconds of this thread's CPU time.
+#define _GNU_SOURCE  // clock_gettime
+
 #include <time.h>
 
 #include "posix.h"

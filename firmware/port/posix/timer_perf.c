@@ -2,7 +2,7 @@
 // The core's cycles of this thread in user space, counted by Linux's perf events. Nanoseconds of
 // its CPU time where the kernel refuses (/proc/sys/kernel/perf_event_paranoid above 2) or the
 // machine has no such counter (an emulator).
-#define _GNU_SOURCE  // syscall
+#define _GNU_SOURCE  // syscall, clock_gettime
 
 #include <linux/perf_event.h>
 #include <sys/syscall.h>

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from quantize.codec.receiver import STEP
+from quantize.codec.sender import FRAMES_PER_STEP
 from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
+from quantize.vocoder.fargan.model import FarganModel
 from quantize.vocoder.lpcnet import cells
 from quantize.vocoder.lpcnet.model import LpcnetModel
 from quantize.vocoder.lpcnet.parts import HEARD, BlockMatrix
 from quantize.vocoder.voices import VoiceModel
 from toolkit.codegen.network.tables import Place, nowhere
 from toolkit.codegen.packing.pack import PackedNetwork
+from toolkit.codegen.voice.fargan import fargan_files
 from toolkit.codegen.voice.lpcnet import STORED, lpcnet_files
 from toolkit.targets.isas import chain
 
@@ -28,17 +31,32 @@ def voice_files(
     """
     if isinstance(voice, str):
         return {}
+    if isinstance(voice, FarganModel):
+        return fargan_files(voice, packed, place)
     return lpcnet_files(voice, packed[voice.condition.graph.name], place, isa)
 
 
-def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
-    """Return the layers that run once a sample: `times` in the 20 ms that are spoken at once.
+def own_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
+    """Return the layers of a voice that belong to none of its networks.
+
+    `times` counts the runs in the 20 ms that are spoken at once.
+    """
+    if isinstance(voice, str):
+        return []
+    if isinstance(voice, FarganModel):
+        rows, width = voice.periods.shape
+        stored = int(voice.periods.nbytes)
+        layer = _layer("periods", "Embedding", (width, rows), "int16", 0, stored, stored // rows)
+        return [{**layer, "times": FRAMES_PER_STEP}]
+    return _sample_layers(voice, isa)
+
+
+def _sample_layers(voice: LpcnetModel, isa: str) -> list[dict[str, Any]]:
+    """Return the layers that run once a sample.
 
     A run reads all of a matrix. Of the embeddings it reads one row for each code that is heard; of
     the tree it reads the nodes on the way down.
     """
-    if isinstance(voice, str):
-        return []
     a, b = voice.units_a, voice.units_b
     kind = "int16" if "simd32" in chain(isa) else "int8"
     layers = []

@@ -96,8 +96,9 @@ voice_option: Decorator = click.option(
     "--voice",
     type=Voice(),
     default=None,
-    metavar="pulse|lpcnet|FILE",
-    help="The voice of a receiver; if left out, the shipped LPCNet, or pulses without it.",
+    metavar="pulse|lpcnet|fargan|FILE",
+    help="The voice of a receiver; if left out, FARGAN if --weights are an Opus release's with it "
+    "and the target speaks it, else the shipped LPCNet, or pulses without it.",
 )
 
 

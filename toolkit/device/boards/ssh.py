@@ -130,6 +130,11 @@ class RemoteServer(SocketTransport):
         """Return whether the connection stands."""
         return self._process.poll() is None
 
+    def kill(self) -> None:
+        """End the connection at once, as by pulling the plug."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
         """End the server and remove what was copied; may be called twice."""
         super().close()

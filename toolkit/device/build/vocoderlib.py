@@ -8,25 +8,30 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import cffi
 import numpy as np
 import numpy.typing as npt
 
-from quantize.vocoder.lpcnet.model import LpcnetModel
+from quantize.vocoder.voices import (
+    VoiceModel,
+    networks_of,
+    read_voice,
+    voice_bytes,
+    voice_class,
+    voice_name,
+)
 from toolkit.codegen.packing.pack import pack_network
-from toolkit.codegen.voice.lpcnet import lpcnet_files
+from toolkit.codegen.voice.voice import voice_files as generated_files
 from toolkit.common.errors import InputError, ToolError
 from toolkit.device.build.declarations import prototypes
 from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
 
 FRAME: Final = 160
-CONTEXT: Final = 4
-PAST: Final = 17
 FEATURES: Final = 20
 Int16s = npt.NDArray[np.int16]
-Voice = LpcnetModel | Literal["pulse"]
+Voice = VoiceModel
 
 _SHIM: Final = """
 #include <stdlib.h>
@@ -52,13 +57,13 @@ CHECKED: Final = ("-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-e
 def sources(voice: Voice, generated: Path, isa: str = "c") -> list[Path]:
     """Write a voice's generated C to `generated`; return all C files that the voice needs.
 
-    The tables of its frame-rate network are packed for `isa`.
+    The tables of its networks are packed for `isa`.
     """
-    name = "pulse" if voice == "pulse" else "lpcnet"
-    if isinstance(voice, LpcnetModel):
-        for file, text in lpcnet_files(voice, pack_network(voice.condition, isa)).items():
-            (generated / file).write_text(text, encoding="utf-8")
-    return [*voice_files(name), *room("nn", "dsp", "features"), *sorted(generated.glob("*.c"))]
+    packed = {n.graph.name: pack_network(n, isa) for n in networks_of(voice)}
+    for file, text in generated_files(voice, packed).items():
+        (generated / file).write_text(text, encoding="utf-8")
+    own = voice_files(voice_name(voice))
+    return [*own, *room("nn", "dsp", "features"), *sorted(generated.glob("*.c"))]
 
 
 class VoiceLibrary:
@@ -72,7 +77,8 @@ class VoiceLibrary:
             folder = Path(text)
             files = sources(voice, folder)
             shim, library = folder / "shim.c", folder / "voice.so"
-            name = "pulse" if voice == "pulse" else "lpcnet"
+            name = voice_name(voice)
+            self._begins = voice_class(voice)
             shim.write_text(_SHIM.format(name=name), encoding="utf-8")
             command = [compiler, "-std=c11", "-shared", "-fPIC", "-Wall", "-Wextra"]
             command += ["-Wconversion", "-Wshadow", "-Werror", *flags]
@@ -93,20 +99,22 @@ class VoiceLibrary:
 
     def speaker(self) -> Speaker:
         """Return a voice that has not spoken yet."""
-        return Speaker(self._ffi, self._library)
+        return Speaker(self._ffi, self._library, self._begins.CONTEXT, self._begins.PAST)
 
 
 class Speaker:
     """One voice in C, with the interface of quantize.vocoder's voices for many frames at once."""
 
-    def __init__(self, ffi: cffi.FFI, library: Any) -> None:
+    def __init__(self, ffi: cffi.FFI, library: Any, context: int, past: int) -> None:
         self._ffi, self._library = ffi, library
+        self.context, self.past = context, past
         self._voice = ffi.gc(library.voice_new(), library.voice_free)
-        self.begin(np.zeros((CONTEXT, FEATURES)), np.zeros(PAST))
+        self.begin(np.zeros((context, FEATURES)), np.zeros(past))
 
     def begin(self, context: npt.ArrayLike, past: npt.ArrayLike) -> None:
-        """Forget everything and begin with features [4, 20] Q10 and samples [17]."""
-        frames, samples = _int16(context, (CONTEXT, FEATURES)), _int16(past, (PAST,))
+        """Forget everything and begin with features [self.context, 20] Q10 and samples."""
+        frames = _int16(context, (self.context, FEATURES))
+        samples = _int16(past, (self.past,))
         self._library.voice_begin(self._voice, self._pointer(frames), self._pointer(samples))
 
     def frames(self, ahead: npt.ArrayLike, known: npt.ArrayLike | None = None) -> Int16s:
@@ -138,13 +146,13 @@ def _int16(values: npt.ArrayLike, shape: tuple[int, ...]) -> Int16s:
 
 
 @functools.lru_cache(maxsize=8)
-def _library(data: bytes | None) -> VoiceLibrary:
-    return VoiceLibrary("pulse" if data is None else LpcnetModel.from_bytes(data, "the voice"))
+def _library(data: bytes) -> VoiceLibrary:
+    return VoiceLibrary(read_voice(data, "the voice"))
 
 
 def library(voice: Voice) -> VoiceLibrary:
     """Return the compiled voice; each voice is compiled once per process."""
-    return _library(None if voice == "pulse" else voice.to_bytes())
+    return _library(voice_bytes(voice))
 
 
 def speak(voice: Voice, features: npt.ArrayLike) -> Int16s:
@@ -158,5 +166,5 @@ def speak(voice: Voice, features: npt.ArrayLike) -> Int16s:
     if not len(told):
         return np.zeros(0, np.int16)
     speaker = library(voice).speaker()
-    speaker.begin(np.repeat(told[:1], CONTEXT, axis=0), np.zeros(PAST, np.int16))
+    speaker.begin(np.repeat(told[:1], speaker.context, axis=0), np.zeros(speaker.past, np.int16))
     return speaker.frames(np.concatenate([told[1:], told[-1:]]))

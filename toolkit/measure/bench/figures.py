@@ -21,14 +21,15 @@ FOLDER = TARGETS / "figures"
 TOLERANCE = 0.02  # by how much a figure may grow over a committed one
 STEPS = 25  # packets of 20 ms in a receiver's figures
 SENDER_STEPS = 50  # a second of a sender that has settled
-VOICES = {"decoder-pulse": "pulse", "decoder-lpcnet": "lpcnet"}
+VOICES = {f"decoder-{voice}": voice for voice in ("pulse", "lpcnet", "fargan")}
 KERNELS = "kernels"  # single products: toolkit/measure/bench/kernels.py
 OPUS = "opus-"  # prefix of runs with the weights of an Opus release, which do not ship
-RUNS = (KERNELS, "encoder", *VOICES, f"{OPUS}encoder", f"{OPUS}decoder-pulse")
+_OF_A_RELEASE = ("encoder", "decoder-pulse", "decoder-fargan")
+RUNS = (KERNELS, "encoder", *VOICES, *(f"{OPUS}{run}" for run in _OF_A_RELEASE))
 # The figures that a report keeps.
 _SHOWN = ("target", "stage", "unit", "steps", "parts", "layers")
 # Boards too small for a run.
-_TOO_SMALL = {("netduinoplus2", "decoder-lpcnet")}
+_TOO_SMALL = {("netduinoplus2", run) for run in ("decoder-lpcnet", f"{OPUS}decoder-fargan")}
 
 
 @dataclass(frozen=True)

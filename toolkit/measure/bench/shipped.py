@@ -41,7 +41,11 @@ def run_stage(run: str) -> Stage:
     sender = _sender(opus)
     if run == "encoder":
         return stage_of(sender)
-    return stage_of(DecoderModel(_networks(opus), voice_model(VOICES[run])), sender=sender)
+    voice = VOICES[run]
+    folder = opus_folder()
+    if opus and voice == "fargan" and folder is not None:
+        voice = str(folder / "weights" / "fargan.bin")
+    return stage_of(DecoderModel(_networks(opus), voice_model(voice)), sender=sender)
 
 
 def _sources(opus: bool) -> Sources:

@@ -20,6 +20,7 @@ _CHECKPOINTS = Path(quantize.__file__).resolve().parent / "checkpoints"
 SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
+SHIPPED_FARGAN = _CHECKPOINTS / "fargan-edge.safetensors"
 
 # The kinds of sources that a model names.
 BLOB = "opus-blob"

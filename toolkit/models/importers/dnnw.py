@@ -20,6 +20,7 @@ VERSION = 0
 _HEADER = struct.Struct("<4siiii44s")
 _ALIGN = 64
 _BLOCK = BLOCK_ROWS * BLOCK_COLS
+_SUBIAS_MOST = 1e-4  # of a bias that is zero, computed from rounded numbers
 _DTYPES = {0: "<f4", 1: "<i4", 2: "i1", 3: "i1"}  # f32, i32, qweight, int8
 _WEIGHT_SUFFIXES = ("_weights_int8", "_weights_float", "_weight_float")  # the last: conv2d
 
@@ -88,7 +89,7 @@ def read_records(data: bytes, where: str) -> Records:
 
 
 def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
-    bias = _take(records, f"{name}_bias", "<f4", where).astype(np.float64)
+    bias = _bias(records, name, where)
     rows = len(bias)
     # A release built with float weights for debugging keeps them beside the int8 ones.
     is_float = f"{name}_weights_int8" not in records
@@ -118,6 +119,26 @@ def _layer(records: Records, name: str, cols: int, where: str) -> Weights:
     tiles = stored.reshape(rows // BLOCK_ROWS, cols // BLOCK_COLS, BLOCK_ROWS, BLOCK_COLS)
     dense = tiles.transpose(0, 2, 1, 3).reshape(rows, cols)
     return Weights(name, dense * scale[:, None], bias, dense, scale)
+
+
+def _bias(records: Records, name: str, where: str) -> npt.NDArray[np.float64]:
+    """Return a layer's bias; zeros where upstream has none, as in the GRUs of FARGAN.
+
+    Such a layer still has a record for inputs without sign, `subias` = bias - 127 scale sum(w).
+    """
+    scale, weights = records.get(f"{name}_scale"), records.get(f"{name}_weights_int8")
+    if f"{name}_subias" not in records or f"{name}_bias" in records or scale is None:
+        return _take(records, f"{name}_bias", "<f4", where).astype(np.float64)
+    subias = _take(records, f"{name}_subias", "<f4", where).astype(np.float64)
+    if weights is not None and len(scale) == len(subias):
+        dense = len(weights) % (BLOCK_ROWS * BLOCK_COLS) == 0 and len(subias) % BLOCK_ROWS == 0
+        if dense and f"{name}_weights_idx" not in records:
+            tiles = weights.astype(np.int64).reshape(len(subias) // BLOCK_ROWS, -1, BLOCK_ROWS, 4)
+            sums = tiles.sum(axis=(1, 3)).reshape(-1)
+            own = subias + 127 * scale.astype(np.float64) * sums
+            if np.abs(own).max() <= _SUBIAS_MOST * max(1.0, float(np.abs(subias).max())):
+                return np.zeros(len(subias))
+    raise InputError(f"{where}: record {name}_bias is missing; is the file complete?")
 
 
 def _unpack_sparse(

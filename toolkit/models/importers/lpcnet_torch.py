@@ -26,8 +26,9 @@ from torch import Tensor
 from quantize.errors import InputError
 from quantize.features.floats import FEATURES, MAX_PERIOD, MIN_PERIOD, PITCH
 from quantize.files.reading import file_bytes, shown
-from quantize.networks.lpcnet import AFTER, BEFORE, BLOCK, CODES, FRAME, Lpcnet, Sizes
+from quantize.networks.lpcnet import AFTER, BEFORE, CODES, FRAME, Lpcnet, Sizes
 from quantize.networks.lpcnet_batch import Variant
+from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
 
 _SIGNALS = ("last_signal", "prediction", "last_error")  # in our order
 _HEARD_FEATURES = FEATURES - 1  # the pitch goes in through its embedding alone
@@ -90,7 +91,7 @@ def _table(value: Any, path: Path) -> dict[Any, Any]:
 
 def densities(model: Lpcnet) -> dict[str, float]:
     """Return the share of 8 x 4 blocks that are not zero, of each matrix that may be sparse."""
-    rows, columns = BLOCK
+    rows, columns = BLOCK_ROWS, BLOCK_COLS
     found = {}
     for name, weight in (("gru_a_recurrent", model.a.weight), ("gru_b_input", model.a_to_b.weight)):
         if weight.shape[0] % rows == 0 and weight.shape[1] % columns == 0:

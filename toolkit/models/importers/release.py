@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Read an Opus release: layers of DRED's networks and their entropy tables.
+"""Read an Opus release: layers of DRED's networks and of FARGAN, and the entropy tables.
 
 Sources are 'DNNw' blobs, *_data.c files and the dnn/ folder of a release, alone or together.
 """
@@ -15,15 +15,19 @@ from quantize.errors import InputError
 from quantize.files.reading import file_bytes
 from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
 from quantize.nn.weights import Weights, fit
-from toolkit.models.importers import dnnw, opus_c
+from toolkit.models.importers import dnnw, fargan, opus_c
 from toolkit.models.importers.kinds import foreign, kind_of
 
-NETWORKS: Final = (rdovae_encoder, pitch, rdovae_decoder_init, rdovae_decoder)
+NETWORKS: Final = (
+    *(rdovae_encoder, pitch, rdovae_decoder_init, rdovae_decoder),
+    fargan.FarganNetwork,
+)
 FILES: Final = (
     "dred_rdovae_enc_data.c",
     "pitchdnn_data.c",
     "dred_rdovae_stats_data.c",
     "dred_rdovae_dec_data.c",
+    "fargan_data.c",
 )
 
 
@@ -89,6 +93,8 @@ def read_release(paths: Sequence[Path]) -> Release:
         places = [origin[shape.name] for shape in shapes if shape.name in layers]
         if places:
             networks[graph.name] = {w.name: w for w in fit(shapes, layers, places[0])}
+    if fargan.NAME in networks:
+        networks[fargan.NAME] = fargan.upright(networks[fargan.NAME])
     if not networks:
         first = next(iter(graphs[0].matrices())).name
         named = ", ".join(str(path) for path in paths)

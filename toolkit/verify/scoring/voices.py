@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from quantize.errors import InputError
 from quantize.features.floats import FRAME
 from quantize.features.integers import FEATURE_FRAC
-from quantize.networks import fargan_voice
 from quantize.networks.lpcnet import Lpcnet
 from quantize.networks.lpcnet_batch import Variant, synthesise_many
 from quantize.networks.lpcnet_checkpoint import load_lpcnet
 from quantize.train.lpcnet import loop as training
+from quantize.vocoder.fargan.floats import FloatFargan, synthesise
+from quantize.vocoder.fargan.quantise import quantise_fargan
 from quantize.vocoder.lpcnet.quantise import SHARPNESS, TAIL, quantise_lpcnet
 from toolkit.device.build import vocoderlib
 from toolkit.speech.recordings import I16
@@ -30,9 +31,11 @@ VOICES = {
     "original": "the recordings themselves",
     "float": "LPCNet in floats",
     "integer": "LPCNet in integers, as on the device",
-    "fargan": "FARGAN in floats",
+    "fargan-float": "FARGAN in floats",
+    "fargan-integer": "FARGAN in integers, as on the device",
     "pulse": "pulses and noise, untrained, in integers",
 }
+FARGANS = ("fargan-float", "fargan-integer")
 LEAD = FRAME // 2  # a voice's frame begins this many samples before the frame of its features
 
 Note = Callable[[int, int], None]  # gets how many are done, and how many there are
@@ -67,16 +70,19 @@ def speak(
 ) -> list[I16]:
     """Have a voice speak each utterance from its features, as long as the original, not aligned.
 
-    `weights` are needed by "float", "integer" and "fargan". The first two draw with the same rule
-    (SHARPNESS, TAIL).
+    `weights` are needed by all but "original" and "pulse". LPCNet draws by the same rule in floats
+    and integers (SHARPNESS, TAIL).
     """
     if voice == "original":
         return [u.pcm for u in utterances]
     if voice == "pulse":
         return _compiled("pulse", utterances, note)
     if isinstance(weights, FarganWeights):
-        told = [u.features for u in utterances]
-        return fargan_voice.synthesise_many(weights.model, told, note=note)
+        if voice == "fargan-float":
+            told = [u.features for u in utterances]
+            return synthesise(FloatFargan(weights.layers), told, note=note)
+        name = {"name": str(weights.facts["name"])}
+        return _compiled(quantise_fargan(weights.layers, name), utterances, note)
     assert weights is not None
     if voice == "float":
         variant = replace(weights.variant, sharpness=SHARPNESS, tail=TAIL / 32768)

@@ -74,34 +74,56 @@ enum { ROWS = 8, LANES = 16, MOST_COLS = 1024 };
     [q0] "=&w"(q0), [q1] "=&w"(q1), DK_WRITES(r0), DK_WRITES(r2), DK_WRITES(r4), DK_WRITES(r6), \
     DK_WRITES(r8), DK_WRITES(r10), DK_WRITES(r12), DK_WRITES(lr)
 
-// Compute y[0 .. 7] of eight dense rows. Returns the start of the next rows' table. `whole` is the
-// number of whole groups of 16 columns, `rest` the number of columns left.
-OUTSIDE const int8_t *dense_rows(const int8_t *w, const int8_t *x, size_t whole, size_t rest,
-                                 int16_t *y)
+// The inputs of dense rows: `whole` groups of 16 columns, then `rest` columns. Results end at `end`.
+typedef struct {
+    const int8_t *x;
+    size_t whole;
+    size_t rest;
+    const int16_t *end;
+} dense_inputs;
+
+#define ADD_COLUMNS \
+    "vldrb.u8 %q[q0], [%[x]], #16\n\t" \
+    ADD_PRODUCTS
+
+// Compute y[.. end] of dense rows, eight at a time. Returns the start of the next rows' table. An
+// odd group of columns comes first: no instruction after `lsrs` changes the flags.
+OUTSIDE const int8_t *dense_rows(const int8_t *w, const dense_inputs *in, int16_t *y)
 {
-    int16x8_t eight;
-    int32x4_t q0, q1;
+    const int8_t *x;
+    size_t times;
+    int32x4_t eight, q0, q1;
     SUMS_REGISTERS;
     __asm__ volatile(
-        CLEAR_SUMS
-        "cbz %[n], 2f\n"
         "1:\n\t"
-        "vldrb.u8 %q[q0], [%[x]], #16\n\t"
-        ADD_PRODUCTS
-        "subs %[n], #1\n\t"
-        "bne 1b\n"
+        CLEAR_SUMS
+        "ldrd %[x], %[n], [%[in]]\n\t"
+        "lsrs %[n], %[n], #1\n\t"
+        "bcc 2f\n\t"
+        ADD_COLUMNS
         "2:\n\t"
-        "cbz %[rest], 3f\n\t"
-        "vctp.8 %[rest]\n\t"
+        "beq 4f\n"
+        "3:\n\t"
+        ADD_COLUMNS
+        ADD_COLUMNS
+        "subs %[n], #1\n\t"
+        "bne 3b\n"
+        "4:\n\t"
+        "ldr %[n], [%[in], #8]\n\t"
+        "cbz %[n], 5f\n\t"
+        "vctp.8 %[n]\n\t"
         "vpst\n\t"
         "vldrbt.u8 %q[q0], [%[x]]\n\t"  // zeros beyond the end
         ADD_PRODUCTS
-        "3:\n\t"
+        "5:\n\t"
         REQUANTISE
-        : [w] "+&r"(w), [x] "+&r"(x), [n] "+&l"(whole), [eight] "=&w"(eight), SCRATCH
-        : [rest] "l"(rest)
+        "ldr %[n], [%[in], #12]\n\t"
+        "vstrh.16 %q[eight], [%[y]], #16\n\t"
+        "cmp %[y], %[n]\n\t"
+        "blo 1b\n\t"
+        : [w] "+&r"(w), [x] "=&r"(x), [y] "+&r"(y), [n] "=&l"(times), [eight] "=&w"(eight), SCRATCH
+        : [in] "r"(in)
         : "cc", "memory");
-    vstrhq_s16(y, eight);
     return w;
 }
 
@@ -138,16 +160,17 @@ OUTSIDE void sparse_rows(const int8_t *w, const uint8_t *index, const int8_t *x,
 static void dense(const dk_matrix8 *matrix, const int8_t *x, int16_t *y)
 {
     const int8_t *w = matrix->weights;
-    const size_t whole = matrix->cols / LANES, rest = matrix->cols % LANES;
-    size_t left = matrix->rows;
-    for (; left >= ROWS; left -= ROWS) {
-        w = dense_rows(w, x, whole, rest, y);
-        y += ROWS;
+    const size_t left = matrix->rows % ROWS;
+    int16_t *end = y + matrix->rows - left;
+    dense_inputs in = {x, matrix->cols / LANES, matrix->cols % LANES, end};
+    if (y < end) {
+        w = dense_rows(w, &in, y);
     }
     if (left > 0) {
         int16_t last[ROWS];
-        (void)dense_rows(w, x, whole, rest, last);
-        memcpy(y, last, left * sizeof *y);
+        in.end = last + ROWS;
+        (void)dense_rows(w, &in, last);
+        memcpy(end, last, left * sizeof *y);
     }
 }
 
