@@ -33,6 +33,7 @@ MANY = {
     "toolkit/report": "one module a part of the page",
     "toolkit": "one folder a step of the way",
     "quantize": "the mirror of firmware/dredkit and what is around it",
+    "targets": "one file a board",
     "targets/figures": "one file a target and run",
     "tests": "folders that mirror the packages",
     "tests/common": "what all commands share, and the rules of the repository itself",
