@@ -141,7 +141,8 @@ port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
-    help="The port of a flashed board, as pyserial names it; an emulated board if left out.",
+    help="The port of a flashed board, as pyserial names it; ssh://USER@HOST for Linux; if left "
+    "out, an emulated board.",
 )
 clock_option: Decorator = click.option(
     "--clock",
