@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Features for the frames of a gap that no payload covers.
 
-heard    take samples that were played
-begin    a gap begins after the last of them
+begin    a gap begins after samples that were played
 past     the features of a frame before the gap
 known    a payload covers the next frame of the gap
 missing  the features of the next frame of the gap, which nothing covers
@@ -43,35 +42,45 @@ def attenuated(features: Ints, distance: int) -> Ints:
     return result
 
 
+def _silence() -> Ints:
+    features = np.zeros(FEATURES, np.int64)
+    features[0] = QUIETEST
+    return features
+
+
+SILENCE: Final[Ints] = _silence()
+
+
 class Concealment:
     """What one receiver remembers for frames without a payload."""
 
     def __init__(self, model: QuantisedModel | None = None) -> None:
         self._predictor = None if model is None else Predictor(model)
-        self._samples = np.zeros(heard.SAMPLES, np.int64)
         self._past = np.zeros((0, FEATURES), np.int64)  # of the heard frames, oldest first
-        self._held = np.zeros(0, np.int64)  # the last features that are known; none after `begin`
+        self._held = SILENCE  # the last features that are known
         self._distance = 0
         self._inputs: deque[Ints] = deque(maxlen=heard.KNOWN)  # of the predictor, oldest first
         self._behind = False  # whether the predictor has not seen all of them
 
-    def heard(self, pcm: Ints) -> None:
-        """Take samples that were played, int16: whole frames, good ones or spoken ones."""
-        self._samples = np.concatenate([self._samples, pcm])[-heard.SAMPLES :]
+    def begin(self, pcm: Ints | None) -> None:
+        """Begin a gap after samples [1120] int16; without them, payloads cover all before the gap.
 
-    def begin(self) -> None:
-        """Begin a gap after the last sample that was heard."""
-        self._past, self._held = self._past[:0], self._held[:0]
-        self._distance = 0
+        Then nothing is analysed, and `past` must not be called.
+        """
         self._inputs.clear()
+        self._behind = True
+        self._distance = 0
+        self._held = SILENCE
+        if pcm is None:
+            return
+        self._past = heard.features(pcm)
+        self._held = self._past[-1]
+        if self._predictor is not None:
+            for row in heard_inputs(pcm, self._past):
+                self._note(row)
 
     def past(self, back: int) -> Ints:
-        """Return the features [20] Q10 of a heard frame, 5 .. 1 frames before the gap.
-
-        1 is the last one. Only right after `begin`: samples that are heard later are not before it.
-        """
-        if len(self._past) == 0:
-            self._look_back()
+        """Return the features [20] Q10 of a heard frame, 5 .. 1 frames before the gap."""
         return np.asarray(self._past[heard.KNOWN - back])
 
     def known(self, features: Ints) -> None:
@@ -82,21 +91,10 @@ class Concealment:
 
     def missing(self) -> Ints:
         """Return the features [20] Q10 of the next frame, which nothing covers."""
-        if len(self._held) == 0:
-            self._look_back()
         features = self._held if self._predictor is None else self._predicted(self._predictor)
         faded = attenuated(features, self._distance)
         self._distance = min(self._distance + 1, FARTHEST)
         return faded
-
-    def _look_back(self) -> None:
-        """Compute the features of the heard frames."""
-        if len(self._past) == 0:
-            self._past = heard.features(self._samples)
-            if self._predictor is not None:
-                for row in heard_inputs(self._samples, self._past):
-                    self._note(row)
-        self._held = self._past[-1]
 
     def _note(self, row: Ints) -> None:
         self._inputs.append(row)

@@ -63,12 +63,9 @@ class PlcLibrary:
         self.lib.dk_heard_features(self.pointer(held), work, to)
         return out
 
-    def heard(self, pcm: Array) -> None:
-        held = pcm.astype(np.int16)  # as long as C reads it
-        self.lib.plc_heard(self.pointer(held), len(held))
-
-    def begin(self) -> None:
-        self.lib.plc_begin()
+    def begin(self, pcm: Array | None) -> None:
+        held = None if pcm is None else pcm.astype(np.int16)  # as long as C reads it
+        self.lib.plc_begin(self.ffi.NULL if held is None else self.pointer(held))
 
     def past(self, back: int) -> Array:
         out = np.zeros(20, np.int16)

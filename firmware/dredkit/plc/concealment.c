@@ -2,6 +2,7 @@
 // Holds or predicts the features of missing frames and lets them fade.
 #include "plc/concealment.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #if DK_PLC_PREDICTOR
@@ -22,31 +23,6 @@ enum {
 
 // Attenuation of c0 at 1, 2, ... frames after the known ones, Q10.
 static const int16_t attenuation[TABLED] = {0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638};
-
-void dk_plc_init(dk_plc *plc)
-{
-    memset(plc, 0, sizeof *plc);
-}
-
-void dk_plc_heard(dk_plc *plc, const int16_t *pcm, size_t count)
-{
-    if (count > DK_HEARD_SAMPLES) {
-        pcm += count - DK_HEARD_SAMPLES;
-        count = DK_HEARD_SAMPLES;
-    }
-    const size_t kept = DK_HEARD_SAMPLES - count;
-    memmove(plc->samples, plc->samples + count, kept * sizeof *pcm);
-    memcpy(plc->samples + kept, pcm, count * sizeof *pcm);
-}
-
-void dk_plc_begin(dk_plc *plc)
-{
-    plc->has_past = plc->has_held = false;
-    plc->distance = 0;
-#if DK_PLC_PREDICTOR
-    plc->inputs = 0;
-#endif
-}
 
 #if DK_PLC_PREDICTOR
 static_assert(DK_PREDICTOR_FRAME == DK_PLC_INPUTS, "the predictor takes these inputs");
@@ -99,35 +75,36 @@ static void predict(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
 }
 #endif
 
-// Compute the features of the heard frames.
-static void look_back(dk_plc *plc, dk_plc_scratch *work)
+void dk_plc_init(dk_plc *plc)
 {
-    if (!plc->has_past) {
-        dk_heard_features(plc->samples, &work->heard, plc->past);
-        plc->has_past = true;
-#if DK_PLC_PREDICTOR
-        const int16_t *pcm = plc->samples + DK_HEARD_RUN_IN * DK_FEATURES_FRAME;
-        for (size_t i = 0; i < DK_HEARD_KNOWN; i++) {
-            note_heard(plc, pcm + i * DK_FEATURES_FRAME, plc->past[i]);
-        }
-#endif
-    }
-    memcpy(plc->held, plc->past[DK_HEARD_KNOWN - 1], sizeof plc->held);
-    plc->has_held = true;
+    memset(plc, 0, sizeof *plc);
+    plc->held[0] = QUIETEST;
 }
 
-const int16_t *dk_plc_past(dk_plc *plc, dk_plc_scratch *work, int32_t back)
+void dk_plc_begin(dk_plc *plc, dk_plc_scratch *work, const int16_t *heard)
 {
-    if (!plc->has_past) {
-        look_back(plc, work);
+    dk_plc_init(plc);
+    if (heard == NULL) {
+        return;
     }
+    dk_heard_features(heard, &work->heard, plc->past);
+    memcpy(plc->held, plc->past[DK_HEARD_KNOWN - 1], sizeof plc->held);
+#if DK_PLC_PREDICTOR
+    const int16_t *pcm = heard + DK_HEARD_RUN_IN * DK_FEATURES_FRAME;
+    for (size_t i = 0; i < DK_HEARD_KNOWN; i++) {
+        note_heard(plc, pcm + i * DK_FEATURES_FRAME, plc->past[i]);
+    }
+#endif
+}
+
+const int16_t *dk_plc_past(const dk_plc *plc, int32_t back)
+{
     return plc->past[DK_HEARD_KNOWN - back];
 }
 
 void dk_plc_known(dk_plc *plc, const int16_t features[DK_FEATURES])
 {
     memcpy(plc->held, features, sizeof plc->held);
-    plc->has_held = true;
     plc->distance = 1;
 #if DK_PLC_PREDICTOR
     note(plc, features, -FLAG);
@@ -136,12 +113,10 @@ void dk_plc_known(dk_plc *plc, const int16_t features[DK_FEATURES])
 
 void dk_plc_missing(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
 {
-    if (!plc->has_held) {
-        look_back(plc, work);
-    }
 #if DK_PLC_PREDICTOR
     predict(plc, work, out);
 #else
+    (void)work;
     memcpy(out, plc->held, sizeof plc->held);
 #endif
     const int32_t distance = plc->distance;

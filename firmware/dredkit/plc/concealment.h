@@ -2,15 +2,13 @@
 // Features for the frames of a gap that no payload covers: predicted, or held, and fading.
 // quantize/plc/concealment.py defines them to the bit.
 //
-//   samples were played        dk_plc_heard
-//   a gap begins after them    dk_plc_begin; dk_plc_past for frames before the gap, right after it
+//   a gap begins               dk_plc_begin, then dk_plc_past for frames before the gap
 //   a payload covers a frame   dk_plc_known
 //   nothing covers a frame     dk_plc_missing
 #ifndef DREDKIT_PLC_CONCEALMENT_H
 #define DREDKIT_PLC_CONCEALMENT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "plc/heard.h"
@@ -25,12 +23,9 @@ extern "C" {
 // What a receiver remembers for frames without a payload. The caller provides the memory; all
 // fields are private.
 typedef struct {
-    int16_t samples[DK_HEARD_SAMPLES];          // the last ones played
     int16_t past[DK_HEARD_KNOWN][DK_FEATURES];  // of the frames before the gap, Q10
     int16_t held[DK_FEATURES];                  // the last known features, Q10
     uint8_t distance;                           // frames from them to the next missing one
-    bool has_past;
-    bool has_held;
 #if DK_PLC_PREDICTOR
     bool behind;     // whether the predictor has not seen all of the inputs
     uint8_t inputs;  // how many there are
@@ -47,18 +42,15 @@ typedef union {
 #endif
 } dk_plc_scratch;
 
-// Initialise: nothing was heard but silence.
+// Initialise: nothing is known but silence.
 void dk_plc_init(dk_plc *plc);
 
-// Take samples that were played, good ones or spoken ones; `count` is a multiple of 160.
-void dk_plc_heard(dk_plc *plc, const int16_t *pcm, size_t count);
-
-// Begin a gap after the last sample that was heard.
-void dk_plc_begin(dk_plc *plc);
+// Begin a gap after the samples `heard`. Without them (NULL), payloads cover all before the gap:
+// then nothing is analysed, and dk_plc_past must not be called.
+void dk_plc_begin(dk_plc *plc, dk_plc_scratch *work, const int16_t *heard);
 
 // Return the features, Q10, of a heard frame, 1 (the last) to DK_HEARD_KNOWN frames before the gap.
-// Only before dk_plc_heard. The first call of a gap analyses the heard samples.
-const int16_t *dk_plc_past(dk_plc *plc, dk_plc_scratch *work, int32_t back);
+const int16_t *dk_plc_past(const dk_plc *plc, int32_t back);
 
 // Take the features, Q10, that a payload gives for the next frame.
 void dk_plc_known(dk_plc *plc, const int16_t features[DK_FEATURES]);
