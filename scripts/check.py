@@ -27,6 +27,8 @@ TABLES = ("_weights.c", "_tables.c", "_model.c")
 DECODER = (
     "firmware/dredkit/codec/receiver",
     "firmware/dredkit/codec/redundancy",
+    "firmware/dredkit/codec/pending",
+    "firmware/dredkit/codec/track",
     "firmware/server/receiver/",
 )
 RECEIVER = "receiver"  # folder of the receiver's generated code

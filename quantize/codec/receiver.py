@@ -1,71 +1,88 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a receiver does, op by op, in integers: this module defines firmware/dredkit/codec.
+"""What a receiver does, 10 ms at a time, in integers: this module defines firmware/dredkit/codec.
 
-hear     take 320 good samples of the base codec; after a gap, fade from speech into them
-payload  take the redundancy for a gap: parse it and set the decoder network's states
-chunk    decode the next 40-ms chunk, newest first; `chunks_wanted` says how many are of use
-speak    speak 320 samples in place of lost ones
+payload  take the redundancy of a packet, at any time
+good     take good samples of the base codec, or samples that it recovered from LBRR
+lost     speak in place of samples that did not come
+decode   decode the next 40-ms chunks of redundancy
+work     decode ahead, and prepare the voice for a gap
 
-Here is the state of one receiver and the choice of the features that it speaks. Model files, ops
-as data and error numbers are in quantize.codec.receiver_model.
+Here is the machine that switches between good samples and speech. quantize.codec.track holds the
+features, quantize.codec.pending the payloads. Model files, ops as data and error numbers are in
+quantize.codec.receiver_model, time stamps in quantize.codec.receiver_clock.
 
-Time runs in frames of 10 ms. The features of a payload are numbered backwards; k = 0 is the newest.
-In a gap that began `gap` samples before the packet's first one, the first concealed frame speaks
-k = floor((gap + 40 offset) / 160) - 1. Each later frame, spoken or heard, has the next lower k
-(docs/FORMAT.md, section 3). If k lies outside the decoded frames, the nearest one is repeated, and
-it gets quieter with the distance (`attenuated`). This happens before the oldest decoded frame, and
-after the newest when a payload is used up and no other came. Until something has been decoded, the
-features are those of silence.
+Time runs in slots of 10 ms; every call of `good` or `lost` plays one. Count them from the one that
+is played next. A payload whose packet begins `ahead` samples after that one has its newest frame in
+slot floor((ahead + 40 offset) / 160) - 1 (docs/FORMAT.md, section 3), and older ones before it.
+
+The return after a gap: the voice speaks on over the first `over_ms` of good samples, if the
+features of that time are held, and then fades into them for `fade_ms`. If the next gap begins
+before the fade, the voice has never stopped. If it begins inside the fade, the voice begins again,
+from what was played.
+
+At 48 kHz, good samples pass through as they are. A voice hears a copy at 16 kHz of what was played
+and its speech is interpolated, so it runs a slot ahead (quantize.dsp.thirds).
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
-from quantize.codec.redundancy import CHUNK_FRAMES, DecoderNetworks, Redundancy
-from quantize.dred.payload import Payload
+from quantize.codec.pending import ChunkDecoder, OrderError, Pending
+from quantize.codec.track import Track
+from quantize.dsp.thirds import REACH, UP, downsample_end, upsample
 from quantize.errors import InputError
-from quantize.features.integers import FEATURE_FRAC, FEATURES
+from quantize.features.integers import FRAME
 from quantize.integer import Ints
 from quantize.vocoder.voices import Voice
 
-FRAME: Final = 160
-STEP: Final = 2 * FRAME  # samples that one op hears or speaks
-FADE: Final = 80  # samples: 5 ms
-GAP_MAX: Final = 65535  # samples
-UNIT: Final = 40  # samples in a unit of a payload's offset
-SOONEST: Final = -256  # k stops here; everything has faded out long before
+__all__ = ["FRAME", "STEP", "OrderError", "Receiver", "ReceiverConfig", "State"]
 
-# How much lower c0 is 1, 2, ... 10 frames outside the decoded ones, and how much more it drops with
-# each further frame; both Q10. These are libopus' values for a continuing loss.
-ATTENUATION: Final = (0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638)
-ATTENUATION_STEP: Final = 2048
-QUIETEST: Final = -15 << FEATURE_FRAC
-_FADE_STEP: Final = 6554  # 2^20 / 160: half the step of the cross-fade's weight, Q20
+STEP: Final = 2 * FRAME  # samples at 16 kHz that an op of a board hears or speaks
+SLOT_MS: Final = 10
+VOICE_RATE: Final = 16000
+OUTPUT_RATES: Final = (VOICE_RATE, UP * VOICE_RATE)
+OVER_MAX: Final = 60  # ms
+FADE_MAX: Final = 40  # ms
+CHUNKS_MAX: Final = 26
+WEIGHT_FRAC: Final = 15
+_STEP_FRAC: Final = 26  # of the step of the fade's weight
 
 
-class OrderError(InputError):
-    """An op out of order: a chunk is asked for and none is left to decode."""
+class State(IntEnum):
+    """Where the last 10 ms came from."""
+
+    NORMAL = 0  # good samples
+    RECOVERED = 1  # samples from LBRR
+    DRED = 2  # the voice, with features of a payload
+    PLC = 3  # the voice, with features that were repeated
+    FADE = 4  # the voice, fading into good samples
 
 
-def attenuated(features: Ints, distance: int) -> Ints:
-    """Return features [20] Q10 as they repeat `distance` frames (1 or more) from their place."""
-    last = len(ATTENUATION)
-    lower = ATTENUATION[min(distance, last) - 1] + max(distance - last, 0) * ATTENUATION_STEP
-    result = features.copy()
-    result[0] = max(int(features[0]) - lower, QUIETEST)
-    return result
+@dataclass(frozen=True)
+class ReceiverConfig:
+    """How a receiver returns after a gap, and how much it does in a call.
 
+    The voice speaks over good samples for `over_ms`: 0, 10 .. 60. It fades for `fade_ms`: 1 .. 40.
+    `chunks_a_call` is how many chunks a call of 10 ms decodes while the voice speaks: 0 .. 26.
+    Slots that are not decoded in time are repeated from those that are.
+    """
 
-def cross_fade(spoken: Ints, good: Ints) -> Ints:
-    """Fade from speech into good samples, [80] each; good sample n weighs (2 n + 1) / 160."""
-    weight = ((2 * np.arange(FADE) + 1) * _FADE_STEP) >> 5  # Q15
-    return np.asarray(spoken + (((good - spoken) * weight + (1 << 14)) >> 15))
+    over_ms: int = 20
+    fade_ms: int = 15
+    chunks_a_call: int = 4
 
-
-def first_frame(gap: int, payload: Payload) -> int:
-    """Return the k of a frame that begins `gap` samples before the payload's packet."""
-    return max((gap + UNIT * payload.header.offset) // FRAME - 1, SOONEST)
+    def __post_init__(self) -> None:
+        over = 0 <= self.over_ms <= OVER_MAX and self.over_ms % SLOT_MS == 0
+        if not (over and 1 <= self.fade_ms <= FADE_MAX and 0 <= self.chunks_a_call <= CHUNKS_MAX):
+            raise InputError(
+                f"{self}: want over_ms 0, 10 .. {OVER_MAX}, fade_ms 1 .. {FADE_MAX}, "
+                f"chunks_a_call 0 .. {CHUNKS_MAX}"
+            )
 
 
 def frames_before(voice: Voice | type[Voice]) -> int:
@@ -73,125 +90,208 @@ def frames_before(voice: Voice | type[Voice]) -> int:
     return voice.KNOWN_FRAMES + voice.CONTEXT - 1
 
 
-def chunks_for(gap: int, payload: Payload, voice: type[Voice]) -> int:
-    """Return how many chunks of a payload are of use in a gap that has just begun."""
-    return _chunks_up_to(first_frame(gap, payload) + frames_before(voice), len(payload.chunks))
+def cross_fade(spoken: Ints, good: Ints, done: int, length: int) -> Ints:
+    """Fade from speech into good samples, [n] each, the n from `done` on of a fade of `length`.
 
-
-def _chunks_up_to(oldest: int, chunks: int) -> int:
-    return min(max(oldest, 0) // CHUNK_FRAMES + 1, chunks)
+    Good sample i of the fade weighs (2 i + 1) / (2 length); beyond the fade, it weighs 1.
+    """
+    step = ((1 << _STEP_FRAC) + length) // (2 * length)
+    place = done + np.arange(len(good))
+    weight = ((2 * place + 1) * step) >> (_STEP_FRAC - WEIGHT_FRAC)
+    mixed = spoken + (((good - spoken) * weight + (1 << (WEIGHT_FRAC - 1))) >> WEIGHT_FRAC)
+    return np.asarray(np.where(place < length, mixed, good))
 
 
 class Receiver:
-    """One receiver. Samples are int16 [320] at 16 kHz, held in int64 arrays."""
+    """One receiver. Samples are int16 at the output rate, held in int64 arrays."""
 
-    def __init__(self, networks: DecoderNetworks, voice: Voice) -> None:
-        self._redundancy = Redundancy(networks)
+    def __init__(
+        self,
+        decoder: ChunkDecoder,
+        voice: Voice,
+        config: ReceiverConfig | None = None,
+        rate: int = VOICE_RATE,
+    ) -> None:
+        """Make a receiver that has heard nothing; raises InputError for a rate that it lacks."""
+        if rate not in OUTPUT_RATES:
+            raise InputError(f"{rate} samples a second: a receiver plays 16000 or 48000")
+        self.config = config or ReceiverConfig()
+        self.state = State.NORMAL
+        self.samples = rate // 100  # of a slot
+        self._up = rate // VOICE_RATE
         self._voice = voice
-        self._features = np.zeros((0, FEATURES), np.int64)  # newest first
-        self._heard = np.zeros(voice.PAST + voice.KNOWN_FRAMES * FRAME, np.int64)
-        self._next = 0  # k of the next frame, heard or spoken
+        self._track = Track()
+        self._pending = Pending(decoder, self._track)
+        self._heard = voice.PAST + voice.KNOWN_FRAMES * FRAME  # samples at 16 kHz
+        beside = 0 if self._up == 1 else UP * REACH
+        self._played = np.zeros(self._up * self._heard + beside, np.int64)
+        self._next = 0  # the slot that the voice speaks next
         self._speaking = False
-        self._silence = np.zeros(FEATURES, np.int64)
-        self._silence[0] = QUIETEST
+        self._prepared = False  # the voice can speak slot `now` at once
+        self._over = 0  # slots that the voice still speaks over good samples
+        self._faded = 0  # samples of the fade that were played
+        self._speech = np.zeros(0, np.int64)  # at 48 kHz: of the voice, not yet played, and REACH
 
     @property
     def layers(self) -> dict[str, Ints]:
-        """Every node's output of the last network run, by the node's name."""
-        return self._redundancy.layers
+        """Every node's output of the network runs of the last payload or chunk, by name."""
+        return self._pending.layers
 
-    def hear(self, pcm: Ints) -> Ints:
-        """Take good samples and return what to play."""
-        out = pcm.copy()
-        if self._speaking:
-            out[:FADE] = cross_fade(self._frame()[:FADE], out[:FADE])
-            self._speaking = False
-        else:
-            self._advance()
-        self._advance()
-        self._keep(out)
-        return out
+    @property
+    def speaking(self) -> bool:
+        """Whether the voice speaks, so that the next good samples are spoken over or faded into."""
+        return self._speaking
 
-    def payload(self, gap: int, data: bytes) -> int:
-        """Take a payload, forget the features decoded before, and return the number of chunks.
+    def payload(self, ahead: int, data: bytes) -> int:
+        """Take the payload of a packet whose first sample comes `ahead` samples after the next.
 
-        The next sample to be heard or spoken is `gap` samples, 0 .. 65535, before the first one of
-        the packet that brought the payload. Raises InputError for a gap out of range. Raises
-        PayloadError for a malformed payload; no chunk is left to decode then, but the features
-        decoded before stay.
+        `ahead` counts samples at 16 kHz and is negative for a packet that was played. Returns the
+        number of chunks. Raises PayloadError for a malformed payload, which changes nothing.
         """
-        if not 0 <= gap <= GAP_MAX:
-            raise InputError(f"a gap of {gap} samples: want 0..{GAP_MAX}")
-        chunks = self._redundancy.begin(data)
-        assert self._redundancy.payload is not None
-        self._features = self._features[:0]
-        self._next = first_frame(gap, self._redundancy.payload)
+        chunks = self._pending.take(ahead, data, self._oldest)
+        self._prepared = False
         return chunks
 
     @property
     def chunks(self) -> int:
-        """How many chunks the payload has; 0 without one."""
-        return self._redundancy.chunks
-
-    @property
-    def chunks_left(self) -> int:
-        """How many chunks of the payload are not decoded yet."""
-        return self.chunks - self._redundancy.decoded
+        """How many chunks the payload has that is being decoded; 0 without one."""
+        return self._pending.chunks
 
     @property
     def chunks_wanted(self) -> int:
-        """How many more chunks are of use: up to the oldest frame that a gap from now on needs."""
-        oldest = self._next + (0 if self._speaking else frames_before(self._voice))
-        return max(_chunks_up_to(oldest, self.chunks) - self._redundancy.decoded, 0)
+        """How many chunks of the payload decoded next are of use; 0 if none of any payload is."""
+        return self._pending.wanted(self._oldest)
 
-    def chunk(self) -> Ints:
-        """Decode the next older chunk to features [4, 20] Q10, newest first.
+    def decode(self, most: int = 1) -> Ints:
+        """Decode up to `most` chunks of one payload: of one with chunks of use, or else of any.
 
-        Raises OrderError if none is left.
+        Returns features [4 * chunks, 20] Q10, newest first. Raises OrderError if none is left.
         """
-        if not self.chunks_left:
-            raise OrderError("no chunk of a payload is left to decode")
-        found = self._redundancy.chunk()
-        self._features = np.concatenate([self._features, found])
+        found = self._pending.decode(self._oldest, most)
+        self._prepared = False
         return found
 
-    def speak(self) -> Ints:
-        """Speak 320 samples in place of lost ones."""
-        if not self._speaking:
+    def work(self, budget: int) -> int:
+        """Decode up to `budget` chunks of use, and prepare the voice for a gap.
+
+        Preparing costs one of the budget. Returns how many are still wanted, 0 if nothing is.
+        """
+        while budget > 0 and self.chunks_wanted:
+            self.decode()
+            budget -= 1
+        if budget > 0 and self._to_prepare:
             self._begin()
-        out = np.concatenate([self._frame(), self._frame()])
-        self._keep(out)
-        return out
+            self._prepared = True
+        return self.chunks_wanted or int(self._to_prepare)
+
+    def lost(self) -> Ints:
+        """Speak 10 ms in place of lost samples."""
+        self._decode()
+        if self._faded:
+            self._speaking = False
+            self._faded = 0
+        if not self._speaking and not self._prepared:
+            self._begin()
+        self._speaking, self._prepared = True, False
+        self._over = self.config.over_ms // SLOT_MS
+        self.state = State.DRED if self._track.holds(self._track.now) else State.PLC
+        return self._play(self._speak())
+
+    def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
+        """Take 10 ms of good samples, or of recovered ones, and return what to play."""
+        self._prepared = False
+        self.state = State.RECOVERED if recovered else State.NORMAL
+        if not self._speaking:
+            return self._play(pcm.copy())
+        self._decode()
+        spoken = self._speak()
+        if self._over and self._track.holds(self._track.now):
+            self._over -= 1
+            self.state = State.DRED
+            return self._play(spoken)
+        self._over = 0
+        self.state = State.FADE
+        length = self.config.fade_ms * self.samples // SLOT_MS
+        out = cross_fade(spoken, pcm, self._faded, length)
+        self._faded += self.samples
+        if self._faded >= length:
+            self._speaking = False
+            self._faded = 0
+        return self._play(out)
+
+    def hear(self, pcm: Ints) -> Ints:
+        """Take 20 ms of good samples and return what to play."""
+        return np.concatenate([self.good(part) for part in np.split(pcm, 2)])
+
+    def speak(self) -> Ints:
+        """Speak 20 ms in place of lost samples."""
+        return np.concatenate([self.lost(), self.lost()])
+
+    def move(self, slots: int) -> None:
+        """Move the clock by slots of either sign, as where the player skips or repeats audio."""
+        self._track.move(slots)
+        self._pending.drop_old()
+        self._next += slots
+        self._prepared = False
+
+    def forget(self) -> None:
+        """Forget all redundancy, as where the time jumps."""
+        self._track.forget()
+        self._pending.forget()
+        self._prepared = False
+
+    @property
+    def _oldest(self) -> int:
+        """The oldest slot whose features can be of use."""
+        if self._speaking or self._prepared:
+            return self._next
+        return self._track.now - frames_before(self._voice)
+
+    @property
+    def _to_prepare(self) -> bool:
+        idle = not self._speaking and not self._prepared
+        return idle and self.chunks_wanted == 0 and self._pending.expects_gap()
+
+    def _decode(self) -> None:
+        for _ in range(self.config.chunks_a_call):
+            if self.chunks_wanted:
+                self.decode()
 
     def _begin(self) -> None:
-        """Start the voice and run it up to the last sample that was heard."""
+        """Start the voice and run it up to the last sample that was played."""
         voice = self._voice
-        oldest = self._next + frames_before(voice)
-        context = np.array([self._at(oldest - i) for i in range(voice.CONTEXT)])
-        voice.begin(context, self._heard[: voice.PAST])
+        heard = self._played
+        if self._up > 1:
+            heard = downsample_end(self._played, self._heard)
+            self._speech = heard[-REACH:]
+        self._next = self._track.now
+        first = self._next - frames_before(voice)
+        context = np.array([self._track.at(first + i) for i in range(voice.CONTEXT)])
+        voice.begin(context, heard[: voice.PAST])
         for i in range(voice.KNOWN_FRAMES):
-            known = self._heard[voice.PAST + i * FRAME :][:FRAME]
-            voice.frame(self._at(self._next + voice.KNOWN_FRAMES - 1 - i), known)
-        self._speaking = True
+            known = heard[voice.PAST + i * FRAME :][:FRAME]
+            voice.frame(self._track.at(first + voice.CONTEXT + i), known)
 
     def _frame(self) -> Ints:
-        spoken = self._voice.frame(self._at(self._next - 1), None)
-        self._advance()
-        return spoken
+        """Return the voice's next 10 ms at 16 kHz."""
+        self._next += 1
+        return self._voice.frame(self._track.at(self._next), None)
 
-    def _advance(self) -> None:
-        self._next = max(self._next - 1, SOONEST)
+    def _speak(self) -> Ints:
+        """Return the voice's next 10 ms at the output rate."""
+        if self._up == 1:
+            return self._frame()
+        needed = FRAME + 2 * REACH
+        while len(self._speech) < needed:
+            self._speech = np.concatenate([self._speech, self._frame()])
+        out = upsample(self._speech[:needed])
+        self._speech = self._speech[FRAME:]
+        return out
 
-    def _keep(self, played: Ints) -> None:
-        self._heard = np.concatenate([self._heard, played])[-len(self._heard) :]
-
-    def _at(self, k: int) -> Ints:
-        """Return the features of frame k, decoded or not."""
-        count = len(self._features)
-        if count == 0:
-            return self._silence
-        if k < 0:
-            return attenuated(self._features[0], -k)
-        if k >= count:
-            return attenuated(self._features[-1], k - count + 1)
-        return np.asarray(self._features[k])
+    def _play(self, out: Ints) -> Ints:
+        self._played = np.concatenate([self._played, out])[-len(self._played) :]
+        self._track.move(1)
+        self._pending.drop_old()
+        if not self._speaking:
+            self._next = self._track.now
+        return out

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from quantize.codec.receiver import STEP, OrderError, Receiver
-from quantize.codec.redundancy import DecoderNetworks
+from quantize.codec.receiver import STEP, VOICE_RATE, OrderError, Receiver, ReceiverConfig
+from quantize.codec.redundancy import DecoderNetworks, Redundancy
 from quantize.dred.tables import EntropyTables
 from quantize.errors import PayloadError
 from quantize.integer import Ints
@@ -26,6 +26,8 @@ from quantize.vocoder.voices import VoiceModel, read_voice, speaker, voice_bytes
 FORMAT: Final = "dredkit-decoder-1"
 ERR_ARGUMENT: Final = -1  # of firmware/dredkit/include/dredkit/status.h
 ERR_ORDER: Final = -5
+# A board decodes by ops alone, so that each op does one thing and is compared and timed by itself.
+BOARD_CONFIG: Final = ReceiverConfig(chunks_a_call=0)
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class DecoderModel(ModelFile):
         )
         return DecoderModel(networks, read_voice(parts["voice"], f"{path}, voice"))
 
-    def receiver(self) -> Receiver:
-        """Return a receiver that has heard nothing yet."""
-        return Receiver(self.networks, speaker(self.voice))
+    def receiver(self, config: ReceiverConfig | None = None, rate: int = VOICE_RATE) -> Receiver:
+        """Return a receiver that has heard nothing yet, playing `rate` samples a second."""
+        return Receiver(Redundancy(self.networks), speaker(self.voice), config, rate)
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ class Hear:
 
 @dataclass(frozen=True)
 class Take:
-    """A payload; the next sample is `gap` samples before the first of the packet with it."""
+    """A payload; its packet's first sample comes `ahead` samples after the next one."""
 
-    gap: int
+    ahead: int
     data: bytes
 
 
@@ -117,14 +119,9 @@ class Answer:
     layers: dict[str, Ints]
 
 
-def of_chunk(node: str, chunk: int) -> str:
-    """Return the name in `layers` of a node that computed the op's chunk number 0, 1, ..."""
-    return node if chunk == 0 else f"chunk{chunk}.{node}"
-
-
 def run_decoder(model: DecoderModel, ops: Sequence[Op]) -> list[Answer]:
     """Run a list of ops through a new receiver and return an answer for each."""
-    receiver = model.receiver()
+    receiver = model.receiver(BOARD_CONFIG)
     return [_answer(receiver, op) for op in ops]
 
 
@@ -138,12 +135,11 @@ def _answer(receiver: Receiver, op: Op) -> Answer:
         elif isinstance(op, Speak):
             values = receiver.speak()
         elif isinstance(op, Chunk):
-            for chunk in range(max(min(op.most, receiver.chunks_left), 1)):
-                found = receiver.chunk().reshape(-1)
-                values[chunk * len(found) :][: len(found)] = found
-                layers |= {of_chunk(name, chunk): x for name, x in receiver.layers.items()}
+            found = receiver.decode(op.most).reshape(-1)
+            values[: len(found)] = found
+            layers = receiver.layers
         elif isinstance(op, Take):
-            receiver.payload(op.gap, op.data)
+            receiver.payload(op.ahead, op.data)
             layers = receiver.layers
         else:
             status = op.status

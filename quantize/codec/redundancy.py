@@ -24,6 +24,11 @@ from quantize.nn.run import IntegerRunner
 CHUNK_FRAMES: Final = 4  # feature frames of a chunk, 10 ms each
 
 
+def of_chunk(node: str, chunk: int) -> str:
+    """Return the name of a node's output for chunk 0, 1, ... of several decoded at once."""
+    return node if chunk == 0 else f"chunk{chunk}.{node}"
+
+
 @dataclass(frozen=True)
 class DecoderNetworks:
     """The networks of a decoder, and the tables that give symbols their meaning.
@@ -78,7 +83,15 @@ class Redundancy:
         """
         self.payload = None
         self.decoded = 0
-        payload = parse(data, self._networks.tables, max_chunks)
+        self.start(self.parse(data, max_chunks))
+        return self.chunks
+
+    def parse(self, data: bytes, max_chunks: int = MAX_CHUNKS) -> Payload:
+        """Parse an unverified payload; raises PayloadError where quantize.dred.payload does."""
+        return parse(data, self._networks.tables, max_chunks)
+
+    def start(self, payload: Payload) -> None:
+        """Set the network's states for the newest chunk of a payload."""
         start = self._networks.start
         self.layers = IntegerRunner(start).step(
             {"initial_state": self._networks.state_input(payload)}
@@ -86,7 +99,7 @@ class Redundancy:
         made = self.layers[start.graph.nodes[-1].name]
         self._runner.reset(self._networks.split(self._networks.step.graph, made))
         self.payload = payload
-        return len(payload.chunks)
+        self.decoded = 0
 
     def chunk(self) -> Ints:
         """Decode the next older chunk: features [4, 20] Q10, newest frame first.

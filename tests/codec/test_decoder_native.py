@@ -91,7 +91,9 @@ def any_op(rng: np.random.Generator) -> Int16s:
             data[int(rng.integers(len(data)))] ^= int(rng.integers(256))
         length = min(len(data), ROOM)
         bytes_of[8 : 8 + length] = np.frombuffer(bytes(data[:length]), np.uint8)
-    bytes_of[4:6] = np.frombuffer(length.to_bytes(2, "little"), np.uint8)
+    bytes_of[2:4] = np.frombuffer(length.to_bytes(2, "little"), np.uint8)
+    ahead = rng.choice([-400, 0, 0, 160, 320, 960, 4800, 17000, -(2**31), 2**31 - 1])
+    bytes_of[4:8] = np.frombuffer(int(ahead).to_bytes(4, "little", signed=True), np.uint8)
     return row
 
 
@@ -101,7 +103,10 @@ def test_any_ops_in_any_order_are_answered_alike(
 ) -> None:
     rng = np.random.default_rng(seed)
     outputs = same(
-        request.getfixturevalue(voice), np.concatenate([any_op(rng) for _ in range(120)])
+        request.getfixturevalue(voice),
+        np.concatenate(
+            [rows_of([Chunk(), Take(0, b"\x01\x02")]), *[any_op(rng) for _ in range(120)]]
+        ),
     )
     assert {-1, -5, -6, -9, -10, 0} <= set(outputs["status"].reshape(-1).tolist())
 

@@ -23,14 +23,15 @@ WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 BOARD = "netduinoplus2"
 ROOMS = ("nn", "dsp", "features", "dred")
 SENDER = (*room(*ROOMS), LIBRARY / "codec" / "sender.c")
+NAMES = ("receiver_api.c", "receiver.c", "pending.c", "track.c", "redundancy.c")
 RECEIVER = (
     *room(*ROOMS),
     *voice_files("lpcnet"),
-    *(LIBRARY / "codec" / name for name in ("receiver.c", "redundancy.c")),
+    *(LIBRARY / "codec" / name for name in NAMES),
 )
 CASES: dict[str, tuple[Callable[[], EncoderModel | DecoderModel], tuple[Path, ...], str]] = {
     "sender": (stand_in, SENDER, "on_audio"),
-    "receiver": (stand_in_receiver, RECEIVER, "on_payload"),
+    "receiver": (stand_in_receiver, RECEIVER, "on_lost"),
 }
 
 
@@ -42,6 +43,9 @@ def snippet(name: str) -> str:
 
 def generated(model: EncoderModel | DecoderModel, target: str, folder: Path) -> Path:
     generate(stage_of(model), load_target(target), folder)
+    config = folder / GENERATED / "dredkit" / "config.h"
+    config.parent.mkdir()
+    config.write_text("#define DK_OUTPUT_RATE 16000\n#define DK_RECEIVER_BYTES 65536\n")
     return folder / GENERATED
 
 

@@ -97,8 +97,9 @@ def public_headers(built: Built) -> list[str]:
     own = sorted(path.relative_to(root) for root in roots for path in root.rglob("*.h"))
     names = [name.as_posix() for name in own]
     voices = VOICES[built.stage]
+    receiver = tuple(f"codec/{name}" for name in ("receiver", "pending", "track", "redundancy"))
     lacking = {
-        *(("codec/receiver", "codec/redundancy") if not voices else ("codec/sender",)),
+        *(receiver if not voices else ("codec/sender",)),
         *(() if voices == ("lpcnet",) else ("vocoder/lpcnet",)),
     }
     found = [
@@ -109,10 +110,12 @@ def public_headers(built: Built) -> list[str]:
     return found + sorted(path.name for path in (built.folder / GENERATED).glob("*.h"))
 
 
+_RECEIVER = "static dk_receiver_core d; dk_receiver_core_config c = {20, 15, 4}; "
+_RECEIVER += "dk_receiver_core_init(&d, &c);"
 CALLS = {
     "encoder": ("codec/sender.h", "static dk_encoder e; dk_encoder_init(&e);"),
-    "decoder-lpcnet": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
-    "decoder-pulse": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
+    "decoder-lpcnet": ("codec/receiver.h", _RECEIVER),
+    "decoder-pulse": ("codec/receiver.h", _RECEIVER),
 }
 
 

@@ -20,9 +20,11 @@ from toolkit.targets.sources import (
 )
 from toolkit.targets.target import load_target
 
+CODEC_FILES = tuple(
+    LIBRARY / "codec" / f"{name}.c" for name in ("receiver", "pending", "track", "redundancy")
+)
 RECEIVER_FILES = (
-    LIBRARY / "codec" / "receiver.c",
-    LIBRARY / "codec" / "redundancy.c",
+    *CODEC_FILES,
     SERVER / "receiver" / "engine.c",
 )
 TRAPS = ["-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]

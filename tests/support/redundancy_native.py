@@ -29,6 +29,7 @@ _SHIM = """
 static dk_dred_tables tables;
 static dk_redundancy redundancy;
 static dk_redundancy_scratch work;
+static dk_dred_payload payload;
 void use(const uint8_t *bytes)
 {
     memcpy(&tables, bytes, sizeof tables);
@@ -36,11 +37,16 @@ void use(const uint8_t *bytes)
 }
 int32_t begin(const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace)
 {
-    return dk_redundancy_begin(&redundancy, &work, data, size, max_chunks, trace);
+    redundancy.chunks = redundancy.decoded = 0;
+    const int32_t chunks = dk_dred_parse(&tables, data, size, max_chunks, &payload);
+    if (chunks >= 0) {
+        dk_redundancy_start(&redundancy, &work, &payload, trace);
+    }
+    return chunks;
 }
 int32_t decode(unsigned most, int16_t *features, uint8_t *trace)
 {
-    return dk_redundancy_decode(&redundancy, &work, most, features, trace);
+    return dk_redundancy_decode(&redundancy, &work, &payload, most, features, trace);
 }
 size_t state_bytes(void) { return sizeof redundancy; }
 size_t scratch_bytes(void) { return sizeof work; }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -63,3 +64,22 @@ def decode_speech(records: list[Record]) -> Pcm:
         data = decoder.decode(record.packet, FRAME)
         frames.append(np.frombuffer(data, "<i2"))
     return np.concatenate(frames)
+
+
+def decode_stream(
+    records: Sequence[Record], lost: Sequence[bool], recovers: Sequence[bool], samples: int
+) -> Pcm:
+    """Decode packets of `samples` at 16 kHz each: int16 [packets, samples].
+
+    Of a lost packet libopus conceals the time, or recovers it from the LBRR of the next packet
+    where `recovers` says so.
+    """
+    decoder = _binding().Decoder(RATE, 1)
+    frames = []
+    for i, record in enumerate(records):
+        if recovers[i]:
+            data = decoder.decode(records[i + 1].packet, samples, decode_fec=True)
+        else:
+            data = decoder.decode(b"" if lost[i] else record.packet, samples)
+        frames.append(np.frombuffer(data, "<i2"))
+    return np.stack(frames)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write what joins generated networks to the serial server: sizes, names, the model's hash."""
 
+from quantize.codec.receiver import VOICE_RATE
 from quantize.nn.model import QuantisedModel
 from toolkit.codegen.network.arena import c_type
 from toolkit.codegen.network.tables import BANNER
@@ -27,11 +28,12 @@ def encoder_config(stage: Stage) -> str:
     )
 
 
-def vocoder_config(voice: str) -> str:
-    """Return vocoder_config.h, which makes a voice the `dk_vocoder` that the receiver calls."""
+def vocoder_config(voice: str, output_rate: int = VOICE_RATE) -> str:
+    """Return vocoder_config.h: the voice that the receiver calls, and the rate of what it plays."""
     names = "".join(f"#define dk_vocoder{n} dk_{voice}{n}\n" for n in ("", "_begin", "_frame"))
     for size in ("CONTEXT", "PAST", "KNOWN_FRAMES"):
         names += f"#define DK_VOCODER_{size} DK_{voice.upper()}_{size}\n"
+    names += f"\n#define DK_RECEIVER_CORE_RATE {output_rate}\n"
     return (
         f"{BANNER}#ifndef DREDKIT_VOCODER_CONFIG_H\n#define DREDKIT_VOCODER_CONFIG_H\n\n"
         f'#include "vocoder/{voice}.h"\n\n{names}\n#endif\n'

@@ -17,13 +17,13 @@ else:
 
 WIRE_TOML = Path(__file__).with_name("wire.toml")
 
-_INTEGERS = {"u8": (1, "B"), "u16": (2, "H"), "i16": (2, "h"), "u32": (4, "I")}
+_INTEGERS = {"u8": (1, "B"), "u16": (2, "H"), "i16": (2, "h"), "u32": (4, "I"), "i32": (4, "i")}
 _ARRAY = re.compile(r"(bytes|text)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field: `kind` is u8, u16, i16, u32, bytes, text or rest; `size` is in bytes."""
+    """One field: `kind` is u8, u16, i16, u32, i32, bytes, text or rest; `size` is in bytes."""
 
     name: str
     kind: str

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantize.codec.receiver import FADE, STEP
+from quantize.codec.receiver import STEP
+from quantize.codec.receiver_model import BOARD_CONFIG
+from quantize.vocoder.join import AROUND
 from quantize.vocoder.join import join as measured
 
 Int16s = npt.NDArray[np.int16]
 
-_SHOWN = 480  # samples on either side in a picture: 30 ms
+_OVER = BOARD_CONFIG.over_ms * STEP // 20  # samples that are spoken over before the fade
+_FADE = BOARD_CONFIG.fade_ms * STEP // 20
+_SHOWN = 640  # samples on either side in a picture: 40 ms
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,15 @@ def joins(played: Int16s, gaps: Sequence[Sequence[int]]) -> list[Join]:
     for first, count in gaps:
         for sample, begins in ((first * STEP, True), ((first + count) * STEP, False)):
             if 0 < sample < len(played):
-                places = [sample] if begins else [sample, sample + FADE]
+                places = [sample] if begins else [sample + _OVER, sample + _OVER + _FADE]
+                places = [place for place in places if place <= len(played) - AROUND] or [sample]
                 worst = max((measured(played, n) for n in places), key=lambda j: j.at - j.around)
                 found.append(Join(sample, begins, worst.at, worst.around))
     return found
 
 
 def plot(join: Join, sent: Int16s, played: Int16s, rate: int) -> JoinPlot:
-    """Draw the sent and the played samples within 30 ms of a join."""
+    """Draw the sent and the played samples within 40 ms of a join."""
     first = max(join.sample - _SHOWN, 0)
     span = slice(first, min(join.sample + _SHOWN, len(played)))
     top = max(int(np.abs(part[span].astype(np.int64)).max()) for part in (sent, played)) or 1

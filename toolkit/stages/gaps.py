@@ -2,21 +2,25 @@
 """Turn a recording with lost packets into a script of ops for a receiver.
 
 The base codec between the two ends is transparent and has the delay of Opus: packet p gives the
-input, 104 samples late. Redundancy comes with the packet that ends a gap.
+input, 104 samples late. The packet that ends a gap has come before the gap is played.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from quantize.codec.receiver import STEP, chunks_for
-from quantize.codec.receiver_model import Chunk, Hear, Speak, Take
+from quantize.codec.receiver import FRAME, STEP, Receiver
+from quantize.codec.receiver_model import BOARD_CONFIG, Chunk, Hear, Speak, Take
+from quantize.codec.redundancy import CHUNK_FRAMES
 from quantize.dred.history import DELAY_SAMPLES, UNIT_SAMPLES
-from quantize.dred.payload import parse
+from quantize.dred.payload import Payload, parse
 from quantize.dred.tables import EntropyTables
 from quantize.errors import PayloadError
+from quantize.features.integers import FEATURES
+from quantize.integer import Ints
 from quantize.vocoder.voices import Voice
 
 Int16s = npt.NDArray[np.int16]
@@ -62,33 +66,77 @@ def script(
 ) -> list[Op]:
     """Return the ops for `good` [packets, 320], of which some are `lost`.
 
-    `payloads` has the redundancy that comes with each packet. One op decodes up to `batch` chunks.
-    A malformed payload is passed on, so that the receiver refuses it.
+    `payloads` has the redundancy that comes with each packet. A receiver gets the one that comes
+    after a gap before it speaks, and further ones while it still speaks over good packets. One op
+    decodes up to `batch` chunks. A malformed payload is passed on, so that the receiver refuses it.
     """
+    planner = _Planner(tables, voice, batch)
     ops: list[Op] = []
     for gone, group in groupby(range(len(good)), key=lambda packet: lost[packet]):
         packets = list(group)
-        if not gone:
-            ops += [Hear(good[packet].astype(np.int64)) for packet in packets]
-            continue
         after = packets[-1] + 1
-        if after < len(good) and payloads[after]:
-            ops += _redundancy(STEP * len(packets), payloads[after], tables, voice, batch)
-        ops += [Speak()] * len(packets)
+        if gone and after < len(good) and payloads[after]:
+            ops += planner.take(STEP * len(packets), payloads[after])
+        for packet in packets:
+            if gone:
+                planner.receiver.speak()
+                ops.append(Speak())
+                continue
+            if planner.receiver.speaking and payloads[packet] and packet > packets[0]:
+                ops += planner.take(0, payloads[packet])
+            planner.receiver.hear(good[packet].astype(np.int64))
+            ops.append(Hear(good[packet].astype(np.int64)))
     return ops
 
 
-def _redundancy(
-    gap: int, data: bytes, tables: EntropyTables, voice: type[Voice], batch: int
-) -> Iterator[Op]:
-    yield Take(gap, data)
-    try:
-        payload = parse(data, tables)
-    except PayloadError:
-        return
-    yield from chunk_ops(chunks_for(gap, payload, voice), batch)
+class _Planner:
+    """Finds out which chunks a receiver wants, with no network and no voice."""
+
+    def __init__(self, tables: EntropyTables, voice: type[Voice], batch: int) -> None:
+        self.receiver = Receiver(_NoNetwork(tables), _mute(voice), BOARD_CONFIG)
+        self._batch = batch
+
+    def take(self, ahead: int, data: bytes) -> Iterator[Op]:
+        """Yield the ops that take a payload and decode what is of use."""
+        yield Take(ahead, data)
+        try:
+            self.receiver.payload(ahead, data)
+        except PayloadError:
+            return
+        while wanted := self.receiver.chunks_wanted:
+            yield Chunk(min(self._batch, wanted))
+            self.receiver.decode(min(self._batch, wanted))
 
 
-def chunk_ops(count: int, batch: int) -> list[Chunk]:
-    """Return the ops that decode `count` chunks, up to `batch` in each."""
-    return [Chunk(min(batch, count - first)) for first in range(0, count, batch)]
+class _NoNetwork:
+    """A decoder whose features are all 0."""
+
+    def __init__(self, tables: EntropyTables) -> None:
+        self.layers: dict[str, Ints] = {}
+        self._tables = tables
+
+    def parse(self, data: bytes) -> Payload:
+        return parse(data, self._tables)
+
+    def start(self, payload: Payload) -> None:
+        pass
+
+    def chunk(self) -> Ints:
+        return np.zeros((CHUNK_FRAMES, FEATURES), np.int64)
+
+
+def _mute(voice: type[Voice]) -> Voice:
+    """Return a voice that begins with as much as another one and says nothing."""
+
+    class Mute:
+        CONTEXT: ClassVar[int] = voice.CONTEXT
+        PAST: ClassVar[int] = voice.PAST
+        KNOWN_FRAMES: ClassVar[int] = voice.KNOWN_FRAMES
+
+        def begin(self, context: Ints, past: Ints) -> None:
+            pass
+
+        def frame(self, ahead: Ints, known: Ints | None) -> Ints:
+            return np.zeros(FRAME, np.int64)
+
+    return Mute()

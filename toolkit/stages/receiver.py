@@ -14,6 +14,7 @@ import numpy as np
 
 from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import (
+    BOARD_CONFIG,
     Answer,
     Chunk,
     DecoderModel,
@@ -22,9 +23,9 @@ from quantize.codec.receiver_model import (
     Refuse,
     Speak,
     Take,
-    of_chunk,
     run_decoder,
 )
+from quantize.codec.redundancy import of_chunk
 from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
 from quantize.nn.batch import check_batch
@@ -49,7 +50,9 @@ class Kind(IntEnum):
     SPEAK = WIRE.ops["speak"]
 
 
-# The name of an op, by its kind and by whether the 20 ms before it were spoken.
+# Packets over which the voice speaks on and fades after a gap.
+_RETURN = -(-(BOARD_CONFIG.over_ms + BOARD_CONFIG.fade_ms) // 20)
+# The name of an op, by its kind and by whether the voice has just spoken.
 _NAMES: dict[tuple[int, bool], str] = {
     (Kind.HEAR, False): "hear",
     (Kind.HEAR, True): "hear after a gap",
@@ -114,7 +117,7 @@ class DecoderStage(Stage):
     def voice_frames(self, kind: str) -> tuple[int, int] | None:
         voice = voice_class(self.model.voice)
         frames = {
-            "hear after a gap": (1, 1),
+            "hear after a gap": (2, 2),
             "first speak": (2 + voice.KNOWN_FRAMES, voice.CONTEXT + 2 + voice.KNOWN_FRAMES),
             "speak": (2, 2),
         }
@@ -155,11 +158,14 @@ class DecoderStage(Stage):
         slots: list[int] = []
         lost: list[bool] = []
         plays: list[bool] = []
+        over = 0  # packets that are still spoken over or faded into
         for row in inputs:
             op = _fields(_OP, row.astype("<i2").tobytes())
             kind = op["kind"]
-            spoke = bool(lost) and lost[-1]
+            spoke = over > 0 if kind == Kind.HEAR else bool(lost) and lost[-1]
             kinds.append(_name_of(kind, op["most"], spoke))
+            if kind in (Kind.HEAR, Kind.SPEAK):
+                over = _RETURN if kind == Kind.SPEAK else max(over - 1, 0)
             slots.append(len(lost))
             plays.append(kind in (Kind.HEAR, Kind.SPEAK))
             if plays[-1]:
@@ -196,17 +202,17 @@ def rows_of(ops: Sequence[Hear | Take | Chunk | Speak]) -> Int16s:
 
 
 def _input_of(op: Hear | Take | Chunk | Speak) -> bytes:
-    kind, most, gap, length, body = Kind.SPEAK.value, 0, 0, 0, b""
+    kind, most, ahead, length, body = Kind.SPEAK.value, 0, 0, 0, b""
     if isinstance(op, Hear):
         kind, body = Kind.HEAR, op.pcm.astype("<i2").tobytes()
     elif isinstance(op, Take):
-        kind, gap, length, body = Kind.PAYLOAD, op.gap, len(op.data), op.data
+        kind, ahead, length, body = Kind.PAYLOAD, op.ahead, len(op.data), op.data
         if length > ROOM:
             raise InputError(f"a payload of {length} bytes: the firmware has room for {ROOM}")
     elif isinstance(op, Chunk):
         kind, most = Kind.CHUNK, op.most
     body = body.ljust(_BODY_BYTES, b"\0")
-    return _OP.pack(kind=kind, most=most, gap=gap, length=length, reserved=0, body=body)
+    return _OP.pack(kind=kind, most=most, length=length, ahead=ahead, body=body)
 
 
 def _fields(record: Record, data: bytes) -> dict[str, Any]:
@@ -227,7 +233,7 @@ def op_of(fields: dict[str, Any], batch: int) -> Op:
     if kind == Kind.HEAR:
         return Hear(np.frombuffer(body, "<i2").astype(np.int64))
     if kind == Kind.PAYLOAD:
-        return Take(fields["gap"], body[:length]) if length <= ROOM else Refuse(Status.RANGE)
+        return Take(fields["ahead"], body[:length]) if length <= ROOM else Refuse(Status.RANGE)
     if kind == Kind.CHUNK:
         return Chunk(most) if 1 <= most <= batch else Refuse()
     return Speak() if kind == Kind.SPEAK else Refuse()

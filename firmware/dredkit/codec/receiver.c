@@ -1,173 +1,256 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The receiver's control: time, gaps, attenuation beyond known features, and the cross-fade.
+// The receiver's control: what plays, where the voice begins, and how good samples return.
 #include "codec/receiver.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum {
-    FADE = 80,          // samples: 5 ms
-    FADE_STEP = 6554,   // 2^20 / 160
-    UNIT = 40,          // samples in a unit of a payload's offset
-    SOONEST = -256,     // the lowest k: counting down stops here
-    TABLED = 10,        // frames whose attenuation is in the table
-    FURTHER = 2048,     // attenuation that each further frame adds, Q10
-    QUIETEST = -15360,  // lowest c0, Q10
+    SAMPLES = DK_RECEIVER_CORE_SAMPLES,
+    FRAME = DK_RECEIVER_CORE_FRAME,
+    HEARD = DK_RECEIVER_CORE_HEARD,
+    PLAYED = DK_RECEIVER_CORE_PLAYED,
+    SLOT_MS = 10,
+    WEIGHT_FRAC = 15,
+    STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
-    BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1
+    BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1,
 };
 
-// Attenuation of c0 at 1, 2, ... frames outside the decoded frames, Q10.
-static const int16_t attenuation[TABLED] = {0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638};
-
 static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
-static_assert(DK_RECEIVER_CORE_HEARD <= DK_RECEIVER_CORE_SAMPLES,
-              "each step replaces all heard samples");
-static_assert(DK_RECEIVER_CORE_FRAMES <= UINT8_MAX, "the number of frames fits a byte");
+static_assert(PLAYED >= SAMPLES, "what a call plays is kept whole");
+static_assert(BEFORE <= DK_TRACK_BEHIND, "a voice begins with slots of the track");
 
-void dk_receiver_core_init(dk_receiver_core *decoder)
+int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_config *config)
 {
-    memset(decoder, 0, sizeof *decoder);
-    dk_redundancy_init(&decoder->redundancy, &dk_decoder_tables);
-}
-
-// Write the features of frame k. Outside the decoded frames, take the nearest one and attenuate it.
-static void features_at(const dk_receiver_core *decoder, int32_t k,
-                        int16_t out[DK_REDUNDANCY_FEATURES])
-{
-    const int32_t count = decoder->frames;
-    if (count == 0) {
-        memset(out, 0, DK_REDUNDANCY_FEATURES * sizeof out[0]);
-        out[0] = QUIETEST;
-        return;
-    }
-    const int32_t nearest = k < 0 ? 0 : k >= count ? count - 1 : k;
-    const int32_t distance = k < nearest ? nearest - k : k - nearest;
-    memcpy(out, decoder->features[nearest], DK_REDUNDANCY_FEATURES * sizeof out[0]);
-    if (distance > 0) {
-        int32_t lower = attenuation[distance < TABLED ? distance - 1 : TABLED - 1];
-        lower += distance > TABLED ? (distance - TABLED) * FURTHER : 0;
-        out[0] = (int16_t)(out[0] - lower > QUIETEST ? out[0] - lower : QUIETEST);
-    }
-}
-
-static void advance(dk_receiver_core *decoder)
-{
-    decoder->next = decoder->next > SOONEST ? decoder->next - 1 : SOONEST;
-}
-
-static void speak_frame(dk_receiver_core *decoder, int16_t out[DK_RECEIVER_CORE_FRAME])
-{
-    int16_t ahead[DK_REDUNDANCY_FEATURES];
-    features_at(decoder, decoder->next - 1, ahead);
-    dk_vocoder_frame(&decoder->voice, ahead, NULL, out);
-    advance(decoder);
-}
-
-static void keep(dk_receiver_core *decoder, const int16_t played[DK_RECEIVER_CORE_SAMPLES])
-{
-    memcpy(decoder->heard, played + DK_RECEIVER_CORE_SAMPLES - DK_RECEIVER_CORE_HEARD,
-           sizeof decoder->heard);
-}
-
-static void cross_fade(const int16_t spoken[FADE], int16_t out[FADE])
-{
-    for (int32_t i = 0; i < FADE; i++) {
-        const int32_t weight = ((2 * i + 1) * FADE_STEP) >> 5;  // of the good sample, Q15
-        const int64_t change = (int64_t)(out[i] - spoken[i]) * weight;
-        out[i] = (int16_t)(spoken[i] + (int32_t)((change + (1 << 14)) >> 15));
-    }
-}
-
-void dk_receiver_core_hear(dk_receiver_core *decoder, const int16_t pcm[DK_RECEIVER_CORE_SAMPLES],
-                           int16_t out[DK_RECEIVER_CORE_SAMPLES])
-{
-    memmove(out, pcm, DK_RECEIVER_CORE_SAMPLES * sizeof out[0]);
-    if (decoder->speaking) {
-        int16_t spoken[DK_RECEIVER_CORE_FRAME];
-        speak_frame(decoder, spoken);
-        cross_fade(spoken, out);
-        decoder->speaking = false;
-    } else {
-        advance(decoder);
-    }
-    advance(decoder);
-    keep(decoder, out);
-}
-
-int32_t dk_receiver_core_payload(dk_receiver_core *decoder, uint32_t gap, const uint8_t *data,
-                                 size_t size, uint8_t *trace)
-{
-    if (gap > DK_RECEIVER_CORE_GAP_MAX) {
+    if (config->over_ms > DK_RECEIVER_CORE_OVER_MAX || config->over_ms % SLOT_MS != 0 ||
+        config->fade_ms < 1 || config->fade_ms > DK_RECEIVER_CORE_FADE_MAX ||
+        config->chunks_a_call > DK_RECEIVER_CORE_CHUNKS_MAX) {
         return DK_ERR_ARGUMENT;
     }
-    const int32_t chunks = dk_redundancy_begin(&decoder->redundancy, &decoder->work, data, size,
-                                               DK_DRED_MAX_CHUNKS, trace);
-    if (chunks < 0) {
-        return chunks;
+    memset(core, 0, sizeof *core);
+    dk_pending_init(&core->pending, &dk_decoder_tables);
+    dk_track_init(&core->track);
+    core->over_slots = config->over_ms / SLOT_MS;
+    core->fade = (uint16_t)(config->fade_ms * (SAMPLES / SLOT_MS));
+    core->fade_step = ((1 << STEP_FRAC) + core->fade) / (2 * core->fade);
+    core->chunks_a_call = config->chunks_a_call;
+    // The count of slots wraps within the first second, so that a fault there shows at once.
+    core->track.now = UINT32_MAX - 50;
+    core->next = core->track.now;
+    return DK_OK;
+}
+
+// Return the oldest slot whose features can be of use.
+static uint32_t oldest(const dk_receiver_core *core)
+{
+    return core->speaking || core->prepared ? core->next : core->track.now - BEFORE;
+}
+
+int32_t dk_receiver_core_payload(dk_receiver_core *core, int32_t ahead, const uint8_t *data,
+                                 size_t size, uint8_t *trace)
+{
+    const int32_t chunks = dk_pending_take(&core->pending, &core->work, &core->track, ahead, data,
+                                           size, oldest(core), trace);
+    if (chunks >= 0) {
+        core->prepared = false;
     }
-    // Round down for either sign: a payload may end long before its packet begins.
-    const int32_t samples = (int32_t)gap + UNIT * decoder->redundancy.payload.header.offset;
-    const int32_t frames = samples >= 0
-                               ? samples / DK_RECEIVER_CORE_FRAME
-                               : -((DK_RECEIVER_CORE_FRAME - 1 - samples) / DK_RECEIVER_CORE_FRAME);
-    decoder->next = frames - 1 > SOONEST ? frames - 1 : SOONEST;
-    decoder->frames = 0;
     return chunks;
 }
 
-unsigned dk_receiver_core_chunks(const dk_receiver_core *decoder)
+unsigned dk_receiver_core_chunks(const dk_receiver_core *core)
 {
-    return decoder->redundancy.chunks;
+    return core->pending.redundancy.chunks;
 }
 
-unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *decoder)
+unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *core)
 {
-    const dk_redundancy *redundancy = &decoder->redundancy;
-    const int32_t oldest = decoder->next + (decoder->speaking ? 0 : BEFORE);
-    int32_t end = (oldest > 0 ? oldest : 0) / DK_REDUNDANCY_CHUNK_FRAMES + 1;
-    end = end < redundancy->chunks ? end : redundancy->chunks;
-    return end > redundancy->decoded ? (unsigned)(end - redundancy->decoded) : 0;
+    return dk_pending_wanted(&core->pending, &core->track, oldest(core));
 }
 
-int32_t dk_receiver_core_decode(dk_receiver_core *decoder, unsigned most, const int16_t **features,
+int32_t dk_receiver_core_decode(dk_receiver_core *core, unsigned most, const int16_t **features,
                                 uint8_t *trace)
 {
-    int16_t *found = decoder->features[0] + decoder->frames * DK_REDUNDANCY_FEATURES;
     const int32_t count =
-        dk_redundancy_decode(&decoder->redundancy, &decoder->work, most, found, trace);
+        dk_pending_decode(&core->pending, &core->work, &core->track, oldest(core), most, trace);
     if (count > 0) {
-        *features = found;
-        decoder->frames = (uint8_t)(decoder->frames + count * DK_REDUNDANCY_CHUNK_FRAMES);
+        core->prepared = false;
+        *features = core->pending.found;
     }
     return count;
 }
 
-// Bring the voice up to the last sample heard.
-static void begin(dk_receiver_core *decoder)
+// Decode up to `budget` chunks of use. Returns what is left of the budget.
+static unsigned decode_wanted(dk_receiver_core *core, unsigned budget)
 {
-    int16_t context[DK_VOCODER_CONTEXT][DK_REDUNDANCY_FEATURES];
-    for (int32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
-        features_at(decoder, decoder->next + BEFORE - i, context[i]);
+    while (budget > 0) {
+        const unsigned wanted = dk_receiver_core_chunks_wanted(core);
+        unsigned most = wanted < budget ? wanted : budget;
+        most = most < DK_REDUNDANCY_BATCH ? most : DK_REDUNDANCY_BATCH;
+        const int16_t *features;
+        const int32_t count = most == 0 ? 0 : dk_receiver_core_decode(core, most, &features, NULL);
+        if (count <= 0) {
+            return budget;
+        }
+        budget -= (unsigned)count;
     }
-    dk_vocoder_begin(&decoder->voice, (const int16_t(*)[DK_REDUNDANCY_FEATURES])context,
-                     decoder->heard);
-    for (int32_t i = 0; i < DK_VOCODER_KNOWN_FRAMES; i++) {
-        const int16_t *known = decoder->heard + DK_VOCODER_PAST + i * DK_RECEIVER_CORE_FRAME;
-        int16_t ahead[DK_REDUNDANCY_FEATURES];
-        int16_t same[DK_RECEIVER_CORE_FRAME];
-        features_at(decoder, decoder->next + DK_VOCODER_KNOWN_FRAMES - 1 - i, ahead);
-        dk_vocoder_frame(&decoder->voice, ahead, known, same);
-    }
-    decoder->speaking = true;
+    return budget;
 }
 
-void dk_receiver_core_speak(dk_receiver_core *decoder, int16_t out[DK_RECEIVER_CORE_SAMPLES])
+// Bring the voice up to the last sample played.
+static void begin(dk_receiver_core *core)
 {
-    if (!decoder->speaking) {
-        begin(decoder);
+#if DK_RECEIVER_CORE_UP > 1
+    int16_t heard[HEARD];
+    dk_thirds_down_end(core->played + PLAYED, HEARD, heard);
+    memcpy(core->speech, heard + HEARD - DK_THIRDS_REACH, DK_THIRDS_REACH * sizeof heard[0]);
+    core->spoken = DK_THIRDS_REACH;
+#else
+    const int16_t *heard = core->played;
+#endif
+    core->next = core->track.now;
+    const uint32_t first = core->next - BEFORE;
+    int16_t context[DK_VOCODER_CONTEXT][DK_TRACK_FEATURES];
+    for (uint32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
+        dk_track_at(&core->track, first + i, context[i]);
     }
-    speak_frame(decoder, out);
-    speak_frame(decoder, out + DK_RECEIVER_CORE_FRAME);
-    keep(decoder, out);
+    dk_vocoder_begin(&core->voice, (const int16_t(*)[DK_TRACK_FEATURES])context, heard);
+    for (uint32_t i = 0; i < DK_VOCODER_KNOWN_FRAMES; i++) {
+        int16_t ahead[DK_TRACK_FEATURES], same[FRAME];
+        dk_track_at(&core->track, first + DK_VOCODER_CONTEXT + i, ahead);
+        dk_vocoder_frame(&core->voice, ahead, heard + DK_VOCODER_PAST + i * FRAME, same);
+    }
+}
+
+// Write the voice's next 10 ms at 16 kHz.
+static void speak_frame(dk_receiver_core *core, int16_t out[FRAME])
+{
+    int16_t ahead[DK_TRACK_FEATURES];
+    core->next++;
+    dk_track_at(&core->track, core->next, ahead);
+    dk_vocoder_frame(&core->voice, ahead, NULL, out);
+}
+
+// Write the voice's next 10 ms at the output rate.
+static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
+{
+#if DK_RECEIVER_CORE_UP > 1
+    while (core->spoken < FRAME + 2 * DK_THIRDS_REACH) {
+        speak_frame(core, core->speech + core->spoken);
+        core->spoken += FRAME;
+    }
+    dk_thirds_up(core->speech, FRAME, out);
+    core->spoken -= FRAME;
+    memmove(core->speech, core->speech + FRAME, core->spoken * sizeof core->speech[0]);
+#else
+    speak_frame(core, out);
+#endif
+}
+
+static bool is_to_prepare(const dk_receiver_core *core)
+{
+    return !core->speaking && !core->prepared && dk_receiver_core_chunks_wanted(core) == 0 &&
+           dk_pending_expects_gap(&core->pending, &core->track);
+}
+
+unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget)
+{
+    if (decode_wanted(core, budget) > 0 && is_to_prepare(core)) {
+        begin(core);
+        core->prepared = true;
+    }
+    const unsigned wanted = dk_receiver_core_chunks_wanted(core);
+    return wanted > 0 ? wanted : is_to_prepare(core) ? 1 : 0;
+}
+
+// Keep what was played and move on by a slot.
+static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
+{
+    memmove(core->played, core->played + SAMPLES, (PLAYED - SAMPLES) * sizeof core->played[0]);
+    memcpy(core->played + PLAYED - SAMPLES, out, SAMPLES * sizeof core->played[0]);
+    dk_track_move(&core->track, 1);
+    dk_pending_drop_old(&core->pending, &core->track);
+    if (!core->speaking) {
+        core->next = core->track.now;
+    }
+}
+
+void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
+{
+    (void)decode_wanted(core, core->chunks_a_call);
+    if (core->faded > 0) {
+        core->speaking = false;
+        core->faded = 0;
+    }
+    if (!core->speaking && !core->prepared) {
+        begin(core);
+    }
+    core->speaking = true;
+    core->prepared = false;
+    core->over = core->over_slots;
+    core->source = dk_track_holds(&core->track, core->track.now) ? DK_RECEIVER_CORE_DRED
+                                                                 : DK_RECEIVER_CORE_PLC;
+    speak(core, out);
+    played(core, out);
+}
+
+// Fade from speech into `good`; writes to `good`.
+static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], int16_t good[SAMPLES])
+{
+    for (int32_t i = 0; i < SAMPLES && core->faded + i < core->fade; i++) {
+        const int32_t place = 2 * (core->faded + i) + 1;
+        const int32_t weight = (place * core->fade_step) >> (STEP_FRAC - WEIGHT_FRAC);
+        const int64_t change = (int64_t)(good[i] - spoken[i]) * weight;
+        const int32_t rounded = (int32_t)((change + (1 << (WEIGHT_FRAC - 1))) >> WEIGHT_FRAC);
+        good[i] = (int16_t)(spoken[i] + rounded);
+    }
+    core->faded += SAMPLES;
+    if (core->faded >= core->fade) {
+        core->speaking = false;
+        core->faded = 0;
+    }
+}
+
+// Write what plays where good samples, which are in `out`, return after a gap.
+static void come_back(dk_receiver_core *core, int16_t out[SAMPLES])
+{
+    int16_t spoken[SAMPLES];
+    (void)decode_wanted(core, core->chunks_a_call);
+    speak(core, spoken);
+    if (core->over > 0 && dk_track_holds(&core->track, core->track.now)) {
+        core->over--;
+        core->source = DK_RECEIVER_CORE_DRED;
+        memcpy(out, spoken, sizeof spoken);
+    } else {
+        core->over = 0;
+        core->source = DK_RECEIVER_CORE_FADE;
+        cross_fade(core, spoken, out);
+    }
+}
+
+void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[SAMPLES], bool recovered,
+                           int16_t out[SAMPLES])
+{
+    core->prepared = false;
+    core->source = recovered ? DK_RECEIVER_CORE_RECOVERED : DK_RECEIVER_CORE_NORMAL;
+    memmove(out, pcm, SAMPLES * sizeof out[0]);
+    if (core->speaking) {
+        come_back(core, out);
+    }
+    played(core, out);
+}
+
+void dk_receiver_core_move(dk_receiver_core *core, int32_t slots)
+{
+    dk_track_move(&core->track, slots);
+    dk_pending_drop_old(&core->pending, &core->track);
+    core->next += (uint32_t)slots;
+    core->prepared = false;
+}
+
+void dk_receiver_core_forget(dk_receiver_core *core)
+{
+    dk_track_forget(&core->track);
+    dk_pending_forget(&core->pending);
+    core->prepared = false;
 }

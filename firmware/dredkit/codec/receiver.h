@@ -1,34 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole receiver: takes DRED payloads and continues the last good samples as 16 kHz PCM.
-// quantize/codec/receiver.py defines it to the bit and describes its time axis.
+// The core of a receiver: good samples and DRED payloads in, PCM out, 10 ms at a time.
+// quantize/codec/receiver.py defines it to the bit and describes its time. Applications use
+// dredkit/receiver.h, which adds time stamps; the serial server uses the core, for its traces.
 //
-//   a good packet arrived    dk_receiver_core_hear
-//   packets were lost, and   dk_receiver_core_payload; dk_receiver_core_decode while
-//   dk_receiver_core_chunks_wanted; redundancy arrived       dk_receiver_core_speak for every 20 ms
-//   of the gap; then dk_receiver_core_hear nothing arrived          dk_receiver_core_speak, which
-//   fades out the last known features
-//
-// A chunk may be decoded at any time before it is spoken, so the work can be spread. Payloads are
-// not trusted: any bytes and any order of calls are harmless.
+// Payloads are not trusted: any bytes and any order of calls are harmless.
 #ifndef DREDKIT_CODEC_RECEIVER_H
 #define DREDKIT_CODEC_RECEIVER_H
 
 #include <stdbool.h>
 
-#include "codec/redundancy.h"
+#include "codec/pending.h"
 #include "dredkit/status.h"
+#include "dsp/thirds.h"
 #include "vocoder_config.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define DK_RECEIVER_CORE_FRAME 160  // samples of a feature frame: 10 ms
-#define DK_RECEIVER_CORE_SAMPLES \
-    (2 * DK_RECEIVER_CORE_FRAME)  // samples heard or spoken by one call
-#define DK_RECEIVER_CORE_FRAMES (DK_DRED_MAX_CHUNKS * DK_REDUNDANCY_CHUNK_FRAMES)
+#define DK_RECEIVER_CORE_FRAME 160  // samples of 10 ms at 16 kHz
+#define DK_RECEIVER_CORE_UP (DK_RECEIVER_CORE_RATE / 16000)
+#define DK_RECEIVER_CORE_SAMPLES (DK_RECEIVER_CORE_UP * DK_RECEIVER_CORE_FRAME)  // of a call
+#define DK_RECEIVER_CORE_OVER_MAX 60                                             // ms
+#define DK_RECEIVER_CORE_FADE_MAX 40                                             // ms
+#define DK_RECEIVER_CORE_CHUNKS_MAX 26                                           // a call
+
+// Samples at 16 kHz that a voice begins with, and samples kept for them at the output rate.
 #define DK_RECEIVER_CORE_HEARD (DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * DK_RECEIVER_CORE_FRAME)
-#define DK_RECEIVER_CORE_GAP_MAX 65535  // samples
+#if DK_RECEIVER_CORE_RATE == 16000
+#define DK_RECEIVER_CORE_PLAYED DK_RECEIVER_CORE_HEARD
+#elif DK_RECEIVER_CORE_RATE == 48000
+#define DK_RECEIVER_CORE_PLAYED (3 * (DK_RECEIVER_CORE_HEARD + DK_THIRDS_REACH))
+#else
+#error "a receiver plays 16000 or 48000 samples a second"
+#endif
 
 // All int16 layer outputs of the two networks: first the initial network's, then, for each chunk
 // of a batch, the decoder's.
@@ -38,52 +43,87 @@ extern "C" {
 // The model's entropy tables; generated.
 extern const dk_dred_tables dk_decoder_tables;
 
-// One receiver. The caller provides the memory; all fields are private.
+// Where the last 10 ms came from.
+typedef enum {
+    DK_RECEIVER_CORE_NORMAL,     // good samples
+    DK_RECEIVER_CORE_RECOVERED,  // samples from LBRR
+    DK_RECEIVER_CORE_DRED,       // the voice, with features of a payload
+    DK_RECEIVER_CORE_PLC,        // the voice, with features that were repeated
+    DK_RECEIVER_CORE_FADE,       // the voice, fading into good samples
+} dk_receiver_core_source;
+
 typedef struct {
-    dk_redundancy redundancy;
+    uint8_t over_ms;        // of good samples that the voice speaks over: 0, 10 .. 60
+    uint8_t fade_ms;        // of the fade that follows: 1 .. 40
+    uint8_t chunks_a_call;  // decoded by a call while the voice speaks: 0 .. 26
+} dk_receiver_core_config;
+
+// One receiver. The caller provides the memory and may read `source` and `track.now`.
+typedef struct {
+    dk_pending pending;
+    dk_track track;
     dk_vocoder voice;
-    int16_t features[DK_RECEIVER_CORE_FRAMES][DK_REDUNDANCY_FEATURES];  // Q10, newest first
-    int16_t heard[DK_RECEIVER_CORE_HEARD];                              // the last samples played
-    int32_t next;    // k of the next frame, heard or spoken
-    uint8_t frames;  // number of frames with known features
+    int16_t played[DK_RECEIVER_CORE_PLAYED];  // the last samples played
+#if DK_RECEIVER_CORE_UP > 1
+    // The voice's samples at 16 kHz that are not played yet, and DK_THIRDS_REACH before them.
+    int16_t speech[2 * DK_RECEIVER_CORE_FRAME + DK_THIRDS_REACH];
+    uint16_t spoken;  // how many these are
+#endif
+    uint32_t next;       // the slot that the voice speaks next
+    int32_t fade_step;   // half the step of the fade's weight, Q26
+    uint16_t fade;       // samples of a fade
+    uint16_t faded;      // samples of the fade that were played
+    uint8_t over_slots;  // slots that the voice speaks over good samples after a gap
+    uint8_t over;        // how many of them are left
+    uint8_t chunks_a_call;
     bool speaking;
-    dk_redundancy_scratch work;
+    bool prepared;  // the voice can speak slot `now` at once
+    dk_receiver_core_source source;
+    dk_pending_scratch work;
 } dk_receiver_core;
 
-// Initialise a receiver that has heard nothing.
-void dk_receiver_core_init(dk_receiver_core *decoder);
+// Initialise a receiver that has heard nothing. Returns DK_OK, or DK_ERR_ARGUMENT for a parameter
+// out of range.
+int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_config *config);
 
-// Take 20 ms of good samples and write what to play: the same samples, except for a cross-fade of
-// 5 ms where a gap has just ended. `pcm` and `out` may be the same array.
-void dk_receiver_core_hear(dk_receiver_core *decoder, const int16_t pcm[DK_RECEIVER_CORE_SAMPLES],
-                           int16_t out[DK_RECEIVER_CORE_SAMPLES]);
-
-// Take a payload of `size` bytes. `gap` is the distance, 0 to DK_RECEIVER_CORE_GAP_MAX samples,
-// from the next sample to be heard or spoken to the first sample of the packet that brought the
-// payload. Returns the number of chunks; features decoded from earlier payloads are dropped.
-// Returns DK_ERR_ARGUMENT if `gap` is out of range. On a malformed payload, returns dk_dred_parse's
-// error; pending chunks are dropped, features already decoded stay. `trace` is NULL or has room for
+// Take the payload of a packet whose first sample comes `ahead` samples (at 16 kHz, negative for a
+// packet that was played) after the next one. Returns the number of chunks, or dk_dred_parse's
+// error, after which nothing has changed. `trace` is NULL or has room for
 // DK_RDOVAE_DEC_INIT_TRACE_BYTES.
-int32_t dk_receiver_core_payload(dk_receiver_core *decoder, uint32_t gap, const uint8_t *data,
+int32_t dk_receiver_core_payload(dk_receiver_core *core, int32_t ahead, const uint8_t *data,
                                  size_t size, uint8_t *trace);
 
-// Return the number of chunks in the payload.
-unsigned dk_receiver_core_chunks(const dk_receiver_core *decoder);
+// Return the number of chunks of the payload that is being decoded.
+unsigned dk_receiver_core_chunks(const dk_receiver_core *core);
 
-// Return how many more chunks are worth decoding for the gap.
-unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *decoder);
+// Return how many chunks of the payload decoded next are of use; 0 if none of any payload is.
+unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *core);
 
-// Decode up to `most` (1 to DK_REDUNDANCY_BATCH) further chunks, newest first, and point `features`
-// to their features, DK_RDOVAE_DEC_FEATURES a chunk. A larger batch reads slow memory less often,
-// but the call takes correspondingly longer. Returns the number of chunks decoded, DK_ERR_ORDER if
-// none is left, or DK_ERR_ARGUMENT. `trace` is NULL or has room for `most` times
-// DK_RDOVAE_DEC_TRACE_BYTES.
-int32_t dk_receiver_core_decode(dk_receiver_core *decoder, unsigned most, const int16_t **features,
+// Decode up to `most` (1 to DK_REDUNDANCY_BATCH) chunks of one payload, newest first, and point
+// `features` to their features, DK_RDOVAE_DEC_FEATURES a chunk. A larger batch reads slow memory
+// less often, but the call takes correspondingly longer. Returns the number of chunks decoded,
+// DK_ERR_ORDER if none is left, or DK_ERR_ARGUMENT. `trace` is NULL or has room for
+// DK_RECEIVER_CORE_TRACE_BYTES.
+int32_t dk_receiver_core_decode(dk_receiver_core *core, unsigned most, const int16_t **features,
                                 uint8_t *trace);
 
-// Speak 20 ms in place of lost samples. The first call of a gap also runs the voice over the last
-// samples played, which is half as much work again.
-void dk_receiver_core_speak(dk_receiver_core *decoder, int16_t out[DK_RECEIVER_CORE_SAMPLES]);
+// Decode up to `budget` chunks of use and prepare the voice for a gap, which costs one of the
+// budget. Returns how many are still wanted, 0 if nothing is.
+unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget);
+
+// Take 10 ms of good samples, or of recovered ones, and write what to play. `pcm` and `out` may be
+// the same array.
+void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[DK_RECEIVER_CORE_SAMPLES],
+                           bool recovered, int16_t out[DK_RECEIVER_CORE_SAMPLES]);
+
+// Speak 10 ms in place of lost samples.
+void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[DK_RECEIVER_CORE_SAMPLES]);
+
+// Move the clock by slots of either sign, as where the player skips or repeats audio.
+void dk_receiver_core_move(dk_receiver_core *core, int32_t slots);
+
+// Forget all redundancy, as where the time jumps.
+void dk_receiver_core_forget(dk_receiver_core *core);
 
 #ifdef __cplusplus
 }

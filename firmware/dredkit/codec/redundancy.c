@@ -45,38 +45,32 @@ static void start_network(dk_rdovae_dec *network, const int16_t *states)
     }
 }
 
-int32_t dk_redundancy_begin(dk_redundancy *redundancy, dk_redundancy_scratch *work,
-                            const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace)
+void dk_redundancy_start(dk_redundancy *redundancy, dk_redundancy_scratch *work,
+                         const dk_dred_payload *payload, uint8_t *trace)
 {
-    dk_dred_payload *payload = &redundancy->payload;
-    redundancy->chunks = 0;
-    redundancy->decoded = 0;
-    const int32_t chunks = dk_dred_parse(redundancy->tables, data, size, max_chunks, payload);
-    if (chunks < 0) {
-        return chunks;
-    }
     const dk_dred_row row = dk_dred_state_row(redundancy->tables, payload->header.q0);
     int16_t *initial_state = work->start.initial_state;
     dequantise(payload->state, &row, DK_RDOVAE_DEC_INIT_INITIAL_STATE_FRAC, initial_state);
     dk_rdovae_dec_init_step(&work->start.network, &work->start.scratch, initial_state,
                             work->start.gru_states, trace);
     start_network(&redundancy->network, work->start.gru_states);
-    redundancy->chunks = (uint8_t)chunks;
-    return chunks;
+    redundancy->chunks = payload->chunk_count;
+    redundancy->decoded = 0;
 }
 
 // Write the network's input for a chunk: its latents and its level.
-static void take(const dk_redundancy *redundancy, unsigned chunk,
+static void take(const dk_redundancy *redundancy, const dk_dred_payload *payload, unsigned chunk,
                  int16_t input[DK_RDOVAE_DEC_CHUNK])
 {
-    const unsigned level = dk_dred_level(&redundancy->payload.header, chunk);
+    const unsigned level = dk_dred_level(&payload->header, chunk);
     const dk_dred_row row = dk_dred_latent_row(redundancy->tables, level);
-    dequantise(redundancy->payload.chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
+    dequantise(payload->chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
     input[DK_DRED_LATENTS] = dk_dred_level_input(level, DK_RDOVAE_DEC_CHUNK_FRAC);
 }
 
-int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *work, unsigned most,
-                             int16_t *features, uint8_t *trace)
+int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *work,
+                             const dk_dred_payload *payload, unsigned most, int16_t *features,
+                             uint8_t *trace)
 {
     const unsigned left = (unsigned)(redundancy->chunks - redundancy->decoded);
     const unsigned count = left < most ? left : most;
@@ -87,7 +81,7 @@ int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *w
         return DK_ERR_ORDER;
     }
     for (unsigned i = 0; i < count; i++) {
-        take(redundancy, redundancy->decoded + i, work->step.chunks[i]);
+        take(redundancy, payload, redundancy->decoded + i, work->step.chunks[i]);
     }
 #if DK_REDUNDANCY_BATCH > 1
     dk_rdovae_dec_steps(&redundancy->network, &work->step.scratch, count, work->step.chunks[0],

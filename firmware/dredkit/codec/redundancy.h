@@ -21,12 +21,11 @@ extern "C" {
 typedef struct {
     dk_rdovae_dec network;
     const dk_dred_tables *tables;
-    dk_dred_payload payload;
     uint8_t chunks;
     uint8_t decoded;
 } dk_redundancy;
 
-// Scratch for one call. From dk_redundancy_begin until the next use of the scratch,
+// Scratch for one call. From dk_redundancy_start until the next use of the scratch,
 // start.gru_states holds the network's initial states, Q15.
 typedef union {
     struct {
@@ -44,18 +43,19 @@ typedef union {
 // Initialise without a payload. `tables` gives the symbols' meaning and must outlive `redundancy`.
 void dk_redundancy_init(dk_redundancy *redundancy, const dk_dred_tables *tables);
 
-// Parse a payload, up to `max_chunks` (at most DK_DRED_MAX_CHUNKS), and start the network. Returns
-// the number of chunks, or dk_dred_parse's error, after which there are no chunks. `trace` is NULL
-// or has room for DK_RDOVAE_DEC_INIT_TRACE_BYTES.
-int32_t dk_redundancy_begin(dk_redundancy *redundancy, dk_redundancy_scratch *work,
-                            const uint8_t *data, size_t size, unsigned max_chunks, uint8_t *trace);
+// Set the network's states for the newest chunk of a parsed payload. `trace` is NULL or has room
+// for DK_RDOVAE_DEC_INIT_TRACE_BYTES.
+void dk_redundancy_start(dk_redundancy *redundancy, dk_redundancy_scratch *work,
+                         const dk_dred_payload *payload, uint8_t *trace);
 
-// Decode up to `most` (1 to DK_REDUNDANCY_BATCH) older chunks, four frames each, newest first.
-// Returns the number of chunks decoded, DK_ERR_ORDER if none is left, or DK_ERR_ARGUMENT. The
-// features do not depend on the batch size. `features` has room for `most` times
-// DK_RDOVAE_DEC_FEATURES; `trace` is NULL or has room for `most` times DK_RDOVAE_DEC_TRACE_BYTES.
-int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *work, unsigned most,
-                             int16_t *features, uint8_t *trace);
+// From the payload that was started, decode up to `most` (1 to DK_REDUNDANCY_BATCH) older chunks,
+// four frames each, newest first. Returns the number of chunks decoded, DK_ERR_ORDER if none is
+// left, or DK_ERR_ARGUMENT. The features do not depend on the batch size. `features` has room for
+// `most` times DK_RDOVAE_DEC_FEATURES; `trace` is NULL or has room for `most` times
+// DK_RDOVAE_DEC_TRACE_BYTES.
+int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *work,
+                             const dk_dred_payload *payload, unsigned most, int16_t *features,
+                             uint8_t *trace);
 
 #ifdef __cplusplus
 }

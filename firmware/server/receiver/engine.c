@@ -11,13 +11,20 @@
 #include "dredkit_wire.h"
 #include "engine_sizes.h"
 
-enum { PCM_BYTES = 2 * DK_RECEIVER_CORE_SAMPLES, FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES };
+enum {
+    SAMPLES = 2 * DK_RECEIVER_CORE_FRAME,
+    PCM_BYTES = 2 * SAMPLES,
+    FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES
+};
 
 static_assert(DK_ENGINE_INPUT_BYTES == DK_WIRE_RECEIVER_OP_BYTES + PCM_BYTES, "input");
 static_assert(DK_ENGINE_OUTPUT_BYTES == DK_WIRE_RECEIVER_ANSWER_BYTES + PCM_BYTES, "output");
+static_assert(DK_RECEIVER_CORE_RATE == 16000, "the server plays 16 kHz");
 static_assert(DK_ENGINE_TRACE_BYTES == DK_RECEIVER_CORE_TRACE_BYTES, "manifest and C agree");
 static_assert(DK_REDUNDANCY_BATCH * FEATURE_BYTES <= PCM_BYTES, "room for the answers");
 
+// Chunks are decoded by ops alone, so that each op does one thing.
+static const dk_receiver_core_config config = {.over_ms = 20, .fade_ms = 15, .chunks_a_call = 0};
 static dk_receiver_core decoder;
 
 static uint16_t word(const uint8_t *bytes)
@@ -31,15 +38,19 @@ static void put(uint8_t *to, int32_t value)
     to[1] = (uint8_t)(((uint32_t)value >> 8) & 0xFF);
 }
 
+static uint32_t wide(const uint8_t *bytes)
+{
+    return word(bytes) | ((uint32_t)word(bytes + 2) << 16);
+}
+
 static dk_status reset(void)
 {
-    dk_receiver_core_init(&decoder);
-    return DK_OK;
+    return (dk_status)dk_receiver_core_init(&decoder, &config);
 }
 
 static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
 {
-    int16_t pcm[DK_RECEIVER_CORE_SAMPLES];
+    int16_t pcm[SAMPLES];
     const uint8_t *body = input + DK_WIRE_RECEIVER_OP_AT_BODY;
     const uint16_t length = word(input + DK_WIRE_RECEIVER_OP_AT_LENGTH);
     const int16_t *features = NULL;
@@ -47,25 +58,28 @@ static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
     switch (input[DK_WIRE_RECEIVER_OP_AT_KIND]) {
         case DK_WIRE_OP_HEAR:
             memcpy(pcm, body, PCM_BYTES);
-            dk_receiver_core_hear(&decoder, pcm, pcm);
+            for (size_t at = 0; at < SAMPLES; at += DK_RECEIVER_CORE_FRAME) {
+                dk_receiver_core_good(&decoder, pcm + at, false, pcm + at);
+            }
             memcpy(values, pcm, PCM_BYTES);
             return DK_OK;
         case DK_WIRE_OP_PAYLOAD:
             return length > PCM_BYTES
                        ? DK_ERR_RANGE
-                       : dk_receiver_core_payload(&decoder,
-                                                  word(input + DK_WIRE_RECEIVER_OP_AT_GAP), body,
-                                                  length, trace);
+                       : dk_receiver_core_payload(
+                             &decoder, (int32_t)wide(input + DK_WIRE_RECEIVER_OP_AT_AHEAD), body,
+                             length, trace);
         case DK_WIRE_OP_CHUNKS:
             count = dk_receiver_core_decode(&decoder, input[DK_WIRE_RECEIVER_OP_AT_MOST], &features,
-                                            trace == NULL ? NULL
-                                                          : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
+                                            trace);
             if (count > 0) {
                 memcpy(values, features, (size_t)count * FEATURE_BYTES);
             }
             return count;
         case DK_WIRE_OP_SPEAK:
-            dk_receiver_core_speak(&decoder, pcm);
+            for (size_t at = 0; at < SAMPLES; at += DK_RECEIVER_CORE_FRAME) {
+                dk_receiver_core_lost(&decoder, pcm + at);
+            }
             memcpy(values, pcm, PCM_BYTES);
             return DK_OK;
         default:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quantize.codec.receiver import ATTENUATION
+from quantize.codec.track import ATTENUATION
 from quantize.errors import InputError
 from quantize.features.floats import FEATURES
 from quantize.files.array_file import map_array

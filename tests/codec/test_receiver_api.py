@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""dredkit/receiver.h equals its definition for any sequence of calls, at both output rates."""
+
+import numpy as np
+import pytest
+
+from quantize.codec.receiver import ReceiverConfig, State
+from quantize.codec.receiver_clock import ReceiverClock
+from quantize.codec.receiver_model import DecoderModel
+from quantize.errors import PayloadError
+from quantize.vocoder.voices import VoiceModel
+from tests.support.decoder_models import random_networks, random_payload
+from tests.support.lpcnet_models import random_voice
+from tests.support.receiver_library import NativeReceiver, ReceiverLibrary
+
+# Rate, voice and batch of a library.
+KINDS: dict[str, tuple[int, VoiceModel, int]] = {
+    "16k": (16000, "pulse", 1),
+    "48k": (48000, "pulse", 4),
+    "lpcnet": (48000, random_voice(3), 1),
+}
+CONFIGS = (
+    None,
+    ReceiverConfig(0, 1, 26),
+    ReceiverConfig(60, 40, 1),
+    ReceiverConfig(10, 25, 0),
+)
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, DecoderModel]:
+    return {name: DecoderModel(random_networks(), voice) for name, (_, voice, _) in KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def libraries(
+    models: dict[str, DecoderModel], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, ReceiverLibrary]:
+    return {
+        name: ReceiverLibrary(models[name], tmp_path_factory.mktemp(name), rate, batch)
+        for name, (rate, _, batch) in KINDS.items()
+    }
+
+
+def taken(receiver: NativeReceiver | ReceiverClock, time: int, data: bytes) -> int:
+    """Return what taking a payload gives: the number of chunks, or the negative error."""
+    try:
+        return receiver.payload(time, data)
+    except PayloadError as error:
+        return error.status
+    except ArithmeticError as refused:
+        return int(refused.args[0])
+
+
+def play_both(
+    native: NativeReceiver, clock: ReceiverClock, rng: np.random.Generator, steps: int
+) -> set[State]:
+    """Make random calls to both and compare; return the states that occurred."""
+    slot = clock.receiver.samples
+    scale = slot // 160
+    payloads = [random_payload(seed, chunks=int(rng.integers(0, 27))) for seed in range(4)]
+    payloads += [random_payload(9, chunks=8, offset=-40), b"", b"\x07", bytes(rng.bytes(60))]
+    seen = set()
+    for _ in range(steps):
+        call = rng.choice(
+            ["good", "lost", "payload", "work", "time"], p=[0.3, 0.3, 0.3, 0.08, 0.02]
+        )
+        count = int(rng.choice([1, 1, 2, 2, 3, 12], p=[0.3, 0.2, 0.2, 0.2, 0.08, 0.02]))
+        if call == "good":
+            pcm = rng.integers(-32768, 32768, count * slot)
+            recovered = bool(rng.integers(2))
+            got, want = (x.good(pcm, recovered=recovered) for x in (native, clock))
+            assert got.tolist() == want.tolist()
+        elif call == "lost":
+            assert native.lost(count * slot).tolist() == clock.lost(count * slot).tolist()
+        elif call == "work":
+            budget = int(rng.integers(0, 9))
+            assert native.work(budget) == clock.receiver.work(budget)
+        elif call == "time":
+            moved = scale * int(rng.choice([0, 80, 100, -800, 3200, 17280, 1 << 28, -(1 << 29)]))
+            time = (clock.time + moved) % (1 << 32)
+            native.set_time(time)
+            clock.set_time(time)
+        else:
+            ahead = scale * int(rng.choice([-640, 0, 320, 640, 960, 1500, 8000, 17000, 1 << 29]))
+            time = (clock.time + ahead + int(rng.integers(0, 3))) % (1 << 32)
+            data = payloads[int(rng.integers(len(payloads)))]
+            assert taken(native, time, data) == taken(clock, time, data)
+        assert native.time == clock.time
+        assert native.speaking == clock.receiver.speaking
+        assert native.state == clock.receiver.state
+        seen.add(native.state)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "steps"),
+    [
+        ("16k", 0, 150),
+        ("16k", 1, 80),
+        ("16k", 2, 80),
+        ("48k", 0, 60),
+        ("48k", 3, 40),
+        ("lpcnet", 0, 12),
+    ],
+)
+def test_any_calls_give_the_same_audio(
+    kind: str,
+    config: int,
+    steps: int,
+    libraries: dict[str, ReceiverLibrary],
+    models: dict[str, DecoderModel],
+) -> None:
+    rng = np.random.default_rng(config + steps)
+    rate = KINDS[kind][0]
+    native = libraries[kind].start(CONFIGS[config])
+    clock = ReceiverClock(models[kind].receiver(CONFIGS[config], rate))
+    seen = play_both(native, clock, rng, steps)
+    if steps == 150:
+        assert seen == set(State)

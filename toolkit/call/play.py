@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Play a stream with lost packets: the base codec's decoder, and a receiver of the redundancy.
+
+The base decoder is the system's libopus, which knows nothing of DRED: it conceals lost packets in
+its own state, and nothing of that is played. Time stamps count from the first packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from quantize.codec.receiver import FRAME, State
+from quantize.errors import PayloadError
+from quantize.integer import Ints
+from quantize.packet.extension import LIBOPUS_1_6, Found, Framing, search
+from quantize.packet.opus_packet import Packet
+from toolkit.call.bitfile import Record
+from toolkit.call.codec import decode_stream
+from toolkit.common.errors import InputError
+from toolkit.speech.audio import Pcm
+
+UNIT: Final = 40  # samples at 16 kHz of 2.5 ms
+_SILK_MODES: Final = 16  # configurations of SILK alone and of SILK with CELT
+
+
+class Player(Protocol):
+    """A receiver with a clock: quantize.codec.receiver_clock, or the firmware's behind cffi."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the voice speaks."""
+
+    @property
+    def state(self) -> State:
+        """Where the last 10 ms came from."""
+
+    def payload(self, time: int, data: bytes) -> int:
+        """Take the payload of the frame that begins at a time stamp."""
+
+    def work(self, budget: int) -> int:
+        """Decode ahead."""
+
+    def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
+        """Take good samples and return what to play."""
+
+    def lost(self, samples: int) -> Ints:
+        """Speak in place of lost samples."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What was played, int16 at 16 kHz, and where each 10 ms came from."""
+
+    pcm: Pcm
+    sources: list[State]
+
+
+def play(
+    player: Player,
+    records: Sequence[Record],
+    lost: Sequence[bool],
+    *,
+    lbrr: bool = False,
+    depth: int = 50,
+    framings: Sequence[Framing] = (LIBOPUS_1_6,),
+) -> Played:
+    """Play packets of 10, 20 .. 120 ms, of which some are lost.
+
+    Args:
+        player: a receiver at 16 kHz that has heard nothing.
+        records: the packets; all last as long as the first.
+        lost: whether each packet is lost; an empty packet counts as lost too.
+        lbrr: whether the base decoder recovers the last packet of a gap from the next one's LBRR.
+        depth: packets of a jitter buffer. When a lost packet is played, the first packet after the
+            gap has arrived if it is at most so many packets away.
+        framings: how payloads are marked.
+
+    Raises:
+        InputError: packets that last no multiple of 10 ms; ToolError: no libopus.
+    """
+    gone = [flag or not record.packet for flag, record in zip(lost, records, strict=True)]
+    arrived = [
+        None if flag else Packet.parse(r.packet) for flag, r in zip(gone, records, strict=True)
+    ]
+    samples = UNIT * next((packet.units for packet in arrived if packet), 8)
+    if samples % FRAME:
+        raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
+    recovers = [lbrr and gone[i] and _has_lbrr(after) for i, after in enumerate(arrived[1:])]
+    recovers.append(False)
+    pcm = decode_stream(records, gone, recovers, samples)
+    payloads = [_payload(packet, framings) for packet in arrived]
+    parts: list[Ints] = []
+    sources: list[State] = []
+    for i, flag in enumerate(gone):
+        ahead = next((j for j in range(i, len(gone)) if not gone[j]), None)
+        if ahead is not None and ahead - i <= depth and (flag or player.speaking):
+            _give(player, samples * ahead, payloads[ahead])
+        for part in np.split(pcm[i].astype(np.int64), samples // FRAME):
+            if flag and not recovers[i]:
+                parts.append(player.lost(FRAME))
+            else:
+                parts.append(player.good(part, recovered=recovers[i]))
+            sources.append(player.state)
+    return Played(np.concatenate(parts).astype(np.int16), sources)
+
+
+def _give(player: Player, time: int, found: Found | None) -> None:
+    """Give a packet's payload, and let the receiver work ahead."""
+    if found is None:
+        return
+    try:
+        player.payload(time + UNIT * found.frame_offset, found.payload)
+    except PayloadError:
+        return
+    while player.work(1):
+        pass
+
+
+def _payload(packet: Packet | None, framings: Sequence[Framing]) -> Found | None:
+    if packet is None:
+        return None
+    try:
+        found = search(packet, framings)
+    except InputError:
+        return None
+    return found if isinstance(found, Found) else None
+
+
+def _has_lbrr(packet: Packet | None) -> bool:
+    """Return whether a mono packet's first frame has LBRR of the time before it.
+
+    A SILK frame begins with a voice flag for each 20 ms, and then the LBRR flag (RFC 6716, section
+    4.2.3): bits of even chance, so that they are the first bits of the frame.
+    """
+    if packet is None or packet.toc >> 3 >= _SILK_MODES or not packet.frames[0]:
+        return False
+    flags = max(packet.frame_units // 8, 1)
+    return bool(packet.frames[0][0] >> (7 - flags) & 1)
