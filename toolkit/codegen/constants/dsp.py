@@ -140,6 +140,7 @@ def _pulse_source() -> str:
             _BANNER.replace("quantize/dsp", "quantize/vocoder/pulse.py")
             + '#include "vocoder/pulse_tables.h"\n',
             f"const int16_t dk_pulse_pulses{levels}[{pulse.PHASES}][{pulse.TAPS}] = {shapes};\n",
+            _table(f"int32_t dk_pulse_means{levels}", pulse.PULSE_MEANS),
             f"const int16_t dk_pulse_noises{levels}[{pulse.TAPS}] = {_rows(pulse.NOISES, '')};\n",
             f"const int16_t dk_pulse_swells{levels}[2] = {_rows(pulse.SWELLS, '')};\n",
         ]
