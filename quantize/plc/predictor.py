@@ -16,7 +16,7 @@ from quantize.dsp.spectrum import CEPSTRUM_FRAC
 from quantize.features.integers import FEATURE_FRAC, FRAME
 from quantize.nn.model import QuantisedModel
 from quantize.nn.run import IntegerRunner
-from quantize.nn.topologies import PREDICTOR_INPUTS
+from quantize.nn.topologies import PREDICTOR_INPUTS, predictor
 from quantize.plc import burg
 
 HEARD: Final = 1 << FEATURE_FRAC  # the flag of a frame that was heard
@@ -37,6 +37,13 @@ def heard_inputs(pcm: Ints, features: Ints) -> Ints:
 def decoded_input(features: Ints) -> Ints:
     """Return the input [57] Q10 for a frame whose features [20] Q10 a payload gave."""
     return np.concatenate([np.zeros(burg.CEPSTRA, np.int64), features, [DECODED]])
+
+
+def read_predictor(data: bytes, where: str) -> QuantisedModel:
+    """Read a quantised predictor of any size; `where` names it in the InputError for another."""
+    model = QuantisedModel.from_bytes(data, where)
+    sizes = [node.output.size for node in model.graph.nodes[:2]]
+    return QuantisedModel.for_graph(data, where, predictor(*sizes))
 
 
 class Predictor:

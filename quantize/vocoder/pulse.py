@@ -3,8 +3,9 @@
 
 Each half of a frame has its own predictor and gain, from features interpolated to its middle. Below
 a cut-off frequency, which rises with the voicing, the excitation is one pulse per pitch period,
-less most of the pulses' mean. Above it, the excitation is noise that swells around the pulses. The filter continues from the samples that were heard, and the pulses continue from the last
-peak of their residual.
+less most of the pulses' mean. Above it, the excitation is noise that swells around the pulses. The
+filter continues from the samples that were heard, and the pulses continue from the last peak of
+their residual.
 firmware/dredkit/vocoder/pulse.c gives the same bits.
 """
 
@@ -91,8 +92,8 @@ def _swells() -> Ints:
 
 
 PULSES: Final[Ints] = _pulses()
-# Of the pulses' mean, three quarters are taken off. Left in, it makes the voice a decibel too loud in
-# gaps (PLCMOS 3.11 for 3.21 there); without any, there is less below 50 Hz than in recordings.
+# Three quarters of the pulses' mean are taken off. Left in, it makes the voice a decibel too loud
+# in gaps (PLCMOS 3.11 for 3.21 there); without any, recordings have more below 50 Hz.
 PULSE_MEANS: Final[Ints] = (3 * PULSES[:, 0].sum(axis=1)) >> 2  # [levels], of a pulse's sum, Q15
 NOISES: Final[Ints] = _noises()
 SWELLS: Final[Ints] = _swells()

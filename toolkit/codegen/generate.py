@@ -25,6 +25,7 @@ from toolkit.codegen.engine import (
     encoder_config,
     engine_sizes,
     network_engine,
+    plc_config,
     vocoder_config,
 )
 from toolkit.codegen.memories import check_placements, memory_reads, placed
@@ -42,7 +43,11 @@ from toolkit.targets.target import Target
 
 MANIFEST = "manifest.json"
 GENERATED = "generated"
-_FRAMEWISE = ("pitch", "lpcnet_condition")  # networks that run once for each 10 ms of a step
+_FRAMEWISE = (
+    "pitch",
+    "lpcnet_condition",
+    "predictor",
+)  # networks that run once for each 10 ms of a step
 
 
 def generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
@@ -74,6 +79,7 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     elif isinstance(stage, DecoderStage):
         voice, tables = voice_name(stage.model.voice), stage.model.networks.tables
         files["decoder.cmake"] = decoder_cmake(voice)
+        files["plc_config.h"] = plc_config(stage.model.predictor)
         files["vocoder_config.h"] = vocoder_config(voice)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
         files |= voice_files(stage.model.voice, packed, place)

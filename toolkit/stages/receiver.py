@@ -93,6 +93,8 @@ class DecoderStage(Stage):
         self.batch = batch
         self.hash = model.hash
         self.networks = (model.networks.start, model.networks.step)
+        if model.predictor is not None:
+            self.networks = (*self.networks, model.predictor)
         self.layers = [(n.name, n.output.size) for n in model.networks.start.graph.nodes]
         self.layers += [
             (of_chunk(n.name, chunk), n.output.size)
