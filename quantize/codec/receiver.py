@@ -190,6 +190,8 @@ class Receiver:
             budget -= 1
         if budget > 0 and self._to_prepare:
             self._begin()
+            if self._up > 1:
+                self._speech = np.concatenate([self._speech, self._frame()])
             self._prepared = True
         return self.chunks_wanted or int(self._to_prepare)
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from quantize.codec.receiver import STEP
-from quantize.codec.receiver_model import DecoderModel, Hear, Speak, Take
+from quantize.codec.receiver_model import Chunk, DecoderModel, Hear, Speak, Take
 from tests.support.decoder_models import random_networks, random_payload
 from toolkit.device.pipeline import connected, prepare
-from toolkit.stages.gaps import Op, chunk_ops
+from toolkit.stages.gaps import Op
 from toolkit.stages.receiver import DecoderStage, rows_of
 from toolkit.stages.stage import Int16s
 from toolkit.targets.target import load_target
@@ -28,7 +28,8 @@ def ops(batch: int) -> list[Op]:
     rng = np.random.default_rng(1)
     good: list[Op] = [Hear(rng.integers(-8000, 8001, STEP)) for _ in range(2)]
     take = Take(5 * STEP, random_payload(4, chunks=CHUNKS))
-    return [*good, take, *chunk_ops(CHUNKS, batch), *[Speak()] * 5, *good]
+    chunks = [Chunk(min(batch, CHUNKS - first)) for first in range(0, CHUNKS, batch)]
+    return [*good, take, *chunks, *[Speak()] * 5, *good]
 
 
 def test_a_board_decodes_several_chunks_at_once(target_name: str | None, build_root: Path) -> None:

@@ -7,11 +7,12 @@ import pytest
 from quantize.codec.receiver import ReceiverConfig, State
 from quantize.codec.receiver_clock import ReceiverClock
 from quantize.codec.receiver_model import DecoderModel
-from quantize.errors import PayloadError
+from quantize.errors import InputError, PayloadError
 from quantize.vocoder.voices import VoiceModel
 from tests.support.decoder_models import random_networks, random_payload
 from tests.support.lpcnet_models import random_voice
 from tests.support.receiver_library import NativeReceiver, ReceiverLibrary
+from toolkit.stages.receiver import DecoderStage
 
 # Rate, voice and batch of a library.
 KINDS: dict[str, tuple[int, VoiceModel, int]] = {
@@ -93,14 +94,19 @@ def play_both(
     return seen
 
 
+def test_a_rate_that_no_receiver_plays_is_refused(models: dict[str, DecoderModel]) -> None:
+    with pytest.raises(InputError, match="--output-rate 44100: a receiver plays 16000 or 48000"):
+        DecoderStage(models["16k"], output_rate=44100)
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "steps"),
     [
-        ("16k", 0, 150),
-        ("16k", 1, 80),
-        ("16k", 2, 80),
-        ("48k", 0, 60),
-        ("48k", 3, 40),
+        ("16k", 0, 400),
+        ("16k", 1, 200),
+        ("16k", 2, 200),
+        ("48k", 0, 200),
+        ("48k", 3, 100),
         ("lpcnet", 0, 12),
     ],
 )
@@ -116,5 +122,44 @@ def test_any_calls_give_the_same_audio(
     native = libraries[kind].start(CONFIGS[config])
     clock = ReceiverClock(models[kind].receiver(CONFIGS[config], rate))
     seen = play_both(native, clock, rng, steps)
-    if steps == 150:
+    if steps == 400:
         assert seen == set(State)
+
+
+def test_what_cannot_be_done_is_refused_and_changes_nothing(
+    libraries: dict[str, ReceiverLibrary],
+) -> None:
+    library = libraries["16k"]
+    ffi, lib = library.ffi, library.lib
+    memory = ffi.new("dk_receiver *")  # zeros: not initialised
+    pcm = ffi.new("int16_t[]", 13 * 160)
+    data = ffi.new("uint8_t[]", random_payload(1))
+    calls = (
+        lambda receiver: lib.dk_receiver_good(receiver, pcm, 160, pcm),
+        lambda receiver: lib.dk_receiver_recovered(receiver, pcm, 160, pcm),
+        lambda receiver: lib.dk_receiver_lost(receiver, 160, pcm),
+        lambda receiver: lib.dk_receiver_work(receiver, 1),
+        lambda receiver: lib.dk_receiver_set_time(receiver, 5),
+        lambda receiver: lib.dk_receiver_payload(receiver, 0, data, len(data) - 1),
+    )
+    for receiver in (memory, ffi.NULL):
+        assert [call(receiver) for call in calls] == [-1] * len(calls)
+        assert lib.dk_receiver_time(receiver) == 0
+        assert not lib.dk_receiver_is_speaking(receiver)
+    for values in ((5, 15, 4), (70, 15, 4), (20, 0, 4), (20, 41, 4), (20, 15, 27)):
+        assert lib.dk_receiver_init(memory, ffi.new("dk_receiver_config *", values)) == -1
+    assert lib.dk_receiver_init(ffi.NULL, ffi.NULL) == -1
+    assert lib.dk_receiver_init(memory, ffi.NULL) == 0
+    default = lib.dk_receiver_config_default()
+    assert ReceiverConfig() == ReceiverConfig(
+        default.over_ms, default.fade_ms, default.chunks_a_call
+    )
+    for samples in (0, 80, 161, 13 * 160):
+        assert lib.dk_receiver_lost(memory, samples, pcm) == -1
+        assert lib.dk_receiver_good(memory, pcm, samples, pcm) == -1
+    assert lib.dk_receiver_good(memory, ffi.NULL, 160, pcm) == -1
+    assert lib.dk_receiver_lost(memory, 160, ffi.NULL) == -1
+    assert lib.dk_receiver_payload(memory, 0, ffi.NULL, 9) == -1
+    assert lib.dk_receiver_time(memory) == 0
+    assert lib.dk_receiver_good(memory, pcm, 160, pcm) == 0
+    assert lib.dk_receiver_time(memory) == 160

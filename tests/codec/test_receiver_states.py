@@ -299,6 +299,17 @@ def test_a_call_decodes_no_more_than_its_share(networks: DecoderNetworks) -> Non
     assert spoken(voice)[3] == features[41 - 4].tolist()
 
 
+def test_a_prepared_voice_at_48_khz_is_a_slot_ahead(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, rate=48000)
+    receiver.payload(5 * STEP, random_payload(5))
+    assert receiver.work(26) == 0
+    for _ in range(3):
+        told = len(voice.told)
+        receiver.lost()
+        assert len(voice.told) == told + 1
+    assert len(voice.begun) == 1
+
+
 @pytest.mark.parametrize("slots", [0, 3, -3, AHEAD - 1, 1 - AHEAD])
 def test_a_moved_clock_keeps_features_at_their_time(slots: int, networks: DecoderNetworks) -> None:
     data = random_payload(5, chunks=4)

@@ -15,7 +15,6 @@ from quantize.codec.receiver_model import DecoderModel
 from quantize.integer import Ints
 from tests.support.decoder_library import CODEC_FILES, TRAPS
 from tests.support.dred_native import WARNINGS
-from toolkit.codegen.engine import vocoder_config
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.declarations import declarations
 from toolkit.stages.receiver import DecoderStage
@@ -30,11 +29,11 @@ def receiver_sources(
     model: DecoderModel, folder: Path, rate: int = VOICE_RATE, batch: int = 1
 ) -> tuple[list[Path], list[Path]]:
     """Generate a receiver with a config.h; return its C files and its include path."""
-    generate(DecoderStage(model, batch=batch), load_target("host"), folder)
+    stage = DecoderStage(model, batch=batch, output_rate=rate)
+    generate(stage, load_target("host"), folder)
     generated = folder / GENERATED
     found = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text())
     assert found is not None
-    (generated / "vocoder_config.h").write_text(vocoder_config(found[1], rate))
     config = folder / "config"
     (config / "dredkit").mkdir(parents=True, exist_ok=True)
     lines = f"#define DK_OUTPUT_RATE {rate}\n#define DK_RECEIVER_BYTES {ROOM}\n"

@@ -80,7 +80,7 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
         voice, tables = voice_name(stage.model.voice), stage.model.networks.tables
         files["decoder.cmake"] = decoder_cmake(voice)
         files["plc_config.h"] = plc_config(stage.model.predictor)
-        files["vocoder_config.h"] = vocoder_config(voice)
+        files["vocoder_config.h"] = vocoder_config(voice, stage.output_rate)
         files["decoder_tables.c"] = entropy_source(tables, "dk_decoder_tables")
         files |= voice_files(stage.model.voice, packed, place)
     manifest = _describe(stage, target, packed)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from quantize.codec.receiver import STEP
+from quantize.codec.receiver import OUTPUT_RATES, STEP, VOICE_RATE
 from quantize.codec.receiver_model import (
     BOARD_CONFIG,
     Answer,
@@ -75,12 +75,16 @@ class DecoderStage(Stage):
         sending: Sending | None = None,
         losses: Sequence[bool] | None = None,
         batch: int = 1,
+        output_rate: int = VOICE_RATE,
     ) -> None:
         """Make the stage; `losses` says of each packet whether it is lost (default_losses if None).
 
-        An op decodes up to `batch` chunks, 1..4. Raises InputError for another batch, and for a
+        An op decodes up to `batch` chunks, 1..4. `output_rate` is that of a library for a product;
+        the serial server plays 16 kHz. Raises InputError for another batch or rate, and for a
         `sender` or `sending` that does not fit the receiver.
         """
+        if output_rate not in OUTPUT_RATES:
+            raise InputError(f"--output-rate {output_rate}: a receiver plays 16000 or 48000")
         if sender is not None and sender.tables.to_bytes() != model.networks.tables.to_bytes():
             raise InputError("sender and receiver are of two models: their entropy tables differ")
         if sending is not None and sending.input_rate != HEARD_RATE:
@@ -91,6 +95,7 @@ class DecoderStage(Stage):
         check_batch(model.networks.step.graph, batch)
         self.losses = losses
         self.batch = batch
+        self.output_rate = output_rate
         self.hash = model.hash
         self.networks = (model.networks.start, model.networks.step)
         if model.predictor is not None:

@@ -165,13 +165,21 @@ static void speak_frame(dk_receiver_core *core, int16_t out[FRAME])
     dk_vocoder_frame(&core->voice, ahead, NULL, out);
 }
 
+#if DK_RECEIVER_CORE_UP > 1
+// Let the voice speak 10 ms that are played later.
+static void add_frame(dk_receiver_core *core)
+{
+    speak_frame(core, core->speech + core->spoken);
+    core->spoken += FRAME;
+}
+#endif
+
 // Write the voice's next 10 ms at the output rate.
 static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 {
 #if DK_RECEIVER_CORE_UP > 1
     while (core->spoken < FRAME + 2 * DK_THIRDS_REACH) {
-        speak_frame(core, core->speech + core->spoken);
-        core->spoken += FRAME;
+        add_frame(core);
     }
     dk_thirds_up(core->speech, FRAME, out);
     core->spoken -= FRAME;
@@ -191,6 +199,9 @@ unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget)
 {
     if (decode_wanted(core, budget) > 0 && is_to_prepare(core)) {
         begin(core);
+#if DK_RECEIVER_CORE_UP > 1
+        add_frame(core);
+#endif
         core->prepared = true;
     }
     const unsigned wanted = dk_receiver_core_chunks_wanted(core);

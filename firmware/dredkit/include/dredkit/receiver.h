@@ -22,8 +22,10 @@
 //                        dk_receiver_good(pcm of 6): 15 ms of fade, then the good samples
 //    2240  7             dk_receiver_good(pcm of 7): plays them as they are
 //
-// If packet 5 is not there at 960, dk_receiver_lost repeats what it knows and fades it out; give the
-// payload as soon as packet 5 comes. What it covers from then on is spoken.
+// If packet 5 is not there at 960, dk_receiver_lost repeats what it knows and fades it out; give
+// the payload as soon as packet 5 comes. What it covers from then on is spoken.
+//
+// Calls take multiples of 10 ms: collect packets of 2.5 and 5 ms to 10 ms.
 //
 // Give a payload with the time stamp of the frame that it belongs to: the packet's, plus
 // dk_packet_found's place of the frame (packet.h). Give it as soon as you know that a packet before
