@@ -98,6 +98,7 @@ def public_headers(built: Built) -> list[str]:
     names = [name.as_posix() for name in own]
     voices = VOICES[built.stage]
     receiver = tuple(f"codec/{name}" for name in ("receiver", "pending", "track", "redundancy"))
+    receiver += ("plc/concealment",)
     lacking = {
         *(receiver if not voices else ("codec/sender",)),
         *(() if voices == ("lpcnet",) else ("vocoder/lpcnet",)),
