@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """dredkit/receiver.h equals its definition for any sequence of calls, at both output rates."""
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +16,7 @@ from tests.support.decoder_models import random_networks, random_payload
 from tests.support.lpcnet_models import random_voice
 from tests.support.receiver_library import NativeReceiver, ReceiverLibrary
 from toolkit.stages.receiver import DecoderStage
+from toolkit.targets.sources import LIBRARY
 
 # Rate, voice and batch of a library.
 KINDS: dict[str, tuple[int, VoiceModel, int]] = {
@@ -124,6 +128,21 @@ def test_any_calls_give_the_same_audio(
     seen = play_both(native, clock, rng, steps)
     if steps == 400:
         assert seen == set(State)
+
+
+@pytest.mark.parametrize("compiler", ["gcc -std=c11", "g++ -std=c++11"])
+def test_the_header_stands_alone(compiler: str, tmp_path: Path) -> None:
+    """Strict C and C++ take it with the other public headers alone."""
+    (tmp_path / "dredkit").mkdir()
+    lines = "#define DK_OUTPUT_RATE 48000\n#define DK_RECEIVER_BYTES 16384\n"
+    (tmp_path / "dredkit" / "config.h").write_text(lines)
+    text = '#include "dredkit/receiver.h"\nstatic dk_receiver r;\n'
+    text += "int main(void) { return (int)dk_receiver_init(&r, NULL); }\n"
+    source = tmp_path / ("main.cc" if "+" in compiler else "main.c")
+    source.write_text(text)
+    flags = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -fshort-enums"
+    command = [*compiler.split(), *flags.split(), f"-I{LIBRARY / 'include'}", f"-I{tmp_path}"]
+    subprocess.run([*command, "-fsyntax-only", str(source)], check=True)
 
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing(

@@ -30,6 +30,8 @@ INTERNAL = (
     "nn/scratch.h",
     "dsp/fft_lanes.h",
 )
+# Headers that need the config.h of a package: tests/codec/test_receiver_api.py.
+PACKAGED = ("include/dredkit/receiver.h",)
 VOICES = {"encoder": (), "decoder-lpcnet": ("lpcnet",), "decoder-pulse": ("pulse",)}
 
 
@@ -106,7 +108,7 @@ def public_headers(built: Built) -> list[str]:
     found = [
         name.removeprefix("include/")
         for name in names
-        if not name.startswith((*INTERNAL, *lacking))
+        if not name.startswith((*INTERNAL, *PACKAGED, *lacking))
     ]
     return found + sorted(path.name for path in (built.folder / GENERATED).glob("*.h"))
 
