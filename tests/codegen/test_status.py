@@ -38,7 +38,7 @@ def test_quantize_has_the_same_numbers() -> None:
 @pytest.mark.parametrize(
     ("name", "offset"),
     [
-        ("RECEIVER_OP_AT_GAP", 2),
+        ("RECEIVER_OP_AT_AHEAD", 4),
         ("RECEIVER_OP_AT_BODY", 8),
         ("RECEIVER_OP_BYTES", 8),
         ("RECEIVER_ANSWER_AT_WANTED", 4),

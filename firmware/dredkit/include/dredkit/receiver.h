@@ -4,9 +4,9 @@
 // receiver's functions must not run at the same time.
 //
 // PCM is mono int16 at DK_OUTPUT_RATE, 16000 or 48000. Time stamps count samples at this rate, in
-// 32 bits that wrap, as RTP's do; convert RTP's 48 kHz if DK_OUTPUT_RATE is 16000. The receiver's
-// clock is the time stamp of the next sample that it plays; every sample played moves it on. Output
-// is aligned with the base decoder's, and nothing is delayed.
+// 32 bits that wrap. RTP's count at 48 kHz: if DK_OUTPUT_RATE is 16000, unwrap them before you
+// divide by 3. The receiver's clock is the time stamp of the next sample that it plays; every
+// sample played moves it on. Output is aligned with the base decoder's, and nothing is delayed.
 //
 // How a jitter buffer drives it. Packets last 20 ms, at 16 kHz; packet n begins at 320 n. Packets 3
 // and 4 are lost. Every 20 ms the player asks for 320 samples:
