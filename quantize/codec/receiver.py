@@ -31,10 +31,6 @@ from quantize.vocoder.voices import Voice
 
 FRAME: Final = 160
 STEP: Final = 2 * FRAME  # samples that one op hears or speaks
-CONTEXT: Final = 4  # feature frames that a voice begins with
-PAST: Final = 17  # samples that a voice begins with
-KNOWN_FRAMES: Final = 1  # 10-ms frames of heard samples that a voice runs over before it speaks
-BEFORE: Final = KNOWN_FRAMES + CONTEXT - 1  # frames that a voice gets before the first it speaks
 FADE: Final = 80  # samples: 5 ms
 GAP_MAX: Final = 65535  # samples
 UNIT: Final = 40  # samples in a unit of a payload's offset
@@ -72,9 +68,14 @@ def first_frame(gap: int, payload: Payload) -> int:
     return max((gap + UNIT * payload.header.offset) // FRAME - 1, SOONEST)
 
 
-def chunks_for(gap: int, payload: Payload) -> int:
+def frames_before(voice: Voice | type[Voice]) -> int:
+    """Return how many frames of features a voice gets before the first that it speaks."""
+    return voice.KNOWN_FRAMES + voice.CONTEXT - 1
+
+
+def chunks_for(gap: int, payload: Payload, voice: type[Voice]) -> int:
     """Return how many chunks of a payload are of use in a gap that has just begun."""
-    return _chunks_up_to(first_frame(gap, payload) + BEFORE, len(payload.chunks))
+    return _chunks_up_to(first_frame(gap, payload) + frames_before(voice), len(payload.chunks))
 
 
 def _chunks_up_to(oldest: int, chunks: int) -> int:
@@ -88,7 +89,7 @@ class Receiver:
         self._redundancy = Redundancy(networks)
         self._voice = voice
         self._features = np.zeros((0, FEATURES), np.int64)  # newest first
-        self._heard = np.zeros(PAST + KNOWN_FRAMES * FRAME, np.int64)
+        self._heard = np.zeros(voice.PAST + voice.KNOWN_FRAMES * FRAME, np.int64)
         self._next = 0  # k of the next frame, heard or spoken
         self._speaking = False
         self._silence = np.zeros(FEATURES, np.int64)
@@ -140,7 +141,7 @@ class Receiver:
     @property
     def chunks_wanted(self) -> int:
         """How many more chunks are of use: up to the oldest frame that a gap from now on needs."""
-        oldest = self._next + (0 if self._speaking else BEFORE)
+        oldest = self._next + (0 if self._speaking else frames_before(self._voice))
         return max(_chunks_up_to(oldest, self.chunks) - self._redundancy.decoded, 0)
 
     def chunk(self) -> Ints:
@@ -164,12 +165,13 @@ class Receiver:
 
     def _begin(self) -> None:
         """Start the voice and run it up to the last sample that was heard."""
-        oldest = self._next + BEFORE
-        context = np.array([self._at(oldest - i) for i in range(CONTEXT)])
-        self._voice.begin(context, self._heard[:PAST])
-        for i in range(KNOWN_FRAMES):
-            known = self._heard[PAST + i * FRAME :][:FRAME]
-            self._voice.frame(self._at(self._next + KNOWN_FRAMES - 1 - i), known)
+        voice = self._voice
+        oldest = self._next + frames_before(voice)
+        context = np.array([self._at(oldest - i) for i in range(voice.CONTEXT)])
+        voice.begin(context, self._heard[: voice.PAST])
+        for i in range(voice.KNOWN_FRAMES):
+            known = self._heard[voice.PAST + i * FRAME :][:FRAME]
+            voice.frame(self._at(self._next + voice.KNOWN_FRAMES - 1 - i), known)
         self._speaking = True
 
     def _frame(self) -> Ints:

@@ -10,7 +10,7 @@ firmware/dredkit/vocoder/pulse.c gives the same bits.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +105,10 @@ def power(log: int) -> int:
 
 class Pulse:
     """One voice: call `begin`, then `frame` for each 10 ms."""
+
+    CONTEXT: ClassVar[int] = 4
+    PAST: ClassVar[int] = synthesis.PAST
+    KNOWN_FRAMES: ClassVar[int] = 1
 
     def begin(self, context: Ints, past: Ints) -> None:
         """Start with features [4, 20] Q10, oldest first, and the last 17 PCM samples."""

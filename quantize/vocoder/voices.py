@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The voices of a receiver: "pulse", which has no weights, or an LPCNet."""
 
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from quantize.integer import Ints
 from quantize.vocoder.lpcnet.model import LpcnetModel
@@ -14,10 +14,21 @@ _PULSE: Final = b"dredkit-pulse-1"  # in a receiver's file
 
 
 class Voice(Protocol):
-    """A vocoder. Features are int16 Q10 [20], PCM is int16 at 16 kHz."""
+    """A vocoder. Features are int16 Q10 [20], PCM is int16 at 16 kHz.
+
+    It begins with CONTEXT feature frames and PAST samples. Then it runs over KNOWN_FRAMES frames of
+    heard samples, and then it speaks.
+    """
+
+    CONTEXT: ClassVar[int]
+    PAST: ClassVar[int]
+    KNOWN_FRAMES: ClassVar[int]
 
     def begin(self, context: Ints, past: Ints) -> None:
-        """Start again from feature frames t - 3 .. t [4, 20] and the 17 samples before frame t."""
+        """Start again from features [CONTEXT, 20] up to those of frame t, and from past samples.
+
+        `past` [PAST] are the samples before frame t; both are oldest first.
+        """
 
     def frame(self, ahead: Ints, known: Ints | None) -> Ints:
         """Speak frame t, [160], or run over `known` samples; `ahead` has the features of t + 1."""
@@ -36,6 +47,11 @@ def voice_bytes(model: VoiceModel) -> bytes:
 def read_voice(data: bytes, where: str) -> VoiceModel:
     """Read what `voice_bytes` wrote; `where` names it in the InputError for anything else."""
     return "pulse" if data == _PULSE else LpcnetModel.from_bytes(data, where)
+
+
+def voice_class(model: VoiceModel) -> type[Voice]:
+    """Return the class of a voice, which says what it begins with."""
+    return Pulse if isinstance(model, str) else LpcnetVoice
 
 
 def speaker(model: VoiceModel) -> Voice:

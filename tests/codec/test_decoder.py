@@ -10,16 +10,14 @@ import pytest
 from quantize.codec.receiver import (
     ATTENUATION,
     ATTENUATION_STEP,
-    BEFORE,
     FADE,
-    KNOWN_FRAMES,
-    PAST,
     QUIETEST,
     STEP,
     OrderError,
     Receiver,
     attenuated,
     chunks_for,
+    frames_before,
 )
 from quantize.codec.receiver_model import (
     ERR_ARGUMENT,
@@ -78,13 +76,15 @@ def test_each_frame_of_a_gap_speaks_its_own_features(
     (context, past), *others = voice.begun
     assert not others
     for i, frame in enumerate(context):  # oldest first, up to the first true frame's own
-        k = first + BEFORE - i
+        k = first + frames_before(NotingVoice) - i
         if 0 <= k < len(features):
             assert frame.tolist() == features[k].tolist()
-    heard = np.concatenate([good(1), np.arange(STEP)])[-PAST - 160 * KNOWN_FRAMES :]
-    assert past.tolist() == heard[:PAST].tolist()
-    assert np.concatenate(voice.known).tolist() == heard[PAST:].tolist()
-    spoken = voice.told[KNOWN_FRAMES:]
+    heard = np.concatenate([good(1), np.arange(STEP)])[
+        -NotingVoice.PAST - 160 * NotingVoice.KNOWN_FRAMES :
+    ]
+    assert past.tolist() == heard[: NotingVoice.PAST].tolist()
+    assert np.concatenate(voice.known).tolist() == heard[NotingVoice.PAST :].tolist()
+    spoken = voice.told[NotingVoice.KNOWN_FRAMES :]
     assert len(spoken) == 2 * packets
     for i, ahead in enumerate(spoken):
         k = first - i - 1
@@ -119,12 +119,16 @@ def test_chunks_wanted_are_enough(networks: DecoderNetworks) -> None:
             receiver, voice = receiver_with(networks)
             receiver.payload(gap, data)
             wanted = receiver.chunks_wanted
-            assert wanted == chunks_for(gap, payload.parse(data, networks.tables))
+            assert wanted == chunks_for(gap, payload.parse(data, networks.tables), NotingVoice)
             for _ in range(receiver.chunks if every else wanted):
                 receiver.chunk()
             assert every or receiver.chunks_wanted == 0
             if not every and wanted < 26:
-                assert 4 * (wanted - 1) <= (gap + 400) // 160 - 1 + BEFORE < 4 * wanted
+                assert (
+                    4 * (wanted - 1)
+                    <= (gap + 400) // 160 - 1 + frames_before(NotingVoice)
+                    < 4 * wanted
+                )
             for _ in range(min(gap // STEP, 50)):
                 receiver.speak()
             played.append((voice.begun, voice.told))
@@ -140,7 +144,7 @@ def test_frames_too_old_and_too_new_are_repeated_and_fade(networks: DecoderNetwo
     for _ in range(55):
         receiver.speak()
     first = 101
-    for i, ahead in enumerate(voice.told[KNOWN_FRAMES:]):
+    for i, ahead in enumerate(voice.told[NotingVoice.KNOWN_FRAMES :]):
         k = first - i - 1
         inside = min(max(k, 0), len(features) - 1)
         want = features[inside]
@@ -179,7 +183,7 @@ def test_a_gap_without_a_payload_fades_out_what_was_known(networks: DecoderNetwo
     voice.told.clear()
     for _ in range(20):
         receiver.speak()
-    c0 = [int(ahead[0]) for ahead in voice.told[KNOWN_FRAMES:]]
+    c0 = [int(ahead[0]) for ahead in voice.told[NotingVoice.KNOWN_FRAMES :]]
     assert c0[0] == attenuated(features[0], 2)[0]
     assert all(later <= earlier for earlier, later in pairwise(c0))
     assert c0[-1] == QUIETEST
@@ -303,9 +307,9 @@ def test_a_script_takes_the_payload_that_ends_each_gap(networks: DecoderNetworks
     data = random_payload(6)
     payloads = [b"", b"", b"", data, b"", b"", b"\x01", b"", b"", data]
     lost = [n in (1, 2, 4, 5, 8, 9) for n in range(10)]
-    ops = script(np.zeros((10, STEP), np.int16), payloads, lost, networks.tables)
+    ops = script(np.zeros((10, STEP), np.int16), payloads, lost, networks.tables, NotingVoice)
     kinds = [type(op).__name__ for op in ops]
-    chunks = chunks_for(2 * STEP, payload.parse(data, networks.tables))
+    chunks = chunks_for(2 * STEP, payload.parse(data, networks.tables), NotingVoice)
     assert kinds == [
         *("Hear", "Take", *["Chunk"] * chunks, "Speak", "Speak", "Hear"),
         *("Take", "Speak", "Speak", "Hear"),  # an unsound payload is passed on without chunks

@@ -111,8 +111,8 @@ def public_headers(built: Built) -> list[str]:
 
 CALLS = {
     "encoder": ("codec/sender.h", "static dk_encoder e; dk_encoder_init(&e);"),
-    "decoder-lpcnet": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
-    "decoder-pulse": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
+    "decoder-lpcnet": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
+    "decoder-pulse": ("codec/receiver.h", "static dk_receiver_core d; dk_receiver_core_init(&d);"),
 }
 
 

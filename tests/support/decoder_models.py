@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Receivers for tests: random networks of the true shape, payloads, a voice that takes notes."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from quantize.codec.redundancy import DecoderNetworks
@@ -38,6 +40,10 @@ def random_payload(seed: int, chunks: int = 26, offset: int = 10) -> bytes:
 
 class NotingVoice:
     """Speaks a constant that tells the frame's number, and keeps what it is given."""
+
+    CONTEXT: ClassVar[int] = 4
+    PAST: ClassVar[int] = 17
+    KNOWN_FRAMES: ClassVar[int] = 1
 
     def __init__(self) -> None:
         self.begun: list[tuple[Ints, Ints]] = []

@@ -30,9 +30,20 @@ def encoder_config(stage: Stage) -> str:
 def vocoder_config(voice: str) -> str:
     """Return vocoder_config.h, which makes a voice the `dk_vocoder` that the receiver calls."""
     names = "".join(f"#define dk_vocoder{n} dk_{voice}{n}\n" for n in ("", "_begin", "_frame"))
+    for size in ("CONTEXT", "PAST", "KNOWN_FRAMES"):
+        names += f"#define DK_VOCODER_{size} DK_{voice.upper()}_{size}\n"
     return (
         f"{BANNER}#ifndef DREDKIT_VOCODER_CONFIG_H\n#define DREDKIT_VOCODER_CONFIG_H\n\n"
         f'#include "vocoder/{voice}.h"\n\n{names}\n#endif\n'
+    )
+
+
+def plc_config(predictor: QuantisedModel | None) -> str:
+    """Return plc_config.h: whether a predictor continues the features in gaps without a payload."""
+    include = "" if predictor is None else f'#include "{predictor.graph.name}.h"\n\n'
+    return (
+        f"{BANNER}#ifndef DREDKIT_PLC_CONFIG_H\n#define DREDKIT_PLC_CONFIG_H\n\n{include}"
+        f"#define DK_PLC_PREDICTOR {int(predictor is not None)}\n\n#endif\n"
     )
 
 

@@ -90,6 +90,13 @@ class Stage(ABC):
         """Return what a run played; None for a stage that does not speak."""
         return None
 
+    def voice_frames(self, kind: str) -> tuple[int, int] | None:
+        """Return how many frames of 10 ms a voice speaks or runs over in an op, and is told of.
+
+        Returns None for an op without a voice.
+        """
+        return None
+
     @abstractmethod
     def inputs(self, audio: Path) -> Int16s:
         """Return the inputs of every step, [steps, input_bytes / 2]; InputError for bad audio."""

@@ -17,6 +17,7 @@ from quantize.dred.history import DELAY_SAMPLES, UNIT_SAMPLES
 from quantize.dred.payload import parse
 from quantize.dred.tables import EntropyTables
 from quantize.errors import PayloadError
+from quantize.vocoder.voices import Voice
 
 Int16s = npt.NDArray[np.int16]
 Op = Hear | Take | Chunk | Speak
@@ -56,6 +57,7 @@ def script(
     payloads: Sequence[bytes],
     lost: Sequence[bool],
     tables: EntropyTables,
+    voice: type[Voice],
     batch: int = 1,
 ) -> list[Op]:
     """Return the ops for `good` [packets, 320], of which some are `lost`.
@@ -71,18 +73,20 @@ def script(
             continue
         after = packets[-1] + 1
         if after < len(good) and payloads[after]:
-            ops += _redundancy(STEP * len(packets), payloads[after], tables, batch)
+            ops += _redundancy(STEP * len(packets), payloads[after], tables, voice, batch)
         ops += [Speak()] * len(packets)
     return ops
 
 
-def _redundancy(gap: int, data: bytes, tables: EntropyTables, batch: int) -> Iterator[Op]:
+def _redundancy(
+    gap: int, data: bytes, tables: EntropyTables, voice: type[Voice], batch: int
+) -> Iterator[Op]:
     yield Take(gap, data)
     try:
         payload = parse(data, tables)
     except PayloadError:
         return
-    yield from chunk_ops(chunks_for(gap, payload), batch)
+    yield from chunk_ops(chunks_for(gap, payload, voice), batch)
 
 
 def chunk_ops(count: int, batch: int) -> list[Chunk]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from quantize.codec.receiver import CONTEXT, KNOWN_FRAMES, STEP
+from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import (
     Answer,
     Chunk,
@@ -28,6 +28,7 @@ from quantize.codec.receiver_model import (
 from quantize.codec.sender import HEARD_RATE, EncoderModel, run_encoder, voiced
 from quantize.errors import InputError
 from quantize.nn.batch import check_batch
+from quantize.vocoder.voices import voice_class
 from toolkit.common.wire import WIRE, Record, Status
 from toolkit.speech.audio import read_speech
 from toolkit.stages.base import Int16s, Playback, Reference, Stage
@@ -56,13 +57,6 @@ _NAMES: dict[tuple[int, bool], str] = {
     (Kind.PAYLOAD, True): "payload",
     (Kind.SPEAK, False): "first speak",
     (Kind.SPEAK, True): "speak",
-}
-
-# For an op: how many frames of 10 ms the voice speaks or runs over, and how many features it gets.
-VOICE_FRAMES = {
-    "hear after a gap": (1, 1),
-    "first speak": (2 + KNOWN_FRAMES, CONTEXT + 2 + KNOWN_FRAMES),
-    "speak": (2, 2),
 }
 
 
@@ -117,6 +111,15 @@ class DecoderStage(Stage):
         told = {"name": voice} if isinstance(voice, str) else voice.source
         return {**super().source, **{f"voice.{key}": value for key, value in told.items()}}
 
+    def voice_frames(self, kind: str) -> tuple[int, int] | None:
+        voice = voice_class(self.model.voice)
+        frames = {
+            "hear after a gap": (1, 1),
+            "first speak": (2 + voice.KNOWN_FRAMES, voice.CONTEXT + 2 + voice.KNOWN_FRAMES),
+            "speak": (2, 2),
+        }
+        return frames.get(kind)
+
     def inputs(self, audio: Path) -> Int16s:
         return self.inputs_for(read_speech(audio))
 
@@ -144,7 +147,8 @@ class DecoderStage(Stage):
         if len(lost) != packets:
             raise InputError(f"{packets} packets, but {len(lost)} are said to be lost or not")
         tables = self.model.networks.tables
-        return rows_of(script(delayed(pcm, packets), payloads, lost, tables, self.batch))
+        voice = voice_class(self.model.voice)
+        return rows_of(script(delayed(pcm, packets), payloads, lost, tables, voice, self.batch))
 
     def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback:
         kinds: list[str] = []

@@ -13,24 +13,27 @@ enum {
     TABLED = 10,        // frames whose attenuation is in the table
     FURTHER = 2048,     // attenuation that each further frame adds, Q10
     QUIETEST = -15360,  // lowest c0, Q10
-    BEFORE = DK_DECODER_KNOWN_FRAMES + DK_DECODER_CONTEXT - 1  // frames that a voice starts from
+    // Frames of features that a voice gets before the first it speaks.
+    BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1
 };
 
 // Attenuation of c0 at 1, 2, ... frames outside the decoded frames, Q10.
 static const int16_t attenuation[TABLED] = {0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638};
 
 static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
-static_assert(DK_DECODER_HEARD <= DK_DECODER_SAMPLES, "each step replaces all heard samples");
-static_assert(DK_DECODER_FRAMES <= UINT8_MAX, "the number of frames fits a byte");
+static_assert(DK_RECEIVER_CORE_HEARD <= DK_RECEIVER_CORE_SAMPLES,
+              "each step replaces all heard samples");
+static_assert(DK_RECEIVER_CORE_FRAMES <= UINT8_MAX, "the number of frames fits a byte");
 
-void dk_decoder_init(dk_decoder *decoder)
+void dk_receiver_core_init(dk_receiver_core *decoder)
 {
     memset(decoder, 0, sizeof *decoder);
     dk_redundancy_init(&decoder->redundancy, &dk_decoder_tables);
 }
 
 // Write the features of frame k. Outside the decoded frames, take the nearest one and attenuate it.
-static void features_at(const dk_decoder *decoder, int32_t k, int16_t out[DK_REDUNDANCY_FEATURES])
+static void features_at(const dk_receiver_core *decoder, int32_t k,
+                        int16_t out[DK_REDUNDANCY_FEATURES])
 {
     const int32_t count = decoder->frames;
     if (count == 0) {
@@ -48,12 +51,12 @@ static void features_at(const dk_decoder *decoder, int32_t k, int16_t out[DK_RED
     }
 }
 
-static void advance(dk_decoder *decoder)
+static void advance(dk_receiver_core *decoder)
 {
     decoder->next = decoder->next > SOONEST ? decoder->next - 1 : SOONEST;
 }
 
-static void speak_frame(dk_decoder *decoder, int16_t out[DK_DECODER_FRAME])
+static void speak_frame(dk_receiver_core *decoder, int16_t out[DK_RECEIVER_CORE_FRAME])
 {
     int16_t ahead[DK_REDUNDANCY_FEATURES];
     features_at(decoder, decoder->next - 1, ahead);
@@ -61,9 +64,10 @@ static void speak_frame(dk_decoder *decoder, int16_t out[DK_DECODER_FRAME])
     advance(decoder);
 }
 
-static void keep(dk_decoder *decoder, const int16_t played[DK_DECODER_SAMPLES])
+static void keep(dk_receiver_core *decoder, const int16_t played[DK_RECEIVER_CORE_SAMPLES])
 {
-    memcpy(decoder->heard, played + DK_DECODER_SAMPLES - DK_DECODER_HEARD, sizeof decoder->heard);
+    memcpy(decoder->heard, played + DK_RECEIVER_CORE_SAMPLES - DK_RECEIVER_CORE_HEARD,
+           sizeof decoder->heard);
 }
 
 static void cross_fade(const int16_t spoken[FADE], int16_t out[FADE])
@@ -75,12 +79,12 @@ static void cross_fade(const int16_t spoken[FADE], int16_t out[FADE])
     }
 }
 
-void dk_decoder_hear(dk_decoder *decoder, const int16_t pcm[DK_DECODER_SAMPLES],
-                     int16_t out[DK_DECODER_SAMPLES])
+void dk_receiver_core_hear(dk_receiver_core *decoder, const int16_t pcm[DK_RECEIVER_CORE_SAMPLES],
+                           int16_t out[DK_RECEIVER_CORE_SAMPLES])
 {
-    memmove(out, pcm, DK_DECODER_SAMPLES * sizeof out[0]);
+    memmove(out, pcm, DK_RECEIVER_CORE_SAMPLES * sizeof out[0]);
     if (decoder->speaking) {
-        int16_t spoken[DK_DECODER_FRAME];
+        int16_t spoken[DK_RECEIVER_CORE_FRAME];
         speak_frame(decoder, spoken);
         cross_fade(spoken, out);
         decoder->speaking = false;
@@ -91,10 +95,10 @@ void dk_decoder_hear(dk_decoder *decoder, const int16_t pcm[DK_DECODER_SAMPLES],
     keep(decoder, out);
 }
 
-int32_t dk_decoder_payload(dk_decoder *decoder, uint32_t gap, const uint8_t *data, size_t size,
-                           uint8_t *trace)
+int32_t dk_receiver_core_payload(dk_receiver_core *decoder, uint32_t gap, const uint8_t *data,
+                                 size_t size, uint8_t *trace)
 {
-    if (gap > DK_DECODER_GAP_MAX) {
+    if (gap > DK_RECEIVER_CORE_GAP_MAX) {
         return DK_ERR_ARGUMENT;
     }
     const int32_t chunks = dk_redundancy_begin(&decoder->redundancy, &decoder->work, data, size,
@@ -104,19 +108,20 @@ int32_t dk_decoder_payload(dk_decoder *decoder, uint32_t gap, const uint8_t *dat
     }
     // Round down for either sign: a payload may end long before its packet begins.
     const int32_t samples = (int32_t)gap + UNIT * decoder->redundancy.payload.header.offset;
-    const int32_t frames = samples >= 0 ? samples / DK_DECODER_FRAME
-                                        : -((DK_DECODER_FRAME - 1 - samples) / DK_DECODER_FRAME);
+    const int32_t frames = samples >= 0
+                               ? samples / DK_RECEIVER_CORE_FRAME
+                               : -((DK_RECEIVER_CORE_FRAME - 1 - samples) / DK_RECEIVER_CORE_FRAME);
     decoder->next = frames - 1 > SOONEST ? frames - 1 : SOONEST;
     decoder->frames = 0;
     return chunks;
 }
 
-unsigned dk_decoder_chunks(const dk_decoder *decoder)
+unsigned dk_receiver_core_chunks(const dk_receiver_core *decoder)
 {
     return decoder->redundancy.chunks;
 }
 
-unsigned dk_decoder_chunks_wanted(const dk_decoder *decoder)
+unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *decoder)
 {
     const dk_redundancy *redundancy = &decoder->redundancy;
     const int32_t oldest = decoder->next + (decoder->speaking ? 0 : BEFORE);
@@ -125,8 +130,8 @@ unsigned dk_decoder_chunks_wanted(const dk_decoder *decoder)
     return end > redundancy->decoded ? (unsigned)(end - redundancy->decoded) : 0;
 }
 
-int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **features,
-                          uint8_t *trace)
+int32_t dk_receiver_core_decode(dk_receiver_core *decoder, unsigned most, const int16_t **features,
+                                uint8_t *trace)
 {
     int16_t *found = decoder->features[0] + decoder->frames * DK_REDUNDANCY_FEATURES;
     const int32_t count =
@@ -139,30 +144,30 @@ int32_t dk_decoder_decode(dk_decoder *decoder, unsigned most, const int16_t **fe
 }
 
 // Bring the voice up to the last sample heard.
-static void begin(dk_decoder *decoder)
+static void begin(dk_receiver_core *decoder)
 {
-    int16_t context[DK_DECODER_CONTEXT][DK_REDUNDANCY_FEATURES];
-    for (int32_t i = 0; i < DK_DECODER_CONTEXT; i++) {
+    int16_t context[DK_VOCODER_CONTEXT][DK_REDUNDANCY_FEATURES];
+    for (int32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
         features_at(decoder, decoder->next + BEFORE - i, context[i]);
     }
     dk_vocoder_begin(&decoder->voice, (const int16_t(*)[DK_REDUNDANCY_FEATURES])context,
                      decoder->heard);
-    for (int32_t i = 0; i < DK_DECODER_KNOWN_FRAMES; i++) {
-        const int16_t *known = decoder->heard + DK_DECODER_PAST + i * DK_DECODER_FRAME;
+    for (int32_t i = 0; i < DK_VOCODER_KNOWN_FRAMES; i++) {
+        const int16_t *known = decoder->heard + DK_VOCODER_PAST + i * DK_RECEIVER_CORE_FRAME;
         int16_t ahead[DK_REDUNDANCY_FEATURES];
-        int16_t same[DK_DECODER_FRAME];
-        features_at(decoder, decoder->next + DK_DECODER_KNOWN_FRAMES - 1 - i, ahead);
+        int16_t same[DK_RECEIVER_CORE_FRAME];
+        features_at(decoder, decoder->next + DK_VOCODER_KNOWN_FRAMES - 1 - i, ahead);
         dk_vocoder_frame(&decoder->voice, ahead, known, same);
     }
     decoder->speaking = true;
 }
 
-void dk_decoder_speak(dk_decoder *decoder, int16_t out[DK_DECODER_SAMPLES])
+void dk_receiver_core_speak(dk_receiver_core *decoder, int16_t out[DK_RECEIVER_CORE_SAMPLES])
 {
     if (!decoder->speaking) {
         begin(decoder);
     }
     speak_frame(decoder, out);
-    speak_frame(decoder, out + DK_DECODER_FRAME);
+    speak_frame(decoder, out + DK_RECEIVER_CORE_FRAME);
     keep(decoder, out);
 }

@@ -15,6 +15,10 @@
 extern "C" {
 #endif
 
+#define DK_LPCNET_CONTEXT DK_VOICE_CONTEXT  // feature frames that it begins with
+#define DK_LPCNET_PAST DK_VOICE_PAST        // samples that it begins with
+#define DK_LPCNET_KNOWN_FRAMES 1  // frames of heard samples that it follows, then it speaks
+
 // One voice. The caller provides the memory; all fields are private.
 typedef struct {
     dk_lpcnet_condition condition;

@@ -13,6 +13,9 @@
 extern "C" {
 #endif
 
+#define DK_PULSE_CONTEXT DK_VOICE_CONTEXT  // feature frames that it begins with
+#define DK_PULSE_PAST DK_VOICE_PAST        // samples that it begins with
+#define DK_PULSE_KNOWN_FRAMES 1  // frames of heard samples that it follows, then it speaks
 #define DK_PULSE_HALF (DK_VOICE_FRAME / 2)  // samples with one predictor and one gain
 #define DK_PULSE_TAPS 16                    // taps of a pulse and of the noise's filter
 

@@ -11,14 +11,14 @@
 #include "dredkit_wire.h"
 #include "engine_sizes.h"
 
-enum { PCM_BYTES = 2 * DK_DECODER_SAMPLES, FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES };
+enum { PCM_BYTES = 2 * DK_RECEIVER_CORE_SAMPLES, FEATURE_BYTES = 2 * DK_RDOVAE_DEC_FEATURES };
 
 static_assert(DK_ENGINE_INPUT_BYTES == DK_WIRE_RECEIVER_OP_BYTES + PCM_BYTES, "input");
 static_assert(DK_ENGINE_OUTPUT_BYTES == DK_WIRE_RECEIVER_ANSWER_BYTES + PCM_BYTES, "output");
-static_assert(DK_ENGINE_TRACE_BYTES == DK_DECODER_TRACE_BYTES, "manifest and C agree");
+static_assert(DK_ENGINE_TRACE_BYTES == DK_RECEIVER_CORE_TRACE_BYTES, "manifest and C agree");
 static_assert(DK_REDUNDANCY_BATCH * FEATURE_BYTES <= PCM_BYTES, "room for the answers");
 
-static dk_decoder decoder;
+static dk_receiver_core decoder;
 
 static uint16_t word(const uint8_t *bytes)
 {
@@ -33,13 +33,13 @@ static void put(uint8_t *to, int32_t value)
 
 static dk_status reset(void)
 {
-    dk_decoder_init(&decoder);
+    dk_receiver_core_init(&decoder);
     return DK_OK;
 }
 
 static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
 {
-    int16_t pcm[DK_DECODER_SAMPLES];
+    int16_t pcm[DK_RECEIVER_CORE_SAMPLES];
     const uint8_t *body = input + DK_WIRE_RECEIVER_OP_AT_BODY;
     const uint16_t length = word(input + DK_WIRE_RECEIVER_OP_AT_LENGTH);
     const int16_t *features = NULL;
@@ -47,24 +47,25 @@ static int32_t run(const uint8_t *input, uint8_t *values, uint8_t *trace)
     switch (input[DK_WIRE_RECEIVER_OP_AT_KIND]) {
         case DK_WIRE_OP_HEAR:
             memcpy(pcm, body, PCM_BYTES);
-            dk_decoder_hear(&decoder, pcm, pcm);
+            dk_receiver_core_hear(&decoder, pcm, pcm);
             memcpy(values, pcm, PCM_BYTES);
             return DK_OK;
         case DK_WIRE_OP_PAYLOAD:
             return length > PCM_BYTES
                        ? DK_ERR_RANGE
-                       : dk_decoder_payload(&decoder, word(input + DK_WIRE_RECEIVER_OP_AT_GAP),
-                                            body, length, trace);
+                       : dk_receiver_core_payload(&decoder,
+                                                  word(input + DK_WIRE_RECEIVER_OP_AT_GAP), body,
+                                                  length, trace);
         case DK_WIRE_OP_CHUNKS:
-            count =
-                dk_decoder_decode(&decoder, input[DK_WIRE_RECEIVER_OP_AT_MOST], &features,
-                                  trace == NULL ? NULL : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
+            count = dk_receiver_core_decode(&decoder, input[DK_WIRE_RECEIVER_OP_AT_MOST], &features,
+                                            trace == NULL ? NULL
+                                                          : trace + DK_RDOVAE_DEC_INIT_TRACE_BYTES);
             if (count > 0) {
                 memcpy(values, features, (size_t)count * FEATURE_BYTES);
             }
             return count;
         case DK_WIRE_OP_SPEAK:
-            dk_decoder_speak(&decoder, pcm);
+            dk_receiver_core_speak(&decoder, pcm);
             memcpy(values, pcm, PCM_BYTES);
             return DK_OK;
         default:
@@ -76,12 +77,13 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
 {
     memset(output, 0, DK_ENGINE_OUTPUT_BYTES);
     if (trace != NULL) {
-        memset(trace, 0, DK_DECODER_TRACE_BYTES);
+        memset(trace, 0, DK_RECEIVER_CORE_TRACE_BYTES);
     }
     const int32_t status = run(input, output + DK_WIRE_RECEIVER_ANSWER_AT_VALUES, trace);
     put(output + DK_WIRE_RECEIVER_ANSWER_AT_STATUS, status < 0 ? status : DK_OK);
-    put(output + DK_WIRE_RECEIVER_ANSWER_AT_CHUNKS, (int32_t)dk_decoder_chunks(&decoder));
-    put(output + DK_WIRE_RECEIVER_ANSWER_AT_WANTED, (int32_t)dk_decoder_chunks_wanted(&decoder));
+    put(output + DK_WIRE_RECEIVER_ANSWER_AT_CHUNKS, (int32_t)dk_receiver_core_chunks(&decoder));
+    put(output + DK_WIRE_RECEIVER_ANSWER_AT_WANTED,
+        (int32_t)dk_receiver_core_chunks_wanted(&decoder));
     return DK_OK;
 }
 

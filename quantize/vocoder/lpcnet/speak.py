@@ -8,7 +8,7 @@ of a tree down. firmware/dredkit/vocoder/lpcnet.c gives the same bits.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -176,6 +176,10 @@ def _along(logits: Ints, codes: Ints) -> Ints:
 
 class LpcnetVoice:
     """One voice: takes features and returns PCM, 10 ms a frame, int16 at 16 kHz."""
+
+    CONTEXT: ClassVar[int] = CONTEXT
+    PAST: ClassVar[int] = PAST
+    KNOWN_FRAMES: ClassVar[int] = 1
 
     def __init__(self, model: LpcnetModel) -> None:
         self._voices = LpcnetVoices(model, 1)

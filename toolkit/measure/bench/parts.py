@@ -16,7 +16,6 @@ from toolkit.codegen.packing.pack import pack_network
 from toolkit.measure.budget import STEP_SECONDS
 from toolkit.measure.isa_limits import Limit
 from toolkit.measure.spans import Floats
-from toolkit.stages.receiver import VOICE_FRAMES
 from toolkit.stages.stage import Stage
 
 VOICE = "voice"
@@ -202,10 +201,10 @@ def _layers_of_op(
             work = Work(work.macs, work.least, _reads(stage, isa, name, times, done[name]))
         layers.append(LayerCost(name, kind, times, measured.cost(of_layer, work)))
     rest = [False] * len(stage.layers) + [True]
-    if kind in VOICE_FRAMES:
+    if frames := stage.voice_frames(kind):
         own = {name for name, _ in stage.layers}
         others = [layer for layer in manifest["layers"] if layer["name"] not in own]
-        runs = [done[x["name"]] * _voice_runs(x["times"], kind) for x in others]
+        runs = [done[x["name"]] * _voice_runs(x["times"], frames) for x in others]
         return [*layers, LayerCost(VOICE, kind, 1, measured.cost(rest, _sum(runs)))]
     return [*layers, LayerCost(stage.rest, kind, 1, measured.cost(rest, Work()))]
 
@@ -221,7 +220,7 @@ def _reads(stage: Stage, isa: str, name: str, steps: int, once: Work) -> dict[st
     return {memory: count * total // once.read_bytes for memory, count in once.reads.items()}
 
 
-def _voice_runs(times: int, kind: str) -> int:
+def _voice_runs(times: int, frames: tuple[int, int]) -> int:
     """Return how often an op runs a layer of the voice that runs `times` times in 20 ms."""
-    spoken, told = VOICE_FRAMES[kind]
+    spoken, told = frames
     return told if times == FRAMES_PER_STEP else spoken * times // FRAMES_PER_STEP
