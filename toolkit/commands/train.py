@@ -23,6 +23,8 @@ from quantize.train.lpcnet import score as lpcnet_score
 from quantize.train.lpcnet.data import SpeechSampler
 from quantize.train.pitch import loop as pitch
 from quantize.train.pitch import score as pitch_score
+from quantize.train.predictor import loop as predictor
+from quantize.train.predictor import score as predictor_score
 from quantize.train.rdovae import loop as rdovae
 from quantize.train.rdovae import score as rdovae_score
 from quantize.train.recordings import Sampler, load_features, load_speech
@@ -63,6 +65,7 @@ _RDOVAE: Forms = {
     TRAINING: ("state", "steps", "batch", "begin", "minutes", "device", "pack"),
 }
 _PITCH: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device")}
+_PREDICTOR: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device", "pack")}
 _LPCNET: Forms = {
     "--evaluate": (),
     TRAINING: (
@@ -237,6 +240,54 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
     err.print(table)
     mean = {key: float(np.mean([f[key] for f in found.values()])) for key in pitch_score.COLUMNS}
     return {"checkpoint": str(path), "mean": mean, "recordings": found}
+
+
+@command.command("predictor", cls=Telling)
+@data_option
+@state_option("predictor")
+@steps_option(predictor.Settings.steps)
+@minutes_option
+@device_option
+@checkpoint_option("predictor")
+@pack_option
+@click.option("--evaluate", is_flag=True, help="Score the checkpoint on held-out speech only.")
+@json_option
+def predictor_command(
+    data: Path,
+    state: Path,
+    steps: int,
+    minutes: float | None,
+    device: str,
+    checkpoint: Path,
+    pack: Path | None,
+    evaluate: bool,
+    json_to: str | None,
+) -> None:
+    """Train the predictor of lost frames, resuming from --state, and write the checkpoint."""
+    refuse_ignored("--evaluate" if evaluate else TRAINING, _PREDICTOR)
+    torch.set_num_threads(1)
+    if evaluate:
+        emit_json(json_to, _evaluate_predictor(checkpoint, data))
+        return
+    recordings = list(load_speech(data, "train").values())
+    settings = predictor.Settings(steps=steps)
+    with steps_shown(steps) as note:
+        trainer = predictor.train(recordings, state, settings, device, stop_at(minutes), note, pack)
+    predictor_score.save_checkpoint(checkpoint, trainer.model, {"steps": str(trainer.step)})
+    tell_written(checkpoint, trainer, json_to)
+
+
+def _evaluate_predictor(path: Path, data: Path) -> dict[str, Any]:
+    """Score a predictor on gaps of all held-out recordings, beside holding the last features."""
+    model = predictor_score.load_checkpoint(path)
+    rows = predictor_score.evaluate(model, list(load_speech(data, "test").values()))
+    table = Table("frames lost", "LSD dB", "held", "pitch errors %", "held")
+    for row in rows:
+        shares = (100 * row["pitch_errors"], 100 * row["held_pitch_errors"])
+        cells = (row["db"], row["held_db"], *shares)
+        table.add_row(str(row["distance"]), *(f"{cell:.2f}" for cell in cells))
+    err.print(table)
+    return {"checkpoint": str(path), "rows": rows}
 
 
 @command.command("lpcnet", cls=Telling)
