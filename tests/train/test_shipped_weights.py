@@ -16,6 +16,7 @@ from quantize.networks.fargan_checkpoint import read_fargan
 from quantize.networks.fargan_voice import synthesise_many
 from quantize.networks.lpcnet import PRESETS
 from quantize.train.lpcnet.loop import Settings, Trainer
+from quantize.train.predictor import score as predictor_score
 from quantize.train.rdovae.score import evaluate, load_checkpoint
 
 CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
@@ -51,6 +52,16 @@ def test_the_lpcnet_state_is_one_to_go_on_from() -> None:
     trainer.resume(CHECKPOINTS / "lpcnet-edge.state.safetensors")
     assert trainer.step > 1000
     assert trainer.average < 3.5
+
+
+def test_the_predictor_foresees_more_than_holding_does() -> None:
+    torch.set_num_threads(1)
+    clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
+    pcm = soundfile.read(clip, dtype="int16")[0]
+    model = predictor_score.load_checkpoint(CHECKPOINTS / "predictor.safetensors")
+    rows = predictor_score.evaluate(model, [(pcm, features.extract(pcm, delay=0))], gaps=200)
+    for row in rows[:-1]:
+        assert row["db"] < 0.9 * row["held_db"], row
 
 
 def test_the_small_fargan_follows_the_features_of_unheard_speech() -> None:

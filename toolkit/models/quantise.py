@@ -32,6 +32,7 @@ from quantize.plc.quantise import quantise_predictor
 from toolkit.common.paths import DATA
 from toolkit.models.importers import (
     SHIPPED_PITCH,
+    SHIPPED_PREDICTOR,
     FloatModel,
     has_layers,
     load_model,
@@ -47,6 +48,7 @@ from toolkit.targets.target import Target
 CLIP = DATA / "clip.wav"
 STAGES = ("encoder", "decoder", "rdovae_enc")
 NO_PREDICTOR = "none"
+OWN_PREDICTOR = "own"  # the one that ships
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def _predictor(sources: Sources) -> FloatModel | None:
         return None
     if sources.predictor is None:
         return load_predictor(sources.decoder or sources.weights)
-    path = Path(sources.predictor)
+    own = sources.predictor == OWN_PREDICTOR
+    path = SHIPPED_PREDICTOR if own else Path(sources.predictor)
     return load_predictor(path) or load_model(path, predictor())
 
 
@@ -155,7 +158,7 @@ def quantise_decoder(
 
     The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
     tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be.
-    `sources.predictor` is a file or "none"; None means the predictor in the decoder's file, if it
+    `sources.predictor` is a file, "own" or "none"; None means the predictor in the decoder's file, if it
     has one. `sent` is what quantize.codec.sender.coded_values returns for the calibration
     recording; with it the sender need not run over the recording again.
     """

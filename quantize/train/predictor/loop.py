@@ -25,7 +25,7 @@ _FLOOR = 0.02  # decades squared: a smaller spectral error costs hardly less
 class Settings(trainer.Schedule):
     """How to train. The defaults made the checkpoint that ships."""
 
-    steps: int = 5000
+    steps: int = 2500
     batch: int = 128  # gaps
     rate: float = 3e-3  # Adam's, at its peak
     warm_up: int = 100  # steps to get there

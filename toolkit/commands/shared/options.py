@@ -15,7 +15,7 @@ from quantize.near import near
 from quantize.nn.batch import MOST_STEPS
 from toolkit.common.option_types import InputFile, Kind, Name
 from toolkit.models.importers import SHIPPED
-from toolkit.models.quantise import CLIP, NO_PREDICTOR, STAGES, Sources
+from toolkit.models.quantise import CLIP, NO_PREDICTOR, OWN_PREDICTOR, STAGES, Sources
 from toolkit.models.voice import VOICES
 from toolkit.stages.sending import CHUNK_MS, DURATION_MS, Sending, asked_rate
 from toolkit.targets.parts import CLOCK_HZ_MAX, CLOCK_HZ_MIN
@@ -38,14 +38,16 @@ class Voice(Kind):
 
 
 class Predictor(Kind):
-    """A file with a predictor, or the word for none."""
+    """A file with a predictor, or a word: for the shipped one, or for none."""
 
     name = "predictor"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the word; fails if it is neither "none" nor a file."""
-        if value != NO_PREDICTOR and not Path(value).is_file():
-            self.fail(f"{value}: no such file; say {NO_PREDICTOR} or a file", param, ctx)
+        """Return the word; fails if it is neither "own", "none" nor a file."""
+        words = (NO_PREDICTOR, OWN_PREDICTOR)
+        if value not in words and not Path(value).is_file():
+            hint = near(value, words) or f"; say {', '.join(words)} or a file"
+            self.fail(f"{value}: no such file{hint}", param, ctx)
         return str(value)
 
 
@@ -118,9 +120,9 @@ predictor_option: Decorator = click.option(
     "--predictor",
     type=Predictor(),
     default=None,
-    metavar="none|FILE",
-    help="What continues gaps without a payload; if left out, the predictor in --weights or "
-    "--decoder. Without one, the last features are held.",
+    metavar="none|own|FILE",
+    help="What continues gaps without a payload: the shipped predictor (own) or a file's. If left "
+    "out, the predictor in --weights or --decoder. Without one, the last features are held.",
 )
 
 

@@ -22,6 +22,7 @@ SHIPPED = _CHECKPOINTS / "rdovae.safetensors"
 SHIPPED_PITCH = _CHECKPOINTS / "pitch.safetensors"
 SHIPPED_VOICE = _CHECKPOINTS / "lpcnet-edge.safetensors"
 SHIPPED_FARGAN = _CHECKPOINTS / "fargan-edge.safetensors"
+SHIPPED_PREDICTOR = _CHECKPOINTS / "predictor.safetensors"
 
 # The kinds of sources that a model names.
 BLOB = "opus-blob"
