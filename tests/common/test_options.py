@@ -45,6 +45,7 @@ ENDINGS = {
     "dredkit train fargan": ("--data", "absent"),
     "dredkit train lpcnet": ("--data", "absent"),
     "dredkit train pitch": ("--data", "absent"),
+    "dredkit train predictor": ("--data", "absent"),
     "dredkit train rdovae": ("--data", "absent"),
     "dredkit verify": ("--target", "toaster"),
 }
@@ -224,10 +225,16 @@ FORMS: list[tuple[str, tuple[str, ...], str, taken.Forms]] = [
         {"": ("weights",)},
     ),
     (
+        "dredkit train predictor",
+        ("--evaluate",),
+        "--evaluate",
+        {"": ("state", "steps", "minutes", "device", "pack")},
+    ),
+    (
         "dredkit train rdovae",
         ("--evaluate",),
         "--evaluate",
-        {"": ("state", "steps", "batch", "minutes", "device")},
+        {"": ("state", "steps", "batch", "begin", "minutes", "device", "pack")},
     ),
     (
         "dredkit train pitch",
