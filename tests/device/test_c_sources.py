@@ -57,8 +57,8 @@ class Built:
 # Every network kernel and all kernels of LPCNet on every board. The pulse voice has no file for
 # one ISA alone, so one board is enough.
 # A process under Linux on Arm is made of what the board with the same core is made of.
-NAMES = [name for name in target_names() if load_target(name).runner is None]
-BUILDS = [(name, stage) for name in NAMES for stage in ("encoder", "decoder-lpcnet")]
+TARGETS_BUILT = [name for name in target_names() if load_target(name).runner is None]
+BUILDS = [(name, stage) for name in TARGETS_BUILT for stage in ("encoder", "decoder-lpcnet")]
 BUILDS.append(("netduinoplus2", "decoder-pulse"))
 
 
