@@ -2,6 +2,7 @@
 """Linux on Arm as a target: a static program, run by qemu-user here, elsewhere through ssh."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from toolkit.device.boards.process import ProcessBoard
 from toolkit.device.build.build import build_firmware
 from toolkit.device.pipeline import Prepared, connected, prepare
 from toolkit.measure.budget import budget_of, clock_of
+from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.report.junit import junit
 from toolkit.report.page import verdict
 from toolkit.stages.stage import stage_of
@@ -34,8 +36,15 @@ exec sh -c "$(printf '%s' "$command" | sed 's|^ *"$d/server" |qemu-aarch64 -cpu 
 """
 
 
-def run(prepared: Prepared, target: Target, port: str | None, trace: bool) -> Verification:
-    with connected(prepared, port=port, serial="pty" if trace else "socket") as session:
+def run(
+    prepared: Prepared,
+    target: Target,
+    port: str | None,
+    trace: bool,
+    counter: BlockCounter | None = None,
+) -> Verification:
+    serial = "pty" if trace else "socket"
+    with connected(prepared, port=port, serial=serial, plugin=counter) as session:
         return verify(
             session,
             target=target,
@@ -46,6 +55,7 @@ def run(prepared: Prepared, target: Target, port: str | None, trace: bool) -> Ve
             audio=SPEECH,
             inputs=random_inputs(MODEL, 12, 3),
             trace=trace,
+            counter=counter,
         )
 
 
@@ -77,6 +87,22 @@ def test_it_is_exact_and_its_speed_is_not_judged(prepared: Prepared) -> None:
     assert verdict(asked) == "Bit-exact; speed is not judged here"
     assert b'skipped="1"' in junit(facts)
     assert b'<skipped message="not judged: time of an emulator' in junit(facts)
+
+
+def test_its_cycles_can_be_estimated(prepared: Prepared) -> None:
+    if shutil.which("llvm-mca-19") is None:
+        pytest.skip("llvm-mca-19 is not installed")
+    assert prepared.server is not None
+    target = prepared.target
+    runs = [run(prepared, target, None, False, BlockCounter(prepared.server)) for _ in range(2)]
+    assert [found.mismatches for found in runs] == [0, 0]
+    budget = runs[0].budget
+    assert (budget.unit, budget.judged, budget.estimated) == ("cycles", True, True)
+    assert (budget.clock_hz, budget.limit) == (target.clock_hz, target.clock_hz // 50)
+    assert budget.instructions is not None
+    assert min(budget.instructions) > 1000
+    assert budget.instructions == runs[1].budget.instructions
+    assert clock_of(target, 10**9, estimated=True).hz == 10**9
 
 
 def test_it_runs_on_another_machine(
@@ -131,7 +157,8 @@ def test_what_only_boards_have_is_refused(tmp_path: Path) -> None:
     for words, why in (
         (["flash", "--target", "linux-a53"], "linux-a53 is not flashed"),
         (["bench", "--target", "linux-a53"], "linux-a53 is not a board"),
-        (["verify", "--target", "linux-a53", "--cycles"], "linux-a53 is not emulated"),
+        (["verify", "--target", "linux-a53", "--clock", "1000000000"], "measures time itself"),
+        (["verify", "--target", "linux-a53", "--cycles", "--port", "ssh://pi@board"], "no --port"),
         (["build", "--target", "linux-a53", "--sanitize"], "--sanitize: a board does not take it"),
     ):
         done = CliRunner().invoke(group, words)

@@ -139,6 +139,16 @@ def test_a_program_for_another_machine_is_told(tmp_path: Path, machine: Machine)
     assert machine.is_clean()
 
 
+def test_a_copy_that_breaks_off_leaves_nothing(
+    program: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = STAND_IN.replace('exec sh -c "$command"', 'head -c 1000 | sh -c "$command"')
+    put_first(tmp_path / "broken", broken, monkeypatch)
+    with pytest.raises(LinkError, match=f"^{PLACE}: the program arrived in part$"):
+        RemoteServer(program, PLACE)
+    assert machine.is_clean()
+
+
 def test_no_room_there_is_told(
     program: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,7 +123,8 @@ def test_host_c_is_compared_too(on_host: Prepared, clip: Path, tmp_path: Path) -
 
 
 def test_over_budget_is_a_failed_check(on_host: Prepared, clip: Path) -> None:
-    slow = replace(on_host, target=replace(on_host.target, clock_hz=100))
+    timer = replace(on_host.target.timer, hardware_ticks_per_unit=1e-6)
+    slow = replace(on_host, target=replace(on_host.target, timer=timer))
     verdict = run(slow, on_host.stage.inputs(clip)[:5])
     assert verdict.mismatches == 0
     assert not verdict.budget.holds

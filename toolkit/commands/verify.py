@@ -65,7 +65,7 @@ def command(
     the middle is lost, and five bursts of 20 to 100 ms.
     """
     board = load_target(target)
-    clock_of(board, clock_hz)
+    clock_of(board, clock_hz, cycles)
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
     if cycles:

@@ -168,7 +168,10 @@ def _started(
     prepared: Firmware, serial: str, plugin: EmulatorPlugin | None
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
-        with ProcessBoard(prepared.server, serial, prepared.target.runner) as process:
+        runner = prepared.target.runner
+        if runner is not None and plugin is not None:
+            runner = replace(runner, args=(*runner.args, *plugin.options(runner.program)))
+        with ProcessBoard(prepared.server, serial, runner) as process:
             yield process
         return
     if prepared.build is None:

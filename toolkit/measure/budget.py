@@ -146,7 +146,7 @@ def budget_of(
         estimated=True,
         model=estimate.model,
         errors=estimate.errors,
-        instructions=budget.per_frame,
+        instructions=budget.per_frame if counted else estimate.instructions,
     )
 
 
@@ -157,13 +157,15 @@ def own_clock(target: Target) -> Clock:
     return Clock(target.clock_hz, target.clock_source)
 
 
-def clock_of(target: Target, asked: int | None) -> Clock:
-    """Return the clock to judge a verification by.
+def clock_of(target: Target, asked: int | None, estimated: bool = False) -> Clock:
+    """Return the clock to judge a verification by, with `estimated` for estimated cycles.
 
     This is the rate `asked` for in Hz. Without it, it is the clock of the target's product if the
     board is emulated and has one, else the board's own. Raises InputError for a rate out of range,
     and for any rate if the board measures time itself.
     """
+    if estimated and target.runner is not None:
+        target = target.counting_cycles()
     if asked is None:
         product = target.product
         if target.emulator is None or product is None:

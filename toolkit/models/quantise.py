@@ -158,7 +158,7 @@ def quantise_decoder(
 
     The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
     tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be.
-    `sources.predictor` is a file, "own" or "none"; None means the one in the decoder's file, if any.
+    `sources.predictor` is a file, "own" or "none"; None means what the decoder's file has.
     `sent` is what quantize.codec.sender.coded_values returns for the calibration
     recording; with it the sender need not run over the recording again.
     """

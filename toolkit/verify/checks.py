@@ -86,7 +86,13 @@ def _budget(budget: Budget, step: str) -> Check:
     if not costs:
         return Check(BUDGET, name, False, f"no {step} was measured")
     if not budget.judged:
-        return Check(BUDGET, "speed", True, f"not judged: {budget.model}", judged=False)
+        return Check(
+            BUDGET,
+            "speed",
+            True,
+            f"not judged: {budget.model}; --cycles estimates cycles",
+            judged=False,
+        )
     used = f"{budget.max:,} of {limit:,} {unit} ({budget.used_percent:.1f} %), {budget.model}"
     if budget.clock_source:
         used += f", at {budget.clock_hz / 1e6:g} MHz ({budget.clock_source})"

@@ -206,7 +206,8 @@ def verify(
     `clock_hz` judges the cost by another clock than `clock_of` chooses. With the `counter` that the
     board was started with, estimated cycles are judged in place of instructions.
     """
-    clock_of(target, clock_hz)  # refuse a bad clock before a long run, not after it
+    estimated = counter is not None
+    clock_of(target, clock_hz, estimated)  # refuse a bad clock before a long run, not after it
     board = session.expect(
         target=target.name,
         stage=stage.name,
@@ -229,7 +230,7 @@ def verify(
         inputs=inputs,
         outputs=stage.outputs(streamed.outputs),
         comparisons={"host C": on_host, target.name: on_board},
-        budget=budget_of(target, streamed.ticks, clock_of(target, clock_hz), found),
+        budget=budget_of(target, streamed.ticks, clock_of(target, clock_hz, estimated), found),
         stack_used=streamed.stack_used,
         link=streamed.link,
         estimate=found,

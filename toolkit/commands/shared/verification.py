@@ -71,7 +71,8 @@ def verify_on_board(
     if prepared.build is not None:
         built = prepared.build
         err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
-    counter = BlockCounter(prepared.build.elf) if cycles and prepared.build else None
+    image = prepared.build.elf if prepared.build else prepared.server
+    counter = BlockCounter(image) if cycles and image else None
     err.print(f"connecting  {port or target.name}")
     with (
         connected(prepared, port=port, serial=serial, plugin=counter) as session,

@@ -29,18 +29,23 @@ _OWN_FAILURE: Final = 255  # ssh's exit status when ssh itself fails
 _ILLEGAL: Final = 128 + 4  # of a program that SIGILL has ended
 # The remote shell scripts have no single quotes: any login shell passes them on to sh.
 # The server without arguments ends with status 2, which shows that this machine can run it.
+# A connection that breaks gives a part of the file, or nobody to tell the folder to.
 _COPY = """umask 077
 d=$(mktemp -d "${TMPDIR:-/tmp}/dredkit-XXXXXX") || exit 1
-if cat >"$d/server" && chmod 700 "$d/server"; then
-    "$d/server" </dev/null >/dev/null 2>&1
-    if [ $? -eq 2 ]; then
-        echo "MARK$d"
-        exit 0
-    fi
+clean() { rm -rf "$d"; exit 1; }
+trap clean HUP INT TERM PIPE
+cat >"$d/server" && chmod 700 "$d/server" || clean
+if [ $(wc -c <"$d/server") -ne SIZE ]; then
+    echo "the program arrived in part" >&2
+    clean
+fi
+"$d/server" </dev/null >/dev/null 2>&1
+if [ $? -eq 2 ]; then
+    echo "MARK$d" && exit 0
+else
     echo "this machine ($(uname -sm)) cannot run the program in $d" >&2
 fi
-rm -rf "$d"
-exit 1
+clean
 """.replace("MARK", _MARK)
 _RUN = """d=FOLDER
 clean() { rm -rf "$d"; }
@@ -70,7 +75,7 @@ class Place:
             "-T",
             "-oBatchMode=yes",
             f"-oConnectTimeout={patience.SSH_CONNECT_S}",
-            "-oServerAliveInterval=5",
+            "-oServerAliveInterval=15",
             *([] if self.port is None else [f"-p{self.port}"]),
         ]
         return [_ssh(), *options, login, f"sh -c {shlex.quote(script)}"]
@@ -180,10 +185,11 @@ class RemoteServer(SocketTransport):
 
 def _copied(program: Path, place: Place) -> str:
     """Copy a program into a folder of its own there, see that it runs, and return the folder."""
+    data = program.read_bytes()
     try:
         done = subprocess.run(
-            place.command(_COPY),
-            input=program.read_bytes(), capture_output=True,
+            place.command(_COPY.replace("SIZE", str(len(data)))),
+            input=data, capture_output=True,
             timeout=patience.SSH_COPY_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

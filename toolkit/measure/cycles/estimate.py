@@ -90,7 +90,7 @@ class Estimate:
 
 def model_of(target: Target) -> Model:
     """Return the model of a target's core. Raises InputError if there is none."""
-    if target.emulator is None:
+    if target.emulator is None and target.runner is None:
         raise InputError(f"--cycles: {target.name} is not emulated; its own timer measures")
     if target.core not in MODELS:
         raise InputError(f"--cycles: no model of a {target.core} ({target.name})")

@@ -33,10 +33,13 @@ def newest_interface(program: str, probe: Path) -> int:
     found = shutil.which(program)
     if found is None:
         raise ToolError(f"{program} is missing: `dredkit doctor` shows the remedy")
-    command = [found, "-M", "none", "-nodefaults", "-display", "none", "-S"]
+    # QEMU for a process wants a program, which it does not come to.
+    whole = Path(program).name.startswith("qemu-system-")
+    machine = ["-M", "none", "-nodefaults", "-display", "none", "-S"] if whole else []
+    command = [found, *machine, "-plugin", f"file={escaped(probe)}", *([] if whole else ["none"])]
     try:
         done = subprocess.run(
-            [*command, "-plugin", f"file={escaped(probe)}"],
+            command,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
             timeout=_ANSWER_TIMEOUT, check=False,
         )  # fmt: skip
