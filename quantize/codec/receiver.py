@@ -9,7 +9,8 @@ work     decode ahead, and prepare the voice for a gap
 
 Here is the machine that switches between good samples and speech. quantize.codec.track holds the
 features, quantize.codec.pending the payloads. Model files, ops as data and error numbers are in
-quantize.codec.receiver_model, time stamps in quantize.codec.receiver_clock.
+quantize.codec.receiver_model, time stamps in quantize.codec.receiver_clock. What no payload covers,
+quantize.plc predicts or holds.
 
 Time runs in slots of 10 ms; every call of `good` or `lost` plays one. Count them from the one that
 is played next. A payload whose packet begins `ahead` samples after that one has its newest frame in
@@ -38,6 +39,9 @@ from quantize.dsp.thirds import REACH, UP, downsample_end, upsample
 from quantize.errors import InputError
 from quantize.features.integers import FRAME
 from quantize.integer import Ints
+from quantize.nn.model import QuantisedModel
+from quantize.plc.concealment import Concealment
+from quantize.plc.heard import SAMPLES as HEARD_SAMPLES
 from quantize.vocoder.voices import Voice
 
 __all__ = ["FRAME", "STEP", "OrderError", "Receiver", "ReceiverConfig", "State"]
@@ -59,7 +63,7 @@ class State(IntEnum):
     NORMAL = 0  # good samples
     RECOVERED = 1  # samples from LBRR
     DRED = 2  # the voice, with features of a payload
-    PLC = 3  # the voice, with features that were repeated
+    PLC = 3  # the voice, with features that were predicted or held
     FADE = 4  # the voice, fading into good samples
 
 
@@ -111,8 +115,12 @@ class Receiver:
         voice: Voice,
         config: ReceiverConfig | None = None,
         rate: int = VOICE_RATE,
+        predictor: QuantisedModel | None = None,
     ) -> None:
-        """Make a receiver that has heard nothing; raises InputError for a rate that it lacks."""
+        """Make a receiver that has heard nothing; raises InputError for a rate that it lacks.
+
+        `predictor` continues the features where no payload covers a slot; without it they are held.
+        """
         if rate not in OUTPUT_RATES:
             raise InputError(f"{rate} samples a second: a receiver plays 16000 or 48000")
         self.config = config or ReceiverConfig()
@@ -122,9 +130,10 @@ class Receiver:
         self._voice = voice
         self._track = Track()
         self._pending = Pending(decoder, self._track)
+        self._plc = Concealment(predictor)
         self._heard = voice.PAST + voice.KNOWN_FRAMES * FRAME  # samples at 16 kHz
         beside = 0 if self._up == 1 else UP * REACH
-        self._played = np.zeros(self._up * self._heard + beside, np.int64)
+        self._played = np.zeros(self._up * HEARD_SAMPLES + beside, np.int64)
         self._next = 0  # the slot that the voice speaks next
         self._speaking = False
         self._prepared = False  # the voice can speak slot `now` at once
@@ -264,20 +273,36 @@ class Receiver:
         voice = self._voice
         heard = self._played
         if self._up > 1:
-            heard = downsample_end(self._played, self._heard)
+            heard = downsample_end(self._played, HEARD_SAMPLES)
             self._speech = heard[-REACH:]
         self._next = self._track.now
-        first = self._next - frames_before(voice)
-        context = np.array([self._track.at(first + i) for i in range(voice.CONTEXT)])
-        voice.begin(context, heard[: voice.PAST])
+        slots = range(self._next - frames_before(voice), self._next + 1)
+        covered = all(self._track.holds(slot) for slot in slots)
+        self._plc.begin(None if covered else heard)
+        told = [self._features(slot) for slot in slots]
+        heard = heard[-self._heard :]
+        voice.begin(np.array(told[: voice.CONTEXT]), heard[: voice.PAST])
         for i in range(voice.KNOWN_FRAMES):
             known = heard[voice.PAST + i * FRAME :][:FRAME]
-            voice.frame(self._track.at(first + voice.CONTEXT + i), known)
+            voice.frame(told[voice.CONTEXT + i], known)
+
+    def _features(self, slot: int) -> Ints:
+        """Return the features of a slot. Ask for each slot once, in their order.
+
+        Samples of the frame before slot `next` were not heard whole when its gap begins.
+        """
+        before = self._next - 1 - slot
+        if self._track.holds(slot):
+            features = self._track.at(slot)
+            if before <= 0:
+                self._plc.known(features)
+            return features
+        return self._plc.past(before) if before > 0 else self._plc.missing()
 
     def _frame(self) -> Ints:
         """Return the voice's next 10 ms at 16 kHz."""
         self._next += 1
-        return self._voice.frame(self._track.at(self._next), None)
+        return self._voice.frame(self._features(self._next), None)
 
     def _speak(self) -> Ints:
         """Return the voice's next 10 ms at the output rate."""

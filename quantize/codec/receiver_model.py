@@ -21,6 +21,7 @@ from quantize.integer import Ints
 from quantize.nn.model import QuantisedModel
 from quantize.nn.model_file import ModelFile, join_parts, read_parts
 from quantize.nn.topologies import rdovae_decoder, rdovae_decoder_init
+from quantize.plc.predictor import read_predictor
 from quantize.vocoder.voices import VoiceModel, read_voice, speaker, voice_bytes
 
 FORMAT: Final = "dredkit-decoder-1"
@@ -32,10 +33,11 @@ BOARD_CONFIG: Final = ReceiverConfig(chunks_a_call=0)
 
 @dataclass(frozen=True)
 class DecoderModel(ModelFile):
-    """The networks with their entropy tables, and the voice."""
+    """The networks with their entropy tables, the voice, and the predictor if there is one."""
 
     networks: DecoderNetworks
     voice: VoiceModel
+    predictor: QuantisedModel | None = None
 
     def to_bytes(self) -> bytes:
         """Serialise; equal models give equal bytes."""
@@ -45,12 +47,14 @@ class DecoderModel(ModelFile):
             "tables": self.networks.tables.to_bytes(),
             "voice": voice_bytes(self.voice),
         }
+        if self.predictor is not None:
+            parts["predictor"] = self.predictor.to_bytes()
         return join_parts(FORMAT, parts)
 
     @staticmethod
     def load(path: Path) -> "DecoderModel":
         """Read a file written by `save`; raises InputError if it is anything else."""
-        parts = read_parts(path, FORMAT, ("start", "step", "tables", "voice"))
+        parts = read_parts(path, FORMAT, ("start", "step", "tables", "voice"), ("predictor",))
         networks = DecoderNetworks(
             QuantisedModel.for_graph(
                 parts["start"], f"{path}, initial network", rdovae_decoder_init()
@@ -58,11 +62,18 @@ class DecoderModel(ModelFile):
             QuantisedModel.for_graph(parts["step"], f"{path}, RDO-VAE decoder", rdovae_decoder()),
             EntropyTables.from_bytes(parts["tables"], str(path)),
         )
-        return DecoderModel(networks, read_voice(parts["voice"], f"{path}, voice"))
+        predictor = parts.get("predictor")
+        return DecoderModel(
+            networks,
+            read_voice(parts["voice"], f"{path}, voice"),
+            None if predictor is None else read_predictor(predictor, f"{path}, predictor"),
+        )
 
     def receiver(self, config: ReceiverConfig | None = None, rate: int = VOICE_RATE) -> Receiver:
         """Return a receiver that has heard nothing yet, playing `rate` samples a second."""
-        return Receiver(Redundancy(self.networks), speaker(self.voice), config, rate)
+        return Receiver(
+            Redundancy(self.networks), speaker(self.voice), config, rate, self.predictor
+        )
 
 
 @dataclass(frozen=True)

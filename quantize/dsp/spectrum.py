@@ -38,7 +38,7 @@ _WINDOW_FRAC: Final = 23
 EDGES: Final = tuple(
     4 * edge for edge in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 34, 40)
 )
-_COMMON: Final = 48  # all interval widths divide 48, so weights of bins are whole 48ths
+COMMON: Final = 48  # all interval widths divide 48, so weights of bins are whole 48ths
 _MOST_UP: Final = 12  # most bits that a quiet frame is raised by: 0.01 still fits 64 bits
 
 _LOG10_2: Final = float(np.log10(2.0))
@@ -99,23 +99,38 @@ def spectrum(emphasised: Ints) -> tuple[Ints, Ints, Ints]:
     return re, im, EMPHASIS_FRAC + up
 
 
+def band_sums(values: Ints) -> Ints:
+    """Return sums [frames, 18] over the bands' triangles of values [frames, 160 or more] of bins.
+
+    The weights are whole 48ths; both end bands are doubled.
+    """
+    sums = np.zeros((len(values), BANDS), np.int64)
+    for band, (low, high) in enumerate(pairwise(EDGES)):
+        width = high - low
+        total = values[:, low:high].sum(axis=1)
+        ramp = (values[:, low:high] * np.arange(width)).sum(axis=1)
+        sums[:, band] += (width * total - ramp) * (COMMON // width)
+        sums[:, band + 1] += ramp * (COMMON // width)
+    sums[:, [0, BANDS - 1]] *= 2
+    return sums
+
+
 def band_logs(re: Ints, im: Ints, scale: Ints) -> Ints:
     """Compute step 3 and the logs of step 4: log2(0.01 + E) over the running floor, [., 18] Q24.
 
     Powers are exact sums of |X|^2 / 256. With weights in 48ths, 0.01 is a whole number too.
     """
     power = (re * re + im * im) >> 8
-    energy = np.zeros((len(power), BANDS), np.int64)
-    for band, (low, high) in enumerate(pairwise(EDGES)):
-        width = high - low
-        total = power[:, low:high].sum(axis=1)
-        ramp = (power[:, low:high] * np.arange(width)).sum(axis=1)
-        energy[:, band] += (width * total - ramp) * (_COMMON // width)
-        energy[:, band + 1] += ramp * (_COMMON // width)
-    energy[:, [0, BANDS - 1]] *= 2
+    energy = band_sums(power)
     # E = energy / 48 * 2^8 / 2^(2 scale) / 320^2, and 48 * 320^2 = 75 * 2^16.
     floor = np.left_shift(np.int64(3), 6 + 2 * scale)  # 0.01 * 75 * 2^(8 + 2 scale)
     logs = log2(energy + floor[:, None]) - LOG_75 - ((8 + 2 * scale) << LOG_FRAC)[:, None]
+    return floored(logs)
+
+
+def floored(logs: Ints) -> Ints:
+    """Return logarithms [frames, 18] Q24 above the running floor of step 4."""
+    logs = logs.copy()
     peak = np.full(len(logs), LOG_START, np.int64)
     follow = peak.copy()
     for band in range(BANDS):

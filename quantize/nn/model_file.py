@@ -84,12 +84,18 @@ def join_parts(kind: str, parts: dict[str, bytes]) -> bytes:
     return pack(kind, {}, {name: np.frombuffer(data, np.uint8) for name, data in parts.items()})
 
 
-def read_parts(path: Path, kind: str, wanted: tuple[str, ...]) -> dict[str, bytes]:
-    """Read a file that `join_parts` made; raises InputError unless it has the `wanted` parts."""
+def read_parts(
+    path: Path, kind: str, wanted: tuple[str, ...], other: tuple[str, ...] = ()
+) -> dict[str, bytes]:
+    """Read a file that `join_parts` made; raises InputError unless it has the `wanted` parts.
+
+    The `other` parts may be there.
+    """
     _, arrays = unpack(read_file(path), str(path), kind)
-    for name in wanted:
+    found = (*wanted, *(name for name in other if name in arrays))
+    for name in found:
         if name not in arrays:
             raise InputError(f"{path}: a {kind} file without {name}; run `dredkit quantize` again")
         if arrays[name].dtype != np.uint8:
             raise InputError(f"{path}: {name} is damaged; run `dredkit quantize` again")
-    return {name: arrays[name].tobytes() for name in wanted}
+    return {name: arrays[name].tobytes() for name in found}

@@ -13,6 +13,7 @@ from quantize.nn.graph import (
     Node,
     Slice,
 )
+from quantize.nn.weights import Weights
 
 FEATURES = 20  # a 10 ms frame: 18 cepstral coefficients, pitch, correlation
 LATENTS = 25  # of 32 rows that the weights hold; the rest is padding
@@ -23,6 +24,7 @@ CHUNK_FRAMES = 4  # feature frames that a chunk decodes to, newest first
 IF_FEATURES = 88  # instantaneous-frequency features of the pitch network
 LAGS = 224  # cross-correlation features: lags 256 down to 33
 PITCH_CLASSES = 180  # of 192 rows; 20 cents each
+PREDICTOR_INPUTS = 36 + FEATURES + 1  # Burg cepstra, features, and a flag
 
 _STAGES = 5
 _DENSE1 = 64
@@ -175,3 +177,45 @@ def pitch() -> Graph:
             "conv2d_hidden": Format.Q15,
         },
     )
+
+
+def predictor(dense: int = 128, gru: int = 192) -> Graph:
+    """Build the predictor of lost frames: what is known of a frame [57] to the next features [20].
+
+    libopus' deep PLC has the default sizes. The states reach the last layer as Q15, because libopus
+    keeps that layer in floats.
+    """
+    hidden, first, state = Slice("hidden", 0, dense), Slice("gru1", 0, gru), Slice("gru2", 0, gru)
+    features = Slice("features", 0, FEATURES)
+    frame = Slice("frame", 0, PREDICTOR_INPUTS)
+    return Graph(
+        name="predictor",
+        inputs=("frame",),
+        outputs=("features",),
+        buffers={
+            "frame": PREDICTOR_INPUTS,
+            "hidden": dense,
+            "gru1": gru,
+            "gru2": gru,
+            "features": FEATURES,
+        },
+        nodes=(
+            Dense("plc_dense_in", frame, hidden, Activation.TANH),
+            Gru("plc_gru1", hidden, first),
+            Gru("plc_gru2", first, state),
+            Dense("plc_dense_out", state, features, Activation.LINEAR),
+        ),
+        formats={"gru2": Format.Q15},
+        fracs={"frame": _FEATURE_FRAC, "features": _FEATURE_FRAC},
+    )
+
+
+def predictor_like(layers: dict[str, Weights]) -> Graph:
+    """Build a predictor with the sizes of these layers; those of libopus if they have none.
+
+    The recurrent layers say their sizes themselves. Whether all fit is for the caller to check.
+    """
+    first, second = (layers.get(name) for name in ("plc_dense_in", "plc_gru1_recurrent"))
+    if first is None or second is None:
+        return predictor()
+    return predictor(first.matrix.shape[0], second.matrix.shape[1])

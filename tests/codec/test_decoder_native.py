@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import Chunk, DecoderModel, Hear, Speak, Take
 from quantize.integer import Ints
+from quantize.nn.topologies import predictor
 from quantize.vocoder.voices import VoiceModel
 from tests.support.decoder_library import checked_engine
 from tests.support.decoder_models import random_networks, random_payload
 from tests.support.lpcnet_models import random_voice
+from tests.support.small_models import small_model
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.stages.receiver import ROOM, DecoderStage, Kind, rows_of
 from toolkit.stages.stage import Int16s
@@ -43,6 +46,13 @@ def lpcnet(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 @pytest.fixture(scope="module")
+def predicting(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Return a receiver that predicts features in gaps without a payload."""
+    model = DecoderModel(random_networks(), "pulse", small_model(predictor(32, 24), 4))
+    return DecoderStage(model), checked_engine(model, tmp_path_factory.mktemp("predicting"))
+
+
+@pytest.fixture(scope="module")
 def violent(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """Return a receiver whose networks drive most features to one end of int16."""
     return pair(tmp_path_factory.mktemp("violent"), random_voice(6, tail=0), gain=40.0)
@@ -69,10 +79,11 @@ def gap(rng: np.random.Generator, packets: int, chunks: int, offset: int = 10) -
     return rows_of([*before, *inside, *after])
 
 
-@pytest.mark.parametrize("voice", ["pulse", "lpcnet"])
+@pytest.mark.parametrize("voice", ["pulse", "lpcnet", "predicting"])
 def test_a_gap_is_spoken_alike(voice: str, request: pytest.FixtureRequest) -> None:
     rng = np.random.default_rng(1)
-    inputs = np.concatenate([gap(rng, 2, 3), gap(rng, 4, 0), gap(rng, 3, 1, offset=-30)])
+    gaps = [gap(rng, 2, 3), gap(rng, 4, 0), gap(rng, 3, 1, offset=-30), gap(rng, 20, 2)]
+    inputs = np.concatenate([*gaps, rows_of([*[Speak()] * 9, *[Hear(noise(rng))] * 3])])
     outputs = same(request.getfixturevalue(voice), inputs)
     assert not outputs["status"].any()
     assert np.abs(outputs["values"][-4:]).max() > 1000
@@ -97,7 +108,10 @@ def any_op(rng: np.random.Generator) -> Int16s:
     return row
 
 
-@pytest.mark.parametrize(("voice", "seed"), [("pulse", 1), ("pulse4", 2), ("lpcnet", 5)])
+CALLS = [("pulse", 1), ("pulse4", 2), ("lpcnet", 5), ("predicting", 7)]
+
+
+@pytest.mark.parametrize(("voice", "seed"), CALLS)
 def test_any_ops_in_any_order_are_answered_alike(
     voice: str, seed: int, request: pytest.FixtureRequest
 ) -> None:
@@ -157,3 +171,20 @@ def test_a_session_begins_anew(pulse: Pair) -> None:
     assert first == second
     assert engine.stage == stage.name == "decoder"
     assert engine.model_hash == stage.hash[:32]
+
+
+def test_a_gap_without_a_payload_is_not_silent_at_once(pulse: Pair, clip: Path) -> None:
+    """The voice goes on as loud as the speech before the gap, and fades within half a second."""
+    speech = wavfile.read(clip)[1].astype(np.int64)
+    packets = speech[: len(speech) // STEP * STEP].reshape(-1, STEP)
+    loud = np.sqrt((packets.astype(np.float64) ** 2).mean(axis=1))
+    begins = [i for i in range(8, len(packets) - 2) if loud[i - 4 : i + 1].min() > 1200][::12]
+    assert len(begins) > 3
+    shares = []
+    for first in begins:
+        ops = [*(Hear(pcm) for pcm in packets[first - 6 : first + 1]), *[Speak()] * 25]
+        rms = np.sqrt((same(pulse, rows_of(ops))["values"].astype(np.float64) ** 2).mean(axis=1))
+        shares.append(rms[7] / rms[6])
+        assert rms[7] > 300
+        assert rms[-1] < 120
+    assert 0.5 < np.median(shares) < 1.5

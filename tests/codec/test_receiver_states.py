@@ -7,13 +7,16 @@ import pytest
 from quantize.codec.receiver import FRAME, STEP, Receiver, ReceiverConfig, State
 from quantize.codec.receiver_clock import ReceiverClock, since
 from quantize.codec.redundancy import DecoderNetworks, Redundancy
-from quantize.codec.track import AHEAD, BEHIND, attenuated
+from quantize.codec.track import AHEAD, BEHIND
 from quantize.dred.payload import Header, write_symbols
 from quantize.errors import InputError
 from quantize.integer import Ints
+from quantize.plc import heard
+from quantize.plc.concealment import attenuated
 from tests.support.decoder_models import NotingVoice, random_networks, random_payload, tables
 
 BY_HAND = ReceiverConfig(chunks_a_call=0)
+REST = heard.features(np.zeros(heard.SAMPLES, np.int64))[-1]  # before anything was heard
 
 
 @pytest.fixture(scope="module")
@@ -226,19 +229,27 @@ def test_of_three_payloads_the_middle_one_goes(networks: DecoderNetworks) -> Non
         if slot >= 1:
             assert told[slot - 1] == features.tolist()
     assert told[8] == attenuated(known[5], 4).tolist()  # slots 6 to 13 were the middle one's
-    assert told[9] == attenuated(known[14], 4).tolist()
+    assert told[9] == attenuated(known[5], 5).tolist()
 
 
-def test_what_a_payload_lacks_is_repeated_and_fades(networks: DecoderNetworks) -> None:
+def test_what_a_payload_lacks_is_held_from_what_was_heard(networks: DecoderNetworks) -> None:
     data = random_payload(7, chunks=1)
     receiver, voice = receiver_with(networks)
+    noise = np.random.default_rng(1).integers(-9000, 9000, 8 * FRAME)
+    for slot in np.split(noise, 8):
+        receiver.good(slot)
+    last = heard.features(noise[-heard.SAMPLES :])
     receiver.payload(6 * STEP, data)
     for _ in range(13):
         receiver.lost()
     features = decoded(networks, data)
+    (context, _), ahead = voice.begun[0], voice.told[0]
+    # The frame before the gap's first is not heard whole: it is the first that is held.
+    assert context.tolist() == [*last[-3:].tolist(), last[-1].tolist()]
+    assert ahead.tolist() == last[-1].tolist()
     for slot, told in enumerate(spoken(voice), start=1):
         k = 13 - slot
-        want = features[k] if k < 4 else attenuated(features[3], k - 3)
+        want = features[k] if k < 4 else attenuated(last[-1], slot + 1)
         assert told == want.tolist()
 
 
@@ -283,8 +294,8 @@ def test_a_call_decodes_no_more_than_its_share(networks: DecoderNetworks) -> Non
     for call in range(1, 5):
         receiver.lost()
         assert receiver.chunks_wanted == max((41 - call) // 4 + 1 - 3 * call, 0)
-    # Until all is decoded, the oldest decoded frame is repeated.
-    assert spoken(voice)[0] == attenuated(features[11], 41 - 1 - 11).tolist()
+    # Until all is decoded, what was heard is held.
+    assert spoken(voice)[0] == attenuated(REST, 2).tolist()
     assert spoken(voice)[3] == features[41 - 4].tolist()
 
 
@@ -310,12 +321,7 @@ def test_a_moved_clock_keeps_features_at_their_time(slots: int, networks: Decode
     newest = 11 - slots
     features = decoded(networks, data)
     held = {newest - k: row for k, row in enumerate(features) if -BEHIND <= newest - k < AHEAD}
-    silence = [-15360, *[0] * 19]
-    if not held:
-        assert voice.told[-1].tolist() == silence
-        return
-    near = min(held, key=lambda slot: (abs(slot - 1), slot))
-    want = held[near] if near == 1 else attenuated(held[near], abs(near - 1))
+    want = held[1] if 1 in held else attenuated(REST, 2)
     assert voice.told[-1].tolist() == want.tolist()
 
 
@@ -340,7 +346,7 @@ def test_a_jump_of_the_clock_forgets(networks: DecoderNetworks) -> None:
     clock.set_time(16000 * 3)
     assert receiver.chunks_wanted == 0
     clock.lost(FRAME)
-    assert spoken(voice)[0][0] == -15360
+    assert spoken(voice)[0] == REST.tolist()
 
 
 def test_what_no_receiver_does_is_refused(networks: DecoderNetworks) -> None:

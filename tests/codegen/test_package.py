@@ -194,11 +194,26 @@ def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("role", ["sender", "receiver", "duplex"])
+def test_the_readmes_code_compiles(role: str, tmp_path: Path) -> None:
+    folder = package("portable", role)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```c\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(found) == (2 if role == "duplex" else 1)
+    for number, code in enumerate(found):
+        for name in (f"{number}.c", f"{number}.cpp"):
+            (tmp_path / name).write_text(code)
+            command = ["g++" if name.endswith("cpp") else "gcc", "-fsyntax-only", *WARNINGS]
+            subprocess.run([*command, f"-I{folder}/include", tmp_path / name], check=True)
+
+
 def test_paragraphs_are_wrapped_and_tables_are_not() -> None:
     row = f"| {'x ' * 80}|"
-    text = wrapped(f"{'word ' * 40}\nmore\n\n{row}\n\n```\n{row}\n```\n\n- {'item ' * 30}\n- b\n")
+    text = wrapped(
+        f"{'word ' * 40}\nmore\n\n{row}\n\n```\n{row}\n\n{row}\n```\n\n- {'item ' * 30}\n- b\n"
+    )
     lines = text.splitlines()
-    assert lines.count(row) == 2
+    assert lines.count(row) == 3
     assert all(len(line) <= 100 for line in lines if line != row)
     assert "- b" in lines
 

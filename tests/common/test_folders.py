@@ -93,7 +93,7 @@ def test_both_folders_are_held_until_all_is_built(
         monkeypatch.setattr(pipeline, name, call)
 
     steps = ["generate", "build_host_library", "HostEngine", "own_copy"]
-    for name in (*steps, "build_firmware", "build_host_server"):
+    for name in (*steps, "build_firmware", "build_server"):
         watched(name)
     prepared = pipeline.prepare(stage_of(small_model()), load_target(target), tmp_path)
     assert len(seen) >= 5

@@ -25,7 +25,7 @@ ROOMS = ("nn", "dsp", "features", "dred")
 SENDER = (*room(*ROOMS), LIBRARY / "codec" / "sender.c")
 NAMES = ("receiver_api.c", "receiver.c", "pending.c", "track.c", "redundancy.c")
 RECEIVER = (
-    *room(*ROOMS),
+    *room(*ROOMS, "plc"),
     *voice_files("lpcnet"),
     *(LIBRARY / "codec" / name for name in NAMES),
 )

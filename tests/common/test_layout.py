@@ -14,9 +14,10 @@ ORDER = (
     *("speech", "targets", "common"),
 )
 # quantize/X defines firmware/dredkit/X.
-MIRRORED = ("nn", "dsp", "features", "dred", "codec", "packet", "vocoder")
+MIRRORED = ("nn", "dsp", "features", "dred", "codec", "packet", "vocoder", "plc")
 QUANTIZE_ORDER = (
-    *("train", "litert", "networks", "codec", "packet", "vocoder", "dred", "features", "dsp", "nn"),
+    *("train", "litert", "networks", "codec", "packet", "vocoder", "plc", "dred"),
+    *("features", "dsp", "nn"),
 )
 MOST_ENTRIES = 12
 # Folders with more: one module a command, one file an instruction set and kernel, and so on.

@@ -168,9 +168,13 @@ def sample(path: str, name: str) -> tuple[str, ...]:
     elif isinstance(kind, InputFile):
         value = str(CLIP)
     else:
-        value = {"lose": "1-2", "voice": "pulse", "port": "socket://x:1", "device": "cpu"}.get(
-            name, "somewhere"
-        )
+        value = {
+            "lose": "1-2",
+            "voice": "pulse",
+            "predictor": "none",
+            "port": "socket://x:1",
+            "device": "cpu",
+        }.get(name, "somewhere")
     return (flag, *[value] * param.nargs)
 
 

@@ -57,7 +57,7 @@ done
 echo "apt-get$words" >>"$CALLS"
 case "$words" in
 " install "*)
-    for tool in cc arm-cc arm-ld lint aarch64-cc; do
+    for tool in cc arm-cc arm-ld lint aarch64-cc aarch64-run; do
         echo "#!/bin/sh" >"$TOOLS/$tool"
         chmod +x "$TOOLS/$tool"
     done
@@ -78,6 +78,7 @@ apt headers /no/such/file,/bin/s[h] - a test
 arm gcc-arm arm-cc 1.0 a test
 arm binutils-arm arm-ld 1.0 a test
 a64 gcc-aarch64 aarch64-cc 1.0 a test
+usr qemu-user aarch64-run 1.0 a test
 dev linter lint 1.0 a test
 opt other other - a test
 pip numpy - 2.0 a test
@@ -124,6 +125,9 @@ class Machine:
         (self.checkout / "requirements.lock").write_text(LOCK)
         (self.checkout / "targets").mkdir()
         (self.checkout / "targets" / "virt-a53.toml").write_text('prefix = "aarch64-linux-gnu-"\n')
+        (self.checkout / "targets" / "linux-a53.toml").write_text(
+            'prefix = "aarch64-linux-gnu-"\n[runner]\nprogram = "qemu-aarch64"\n'
+        )
         (self.checkout / "targets" / "virt-a7.toml").write_text('prefix = "arm-none-eabi-"\n')
         (data / "cores.toml").write_text(
             '[cortex-m4]\nprefix = "arm-none-eabi-"\n[cortex-a53]\nprefix = "aarch64-linux-gnu-"\n'
@@ -141,7 +145,7 @@ class Machine:
         self.program("dpkg-deb", "#!/bin/sh\n")
         self.program("tar", TAR)
         self.program("id", f"#!/bin/sh\necho {0 if root_user else 1000}\n")
-        for name in ("cc", "arm-cc", "arm-ld", "aarch64-cc"):
+        for name in ("cc", "arm-cc", "arm-ld", "aarch64-cc", "aarch64-run"):
             self.program(name, "#!/bin/sh\n")
 
     def program(self, name: str, text: str) -> None:
@@ -455,11 +459,13 @@ def test_tests_and_linters_get_all_packages_whole(machine: Machine, word: str) -
     [
         ("verify --target virt-a53", True),
         ("verify --target=virt-a53", True),
+        ("verify --target targets/virt-a53.toml", True),
         ("bench --all", True),
         ("package --target-core cortex-a53 --output dir", True),
         ("package --target-core=cortex-a53", True),
         ("package --target-core cortex-m4", False),
         ("verify --target virt-a7", False),
+        ("verify --target targets/virt-a7.toml", False),
         ("demo", False),
     ],
 )
@@ -469,6 +475,24 @@ def test_a_64_bit_compiler_comes_with_the_first_target_that_needs_it(
     machine.lack("aarch64-cc")
     machine.run(*words.split())
     assert ("apt-get install gcc-aarch64" in machine.calls) == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "packages"),
+    [
+        ("verify --target linux-a53", "gcc-aarch64 qemu-user"),
+        ("verify --target=./targets/linux-a53.toml", "gcc-aarch64 qemu-user"),
+        ("verify --target virt-a53", "gcc-aarch64"),
+        ("test", "gcc-aarch64 qemu-user"),
+    ],
+)
+def test_qemu_user_comes_with_the_first_target_that_needs_it(
+    machine: Machine, words: str, packages: str
+) -> None:
+    machine.lack("aarch64-cc", "aarch64-run")
+    machine.run(*words.split())
+    (call,) = (call for call in machine.calls if call.startswith("apt-get install"))
+    assert call.removeprefix("apt-get install ").removesuffix(" linter") == packages
 
 
 def test_a_failing_apt_ends_it(machine: Machine) -> None:

@@ -59,7 +59,9 @@ class Built:
 
 # Every network kernel and all kernels of LPCNet on every board. The other voices have no file for
 # one ISA alone, so one board is enough for each.
-BUILDS = [(name, stage) for name in target_names() for stage in ("encoder", "decoder-lpcnet")]
+# A process under Linux on Arm is made of what the board with the same core is made of.
+BOARDS = [name for name in target_names() if load_target(name).runner is None]
+BUILDS = [(name, stage) for name in BOARDS for stage in ("encoder", "decoder-lpcnet")]
 BUILDS += [("netduinoplus2", "decoder-pulse"), ("mps3-an547", "decoder-fargan")]
 
 
@@ -102,6 +104,7 @@ def public_headers(built: Built) -> list[str]:
     names = [name.as_posix() for name in own]
     voices = VOICES[built.stage]
     receiver = tuple(f"codec/{name}" for name in ("receiver", "pending", "track", "redundancy"))
+    receiver += ("plc/concealment",)
     lacking = {
         *(receiver if not voices else ("codec/sender",)),
         *(f"vocoder/{voice}" for voice in ("lpcnet", "fargan") if voice not in voices),

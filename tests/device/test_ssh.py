@@ -206,6 +206,8 @@ def test_a_board_without_linux_is_refused(machine: Machine) -> None:
         connected(made, port=PLACE, serial="socket"),
     ):
         pass
+    with pytest.raises(InputError, match="netduinoplus2 is a board without Linux"):
+        check_line(PLACE, "socket", made.target)
 
 
 @contextmanager

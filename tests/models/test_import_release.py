@@ -15,7 +15,13 @@ from safetensors.numpy import load_file
 from quantize.dred.tables import LATENTS, LEVELS, STATES, EntropyTables
 from quantize.errors import InputError
 from quantize.nn.graph import Graph
-from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
+from quantize.nn.topologies import (
+    pitch,
+    predictor,
+    rdovae_decoder,
+    rdovae_decoder_init,
+    rdovae_encoder,
+)
 from tests.support.blobs import GRAPH
 from tests.support.opus_sources import (
     BLOB,
@@ -30,7 +36,7 @@ from tests.support.opus_sources import (
 from toolkit.commands.import_ import command
 from toolkit.models.importers import load_model, release
 from toolkit.models.importers.dnnw import read_records
-from toolkit.models.importers.release import FILES, read_release
+from toolkit.models.importers.release import FILES, NETWORKS, read_release
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,7 +158,7 @@ def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dnn").mkdir()
     tables = (upstream / "golden" / "dred_stats_tables.u8").read_bytes()
     (folder / "dnn" / FILES[2]).write_text(stats_source(EntropyTables.from_bytes(tables)))
-    names = ("rdovae_enc", "pitchdnn", "rdovae_dec", "fargan")
+    names = ("rdovae_enc", "pitchdnn", "rdovae_dec", "fargan", "plc")
     for file, name in zip((*FILES[:2], *FILES[3:]), names, strict=True):
         records = read_records((upstream / "weights" / f"{name}.bin").read_bytes(), name)
         (folder / "dnn" / file).write_text(network_source(records, name))
@@ -162,7 +168,7 @@ def unpacked(upstream: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_upstream_folder(upstream: Path, unpacked: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "opus.safetensors"
     told, _ = imported(unpacked / "dnn", "--output", checkpoint)
-    networks = ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec", "fargan"]
+    networks = ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec", "fargan", "predictor"]
     assert list(told["networks"]) == networks
     assert told["entropy_tables"] is True
     assert [source["name"] for source in told["sources"]] == list(FILES)
@@ -171,6 +177,7 @@ def test_upstream_folder(upstream: Path, unpacked: Path, tmp_path: Path) -> None
         (pitch(), "pitchdnn"),
         (rdovae_decoder_init(), "rdovae_dec"),
         (rdovae_decoder(), "rdovae_dec"),
+        (predictor(), "plc"),
     ):
         ours = load_model(checkpoint, graph).layers
         theirs = load_model(upstream / "weights" / f"{name}.bin", graph).layers
@@ -184,10 +191,11 @@ def test_upstream_blob_and_tables(upstream: Path, unpacked: Path, tmp_path: Path
     names = ("pitchdnn", "fargan", "plc", "rdovae_enc", "rdovae_dec")  # in upstream's order
     whole.write_bytes(b"".join((upstream / "weights" / f"{n}.bin").read_bytes() for n in names))
     told, _ = imported(whole, unpacked / "dnn" / FILES[2], "--output", checkpoint)
-    networks = ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec", "fargan"]
+    networks = ["rdovae_enc", "pitch", "rdovae_dec_init", "rdovae_dec", "fargan", "predictor"]
     assert list(told["networks"]) == networks
     other = read_release([unpacked])  # finds dnn/ by itself
-    for graph in (rdovae_encoder(), pitch(), rdovae_decoder_init(), rdovae_decoder()):
+    for build in NETWORKS:
+        graph = build()
         layers = load_model(checkpoint, graph).layers
         assert same_layers(layers, other.networks[graph.name])
     assert other.tables is not None

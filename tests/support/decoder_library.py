@@ -36,7 +36,11 @@ def checked_engine(model: DecoderModel, folder: Path, batch: int = 1) -> HostEng
     generated = folder / GENERATED
     found = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text())
     assert found is not None
-    sources = [*room("nn", "dsp", "features", "dred"), *voice_files(found[1]), *RECEIVER_FILES]
+    sources = [
+        *room("nn", "dsp", "features", "dred", "plc"),
+        *voice_files(found[1]),
+        *RECEIVER_FILES,
+    ]
     library = folder / "decoder.so"
     includes = [f"-I{path}" for path in (*SERVER_INCLUDES, generated)]
     flags = [*WARNINGS, *TRAPS, PORTABLE_FLAG, "-shared", "-fPIC", *includes, "-o", str(library)]

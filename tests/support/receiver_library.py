@@ -38,7 +38,7 @@ def receiver_sources(
     (config / "dredkit").mkdir(parents=True, exist_ok=True)
     lines = f"#define DK_OUTPUT_RATE {rate}\n#define DK_RECEIVER_BYTES {ROOM}\n"
     (config / "dredkit" / "config.h").write_text(lines)
-    files = [*room("nn", "dsp", "features", "dred"), *voice_files(found[1]), *API_FILES]
+    files = [*room("nn", "dsp", "features", "dred", "plc"), *voice_files(found[1]), *API_FILES]
     return [*files, *sorted(generated.glob("*.c"))], [*INCLUDES, generated, config]
 
 

@@ -206,3 +206,21 @@ def test_a_core_speaks_what_the_host_does(machine: str, tmp_path: Path) -> None:
     want = subprocess.run([host], capture_output=True, text=True, check=True)
     assert told.stdout == want.stdout
     assert len(want.stdout.strip()) == 8
+
+
+def test_speech_in_gaps_is_as_loud_as_what_it_replaces(
+    library: VoiceLibrary, speech: tuple[Ints, Ints]
+) -> None:
+    """Without the correction of the pulses' mean it is louder by more than a decibel."""
+    pcm, features = speech
+    ratios, means = [], []
+    for t in range(20, len(features) - 8, 3):
+        if features[t - 2 : t + 5, 19].min() < 200 or features[t : t + 4, 0].min() < 4096:
+            continue
+        spoken = primed(library, speech, t, 1).frames(features[t + 1 : t + 5]).astype(np.float64)
+        true = pcm[160 * t - 80 : 160 * t + 560].astype(np.float64)
+        ratios.append(10 * np.log10((spoken**2).mean() / (true**2).mean()))
+        means.append(spoken.mean() / np.sqrt((true**2).mean()))
+    assert len(ratios) > 20
+    assert abs(np.mean(ratios)) < 1.5
+    assert np.sqrt(np.mean(np.square(means))) < 0.15

@@ -25,6 +25,7 @@ from toolkit.codegen.engine import (
     decoder_cmake,
     engine_sizes,
     network_engine,
+    plc_config,
     sender_config,
     vocoder_config,
 )
@@ -45,7 +46,7 @@ MANIFEST = "manifest.json"
 GENERATED = "generated"
 # Networks that run several times in a step of 20 ms.
 _TIMES = {
-    **dict.fromkeys(("pitch", "lpcnet_condition", CONDITION), FRAMES_PER_STEP),
+    **dict.fromkeys(("pitch", "predictor", "lpcnet_condition", CONDITION), FRAMES_PER_STEP),
     STEP_NET: FRAMES_PER_STEP * STEPS,
 }
 
@@ -118,6 +119,7 @@ def _library_files(
     elif isinstance(stage, DecoderStage):
         voice = stage.model.voice
         files["vocoder_config.h"] = vocoder_config(voice_name(voice), stage.output_rate)
+        files["plc_config.h"] = plc_config(stage.model.predictor)
         files["model_tables.c"] = entropy_source(stage.model.networks.tables)
         files |= voice_files(voice, packed, place, isa)
     return files

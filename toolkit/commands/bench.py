@@ -123,7 +123,7 @@ def command(
     if plot is not None and plot.suffix != ".svg":
         raise InputError(f"--plot {plot}: the drawing is an .svg file")
     earlier = None if baseline is None else read_figures(baseline)
-    check_line(port, serial)
+    check_line(port, serial, board)
     loaded = None if model is None else load_quantised(model, stage)
     check_stage(stage, loaded, model)
     made = ready_stage(stage, for_target(sources, board), Sending(), loaded, batch)

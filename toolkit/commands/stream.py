@@ -121,7 +121,7 @@ def command(
         refuse_ignored("--payloads", _PAYLOADS)
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
-    check_line(port, serial)
+    check_line(port, serial, board)
     quantised = load_quantised(model or _MODELS[role], role)
     if isinstance(quantised, DecoderModel) != (role == "decoder"):
         raise InputError(f"--role {role}: {model or _MODELS[role]} holds no model for it")
@@ -140,11 +140,12 @@ def command(
         Progress(console=err) as bar,
     ):
         task = bar.add_task("streaming", total=len(inputs))
-        session.expect(
+        told = session.expect(
             target=board.name,
             stage=stage.name,
             model_hash=bytes.fromhex(stage.hash)[:HASH_BYTES],
         )
+        counting = board.counting_cycles() if told.cycles else board
         run = stream(session, inputs, trace=trace, progress=lambda: bar.advance(task))
     arrays: dict[str, npt.NDArray[Any]] = {"ticks": np.array(run.ticks, np.uint32)}
     for name, values in stage.outputs(run.outputs).items():
@@ -174,8 +175,8 @@ def command(
             "model_hash": stage.hash,
             "settings": stage.settings,
             "steps": len(inputs),
-            "unit": board.unit,
-            "cost": [board.count(t) for t in run.ticks],
+            "unit": counting.unit,
+            "cost": [counting.count(t) for t in run.ticks],
             "link": run.link,
         },
     )

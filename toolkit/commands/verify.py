@@ -72,7 +72,7 @@ def command(
         check_countable(board, port)
     if model is None:
         check_stage(stage)
-    check_line(port, serial)
+    check_line(port, serial, board)
     loaded = None if model is None else load_quantised(model, stage)
     if loaded is not None:
         check_stage(stage, loaded, model)

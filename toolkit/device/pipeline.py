@@ -97,13 +97,16 @@ def prepare_to_measure(stage: Stage, target: Target, build_root: Path) -> Firmwa
         return Firmware(target, stage, manifest, _own(built), None)
 
 
-def check_line(port: str | None, serial: str) -> None:
+def check_line(port: str | None, serial: str, target: Target | None = None) -> None:
     """Refuse a --port or --serial that cannot work: call it before anything is built.
 
-    Raises LinkError for the port of a flashed board, InputError for that of an emulated one.
+    Raises LinkError for the port of a flashed board, InputError for that of an emulated one and for
+    ssh:// to a target without Linux.
     """
     if port is not None and ssh.is_place(port):
         ssh.check_place(port)
+        if target is not None:
+            _check_linux(target, port)
     elif port is not None:
         check_port(port)
     check_serial(serial)
@@ -148,11 +151,15 @@ def connected(
         yield Session(transport)
 
 
+def _check_linux(target: Target, place: str) -> None:
+    if target.is_board:
+        raise InputError(f"{place}: {target.name} is a board without Linux; give its serial port")
+
+
 def _sent(prepared: Firmware, place: str) -> ssh.RemoteServer:
+    _check_linux(prepared.target, place)
     if prepared.server is None:
-        raise InputError(
-            f"{place}: {prepared.target.name} is a board without Linux; give its serial port"
-        )
+        raise InputError(f"{prepared.target.name}: nothing was built to start")
     return ssh.RemoteServer(prepared.server, place)
 
 

@@ -21,9 +21,22 @@ from quantize.nn.graph import Graph
 from quantize.nn.model import QuantisedModel
 from quantize.nn.quantizer import quantise
 from quantize.nn.run import Floats, run_integer
-from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
+from quantize.nn.topologies import (
+    pitch,
+    predictor,
+    rdovae_decoder,
+    rdovae_decoder_init,
+    rdovae_encoder,
+)
+from quantize.plc.quantise import quantise_predictor
 from toolkit.common.paths import DATA
-from toolkit.models.importers import SHIPPED_PITCH, has_layers, load_model
+from toolkit.models.importers import (
+    SHIPPED_PITCH,
+    FloatModel,
+    has_layers,
+    load_model,
+    load_predictor,
+)
 from toolkit.models.importers.entropy import read_tables
 from toolkit.models.importers.fargan import holds_fargan
 from toolkit.models.saved import Model
@@ -33,13 +46,14 @@ from toolkit.targets.target import Target
 
 CLIP = DATA / "clip.wav"
 STAGES = ("encoder", "decoder", "rdovae_enc")
+NO_PREDICTOR = "none"
 
 
 @dataclass(frozen=True)
 class Sources:
     """Which files a model is made from.
 
-    `pitch` and `tables` default as `quantise_encoder` says, `decoder` and `voice` as
+    `pitch` and `tables` default as `quantise_encoder` says, `decoder`, `voice` and `predictor` as
     `quantise_decoder` does, after `for_target`.
     """
 
@@ -49,6 +63,7 @@ class Sources:
     calibration: Path = CLIP
     decoder: Path | None = None
     voice: str | None = None
+    predictor: str | None = None
 
 
 def for_target(sources: Sources, target: Target) -> Sources:
@@ -79,6 +94,17 @@ def _check_decoder(sources: Sources) -> None:
     for graph in (rdovae_decoder_init(), rdovae_decoder()):
         load_model(sources.decoder or sources.weights, graph)
     voice_model(sources.voice)
+    _predictor(sources)
+
+
+def _predictor(sources: Sources) -> FloatModel | None:
+    """Return the predictor of a receiver; raises InputError if it is asked for and not there."""
+    if sources.predictor == NO_PREDICTOR:
+        return None
+    if sources.predictor is None:
+        return load_predictor(sources.decoder or sources.weights)
+    path = Path(sources.predictor)
+    return load_predictor(path) or load_model(path, predictor())
 
 
 def quantise_file(weights: Path, calibration: Path) -> tuple[QuantisedModel, list[LayerReport]]:
@@ -128,9 +154,10 @@ def quantise_decoder(
     """Quantise the whole receiver for the payloads of `sender`.
 
     The decoder's layers come from `sources.decoder`, else from the weights' own file. The entropy
-    tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be. `sent` is
-    what quantize.codec.sender.coded_values returns for the calibration recording; with it the
-    sender need not run over the recording again.
+    tables are the sender's. toolkit/models/voice.py lists what `sources.voice` may be.
+    `sources.predictor` is a file or "none"; None means the predictor in the decoder's file, if it
+    has one. `sent` is what quantize.codec.sender.coded_values returns for the calibration
+    recording; with it the sender need not run over the recording again.
     """
     if sent is None:
         pcm = read_speech(sources.calibration)
@@ -147,7 +174,13 @@ def quantise_decoder(
         sent["initial_state"],
         step.source,
     )
-    return DecoderModel(networks, voice_model(sources.voice)), rows
+    found = _predictor(sources)
+    model = None
+    if found is not None:
+        speech = read_speech(sources.calibration)
+        model, more = quantise_predictor(found.layers, speech, found.source)
+        rows += more
+    return DecoderModel(networks, voice_model(sources.voice), model), rows
 
 
 def _quantise(

@@ -98,6 +98,8 @@ class DecoderStage(Stage):
         self.output_rate = output_rate
         self.hash = model.hash
         self.networks = (model.networks.start, model.networks.step)
+        if model.predictor is not None:
+            self.networks = (*self.networks, model.predictor)
         self.layers = [(n.name, n.output.size) for n in model.networks.start.graph.nodes]
         self.layers += [
             (of_chunk(n.name, chunk), n.output.size)

@@ -15,11 +15,14 @@ enum {
     STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
     BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1,
+    FOLLOWED = DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * FRAME,  // samples it begins with
 };
 
 static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
 static_assert(PLAYED >= SAMPLES, "what a call plays is kept whole");
 static_assert(BEFORE <= DK_TRACK_BEHIND, "a voice begins with slots of the track");
+static_assert(BEFORE - 1 <= DK_HEARD_KNOWN, "the frames that were heard have features");
+static_assert(FOLLOWED <= HEARD, "a voice begins with what was analysed");
 
 int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_config *config)
 {
@@ -31,6 +34,7 @@ int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_con
     memset(core, 0, sizeof *core);
     dk_pending_init(&core->pending, &dk_model_tables);
     dk_track_init(&core->track);
+    dk_plc_init(&core->plc);
     core->over_slots = config->over_ms / SLOT_MS;
     core->fade = (uint16_t)(config->fade_ms * (SAMPLES / SLOT_MS));
     core->fade_step = ((1 << STEP_FRAC) + core->fade) / (2 * core->fade);
@@ -50,8 +54,8 @@ static uint32_t oldest(const dk_receiver_core *core)
 int32_t dk_receiver_core_payload(dk_receiver_core *core, int32_t ahead, const uint8_t *data,
                                  size_t size, uint8_t *trace)
 {
-    const int32_t chunks = dk_pending_take(&core->pending, &core->work, &core->track, ahead, data,
-                                           size, oldest(core), trace);
+    const int32_t chunks = dk_pending_take(&core->pending, &core->work.pending, &core->track, ahead,
+                                           data, size, oldest(core), trace);
     if (chunks >= 0) {
         core->prepared = false;
     }
@@ -71,8 +75,8 @@ unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *core)
 int32_t dk_receiver_core_decode(dk_receiver_core *core, unsigned most, const int16_t **features,
                                 uint8_t *trace)
 {
-    const int32_t count =
-        dk_pending_decode(&core->pending, &core->work, &core->track, oldest(core), most, trace);
+    const int32_t count = dk_pending_decode(&core->pending, &core->work.pending, &core->track,
+                                            oldest(core), most, trace);
     if (count > 0) {
         core->prepared = false;
         *features = core->pending.found;
@@ -97,11 +101,39 @@ static unsigned decode_wanted(dk_receiver_core *core, unsigned budget)
     return budget;
 }
 
+// Write the features of a slot. Each slot is asked for once, in their order. When a gap begins,
+// samples of the frame before its first slot were not heard whole.
+static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TRACK_FEATURES])
+{
+    const int32_t before = (int32_t)(core->next - 1 - slot);
+    if (dk_track_holds(&core->track, slot)) {
+        memcpy(out, dk_track_at(&core->track, slot), DK_TRACK_FEATURES * sizeof *out);
+        if (before <= 0) {
+            dk_plc_known(&core->plc, out);
+        }
+    } else if (before > 0) {
+        memcpy(out, dk_plc_past(&core->plc, before), DK_TRACK_FEATURES * sizeof *out);
+    } else {
+        dk_plc_missing(&core->plc, &core->work.gap.plc, out);
+    }
+}
+
+// Tell the concealment that a gap begins. It analyses `heard` unless payloads cover all that a
+// voice begins with.
+static void begin_gap(dk_receiver_core *core, const int16_t heard[HEARD])
+{
+    bool covered = true;
+    for (uint32_t i = 0; i <= BEFORE; i++) {
+        covered = covered && dk_track_holds(&core->track, core->next - i);
+    }
+    dk_plc_begin(&core->plc, &core->work.gap.plc, covered ? NULL : heard);
+}
+
 // Bring the voice up to the last sample played.
 static void begin(dk_receiver_core *core)
 {
 #if DK_RECEIVER_CORE_UP > 1
-    int16_t heard[HEARD];
+    int16_t *heard = core->work.gap.heard;
     dk_thirds_down_end(core->played + PLAYED, HEARD, heard);
     memcpy(core->speech, heard + HEARD - DK_THIRDS_REACH, DK_THIRDS_REACH * sizeof heard[0]);
     core->spoken = DK_THIRDS_REACH;
@@ -109,16 +141,18 @@ static void begin(dk_receiver_core *core)
     const int16_t *heard = core->played;
 #endif
     core->next = core->track.now;
+    begin_gap(core, heard);
+    const int16_t *followed = heard + HEARD - FOLLOWED;
     const uint32_t first = core->next - BEFORE;
     int16_t context[DK_VOCODER_CONTEXT][DK_TRACK_FEATURES];
     for (uint32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
-        dk_track_at(&core->track, first + i, context[i]);
+        features_of(core, first + i, context[i]);
     }
-    dk_vocoder_begin(&core->voice, (const int16_t(*)[DK_TRACK_FEATURES])context, heard);
+    dk_vocoder_begin(&core->voice, (const int16_t(*)[DK_TRACK_FEATURES])context, followed);
     for (uint32_t i = 0; i < DK_VOCODER_KNOWN_FRAMES; i++) {
         int16_t ahead[DK_TRACK_FEATURES], same[FRAME];
-        dk_track_at(&core->track, first + DK_VOCODER_CONTEXT + i, ahead);
-        dk_vocoder_frame(&core->voice, ahead, heard + DK_VOCODER_PAST + i * FRAME, same);
+        features_of(core, first + DK_VOCODER_CONTEXT + i, ahead);
+        dk_vocoder_frame(&core->voice, ahead, followed + DK_VOCODER_PAST + i * FRAME, same);
     }
 }
 
@@ -127,7 +161,7 @@ static void speak_frame(dk_receiver_core *core, int16_t out[FRAME])
 {
     int16_t ahead[DK_TRACK_FEATURES];
     core->next++;
-    dk_track_at(&core->track, core->next, ahead);
+    features_of(core, core->next, ahead);
     dk_vocoder_frame(&core->voice, ahead, NULL, out);
 }
 

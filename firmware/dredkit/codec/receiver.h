@@ -12,6 +12,7 @@
 #include "codec/pending.h"
 #include "dredkit/status.h"
 #include "dsp/thirds.h"
+#include "plc/concealment.h"
 #include "vocoder_config.h"
 
 #ifdef __cplusplus
@@ -25,8 +26,9 @@ extern "C" {
 #define DK_RECEIVER_CORE_FADE_MAX 40                                             // ms
 #define DK_RECEIVER_CORE_CHUNKS_MAX 26                                           // a call
 
-// Samples at 16 kHz that a voice begins with, and samples kept for them at the output rate.
-#define DK_RECEIVER_CORE_HEARD (DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * DK_RECEIVER_CORE_FRAME)
+// Samples at 16 kHz that are analysed when a gap begins, and samples kept for them at the output
+// rate. A voice begins with the last of them.
+#define DK_RECEIVER_CORE_HEARD DK_HEARD_SAMPLES
 #if DK_RECEIVER_CORE_RATE == 16000
 #define DK_RECEIVER_CORE_PLAYED DK_RECEIVER_CORE_HEARD
 #elif DK_RECEIVER_CORE_RATE == 48000
@@ -45,7 +47,7 @@ typedef enum {
     DK_RECEIVER_CORE_NORMAL,     // good samples
     DK_RECEIVER_CORE_RECOVERED,  // samples from LBRR
     DK_RECEIVER_CORE_DRED,       // the voice, with features of a payload
-    DK_RECEIVER_CORE_PLC,        // the voice, with features that were repeated
+    DK_RECEIVER_CORE_PLC,        // the voice, with features that were predicted or held
     DK_RECEIVER_CORE_FADE,       // the voice, fading into good samples
 } dk_receiver_core_source;
 
@@ -59,6 +61,7 @@ typedef struct {
 typedef struct {
     dk_pending pending;
     dk_track track;
+    dk_plc plc;
     dk_vocoder voice;
     int16_t played[DK_RECEIVER_CORE_PLAYED];  // the last samples played
 #if DK_RECEIVER_CORE_UP > 1
@@ -76,7 +79,15 @@ typedef struct {
     bool speaking;
     bool prepared;  // the voice can speak slot `now` at once
     dk_receiver_core_source source;
-    dk_pending_scratch work;
+    union {
+        dk_pending_scratch pending;
+        struct {
+            dk_plc_scratch plc;
+#if DK_RECEIVER_CORE_UP > 1
+            int16_t heard[DK_RECEIVER_CORE_HEARD];
+#endif
+        } gap;
+    } work;
 } dk_receiver_core;
 
 // Initialise a receiver that has heard nothing. Returns DK_OK, or DK_ERR_ARGUMENT for a parameter

@@ -1,17 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A ring of features by slot, and the attenuation beyond the known ones.
+// A ring of features by slot.
 #include "codec/track.h"
 
 #include <string.h>
-
-enum {
-    TABLED = 10,        // frames whose attenuation is in the table
-    FURTHER = 2048,     // attenuation that each further frame adds, Q10
-    QUIETEST = -15360,  // lowest c0, Q10
-};
-
-// Attenuation of c0 at 1, 2, ... frames from known ones, Q10.
-static const int16_t attenuation[TABLED] = {0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638};
 
 static uint32_t place(uint32_t slot)
 {
@@ -85,35 +76,7 @@ bool dk_track_newest(const dk_track *track, uint32_t *slot)
     return false;
 }
 
-// Find the held slot nearest to a slot; of two, the older. Returns its distance, or -1 for none.
-static int32_t nearest(const dk_track *track, uint32_t slot, uint32_t *found)
+const int16_t *dk_track_at(const dk_track *track, uint32_t slot)
 {
-    for (uint32_t distance = 0; distance < DK_TRACK_SLOTS; distance++) {
-        *found = slot - distance;
-        if (dk_track_holds(track, *found)) {
-            return (int32_t)distance;
-        }
-        *found = slot + distance;
-        if (dk_track_holds(track, *found)) {
-            return (int32_t)distance;
-        }
-    }
-    return -1;
-}
-
-void dk_track_at(const dk_track *track, uint32_t slot, int16_t out[DK_TRACK_FEATURES])
-{
-    uint32_t found;
-    const int32_t distance = nearest(track, slot, &found);
-    if (distance < 0) {
-        memset(out, 0, DK_TRACK_FEATURES * sizeof out[0]);
-        out[0] = QUIETEST;
-        return;
-    }
-    memcpy(out, track->features[place(found)], DK_TRACK_FEATURES * sizeof out[0]);
-    if (distance > 0) {
-        int32_t lower = attenuation[distance < TABLED ? distance - 1 : TABLED - 1];
-        lower += distance > TABLED ? (distance - TABLED) * FURTHER : 0;
-        out[0] = (int16_t)(out[0] - lower > QUIETEST ? out[0] - lower : QUIETEST);
-    }
+    return track->features[place(slot)];
 }

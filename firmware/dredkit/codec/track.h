@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The features that a receiver holds, by time in slots of 10 ms, and what it takes where it holds
-// none. quantize/codec/track.py defines it to the bit. Slots count modulo 2^32.
+// The features that a receiver holds, by time in slots of 10 ms. quantize/codec/track.py defines it
+// to the bit. Slots count modulo 2^32.
 #ifndef DREDKIT_CODEC_TRACK_H
 #define DREDKIT_CODEC_TRACK_H
 
@@ -48,9 +48,8 @@ void dk_track_put(dk_track *track, uint32_t slot, unsigned level,
 // Find the newest slot that holds features. Returns false if there is none.
 bool dk_track_newest(const dk_track *track, uint32_t *slot);
 
-// Write the features of a slot. Where none are held, the nearest ones are repeated, the quieter the
-// further away; without any, these are the features of silence.
-void dk_track_at(const dk_track *track, uint32_t slot, int16_t out[DK_TRACK_FEATURES]);
+// Return the features of a slot that is held.
+const int16_t *dk_track_at(const dk_track *track, uint32_t slot);
 
 #ifdef __cplusplus
 }

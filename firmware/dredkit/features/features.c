@@ -66,6 +66,12 @@ static void push_residual(dk_features *features, const int16_t *x, const int32_t
     features->residual[1] = r[DK_FEATURES_FRAME];
 }
 
+void dk_features_correlate(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],
+                           int16_t lags[DK_PITCH_LAGS])
+{
+    dk_features_analyse(features, pcm, NULL, lags);
+}
+
 void dk_features_analyse(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],
                          int16_t phases[DK_PHASES], int16_t lags[DK_PITCH_LAGS])
 {
@@ -88,7 +94,12 @@ static int16_t narrowed(int32_t value, int from, unsigned frac)
 void dk_features_finish(const dk_features *features, const int16_t *scores, unsigned scores_frac,
                         unsigned frac, int16_t out[DK_FEATURES])
 {
-    const int32_t octaves = dk_features_pitch(scores, scores_frac);
+    dk_features_finish_at(features, dk_features_pitch(scores, scores_frac), frac, out);
+}
+
+void dk_features_finish_at(const dk_features *features, int32_t octaves, unsigned frac,
+                           int16_t out[DK_FEATURES])
+{
     const int32_t *now = features->low + DK_MAX_PERIOD;
     const int32_t voicing = dk_features_voicing(now, now - dk_features_period(octaves));
     for (size_t i = 0; i < DK_CEPSTRUM; i++) {

@@ -28,6 +28,8 @@ extern "C" {
 #define DK_PCM_PAST (DK_FEATURES_FRAME + 1)          // samples that the next frame needs again
 #define DK_SPAN (DK_MAX_PERIOD + DK_FEATURES_FRAME)  // samples that one frame's lags cover
 
+extern const uint8_t dk_features_widths[DK_CEPSTRUM - 1];  // bins from a band's middle to the next
+
 // The state between frames. All zero is valid: silence before the first sample. All fields are
 // private.
 typedef struct {
@@ -47,18 +49,31 @@ void dk_features_init(dk_features *features);
 void dk_features_analyse(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],
                          int16_t phases[DK_PHASES], int16_t lags[DK_PITCH_LAGS]);
 
+// The same without the pitch network's IF features, for a caller that has no such network.
+void dk_features_correlate(dk_features *features, const int16_t pcm[DK_FEATURES_FRAME],
+                           int16_t lags[DK_PITCH_LAGS]);
+
 // Process the second half of a frame: turn the network's scores into pitch and correlation. The
 // first 180 scores matter; they have `scores_frac` (0 .. 15) fractional bits. `out` has `frac`
 // (1 .. 15) fractional bits, saturated.
 void dk_features_finish(const dk_features *features, const int16_t *scores, unsigned scores_frac,
                         unsigned frac, int16_t out[DK_FEATURES]);
 
+// The same for a pitch in octaves above the pitch of a period of 256 samples, Q20.
+void dk_features_finish_at(const dk_features *features, int32_t octaves, unsigned frac,
+                           int16_t out[DK_FEATURES]);
+
 // The parts of both halves. 32-bit values have the formats of quantize/dsp and quantize/features.
 // In dk_features_spectral, x[1 ..] are the 160 samples before the frame and the frame itself; x[0]
 // is the sample before these.
-// Compute the IF features and the band logarithms, and store the cepstrum in the state.
+// Compute the IF features, unless `phases` is NULL, and the band logarithms, and store the cepstrum
+// in the state.
 void dk_features_spectral(dk_features *features, const int16_t x[DK_FFT_POINTS + 1],
                           int16_t phases[DK_PHASES], int32_t logs[DK_CEPSTRUM]);
+// Raise band logarithms to the running floor below the bands before them.
+void dk_features_floor(int32_t logs[DK_CEPSTRUM]);
+// Compute the cepstrum, Q20, of band logarithms.
+void dk_features_cepstrum(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEPSTRUM]);
 // Compute the lags, scaled so that lag 0 is in [2^29, 2^30). Returns the exponent: the true lags
 // are lags[i] * 2^exponent.
 int dk_features_autocorrelation(const int32_t logs[DK_CEPSTRUM], int32_t lags[17]);

@@ -18,7 +18,8 @@
 
 #define HALF (DK_CEPSTRUM / 2)
 #define INTERVALS (DK_CEPSTRUM - 1)
-static const uint8_t widths[INTERVALS] = {4, 4, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 16, 16, 16, 24, 24};
+const uint8_t dk_features_widths[INTERVALS] = {4, 4, 4, 4,  4,  4,  4,  4, 8,
+                                               8, 8, 8, 16, 16, 16, 24, 24};
 
 static int spectrum(const int16_t x[DK_FFT_POINTS + 1], dk_complex bins[DK_FFT_BINS])
 {
@@ -42,7 +43,7 @@ static void band_energies(const dk_complex *bins, uint64_t energy[DK_CEPSTRUM])
 {
     uint64_t carried = 0;  // the rising side of the current band
     for (size_t band = 0; band < INTERVALS; band++) {
-        const uint32_t width = widths[band];
+        const uint32_t width = dk_features_widths[band];
         uint64_t total = 0, ramp = 0;  // ramp: sum of j p[j], by adding the sums from the top down
         for (uint32_t j = width - 1; j > 0; j--) {
             total += power(bins[j]) >> 8;
@@ -62,25 +63,33 @@ static inline int32_t largest(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-static void band_logs(const dk_complex bins[DK_FFT_BINS], int scale, int32_t logs[DK_CEPSTRUM])
+void dk_features_floor(int32_t logs[DK_CEPSTRUM])
 {
-    uint64_t energy[DK_CEPSTRUM];
-    band_energies(bins, energy);
-    const uint64_t floor = (uint64_t)3 << (6 + 2 * scale);  // 0.01 in the energies' format
-    const int32_t unit = DK_LOG_75 + (8 + 2 * scale) * (1 << DK_LOG_FRAC);
     int32_t peak = DK_LOG_START, follow = DK_LOG_START;
     for (size_t band = 0; band < DK_CEPSTRUM; band++) {
         const int32_t lowest = largest(peak - DK_LOG_RANGE, follow - DK_LOG_FOLLOW);
-        const int32_t value = largest(lowest, dk_log2(energy[band] + floor) - unit);
+        const int32_t value = largest(lowest, logs[band]);
         peak = largest(peak, value);
         follow = largest(follow - DK_LOG_FOLLOW, value);
         logs[band] = value;
     }
 }
 
+static void band_logs(const dk_complex bins[DK_FFT_BINS], int scale, int32_t logs[DK_CEPSTRUM])
+{
+    uint64_t energy[DK_CEPSTRUM];
+    band_energies(bins, energy);
+    const uint64_t floor = (uint64_t)3 << (6 + 2 * scale);  // 0.01 in the energies' format
+    const int32_t unit = DK_LOG_75 + (8 + 2 * scale) * (1 << DK_LOG_FRAC);
+    for (size_t band = 0; band < DK_CEPSTRUM; band++) {
+        logs[band] = dk_log2(energy[band] + floor) - unit;
+    }
+    dk_features_floor(logs);
+}
+
 // Transform the logarithms to the cepstrum. The cosines of an even row are the same from both ends;
 // the cosines of an odd row have opposite signs.
-static void cepstrum_of(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEPSTRUM])
+void dk_features_cepstrum(const int32_t logs[DK_CEPSTRUM], int32_t cepstrum[DK_CEPSTRUM])
 {
     const int shift = 30 + DK_LOG_FRAC - CEPSTRUM_FRAC;
     int32_t folded[2][HALF];
@@ -143,6 +152,8 @@ void dk_features_spectral(dk_features *features, const int16_t x[DK_FFT_POINTS +
     dk_complex bins[DK_FFT_BINS];
     const int scale = spectrum(x, bins);
     band_logs(bins, scale, logs);
-    cepstrum_of(logs, features->cepstrum);
-    phase_features(bins, scale, features->phase, phases);
+    dk_features_cepstrum(logs, features->cepstrum);
+    if (phases != NULL) {
+        phase_features(bins, scale, features->phase, phases);
+    }
 }

@@ -224,8 +224,9 @@ static void recur(dk_fargan *voice, int layer, const dk_gru *gru, const dk_matri
     gate(glu, state, voice->work.step.gates, x8);
 }
 
-// Speak a step's signal.
-static void speak(dk_fargan *voice, const int16_t *vector, int32_t signal[STEP])
+// Speak a step's signal. If `signal` is NULL, only advance the states, for which the layers behind
+// the GRUs do not matter.
+static void speak(dk_fargan *voice, const int16_t *vector, int32_t *signal)
 {
     int16_t *row = voice->work.step.row, *gates = voice->work.step.gates;
     int8_t *all = voice->work.step.all;
@@ -249,6 +250,9 @@ static void speak(dk_fargan *voice, const int16_t *vector, int32_t signal[STEP])
     recur(voice, 2, LAYER(sig_net_gru3), LAYER(sig_net_gru3_glu_gate), out2, DK_FARGAN_GRU2,
           voice->state3, out3);
 
+    if (signal == NULL) {
+        return;
+    }
     weigh(voice, 3, all + FIRST_HEARD);
     dk_matvec8(LAYER(sig_net_skip_dense), all, row);
     dk_tanh(row, DK_FARGAN_SKIP);
@@ -267,7 +271,7 @@ void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], c
     voice->period = spoken;
     for (int step = 0; step < STEPS; step++) {
         int32_t signal[STEP];
-        speak(voice, voice->vectors + step * DK_FARGAN_VECTOR, signal);
+        speak(voice, voice->vectors + step * DK_FARGAN_VECTOR, known == NULL ? signal : NULL);
         int16_t *out = pcm + step * STEP;
         if (known != NULL) {
             memmove(out, known + step * STEP, STEP * sizeof *out);

@@ -61,6 +61,13 @@ static void prepare(const int16_t other[DK_VOICE_FEATURES], const int16_t own[DK
     half->voiced = voiced < DK_PULSE_LEVELS ? voiced : DK_PULSE_LEVELS - 1;
 }
 
+// Return the height of a pulse, Q12, with its sign.
+static int32_t height_of(const dk_pulse *voice, const part *half)
+{
+    const int32_t root = (OCTAVES - half->octaves) >> 1;  // logarithm of the period's root
+    return voice->sign * power(half->level + DK_PULSE_LOG + root);
+}
+
 // Add a pulse from `ago` samples after its start on. `phase` is what the phase had beyond a whole
 // turn at the pulse's first sample.
 static void add_pulse(const dk_pulse *voice, const part *half, uint32_t phase, int ago,
@@ -70,19 +77,27 @@ static void add_pulse(const dk_pulse *voice, const part *half, uint32_t phase, i
     const int place = (phase >= step >> 2) + (phase >= step >> 1) +
                       (phase >= (uint32_t)((uint64_t)step * 3 >> 2));
     const int16_t *taps = dk_pulse_pulses[half->voiced][place];
-    const int32_t root = (OCTAVES - half->octaves) >> 1;  // logarithm of the period's root
-    const int32_t height = voice->sign * power(half->level + DK_PULSE_LOG + root);
+    const int32_t height = height_of(voice, half);
     for (int k = ago; k < DK_PULSE_TAPS; k++) {
         excitation[k - ago] += (int32_t)dk_rounded((int64_t)taps[k] * height, PULSE_FRAC);
     }
 }
 
-// Add filtered white noise, which swells around the pulses, to the pulses in the excitation.
+// Return what is taken off for the mean of the pulses.
+static int32_t mean_of(const dk_pulse *voice, const part *half)
+{
+    const int64_t whole = (int64_t)height_of(voice, half) * dk_pulse_means[half->voiced];
+    return (int32_t)((whole >> PULSE_FRAC) * half->step >> 32);
+}
+
+// Add filtered white noise, which swells around the pulses, to the pulses in the excitation, and
+// take off most of their mean.
 static void add_noise(dk_pulse *voice, const part *half)
 {
     const int16_t *taps = dk_pulse_noises[half->voiced];
     const int32_t mean = dk_pulse_swells[half->voiced][0], swing = dk_pulse_swells[half->voiced][1];
     const int32_t loud = power(half->level + DK_PULSE_NOISE_LOG);
+    const int32_t offset = mean_of(voice, half);
     uint32_t phase = voice->phase, draw = voice->draw;
     for (int n = 0; n < DK_PULSE_HALF; n++) {
         phase += half->step;
@@ -91,7 +106,7 @@ static void add_noise(dk_pulse *voice, const part *half)
         const int32_t noise = (int32_t)(sum >> NOISE_SHIFT);
         const int32_t near = 2 * magnitude((int32_t)(phase >> 16) - 32768) - 32768;
         const int32_t swell = mean + (swing * near >> 15);
-        voice->excitation[n] += (int32_t)((int64_t)(noise * swell) * loud >> 31);
+        voice->excitation[n] += (int32_t)((int64_t)(noise * swell) * loud >> 31) - offset;
     }
     voice->draw = draw;
     memmove(voice->hiss, voice->hiss + DK_PULSE_HALF, DK_PULSE_TAPS * sizeof *voice->hiss);

@@ -16,6 +16,7 @@ extern "C" {
 
 // Pulses, Q15. The middle of pulse [level][i] lies i quarters of a sample before its ninth tap.
 extern const int16_t dk_pulse_pulses[DK_PULSE_LEVELS][DK_PULSE_PHASES][16];
+extern const int32_t dk_pulse_means[DK_PULSE_LEVELS];  // three quarters of a pulse's sum, Q15
 // The noise's filters, Q14.
 extern const int16_t dk_pulse_noises[DK_PULSE_LEVELS][16];
 // The noise's envelopes, Q14: the mean, and what nearness to a pulse adds.

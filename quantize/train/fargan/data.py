@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from quantize.codec.track import ATTENUATION
 from quantize.errors import InputError
 from quantize.features.floats import FEATURES
 from quantize.files.array_file import map_array
@@ -26,6 +25,7 @@ from quantize.files.reading import file_bytes
 from quantize.files.write import open_whole
 from quantize.near import near
 from quantize.networks.fargan import AFTER, BEFORE, FRAME, STEPS
+from quantize.plc.concealment import ATTENUATION
 from quantize.train.rdovae.loop import PACKET, packets
 from quantize.train.rdovae.rate import SLOPES, level_law, squeeze
 from quantize.train.rdovae.score import Checkpoint, load_checkpoint

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the constant tables of firmware/dredkit/dsp, of the features and of the pulse voice.
+"""Write the constant tables of firmware/dredkit: dsp, features, the pulse voice and Burg cepstra.
 
 They depend on no model, so the files are checked in, and a test compares them with this module.
 `python -m toolkit.codegen.constants.dsp` writes them again.
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from quantize.dsp import correlation, fft, lpc, resample, scalar, spectrum
 from quantize.features import pitch
+from quantize.plc import burg
 from quantize.vocoder import pulse
 from toolkit.codegen.network.tables import END_EXTERN_C, EXTERN_C
 from toolkit.targets.sources import LIBRARY
@@ -34,6 +35,8 @@ def files() -> dict[str, str]:
         "features/features_tables.c": _features_source(),
         "features/features_tables.h": _features_header(),
         "vocoder/pulse_tables.c": _pulse_source(),
+        "plc/plc_tables.c": _plc_source(),
+        "plc/plc_tables.h": _plc_header(),
     }
 
 
@@ -137,10 +140,28 @@ def _pulse_source() -> str:
             _BANNER.replace("quantize/dsp", "quantize/vocoder/pulse.py")
             + '#include "vocoder/pulse_tables.h"\n',
             f"const int16_t dk_pulse_pulses{levels}[{pulse.PHASES}][{pulse.TAPS}] = {shapes};\n",
+            _table(f"int32_t dk_pulse_means{levels}", pulse.PULSE_MEANS),
             f"const int16_t dk_pulse_noises{levels}[{pulse.TAPS}] = {_rows(pulse.NOISES, '')};\n",
             f"const int16_t dk_pulse_swells{levels}[2] = {_rows(pulse.SWELLS, '')};\n",
         ]
     )
+
+
+_PLC_BANNER: Final = _BANNER.replace("quantize/dsp", "quantize/plc/burg.py")
+
+
+def _plc_source() -> str:
+    table = _table("int32_t dk_burg_widen[16]", burg.WIDEN)
+    return f'{_PLC_BANNER}#include "plc/plc_tables.h"\n\n{table}'
+
+
+def _plc_header() -> str:
+    text = f"{_PLC_BANNER}#ifndef DREDKIT_PLC_TABLES_H\n#define DREDKIT_PLC_TABLES_H\n\n"
+    text += f"#include <stdint.h>\n\n{EXTERN_C}\n"
+    text += f"#define DK_BURG_FLOOR UINT64_C({burg.FLOOR})  // 320^2 * 1e-9, Q46\n"
+    text += f"#define DK_BURG_LEVEL ({burg.LEVEL})  // log2 of 0.45 / (48 * 320 * 50), Q24\n"
+    text += "\nextern const int32_t dk_burg_widen[16];  // 0.995^k, k = 1 .. 16, Q30\n"
+    return f"{text}\n{END_EXTERN_C}\n#endif\n"
 
 
 def _features_header() -> str:

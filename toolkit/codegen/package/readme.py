@@ -72,12 +72,18 @@ def wrapped(text: str) -> str:
 
     Headings, tables and code stay as they are. An item of a list takes one line in `text`.
     """
-    blocks = re.split(r"\n{2,}", text.strip())
-    return "\n\n".join(_block(block) for block in blocks) + "\n"
+    parts = re.split(r"(^```.*?^```$)", text.strip(), flags=re.MULTILINE | re.DOTALL)
+    blocks: list[str] = []
+    for number, part in enumerate(parts):
+        if number % 2:
+            blocks.append(part)
+        else:
+            blocks += [_block(piece) for piece in re.split(r"\n{2,}", part.strip()) if piece]
+    return "\n\n".join(blocks) + "\n"
 
 
 def _block(block: str) -> str:
-    if block.startswith(("|", "#", "```")):
+    if block.startswith(("|", "#")):
         return block
     items = block.split("\n") if block.startswith("- ") else [" ".join(block.split())]
     filled = (

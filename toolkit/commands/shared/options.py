@@ -15,7 +15,7 @@ from quantize.near import near
 from quantize.nn.batch import MOST_STEPS
 from toolkit.common.option_types import InputFile, Kind, Name
 from toolkit.models.importers import SHIPPED
-from toolkit.models.quantise import CLIP, STAGES, Sources
+from toolkit.models.quantise import CLIP, NO_PREDICTOR, STAGES, Sources
 from toolkit.models.voice import VOICES
 from toolkit.stages.sending import CHUNK_MS, DURATION_MS, Sending, asked_rate
 from toolkit.targets.parts import CLOCK_HZ_MAX, CLOCK_HZ_MIN
@@ -34,6 +34,18 @@ class Voice(Kind):
         if value not in VOICES and not Path(value).is_file():
             hint = near(value, VOICES) or f"; say {', '.join(VOICES)} or a checkpoint of one"
             self.fail(f"{value}: no such file{hint}", param, ctx)
+        return str(value)
+
+
+class Predictor(Kind):
+    """A file with a predictor, or the word for none."""
+
+    name = "predictor"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word; fails if it is neither "none" nor a file."""
+        if value != NO_PREDICTOR and not Path(value).is_file():
+            self.fail(f"{value}: no such file; say {NO_PREDICTOR} or a file", param, ctx)
         return str(value)
 
 
@@ -102,8 +114,21 @@ voice_option: Decorator = click.option(
 )
 
 
+predictor_option: Decorator = click.option(
+    "--predictor",
+    type=Predictor(),
+    default=None,
+    metavar="none|FILE",
+    help="What continues gaps without a payload; if left out, the predictor in --weights or "
+    "--decoder. Without one, the last features are held.",
+)
+
+
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --weights, --pitch, --tables, --decoder and --voice; the command gets `sources`."""
+    """Add --weights, --pitch, --tables, --decoder, --voice and --predictor.
+
+    The command gets `sources`.
+    """
 
     @functools.wraps(command)
     def collected(
@@ -113,13 +138,15 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         tables: Path | None,
         decoder: Path | None,
         voice: str | None,
+        predictor: str | None,
         **others: Any,
     ) -> Any:
-        sources = Sources(weights, pitch, tables, decoder=decoder, voice=voice)
+        sources = Sources(weights, pitch, tables, decoder=decoder, voice=voice, predictor=predictor)
         return command(sources=sources, **others)
 
     wrapped: Callable[..., Any] = collected
-    for option in (voice_option, decoder_option, tables_option, pitch_option, weights_option):
+    receiver = (predictor_option, voice_option, decoder_option)
+    for option in (*receiver, tables_option, pitch_option, weights_option):
         wrapped = option(wrapped)
     return wrapped
 
@@ -141,7 +168,8 @@ port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
-    help="The port of a flashed board, as pyserial names it; an emulated board if left out.",
+    help="The port of a flashed board, as pyserial names it; ssh://USER@HOST for Linux; if left "
+    "out, an emulated board.",
 )
 clock_option: Decorator = click.option(
     "--clock",

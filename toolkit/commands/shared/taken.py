@@ -23,7 +23,7 @@ RATE: Final = ("q0", "dq", "qmax", "max_bytes", "duration", "bitrate", "loss", "
 _SENDER: Final = ("weights", "pitch", "tables")
 STAGES: Final[Forms] = {
     "--stage encoder": (*_SENDER, "input_rate", *RATE),
-    "--stage decoder": (*_SENDER, "decoder", "voice", "batch", *RATE),
+    "--stage decoder": (*_SENDER, "decoder", "voice", "predictor", "batch", *RATE),
     "--stage rdovae_enc": ("weights",),
 }
 ROLES: Final[Forms] = {
@@ -35,7 +35,7 @@ MODELS: Final[Forms] = {
     "--model of a sender": ("input_rate", *RATE),
     "--model of a receiver": (*_SENDER, "batch", *RATE),
     "--model of one network": (),
-    "quantising without --model": (*_SENDER, "decoder", "voice"),
+    "quantising without --model": (*_SENDER, "decoder", "voice", "predictor"),
 }
 PORTS: Final[Forms] = {"a board at --port": (), "an emulated board": ("serial",)}
 _KINDS: Final = {"encoder": "a sender", "decoder": "a receiver", "rdovae_enc": "one network"}

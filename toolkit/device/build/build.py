@@ -278,4 +278,5 @@ def _need(program: str, package: str) -> str:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(write_board_files(load_target(name), ROOT / "build" / name))
+        board = load_target(name)
+        print(write_board_files(board, ROOT / "build" / board.folder))

@@ -11,6 +11,7 @@ from quantize.errors import InputError
 from quantize.files.reading import file_bytes
 from quantize.files.tensor_file import parse
 from quantize.nn.graph import Graph
+from quantize.nn.topologies import predictor, predictor_like
 from quantize.nn.weights import Weights, fit
 from toolkit.models.importers import dnnw
 from toolkit.models.importers.checkpoint import layers_of
@@ -50,6 +51,7 @@ _HOMES = {
     "rdovae_enc": _ENCODER,
     "rdovae_dec": _DECODER,
     "rdovae_dec_init": _DECODER,
+    "predictor": "the predictor of gaps: a release's plc.bin, or what `dredkit import` made of it",
     "pitch": "the pitch network: a release's blob of it, or the shipped checkpoint",
 }
 
@@ -71,6 +73,16 @@ def load_model(path: Path, graph: Graph) -> FloatModel:
     chosen = fit(shapes, layers, str(path))
     source = {"name": path.name, "kind": kind, "sha256": hashlib.sha256(data).hexdigest()}
     return FloatModel({layer.name: layer for layer in chosen}, source)
+
+
+def load_predictor(path: Path) -> FloatModel | None:
+    """Read the predictor of gaps, of any size, from an Opus blob or a checkpoint; None without one.
+
+    Raises InputError as `load_model` does.
+    """
+    own = {shape.name for shape in predictor().matrices()}
+    _, layers = _layers(path, file_bytes(path, _CURE), predictor())
+    return load_model(path, predictor_like(layers)) if own & layers.keys() else None
 
 
 def has_layers(path: Path, graph: Graph) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Read an Opus release: layers of DRED's networks and of FARGAN, and the entropy tables.
+"""Read an Opus release: layers of DRED's networks, FARGAN, the predictor, and the entropy tables.
 
 Sources are 'DNNw' blobs, *_data.c files and the dnn/ folder of a release, alone or together.
 """
@@ -13,14 +13,20 @@ from typing import Final
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
 from quantize.files.reading import file_bytes
-from quantize.nn.topologies import pitch, rdovae_decoder, rdovae_decoder_init, rdovae_encoder
+from quantize.nn.topologies import (
+    pitch,
+    predictor,
+    rdovae_decoder,
+    rdovae_decoder_init,
+    rdovae_encoder,
+)
 from quantize.nn.weights import Weights, fit
 from toolkit.models.importers import dnnw, fargan, opus_c
 from toolkit.models.importers.kinds import foreign, kind_of
 
 NETWORKS: Final = (
     *(rdovae_encoder, pitch, rdovae_decoder_init, rdovae_decoder),
-    fargan.FarganNetwork,
+    *(fargan.FarganNetwork, predictor),
 )
 FILES: Final = (
     "dred_rdovae_enc_data.c",
@@ -28,6 +34,7 @@ FILES: Final = (
     "dred_rdovae_stats_data.c",
     "dred_rdovae_dec_data.c",
     "fargan_data.c",
+    "plc_data.c",
 )
 
 

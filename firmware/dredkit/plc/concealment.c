@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Holds or predicts the features of missing frames and lets them fade.
+#include "plc/concealment.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#if DK_PLC_PREDICTOR
+#include <assert.h>
+
+#include "dsp/scalar.h"
+#include "plc/burg.h"
+#endif
+
+enum {
+    TABLED = 10,         // frames whose attenuation is in the table
+    FURTHER = 2048,      // attenuation that each further frame adds, Q10
+    QUIETEST = -15360,   // lowest c0, Q10
+    FARTHEST = 255,      // frames are counted no further
+    FLAG = 1024,         // of a heard frame, Q10; negative for a decoded one
+    CEPSTRUM_FRAC = 20,  // of Burg cepstra
+};
+
+// Attenuation of c0 at 1, 2, ... frames after the known ones, Q10.
+static const int16_t attenuation[TABLED] = {0, 0, 205, 205, 410, 410, 819, 819, 1638, 1638};
+
+#if DK_PLC_PREDICTOR
+static_assert(DK_PREDICTOR_FRAME == DK_PLC_INPUTS, "the predictor takes these inputs");
+static_assert(DK_PREDICTOR_FEATURES == DK_FEATURES, "the predictor gives features");
+static_assert(DK_PREDICTOR_FRAME_FRAC == DK_FEATURES_FRAC, "its inputs are Q10");
+static_assert(DK_PREDICTOR_FEATURES_FRAC == DK_FEATURES_FRAC, "its outputs are Q10");
+
+// Append an input, which starts as zeros; the oldest makes room.
+static int16_t *new_input(dk_plc *plc)
+{
+    if (plc->inputs == DK_HEARD_KNOWN) {
+        memmove(plc->input[0], plc->input[1], sizeof plc->input - sizeof plc->input[0]);
+        plc->inputs--;
+    }
+    int16_t *input = plc->input[plc->inputs++];
+    memset(input, 0, sizeof plc->input[0]);
+    return input;
+}
+
+static void note(dk_plc *plc, const int16_t features[DK_FEATURES], int16_t flag)
+{
+    int16_t *input = new_input(plc);
+    memcpy(input + DK_BURG_CEPSTRA, features, DK_FEATURES * sizeof *features);
+    input[DK_PLC_INPUTS - 1] = flag;
+    plc->behind = true;
+}
+
+static void note_heard(dk_plc *plc, const int16_t *pcm, const int16_t features[DK_FEATURES])
+{
+    int32_t cepstra[DK_BURG_CEPSTRA];
+    note(plc, features, FLAG);
+    int16_t *input = plc->input[plc->inputs - 1];
+    dk_burg_cepstra(pcm, cepstra);
+    for (size_t i = 0; i < DK_BURG_CEPSTRA; i++) {
+        const int64_t narrow = dk_rounded(cepstra[i], CEPSTRUM_FRAC - DK_FEATURES_FRAC);
+        input[i] = (int16_t)dk_saturate(narrow, 16);
+    }
+}
+
+static void predict(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
+{
+    if (plc->behind) {
+        dk_predictor_reset(&plc->predictor);
+        for (size_t i = 0; i < plc->inputs; i++) {
+            dk_predictor_step(&plc->predictor, &work->predictor, plc->input[i], out, NULL);
+        }
+        plc->behind = false;
+    }
+    dk_predictor_step(&plc->predictor, &work->predictor, new_input(plc), out, NULL);
+}
+#endif
+
+void dk_plc_init(dk_plc *plc)
+{
+    memset(plc, 0, sizeof *plc);
+    plc->held[0] = QUIETEST;
+}
+
+void dk_plc_begin(dk_plc *plc, dk_plc_scratch *work, const int16_t *heard)
+{
+    dk_plc_init(plc);
+    if (heard == NULL) {
+        return;
+    }
+    dk_heard_features(heard, &work->heard, plc->past);
+    memcpy(plc->held, plc->past[DK_HEARD_KNOWN - 1], sizeof plc->held);
+#if DK_PLC_PREDICTOR
+    const int16_t *pcm = heard + DK_HEARD_RUN_IN * DK_FEATURES_FRAME;
+    for (size_t i = 0; i < DK_HEARD_KNOWN; i++) {
+        note_heard(plc, pcm + i * DK_FEATURES_FRAME, plc->past[i]);
+    }
+#endif
+}
+
+const int16_t *dk_plc_past(const dk_plc *plc, int32_t back)
+{
+    return plc->past[DK_HEARD_KNOWN - back];
+}
+
+void dk_plc_known(dk_plc *plc, const int16_t features[DK_FEATURES])
+{
+    memcpy(plc->held, features, sizeof plc->held);
+    plc->distance = 1;
+#if DK_PLC_PREDICTOR
+    note(plc, features, -FLAG);
+#endif
+}
+
+void dk_plc_missing(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
+{
+#if DK_PLC_PREDICTOR
+    predict(plc, work, out);
+#else
+    (void)work;
+    memcpy(out, plc->held, sizeof plc->held);
+#endif
+    const int32_t distance = plc->distance;
+    int32_t lower = 0;
+    if (distance > 0) {
+        lower = attenuation[distance < TABLED ? distance - 1 : TABLED - 1];
+        lower += distance > TABLED ? (distance - TABLED) * FURTHER : 0;
+    }
+    out[0] = (int16_t)(out[0] - lower > QUIETEST ? out[0] - lower : QUIETEST);
+    plc->distance = (uint8_t)(distance < FARTHEST ? distance + 1 : FARTHEST);
+}

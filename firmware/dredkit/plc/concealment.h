@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Features for the frames of a gap that no payload covers: predicted, or held, and fading.
+// quantize/plc/concealment.py defines them to the bit.
+//
+//   a gap begins               dk_plc_begin, then dk_plc_past for frames before the gap
+//   a payload covers a frame   dk_plc_known
+//   nothing covers a frame     dk_plc_missing
+#ifndef DREDKIT_PLC_CONCEALMENT_H
+#define DREDKIT_PLC_CONCEALMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plc/heard.h"
+#include "plc_config.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DK_PLC_INPUTS 57  // of the predictor: 36 Burg cepstra, 20 features, a flag
+
+// What a receiver remembers for frames without a payload. The caller provides the memory; all
+// fields are private.
+typedef struct {
+    int16_t past[DK_HEARD_KNOWN][DK_FEATURES];  // of the frames before the gap, Q10
+    int16_t held[DK_FEATURES];                  // the last known features, Q10
+    uint8_t distance;                           // frames from them to the next missing one
+#if DK_PLC_PREDICTOR
+    bool behind;     // whether the predictor has not seen all of the inputs
+    uint8_t inputs;  // how many there are
+    int16_t input[DK_HEARD_KNOWN][DK_PLC_INPUTS];  // of the last frames, oldest first, Q10
+    dk_predictor predictor;
+#endif
+} dk_plc;
+
+// Scratch for one call.
+typedef union {
+    dk_heard_scratch heard;
+#if DK_PLC_PREDICTOR
+    dk_predictor_scratch predictor;
+#endif
+} dk_plc_scratch;
+
+// Initialise: nothing is known but silence.
+void dk_plc_init(dk_plc *plc);
+
+// Begin a gap after the samples `heard`. Without them (NULL), payloads cover all before the gap:
+// then nothing is analysed, and dk_plc_past must not be called.
+void dk_plc_begin(dk_plc *plc, dk_plc_scratch *work, const int16_t *heard);
+
+// Return the features, Q10, of a heard frame, 1 (the last) to DK_HEARD_KNOWN frames before the gap.
+const int16_t *dk_plc_past(const dk_plc *plc, int32_t back);
+
+// Take the features, Q10, that a payload gives for the next frame.
+void dk_plc_known(dk_plc *plc, const int16_t features[DK_FEATURES]);
+
+// Compute the features, Q10, of the next frame, which nothing covers.
+void dk_plc_missing(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
