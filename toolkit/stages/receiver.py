@@ -50,7 +50,8 @@ class Kind(IntEnum):
     SPEAK = WIRE.ops["speak"]
 
 
-# Packets over which the voice speaks on and fades after a gap.
+# Packets over which the voice speaks on after a gap, and those with its fade.
+_OVER = BOARD_CONFIG.over_ms // 20
 _RETURN = -(-(BOARD_CONFIG.over_ms + BOARD_CONFIG.fade_ms) // 20)
 # The name of an op, by its kind and by whether the voice has just spoken.
 _NAMES: dict[tuple[int, bool], str] = {
@@ -166,13 +167,15 @@ class DecoderStage(Stage):
         lost: list[bool] = []
         plays: list[bool] = []
         over = 0  # packets that are still spoken over or faded into
+        going_on = 0  # packets over which the voice speaks before it fades: a gap goes on with it
         for row in inputs:
             op = _fields(_OP, row.astype("<i2").tobytes())
             kind = op["kind"]
-            spoke = over > 0 if kind == Kind.HEAR else bool(lost) and lost[-1]
+            spoke = over > 0 if kind == Kind.HEAR else going_on > 0
             kinds.append(_name_of(kind, op["most"], spoke))
             if kind in (Kind.HEAR, Kind.SPEAK):
                 over = _RETURN if kind == Kind.SPEAK else max(over - 1, 0)
+                going_on = _OVER + 1 if kind == Kind.SPEAK else max(going_on - 1, 0)
             slots.append(len(lost))
             plays.append(kind in (Kind.HEAR, Kind.SPEAK))
             if plays[-1]:
