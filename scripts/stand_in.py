@@ -63,7 +63,8 @@ def stand_in_config(folder: Path) -> Path:
     made = folder / "config" / "dredkit"
     made.mkdir(parents=True, exist_ok=True)
     names = [f"DK_{name}_BYTES" for name in ("SENDER", "RECEIVER", "WEIGHTS")]
-    (made / "config.h").write_text("".join(f"#define {name} {1 << 20}\n" for name in names))
+    sizes = "".join(f"#define {name} {1 << 20}\n" for name in names)
+    (made / "config.h").write_text(f"{sizes}#define DK_OUTPUT_RATE 16000\n")
     return made.parent
 
 
