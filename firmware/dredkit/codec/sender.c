@@ -19,15 +19,24 @@ static const dk_dred_history_config history_config = {
     .upstream_silence_offset = false,
 };
 
-void dk_sender_core_init(dk_sender_core *core)
+void dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights)
 {
     memset(core, 0, sizeof *core);
+    core->weights = *weights;
     dk_features_init(&core->features);
     (void)dk_dred_history_init(&core->history, &history_config);
 #if DK_SENDER_CORE_RATE != 16000
     (void)dk_resampler_init(&core->resampler, DK_SENDER_CORE_RATE);
 #endif
 }
+
+#if defined(DK_PITCH_LINKED)
+void dk_sender_core_init(dk_sender_core *core)
+{
+    const dk_sender_weights linked = {&dk_model_tables, &dk_pitch_linked, &dk_rdovae_enc_linked};
+    dk_sender_core_init_with(core, &linked);
+}
+#endif
 
 // Resample 10 ms to a frame at 16 kHz, delayed as in libopus.
 static void take(dk_sender_core *core, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
@@ -58,8 +67,8 @@ static uint8_t *extract(dk_sender_core *core, const int16_t pcm[DK_FEATURES_FRAM
     trace = dk_trace(trace, lags, DK_PITCH_LAGS);
 
     dk_narrow(phases, DK_PHASES, core->work.pitch.phases8);
-    dk_pitch_step(&core->pitch, &core->work.pitch.network, core->work.pitch.phases8, lags, logits,
-                  trace);
+    dk_pitch_step(core->weights.pitch, &core->pitch, &core->work.pitch.network,
+                  core->work.pitch.phases8, lags, logits, trace);
     trace = trace == NULL ? NULL : trace + DK_PITCH_TRACE_BYTES;
 
     dk_features_finish(&core->features, logits, DK_PITCH_LOGITS_FRAC, DK_RDOVAE_ENC_FEATURES_FRAC,
@@ -78,8 +87,8 @@ int32_t dk_sender_core_step(dk_sender_core *core, const int16_t pcm[DK_SENDER_CO
 
     int16_t *latents = core->work.rdovae.latents;
     int16_t *initial_state = core->work.rdovae.initial_state;
-    dk_rdovae_enc_step(&core->rdovae, &core->work.rdovae.network, core->step, latents,
-                       initial_state, trace);
+    dk_rdovae_enc_step(core->weights.rdovae_enc, &core->rdovae, &core->work.rdovae.network,
+                       core->step, latents, initial_state, trace);
 
     const int32_t steps =
         dk_dred_history_begin(&core->history, DK_SENDER_CORE_FRAMES * DK_FEATURES_FRAME, active);
@@ -87,7 +96,7 @@ int32_t dk_sender_core_step(dk_sender_core *core, const int16_t pcm[DK_SENDER_CO
         return steps;
     }
     dk_dred_history_push(&core->history, latents, initial_state);
-    return dk_dred_history_payload(&core->history, &dk_model_tables, rate, payload);
+    return dk_dred_history_payload(&core->history, core->weights.tables, rate, payload);
 }
 
 const int16_t *dk_sender_core_latents(const dk_sender_core *core)

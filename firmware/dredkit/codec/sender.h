@@ -43,8 +43,16 @@ typedef union {
     } rdovae;
 } dk_sender_core_scratch;
 
+// The weights of a sender's networks and the model's entropy tables.
+typedef struct {
+    const dk_dred_tables *tables;
+    const dk_pitch_weights *pitch;
+    const dk_rdovae_enc_weights *rdovae_enc;
+} dk_sender_weights;
+
 // One sender. The caller provides the memory; all fields are private.
 typedef struct {
+    dk_sender_weights weights;
     dk_features features;
     dk_pitch pitch;
     dk_rdovae_enc rdovae;
@@ -57,8 +65,13 @@ typedef struct {
     dk_sender_core_scratch work;
 } dk_sender_core;
 
-// Initialise a sender that has heard only silence.
+// Initialise a sender that has heard only silence. What `weights` points to must outlive `core`.
+void dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights);
+
+#if defined(DK_PITCH_LINKED)
+// Initialise a sender with the weights that are linked into the image.
 void dk_sender_core_init(dk_sender_core *core);
+#endif
 
 // Encode one packet of 20 ms at DK_SENDER_CORE_RATE. `active` is the caller's voice decision for
 // it. Writes a payload of at most rate->max_bytes bytes and returns its length, 0 if there is

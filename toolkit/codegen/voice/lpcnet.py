@@ -8,6 +8,7 @@ firmware/dredkit/vocoder/lpcnet_tables.c depends on no model:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from toolkit.codegen.network.step import step_header, step_source
 from toolkit.codegen.network.tables import BANNER, Place, nowhere, weight_header, weight_tables
 from toolkit.codegen.packing.neon import walked
 from toolkit.codegen.packing.pack import PackedNetwork
+from toolkit.targets.isas import PORTABLE
 from toolkit.targets.sources import LIBRARY
 
 TABLES_FILE: Final = LIBRARY / "vocoder" / "lpcnet_tables.c"
@@ -34,6 +36,11 @@ _NEAR: Final = 1024  # as in firmware/dredkit/vocoder/lpcnet_cells.h
 _FAR_STEP: Final = 32
 _Array = npt.NDArray[Any]
 _VOICE: Final = "lpcnet"
+# The tables of the sample loop besides its matrices, in the order of dk_lpcnet_cells.
+TABLES: Final = (
+    *("a_bias", "b_bias", "pitch", "tables", "table_scale"),
+    *("tree_weights", "tree_bias", "tree_scale"),
+)
 # The layer of toolkit/codegen/voice/voice.py that a table belongs to.
 LAYERS: Final = {
     "a_gates": "gru_a_recurrent",
@@ -53,27 +60,29 @@ LAYERS: Final = {
 
 
 def lpcnet_files(
-    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere
+    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere, linked: bool = True
 ) -> dict[str, str]:
     """Return every generated file that firmware/dredkit/vocoder/lpcnet*.c is compiled with.
 
     `condition` is the voice's frame-rate network, packed for the target's ISA. No other table
-    depends on the ISA.
+    depends on the ISA. If not `linked`, no file has a table: they are in a blob.
     """
     network = condition.model
     name = network.graph.name
-    return {
-        f"{name}_weights.h": weight_header(network),
-        f"{name}_weights.c": weight_tables(condition, place),
+    files = {
+        f"{name}_weights.h": weight_header(network, linked),
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
-        "lpcnet_model.h": model_header(model),
-        "lpcnet_model.c": model_source(model, place),
+        "lpcnet_model.h": model_header(model, linked),
     }
+    if linked:
+        files[f"{name}_weights.c"] = weight_tables(condition, place)
+        files["lpcnet_model.c"] = model_source(model, place)
+    return files
 
 
-def model_header(model: LpcnetModel) -> str:
-    """Return lpcnet_model.h: sizes and fractional bits."""
+def model_header(model: LpcnetModel, linked: bool = True) -> str:
+    """Return lpcnet_model.h: sizes, fractional bits, and whether tables are `linked`."""
     frac = cells.X8_FRAC + model.frac
     numbers = {
         "A": (model.units_a, "units of GRU A"),
@@ -92,51 +101,54 @@ def model_header(model: LpcnetModel) -> str:
         f"#define DK_LPCNET_{key} {n}{f'  // {why}' * bool(why)}\n"
         for key, (n, why) in numbers.items()
     ]
+    if linked:
+        lines.append("#define DK_LPCNET_LINKED 1  // dk_lpcnet_linked is part of the image\n")
     guard = "DREDKIT_LPCNET_MODEL_H"
     return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
 
 
 def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
     """Return lpcnet_model.c with every table; `place` means what it means to weight_tables."""
+    matrices = sample_matrices(model)
+    parts = [
+        f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
+        '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
+    ]
+    members: dict[str, str] = {}
+    for guard, isa in (
+        ("#if defined(DK_ISA_MVE)", "mve"),
+        ("#elif defined(DK_ISA_SIMD32)", "simd32"),
+        ("#elif defined(DK_ISA_DOTPROD)", "dotprod"),
+        ("#elif defined(DK_ISA_NEON)", "neon"),
+        ("#else", PORTABLE),
+    ):
+        parts.append(f"{guard}\n")
+        for name, matrix in matrices.items():
+            where = place(f"{_VOICE}/{LAYERS[name]}", name)
+            weights, index = STORED[isa](matrix)
+            parts.append(_matrix(name, weights, index, where))
+            members[name] = f"{{{name}_weights, {name}_index, {len(matrix.weights)}}}"
+    parts.append("#endif\n\n")
+    for name in TABLES:
+        where = place(f"{_VOICE}/{LAYERS[name]}", name)
+        values = getattr(model, name)
+        parts.append(_table(f"static alignas(4) const {values.dtype}_t {name}", values, where))
+        members[name] = name
+    parts.append("\nconst dk_lpcnet_cells dk_lpcnet_linked = {\n")
+    parts += [f"    .{name} = {value},\n" for name, value in members.items()]
+    return "".join([*parts, "};\n"])
+
+
+def sample_matrices(model: LpcnetModel) -> dict[str, BlockMatrix]:
+    """Return the matrices of the sample loop by their member of dk_lpcnet_cells, in its order."""
     a, b = model.units_a, model.units_b
-    matrices = {
+    return {
         "a_gates": _rows(model.a, 0, 2 * a),
         "a_candidate": _rows(model.a, 2 * a, 3 * a),
         "b_input": model.b_input,
         "b_gates": _rows(model.b, 0, 2 * b),
         "b_candidate": _rows(model.b, 2 * b, 3 * b),
     }
-    parts = [
-        f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
-        '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
-    ]
-    for guard, stored in (
-        ("#if defined(DK_ISA_MVE)", stored_in_chunks),
-        ("#elif defined(DK_ISA_SIMD32)", stored_with_offsets),
-        ("#elif defined(DK_ISA_DOTPROD)", stored_in_pairs),
-        ("#elif defined(DK_ISA_NEON)", stored_in_steps),
-        ("#else", stored_plainly),
-    ):
-        parts.append(f"{guard}\n")
-        for name, matrix in matrices.items():
-            where = place(f"{_VOICE}/{LAYERS[name]}", name)
-            weights, index = stored(matrix)
-            parts.append(_matrix(name, len(matrix.weights), weights, index, where))
-    parts.append("#endif\n\n")
-    for name, kind in (
-        ("a_bias", "int32_t"),
-        ("b_bias", "int32_t"),
-        ("table_scale", "int16_t"),
-        ("pitch", "int16_t"),
-        ("tables", "int8_t"),
-        ("tree_weights", "int16_t"),
-        ("tree_bias", "int32_t"),
-        ("tree_scale", "int16_t"),
-    ):
-        where = place(f"{_VOICE}/{LAYERS[name]}", name)
-        declared = f"alignas(4) const {kind} dk_lpcnet_{name}"
-        parts.append(_table(declared, getattr(model, name), where))
-    return "".join(parts)
 
 
 def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
@@ -216,6 +228,15 @@ def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
     return np.concatenate(weights), np.array(index)
 
 
+STORED: Final[dict[str, Callable[[BlockMatrix], tuple[_Array, _Array | None]]]] = {
+    "mve": stored_in_chunks,
+    "simd32": stored_with_offsets,
+    "dotprod": stored_in_pairs,
+    "neon": stored_in_steps,
+    PORTABLE: stored_plainly,
+}
+
+
 def tables_source() -> str:
     """Return firmware/dredkit/vocoder/lpcnet_tables.c: tanh and the mu-law."""
     last = np.arange(_NEAR + _FAR_STEP - 1, 1 << 15, _FAR_STEP)
@@ -248,16 +269,13 @@ def _tiles(matrix: BlockMatrix) -> _Array:
     return matrix.weights.reshape(shape).transpose(0, 2, 1, 3)
 
 
-def _matrix(name: str, rows: int, weights: _Array, index: _Array | None, where: str) -> str:
+def _matrix(name: str, weights: _Array, index: _Array | None, where: str) -> str:
     # C has no empty array, so a matrix without blocks has one weight that nothing reads.
     some = weights if weights.size else np.zeros(1, np.int8)
     text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some, where)
-    if index is not None:
-        text += _table(f"static const uint8_t {name}_index", index, where)
-    places = "NULL" if index is None else f"{name}_index"
-    return (
-        f"{text}const dk_lpcnet_matrix dk_lpcnet_{name} = {{{name}_weights, {places}, {rows}}};\n"
-    )
+    if index is None:
+        return f"{text}#define {name}_index NULL\n"
+    return text + _table(f"static const uint8_t {name}_index", index, where)
 
 
 def _table(declaration: str, values: _Array, where: str = "") -> str:

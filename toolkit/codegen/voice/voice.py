@@ -2,7 +2,7 @@
 """A receiver's voice for the generator: its C files, and its layers for the manifest."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from quantize.codec.receiver import STEP
 from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
@@ -12,33 +12,23 @@ from quantize.vocoder.lpcnet.parts import HEARD, BlockMatrix
 from quantize.vocoder.voices import VoiceModel
 from toolkit.codegen.network.tables import Place, nowhere
 from toolkit.codegen.packing.pack import PackedNetwork
-from toolkit.codegen.voice.lpcnet import (
-    lpcnet_files,
-    stored_in_chunks,
-    stored_in_pairs,
-    stored_in_steps,
-    stored_plainly,
-    stored_with_offsets,
-)
+from toolkit.codegen.voice.lpcnet import STORED, lpcnet_files
 from toolkit.targets.isas import chain
-
-# For each ISA: how a matrix is stored, and the bytes of one stored number.
-_STORED: Final = {
-    "mve": (stored_in_chunks, 1),
-    "simd32": (stored_with_offsets, 2),
-    "dotprod": (stored_in_pairs, 1),
-    "neon": (stored_in_steps, 1),
-    "c": (stored_plainly, 1),
-}
 
 
 def voice_files(
-    voice: VoiceModel, packed: Mapping[str, PackedNetwork], place: Place = nowhere
+    voice: VoiceModel,
+    packed: Mapping[str, PackedNetwork],
+    place: Place = nowhere,
+    linked: bool = True,
 ) -> dict[str, str]:
-    """Return the generated C of a voice, whose networks are in `packed`; pulses need none."""
+    """Return the generated C of a voice, whose networks are in `packed`; pulses need none.
+
+    If not `linked`, no file has a table: they are in a blob.
+    """
     if isinstance(voice, str):
         return {}
-    return lpcnet_files(voice, packed[voice.condition.graph.name], place)
+    return lpcnet_files(voice, packed[voice.condition.graph.name], place, linked)
 
 
 def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
@@ -92,9 +82,8 @@ def _layer(
 
 def _stored(matrix: BlockMatrix, isa: str) -> int:
     """Return the bytes of a matrix as toolkit/codegen/voice/lpcnet.py writes it for an ISA."""
-    own = next(name for name in chain(isa) if name in _STORED)
-    stored, width = _STORED[own]
-    weights, index = stored(matrix)
+    weights, index = STORED[isa](matrix)
+    width = 2 if "simd32" in chain(isa) else 1
     return int(width * weights.size + (0 if index is None else index.size))
 
 
