@@ -60,29 +60,27 @@ LAYERS: Final = {
 
 
 def lpcnet_files(
-    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere, linked: bool = True
+    model: LpcnetModel, condition: PackedNetwork, place: Place = nowhere
 ) -> dict[str, str]:
     """Return every generated file that firmware/dredkit/vocoder/lpcnet*.c is compiled with.
 
     `condition` is the voice's frame-rate network, packed for the target's ISA. No other table
-    depends on the ISA. If not `linked`, no file has a table: they are in a blob.
+    depends on the ISA.
     """
     network = condition.model
     name = network.graph.name
-    files = {
-        f"{name}_weights.h": weight_header(network, linked),
+    return {
+        f"{name}_weights.h": weight_header(network),
+        f"{name}_weights.c": weight_tables(condition, place),
         f"{name}.h": step_header(network, plan(network)),
         f"{name}.c": step_source(network),
-        "lpcnet_model.h": model_header(model, linked),
+        "lpcnet_model.h": model_header(model),
+        "lpcnet_model.c": model_source(model, place),
     }
-    if linked:
-        files[f"{name}_weights.c"] = weight_tables(condition, place)
-        files["lpcnet_model.c"] = model_source(model, place)
-    return files
 
 
 def model_header(model: LpcnetModel, linked: bool = True) -> str:
-    """Return lpcnet_model.h: sizes, fractional bits, and whether tables are `linked`."""
+    """Return lpcnet_model.h: sizes, fractional bits, and whether the tables are `linked`."""
     frac = cells.X8_FRAC + model.frac
     numbers = {
         "A": (model.units_a, "units of GRU A"),
@@ -114,28 +112,26 @@ def model_source(model: LpcnetModel, place: Place = nowhere) -> str:
         f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
         '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
     ]
-    members: dict[str, str] = {}
-    for guard, isa in (
-        ("#if defined(DK_ISA_MVE)", "mve"),
-        ("#elif defined(DK_ISA_SIMD32)", "simd32"),
-        ("#elif defined(DK_ISA_DOTPROD)", "dotprod"),
-        ("#elif defined(DK_ISA_NEON)", "neon"),
-        ("#else", PORTABLE),
+    for guard, stored in (
+        ("#if defined(DK_ISA_MVE)", stored_in_chunks),
+        ("#elif defined(DK_ISA_SIMD32)", stored_with_offsets),
+        ("#elif defined(DK_ISA_DOTPROD)", stored_in_pairs),
+        ("#elif defined(DK_ISA_NEON)", stored_in_steps),
+        ("#else", stored_plainly),
     ):
         parts.append(f"{guard}\n")
         for name, matrix in matrices.items():
             where = place(f"{_VOICE}/{LAYERS[name]}", name)
-            weights, index = STORED[isa](matrix)
-            parts.append(_matrix(name, weights, index, where))
-            members[name] = f"{{{name}_weights, {name}_index, {len(matrix.weights)}}}"
+            weights, index = stored(matrix)
+            parts.append(_matrix(name, len(matrix.weights), weights, index, where))
     parts.append("#endif\n\n")
     for name in TABLES:
         where = place(f"{_VOICE}/{LAYERS[name]}", name)
         values = getattr(model, name)
         parts.append(_table(f"static alignas(4) const {values.dtype}_t {name}", values, where))
-        members[name] = name
     parts.append("\nconst dk_lpcnet_cells dk_lpcnet_linked = {\n")
-    parts += [f"    .{name} = {value},\n" for name, value in members.items()]
+    parts += [f"    .{name} = {_members(name)},\n" for name in matrices]
+    parts += [f"    .{name} = {name},\n" for name in TABLES]
     return "".join([*parts, "};\n"])
 
 
@@ -228,15 +224,6 @@ def stored_in_steps(matrix: BlockMatrix) -> tuple[_Array, _Array]:
     return np.concatenate(weights), np.array(index)
 
 
-STORED: Final[dict[str, Callable[[BlockMatrix], tuple[_Array, _Array | None]]]] = {
-    "mve": stored_in_chunks,
-    "simd32": stored_with_offsets,
-    "dotprod": stored_in_pairs,
-    "neon": stored_in_steps,
-    PORTABLE: stored_plainly,
-}
-
-
 def tables_source() -> str:
     """Return firmware/dredkit/vocoder/lpcnet_tables.c: tanh and the mu-law."""
     last = np.arange(_NEAR + _FAR_STEP - 1, 1 << 15, _FAR_STEP)
@@ -257,6 +244,16 @@ def tables_source() -> str:
     )
 
 
+# How a matrix is stored for an ISA, in the order in which the compiler's macros choose.
+STORED: Final[dict[str, Callable[[BlockMatrix], tuple[_Array, _Array | None]]]] = {
+    "mve": stored_in_chunks,
+    "simd32": stored_with_offsets,
+    "dotprod": stored_in_pairs,
+    "neon": stored_in_steps,
+    PORTABLE: stored_plainly,
+}
+
+
 def _rows(matrix: BlockMatrix, first: int, last: int) -> BlockMatrix:
     groups = slice(first // BLOCK_ROWS, last // BLOCK_ROWS)
     return BlockMatrix(matrix.weights[first:last], matrix.blocks[groups])
@@ -269,13 +266,19 @@ def _tiles(matrix: BlockMatrix) -> _Array:
     return matrix.weights.reshape(shape).transpose(0, 2, 1, 3)
 
 
-def _matrix(name: str, weights: _Array, index: _Array | None, where: str) -> str:
+def _matrix(name: str, rows: int, weights: _Array, index: _Array | None, where: str) -> str:
     # C has no empty array, so a matrix without blocks has one weight that nothing reads.
     some = weights if weights.size else np.zeros(1, np.int8)
     text = _table(f"static alignas(4) const dk_lpcnet_number {name}_weights", some, where)
-    if index is None:
-        return f"{text}#define {name}_index NULL\n"
-    return text + _table(f"static const uint8_t {name}_index", index, where)
+    if index is not None:
+        text += _table(f"static const uint8_t {name}_index", index, where)
+    places = "NULL" if index is None else f"{name}_index"
+    return f"{text}#define {_members(name)} {{{name}_weights, {places}, {rows}}}\n"
+
+
+def _members(name: str) -> str:
+    """Return the macro with the initialiser of a matrix, which is another for each ISA."""
+    return f"{name.upper()}_MATRIX"
 
 
 def _table(declaration: str, values: _Array, where: str = "") -> str:

@@ -17,18 +17,12 @@ from toolkit.targets.isas import chain
 
 
 def voice_files(
-    voice: VoiceModel,
-    packed: Mapping[str, PackedNetwork],
-    place: Place = nowhere,
-    linked: bool = True,
+    voice: VoiceModel, packed: Mapping[str, PackedNetwork], place: Place = nowhere
 ) -> dict[str, str]:
-    """Return the generated C of a voice, whose networks are in `packed`; pulses need none.
-
-    If not `linked`, no file has a table: they are in a blob.
-    """
+    """Return the generated C of a voice, whose networks are in `packed`; pulses need none."""
     if isinstance(voice, str):
         return {}
-    return lpcnet_files(voice, packed[voice.condition.graph.name], place, linked)
+    return lpcnet_files(voice, packed[voice.condition.graph.name], place)
 
 
 def sample_layers(voice: VoiceModel, isa: str) -> list[dict[str, Any]]:
@@ -82,8 +76,9 @@ def _layer(
 
 def _stored(matrix: BlockMatrix, isa: str) -> int:
     """Return the bytes of a matrix as toolkit/codegen/voice/lpcnet.py writes it for an ISA."""
-    weights, index = STORED[isa](matrix)
-    width = 2 if "simd32" in chain(isa) else 1
+    own = next(name for name in chain(isa) if name in STORED)
+    width = 2 if own == "simd32" else 1  # bytes of a stored number
+    weights, index = STORED[own](matrix)
     return int(width * weights.size + (0 if index is None else index.size))
 
 
