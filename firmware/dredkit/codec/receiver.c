@@ -23,11 +23,22 @@ static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
 static_assert(DK_DECODER_HEARD <= DK_DECODER_SAMPLES, "each step replaces all heard samples");
 static_assert(DK_DECODER_FRAMES <= UINT8_MAX, "the number of frames fits a byte");
 
+void dk_decoder_init_with(dk_decoder *decoder, const dk_receiver_weights *weights)
+{
+    memset(decoder, 0, sizeof *decoder);
+    dk_redundancy_init_with(&decoder->redundancy, &weights->redundancy);
+#if defined(DK_VOICE_WEIGHTS)
+    decoder->voice.weights = weights->voice;
+#endif
+}
+
+#if defined(DK_RDOVAE_DEC_LINKED)
 void dk_decoder_init(dk_decoder *decoder)
 {
     memset(decoder, 0, sizeof *decoder);
     dk_redundancy_init(&decoder->redundancy, &dk_model_tables);
 }
+#endif
 
 // Write the features of frame k. Outside the decoded frames, take the nearest one and attenuate it.
 static void features_at(const dk_decoder *decoder, int32_t k, int16_t out[DK_REDUNDANCY_FEATURES])

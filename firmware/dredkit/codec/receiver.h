@@ -36,6 +36,14 @@ extern "C" {
 #define DK_DECODER_TRACE_BYTES \
     (DK_RDOVAE_DEC_INIT_TRACE_BYTES + DK_REDUNDANCY_BATCH * DK_RDOVAE_DEC_TRACE_BYTES)
 
+// The weights of a receiver. DK_VOICE_WEIGHTS is the type of the voice's, if it has any.
+typedef struct {
+    dk_redundancy_weights redundancy;
+#if defined(DK_VOICE_WEIGHTS)
+    DK_VOICE_WEIGHTS voice;
+#endif
+} dk_receiver_weights;
+
 // One receiver. The caller provides the memory; all fields are private.
 typedef struct {
     dk_redundancy redundancy;
@@ -48,8 +56,13 @@ typedef struct {
     dk_redundancy_scratch work;
 } dk_decoder;
 
-// Initialise a receiver that has heard nothing.
+// Initialise a receiver that has heard nothing. What `weights` points to must outlive `decoder`.
+void dk_decoder_init_with(dk_decoder *decoder, const dk_receiver_weights *weights);
+
+#if defined(DK_RDOVAE_DEC_LINKED)
+// Initialise a receiver with the weights that are linked into the image.
 void dk_decoder_init(dk_decoder *decoder);
+#endif
 
 // Take 20 ms of good samples and write what to play: the same samples, except for a cross-fade of
 // 5 ms where a gap has just ended. `pcm` and `out` may be the same array.

@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+#define DK_VOICE_WEIGHTS dk_lpcnet_weights  // what a receiver hands on to its voice
+
 // The weights of a voice: of its frame-rate network, and of the sample loop.
 typedef struct {
     const dk_lpcnet_condition_weights *condition;

@@ -79,8 +79,11 @@ def lpcnet_files(
     }
 
 
-def model_header(model: LpcnetModel, linked: bool = True) -> str:
-    """Return lpcnet_model.h: sizes, fractional bits, and whether the tables are `linked`."""
+def model_header(model: LpcnetModel, linked: bool = True, blob: bool = False) -> str:
+    """Return lpcnet_model.h: sizes, fractional bits, and where tables come from.
+
+    Tables are `linked` into the image, or a `blob` has them, or both.
+    """
     frac = cells.X8_FRAC + model.frac
     numbers = {
         "A": (model.units_a, "units of GRU A"),
@@ -101,6 +104,8 @@ def model_header(model: LpcnetModel, linked: bool = True) -> str:
     ]
     if linked:
         lines.append("#define DK_LPCNET_LINKED 1  // dk_lpcnet_linked is part of the image\n")
+    if blob:
+        lines.append("#define DK_LPCNET_BLOB 1  // dk_blob_lpcnet is part of the image\n")
     guard = "DREDKIT_LPCNET_MODEL_H"
     return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
 

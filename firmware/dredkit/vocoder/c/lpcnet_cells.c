@@ -16,8 +16,9 @@ void dk_lpcnet_look_up(const dk_lpcnet_cells *cells, const uint8_t codes[DK_LPCN
     const int8_t *t0 = cells->tables[0][codes[0]];
     const int8_t *t1 = cells->tables[1][codes[1]];
     const int8_t *t2 = cells->tables[2][codes[2]];
+    const int16_t *scales = cells->table_scale;
     for (uint32_t i = 0; i < 3 * DK_LPCNET_A; i++) {
-        sums[i] = gates[i] + cells->table_scale[i] * (t0[i] + t1[i] + t2[i]);
+        sums[i] = gates[i] + scales[i] * (t0[i] + t1[i] + t2[i]);
     }
 }
 

@@ -21,9 +21,10 @@ void dk_lpcnet_look_up(const dk_lpcnet_cells *cells, const uint8_t codes[DK_LPCN
     const int8_t *t0 = cells->tables[0][codes[0]];
     const int8_t *t1 = cells->tables[1][codes[1]];
     const int8_t *t2 = cells->tables[2][codes[2]];
+    const int16_t *scales = cells->table_scale;
     for (uint32_t i = 0; i < 3 * DK_LPCNET_A; i += 8) {
         const int16x8_t added = three(t0 + i, t1 + i, t2 + i);
-        const int16x8_t scale = vldrhq_s16(cells->table_scale + i);
+        const int16x8_t scale = vldrhq_s16(scales + i);
         int32x4x2_t lanes = vld2q_s32(gates + i);  // val[0]: even places; val[1]: odd places
         lanes.val[0] = vaddq_s32(lanes.val[0], vmullbq_int_s16(added, scale));
         lanes.val[1] = vaddq_s32(lanes.val[1], vmulltq_int_s16(added, scale));
