@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The sender: from PCM to DRED payloads in integers, 20 ms a step, bit for bit as on a device.
+"""The sender: from PCM to DRED payloads in integers, bit for bit as on a device.
+
+It hears frames of 10 ms. Every second frame completes a step of 20 ms, for which the encoder
+network runs. A packet has any number of frames from 1 to 12, whether they complete steps or not.
 
 One file holds all that a sender needs: two quantised networks and the entropy tables. `run_encoder`
 is the normative run. Its parts are normative as well: quantize.dsp (resampler),
@@ -14,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from quantize import integer
-from quantize.dred.history import STEP_SAMPLES, History, Rate
+from quantize.dred.history import (
+    DELAY_SAMPLES,
+    DELAY_SAMPLES_MAX,
+    PACKET_SAMPLES_MAX,
+    STEP_SAMPLES,
+    UNIT_SAMPLES,
+    History,
+    Rate,
+)
 from quantize.dred.tables import EntropyTables
 from quantize.dsp.resample import DELAY_16K, RATES, resample
 from quantize.errors import InputError
@@ -27,10 +38,11 @@ from quantize.nn.topologies import pitch, rdovae_encoder
 
 FORMAT = "dredkit-encoder-1"
 FRAMES_PER_STEP = STEP_SAMPLES // fixed.FRAME
+FRAMES_MAX = PACKET_SAMPLES_MAX // fixed.FRAME  # of a packet
 Q16 = 16
 HEARD_RATE = 16000  # samples a second of the signal that features come from
 STEPS_PER_SECOND = 50
-SILENCE_RMS = 200  # a step that is no louder than this counts as silent
+SILENCE_RMS = 200  # samples that are no louder than this count as silent
 DEFAULT_BYTES = 256  # room for a payload unless the caller says otherwise
 
 
@@ -64,7 +76,7 @@ class EncoderModel(ModelFile):
 
 @dataclass(frozen=True)
 class EncoderRun:
-    """The results of a run: one payload a step, and every layer's values [steps, size] by name."""
+    """The results of a run: one payload a packet; every layer's values [steps, size] by name."""
 
     payloads: list[bytes]
     layers: dict[str, Ints]
@@ -88,11 +100,29 @@ def step_samples(input_rate: int) -> int:
     return input_rate // STEPS_PER_SECOND
 
 
+def is_voice(pcm: npt.NDArray[np.int16]) -> bool:
+    """Return whether the RMS of int16 samples is above 200, exactly.
+
+    This hears level only: louder noise counts as voice, quieter speech does not.
+    """
+    energy = int((pcm.astype(np.int64) ** 2).sum())
+    return energy > SILENCE_RMS**2 * len(pcm)
+
+
 def voiced(pcm: npt.NDArray[np.int16], input_rate: int = HEARD_RATE) -> list[bool]:
-    """Return for each whole step of int16 PCM whether its RMS is above 200, exactly."""
+    """Return for each whole step of int16 PCM whether it is voice."""
     samples = step_samples(input_rate)
-    table = pcm[: len(pcm) // samples * samples].reshape(-1, samples).astype(np.int64)
-    return [bool(energy > SILENCE_RMS**2 * samples) for energy in (table**2).sum(axis=1)]
+    return [is_voice(pcm[at : at + samples]) for at in range(0, len(pcm) - samples + 1, samples)]
+
+
+def codec_delay(lookahead: int, rate: int) -> int:
+    """Return the delay, 0..560 samples at 16 kHz, of an Opus encoder at `rate` samples a second.
+
+    `lookahead`, in samples at `rate`, is what its OPUS_GET_LOOKAHEAD gives. 2.5 ms of it are
+    CELT's overlap, which does not delay the redundancy.
+    """
+    samples = lookahead * HEARD_RATE // rate - UNIT_SAMPLES
+    return min(max(samples, 0), DELAY_SAMPLES_MAX)
 
 
 def run_encoder(
@@ -101,20 +131,36 @@ def run_encoder(
     rates: Sequence[Rate],
     active: Sequence[bool],
     input_rate: int = HEARD_RATE,
+    frames: Sequence[int] | None = None,
+    delay: int = DELAY_SAMPLES,
 ) -> EncoderRun:
-    """Encode int16 PCM at `input_rate`; step k takes its k-th 20 ms, rates[k] and active[k].
+    """Encode int16 PCM at `input_rate`; packet k takes rates[k] and the voice decision active[k].
 
-    Samples past the last whole step are dropped. As in libopus, the signal at 16 kHz is delayed by
-    11 samples before analysis, whatever the input rate. The delay of quantize.dsp.resample adds to
-    that, and the receiver is not told of it. Raises InputError if there is no whole step.
+    Packet k has frames[k] frames of 10 ms, 1..12; by default, every packet has 20 ms. Samples past
+    the last whole packet are dropped. `delay` is the base codec's, 0..560 samples at 16 kHz.
+
+    As in libopus, the signal at 16 kHz is delayed by 11 samples before analysis, whatever the input
+    rate. The delay of quantize.dsp.resample adds to that, and the receiver is not told of it.
+    Raises InputError if there is no whole step or a packet has another length.
     """
-    samples = step_samples(input_rate)
-    steps = len(pcm) // samples
+    if frames is None:
+        frames = [FRAMES_PER_STEP] * (len(pcm) // step_samples(input_rate))
+    count = sum(frames)
+    steps = count // FRAMES_PER_STEP
     if steps == 0:
         raise InputError("the audio is shorter than one 20 ms step")
-    if len(rates) != steps or len(active) != steps:
-        raise InputError(f"{steps} steps want as many rates and voice decisions")
-    heard = pcm if input_rate == HEARD_RATE else resample(pcm[: steps * samples], input_rate)
+    if not len(rates) == len(active) == len(frames):
+        raise InputError(f"{len(frames)} packets want as many rates and voice decisions")
+    samples = step_samples(input_rate) // FRAMES_PER_STEP * count
+    if not all(1 <= number <= FRAMES_MAX for number in frames) or samples > len(pcm):
+        raise InputError(f"want packets of 10 to {FRAMES_MAX}0 ms and PCM for all of them")
+    heard = pcm[:samples] if input_rate == HEARD_RATE else resample(pcm[:samples], input_rate)
+    layers = _layers(model, heard, steps)
+    return EncoderRun(_payloads(model, layers, rates, active, frames, delay), layers)
+
+
+def _layers(model: EncoderModel, heard: npt.NDArray[np.int16], steps: int) -> dict[str, Ints]:
+    """Return every layer of the steps of a signal at 16 kHz."""
     delayed = np.concatenate([np.zeros(DELAY_16K, np.int16), heard])[: steps * STEP_SAMPLES]
     analysis = fixed.analyse(delayed)
     held = {"if_features": integer.narrow(analysis.phases), "xcorr_features": analysis.lags}
@@ -130,21 +176,27 @@ def run_encoder(
     for frame in range(FRAMES_PER_STEP):
         for name, values in framewise.items():
             layers[f"frame{frame}.{name}"] = values[frame::FRAMES_PER_STEP]
-    layers |= network
-    return EncoderRun(_payloads(model, network, rates, active), layers)
+    return layers | network
 
 
 def _payloads(
-    model: EncoderModel, network: dict[str, Ints], rates: Sequence[Rate], active: Sequence[bool]
+    model: EncoderModel,
+    layers: dict[str, Ints],
+    rates: Sequence[Rate],
+    active: Sequence[bool],
+    frames: Sequence[int],
+    delay: int,
 ) -> list[bytes]:
-    q16 = coded_values(model, network)
-    history = History()
+    q16 = coded_values(model, layers)
+    history = History(delay)
     payloads = []
-    for step, (rate, voice) in enumerate(zip(rates, active, strict=True)):
-        due = history.begin(STEP_SAMPLES, voice)
-        assert due == 1  # a packet of 20 ms completes one step, however many samples waited
-        history.push(q16["latents"][step], q16["initial_state"][step])
-        payloads.append(history.payload(model.tables, rate))
+    done = 0
+    for rate, voice, number in zip(rates, active, frames, strict=True):
+        samples = number * fixed.FRAME
+        for step in range(done, done + history.hear(samples, voice)):
+            history.push(q16["latents"][step], q16["initial_state"][step])
+            done = step + 1
+        payloads.append(history.payload(model.tables, rate, samples))
     return payloads
 
 

@@ -61,7 +61,8 @@ class Rate:
 class History:
     """The sender's memory.
 
-    For each packet, call `begin`, `push` for each step that it completed, then `payload`.
+    Call `hear` for the samples of a packet, in one piece or in several, and `push` for each step
+    that a piece completed. Then `payload` writes the packet's redundancy.
     """
 
     def __init__(
@@ -75,21 +76,15 @@ class History:
         self._flags = 0  # bit i: voice i units ago
         self._delay = delay
         self._waiting = START_SAMPLES  # samples that complete no step yet
-        self._offset = 0
-        self._first = 0  # L
         self._skipped = 0  # steps that the previous packet skipped, for the end of a silence
         self._upstream_silence_offset = upstream_silence_offset
 
-    def begin(self, samples: int, active: bool) -> int:
-        """Begin a packet of 2.5 to 120 ms and return how many 20-ms steps it completes.
+    def hear(self, samples: int, active: bool) -> int:
+        """Hear 2.5 to 120 ms and return how many 20-ms steps they complete.
 
-        `samples` at 16 kHz, a multiple of 40; `active` is the voice decision for all of it.
+        `samples` at 16 kHz, a multiple of 40; `active` is the voice decision for all of them.
         """
-        if not UNIT_SAMPLES <= samples <= PACKET_SAMPLES_MAX or samples % UNIT_SAMPLES:
-            raise InputError(f"DRED history: a packet of {samples} samples is not n x 2.5 ms")
-        distance = 3 * UNIT_SAMPLES // 2 + self._delay - self._waiting
-        self._offset = distance // UNIT_SAMPLES
-        self._first = 0
+        _check_length(samples)
         steps, self._waiting = divmod(self._waiting + samples, STEP_SAMPLES)
         units = samples // UNIT_SAMPLES
         new = (1 << units) - 1 if active else 0
@@ -102,14 +97,15 @@ class History:
             raise InputError(f"DRED history: want [{LATENTS}] latents and a [{STATES}] state")
         self._latents.appendleft(latents.copy())
         self._states.appendleft(state.copy())
-        if self._offset < LOOK_AHEAD:
-            self._offset += UNITS_PER_STEP
-        else:
-            self._first += 1
 
-    def payload(self, tables: EntropyTables, rate: Rate) -> bytes:
-        """Return the packet's redundancy; empty if none is worth sending or none fits."""
-        first, offset, skipped = self._place()
+    def payload(self, tables: EntropyTables, rate: Rate, samples: int = STEP_SAMPLES) -> bytes:
+        """Return a packet's redundancy; empty if none is worth sending or none fits.
+
+        The packet holds the last `samples` heard, at 16 kHz, 2.5 to 120 ms. Call this once per
+        packet.
+        """
+        _check_length(samples)
+        first, offset, skipped = self._place(samples)
         count = len(self._latents)
         if first >= count - 1:
             return b""
@@ -135,18 +131,36 @@ class History:
         """Return whether the 40 ms of a step hold any voice."""
         return bool(self._flags >> (UNITS_PER_STEP * step) & 0xFFFF)
 
-    def _place(self) -> tuple[int, int, int]:
+    def _newest(self, samples: int) -> tuple[int, int]:
+        """Return L and the offset of a packet, before silence is skipped."""
+        waited = (self._waiting - samples) % STEP_SAMPLES  # when the packet began
+        offset = (3 * UNIT_SAMPLES // 2 + self._delay - waited) // UNIT_SAMPLES
+        steps = (waited + samples) // STEP_SAMPLES
+        # Send the first step that reaches the look-ahead beyond the packet's start, and none newer.
+        needed = 0
+        while needed < steps and offset < LOOK_AHEAD:
+            offset += UNITS_PER_STEP
+            needed += 1
+        return steps - needed, offset
+
+    def _place(self, samples: int) -> tuple[int, int, int]:
         """Return L, the offset, and how many silent steps were skipped at the new end."""
-        first, offset = self._first, self._offset
+        newest, offset = self._newest(samples)
+        first = newest
         resumes = bool(self._flags & 1) and self._skipped > 0
         if resumes and self._upstream_silence_offset:
             first = self._skipped
         elif resumes:
             first = max(first, self._skipped)
-            offset -= UNITS_PER_STEP * (first - self._first)
+            offset -= UNITS_PER_STEP * (first - newest)
         start = first
         while first < len(self._latents) and not self._active(first):
             first += 1
         skipped = first - start
         self._skipped = 0 if resumes else skipped
         return first, offset - UNITS_PER_STEP * skipped, skipped
+
+
+def _check_length(samples: int) -> None:
+    if not UNIT_SAMPLES <= samples <= PACKET_SAMPLES_MAX or samples % UNIT_SAMPLES:
+        raise InputError(f"DRED history: {samples} samples are not 2.5 to 120 ms, n x 2.5 ms")

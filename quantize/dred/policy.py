@@ -22,6 +22,7 @@ STATE_TENTHS: Final = 500  # the state costs this plus one chunk at q0
 BITRATE_MAX: Final = 510_000
 DURATION_MAX: Final = 104  # units of 10 ms
 UNITS_PER_SECOND: Final = 400  # of 2.5 ms
+FRAMING_BYTES: Final = FRAMING_TENTHS // 80
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Policy:
 
     rate: Rate | None
     bitrate: int
+
+    def packet_bytes(self, units: int) -> int:
+        """Return the payload's bytes, at least 1, that the share pays for in a packet of `units`.
+
+        libopus limits the depth instead. This limit is for streams whose packets must not vary.
+        """
+        return max(1, self.bitrate * units // UNITS_PER_SECOND // 8 - FRAMING_BYTES)
 
 
 def libopus_policy(

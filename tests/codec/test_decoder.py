@@ -98,7 +98,7 @@ def test_a_sender_and_the_rule_agree_on_time() -> None:
     """Lost samples are replaced by speech of their own time, to the offset's rounding of 2.5 ms."""
     history = History()
     for packet in range(8):
-        assert history.begin(STEP, True) == 1
+        assert history.hear(STEP, True) == 1
         history.push(np.zeros(25, np.int64), np.zeros(50, np.int64))
         offset = history._offset
         for packets in (1, 2, 5):

@@ -119,7 +119,7 @@ def test_libopus_weights_fit_the_m4(libopus: EncoderModel, clip: Path, build_roo
     assert found.build is not None
     assert found.build.flash <= FLASH_LIMIT
     assert 0 < found.stack_used <= found.build.stack_worst <= STACK_LIMIT + INTERRUPT
-    state = next(s for s in symbols(found.build.elf) if s.name == "encoder")
+    state = next(s for s in symbols(found.build.elf) if s.name == "sender")
     assert 0 < state.size <= STATE_LIMIT
 
 

@@ -30,6 +30,8 @@ INTERNAL = (
     "nn/scratch.h",
     "dsp/fft_lanes.h",
 )
+# Headers that need the config.h of a package: tests/codec/test_sender_builds.py.
+PACKAGED = ("include/dredkit/sender.h", "include/dredkit/weights.h")
 VOICES = {"encoder": (), "decoder-lpcnet": ("lpcnet",), "decoder-pulse": ("pulse",)}
 
 
@@ -104,13 +106,13 @@ def public_headers(built: Built) -> list[str]:
     found = [
         name.removeprefix("include/")
         for name in names
-        if not name.startswith((*INTERNAL, *lacking))
+        if not name.startswith((*INTERNAL, *PACKAGED, *lacking))
     ]
     return found + sorted(path.name for path in (built.folder / GENERATED).glob("*.h"))
 
 
 CALLS = {
-    "encoder": ("codec/sender.h", "static dk_sender_core e; dk_sender_core_init(&e);"),
+    "encoder": ("codec/sender.h", "static dk_sender_core e; dk_sender_core_init(&e, 64);"),
     "decoder-lpcnet": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
     "decoder-pulse": ("codec/receiver.h", "static dk_decoder d; dk_decoder_init(&d);"),
 }

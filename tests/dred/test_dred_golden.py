@@ -107,7 +107,7 @@ def stream(golden: Golden, history: History, tables: EntropyTables, *vectors: In
     latents, states = vectors
     payloads = []
     for t, active in enumerate(golden.activity):
-        assert history.begin(320, active) == 1
+        assert history.hear(320, active) == 1
         history.push(latents[t], states[t])
         payloads.append(history.payload(tables, golden.rate))
     return payloads

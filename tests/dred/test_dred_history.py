@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantize.dred.history import SLOTS, History, Rate
+from quantize.dred.history import PACKET_SAMPLES_MAX, SLOTS, History, Rate
 from quantize.dred.payload import parse
 from quantize.dred.tables import EntropyTables
 from quantize.errors import InputError
@@ -41,21 +41,30 @@ class Pair:
         self.c: Any = native.ffi.new("dk_dred_history *")
         config = native.ffi.new("dk_dred_history_config *", [7, 6, delay, upstream])
         assert native.lib.dk_dred_history_init(self.c, config) == 0
-        self.pushed = 0
 
-    def packet(self, samples: int, active: bool, rate: Rate, rng: np.random.Generator) -> bytes:
-        steps = self.python.begin(samples, active)
-        assert self.native.lib.dk_dred_history_begin(self.c, samples, active) == steps
+    def hear(self, samples: int, active: bool, rng: np.random.Generator) -> None:
+        steps = self.python.hear(samples, active)
+        assert self.native.lib.dk_dred_history_hear(self.c, samples, active) == steps
         for _ in range(steps):
             latents = rng.integers(-300, 301, 25)
             state = rng.integers(-300, 301, 50)
             self.python.push(latents << 9, state << 10)
             self.native.lib.dk_dred_history_push(self.c, latents.tolist(), state.tolist())
-            self.pushed += 1
-        want = self.python.payload(self.tables, rate)
+
+    def packet(
+        self,
+        samples: int,
+        active: bool,
+        rate: Rate,
+        rng: np.random.Generator,
+        piece: int = PACKET_SAMPLES_MAX,
+    ) -> bytes:
+        for at in range(0, samples, piece):
+            self.hear(min(piece, samples - at), active, rng)
+        want = self.python.payload(self.tables, rate, samples)
         out = self.native.ffi.new("uint8_t[]", rate.max_bytes)
         got = self.native.lib.dk_dred_history_payload(
-            self.c, self.c_tables, self.native.rate(rate), out
+            self.c, self.c_tables, self.native.rate(rate), samples, out
         )
         assert got == len(want)
         assert bytes(self.native.ffi.buffer(out, got)) == want
@@ -78,6 +87,7 @@ PACKETS = st.lists(
     budget=st.integers(1, 1000),
     chunks=st.integers(1, 26),
     is_random=st.booleans(),
+    piece=st.sampled_from([40, 160, 320, 1920]),
 )
 def test_any_packets_match(
     native: Native,
@@ -88,12 +98,13 @@ def test_any_packets_match(
     budget: int,
     chunks: int,
     is_random: bool,
+    piece: int,
 ) -> None:
     tables = random_tables(seed) if is_random else plain_tables()
     pair = Pair(native, tables, delay, upstream)
     rng = np.random.default_rng(seed)
     for samples, active in packets:
-        pair.packet(samples, active, Rate(6, 5, 15, chunks, budget), rng)
+        pair.packet(samples, active, Rate(6, 5, 15, chunks, budget), rng, piece)
 
 
 def run(native: Native, activity: list[bool], upstream: bool = False) -> list[bytes]:
@@ -154,7 +165,9 @@ def test_inputs_are_checked(native: Native) -> None:
     history = History()
     for samples in (0, 39, 41, 1960):
         with pytest.raises(InputError, match=r"2\.5 ms"):
-            history.begin(samples, True)
+            history.hear(samples, True)
+        with pytest.raises(InputError, match=r"2\.5 ms"):
+            history.payload(plain_tables(), Rate(6, 5), samples)
     with pytest.raises(InputError, match="delay"):
         History(561)
     with pytest.raises(InputError, match="latents"):
@@ -168,12 +181,14 @@ def test_inputs_are_checked(native: Native) -> None:
         config = ffi.new("dk_dred_history_config *", fields)
         assert lib.dk_dred_history_init(c, config) == ERRORS["argument"]
     assert lib.dk_dred_history_init(c, ffi.new("dk_dred_history_config *", [7, 7, 64, 0])) == 0
-    for samples in (0, 39, 1960):
-        assert lib.dk_dred_history_begin(c, samples, True) == ERRORS["argument"]
     tables, out = native.tables(plain_tables()), ffi.new("uint8_t[9]")
+    sound = ffi.new("dk_dred_rate *", [6, 5, 15, 1, 9])
+    for samples in (0, 39, 1960):
+        assert lib.dk_dred_history_hear(c, samples, True) == ERRORS["argument"]
+        assert lib.dk_dred_history_payload(c, tables, sound, samples, out) == ERRORS["argument"]
     for rate in ([6, 5, 15, 0, 9], [6, 5, 15, 27, 9], [6, 5, 15, 1, 0], [6, 5, 6, 1, 9]):
         rate_c = ffi.new("dk_dred_rate *", rate)
-        assert lib.dk_dred_history_payload(c, tables, rate_c, out) == ERRORS["argument"]
+        assert lib.dk_dred_history_payload(c, tables, rate_c, 320, out) == ERRORS["argument"]
 
 
 def test_memory_is_small(native: Native) -> None:

@@ -150,7 +150,7 @@ def test_payloads_have_stopped_growing_once_a_sender_has_settled(chunks: int) ->
     assert tables is not None
     history, counts = History(), []
     for _ in range(settling + 20):
-        assert history.begin(320, active=True) <= 1
+        assert history.hear(320, active=True) <= 1
         history.push(np.zeros(25, np.int64), np.zeros(50, np.int64))
         payload = history.payload(tables, rate)
         counts.append(len(parse(payload, tables).chunks) if payload else 0)

@@ -12,29 +12,33 @@ static_assert(DK_SENDER_CORE_RATE == 8000 || DK_SENDER_CORE_RATE == 12000 ||
                   DK_SENDER_CORE_RATE == 48000,
               "a rate that the resampler takes");
 
-static const dk_dred_history_config history_config = {
-    .latent_frac = DK_RDOVAE_ENC_LATENTS_FRAC,
-    .state_frac = DK_RDOVAE_ENC_INITIAL_STATE_FRAC,
-    .delay = DK_DRED_DELAY,
-    .upstream_silence_offset = false,
-};
-
-void dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights)
+int32_t dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights,
+                                 uint16_t delay)
 {
+    if (delay > DK_DRED_DELAY_MAX) {
+        return DK_ERR_ARGUMENT;
+    }
+    const dk_dred_history_config config = {
+        .latent_frac = DK_RDOVAE_ENC_LATENTS_FRAC,
+        .state_frac = DK_RDOVAE_ENC_INITIAL_STATE_FRAC,
+        .delay = delay,
+        .upstream_silence_offset = false,
+    };
     memset(core, 0, sizeof *core);
     core->weights = *weights;
     dk_features_init(&core->features);
-    (void)dk_dred_history_init(&core->history, &history_config);
+    (void)dk_dred_history_init(&core->history, &config);
 #if DK_SENDER_CORE_RATE != 16000
     (void)dk_resampler_init(&core->resampler, DK_SENDER_CORE_RATE);
 #endif
+    return 0;
 }
 
 #if defined(DK_PITCH_LINKED)
-void dk_sender_core_init(dk_sender_core *core)
+int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay)
 {
     const dk_sender_weights linked = {&dk_model_tables, &dk_pitch_linked, &dk_rdovae_enc_linked};
-    dk_sender_core_init_with(core, &linked);
+    return dk_sender_core_init_with(core, &linked, delay);
 }
 #endif
 
@@ -76,27 +80,36 @@ static uint8_t *extract(dk_sender_core *core, const int16_t pcm[DK_FEATURES_FRAM
     return dk_trace(trace, features, DK_FEATURES);
 }
 
-int32_t dk_sender_core_step(dk_sender_core *core, const int16_t pcm[DK_SENDER_CORE_SAMPLES],
-                            bool active, const dk_dred_rate *rate, uint8_t *payload, uint8_t *trace)
+// Run the encoder network on both frames of a step and keep what it gives.
+static uint8_t *encode(dk_sender_core *core, uint8_t *trace)
 {
-    int16_t frame[DK_FEATURES_FRAME];
-    for (size_t i = 0; i < DK_SENDER_CORE_FRAMES; i++) {
-        take(core, pcm + i * (DK_SENDER_CORE_SAMPLES / DK_SENDER_CORE_FRAMES), frame);
-        trace = extract(core, frame, core->step + i * DK_FEATURES, trace);
-    }
-
     int16_t *latents = core->work.rdovae.latents;
     int16_t *initial_state = core->work.rdovae.initial_state;
     dk_rdovae_enc_step(core->weights.rdovae_enc, &core->rdovae, &core->work.rdovae.network,
                        core->step, latents, initial_state, trace);
-
-    const int32_t steps =
-        dk_dred_history_begin(&core->history, DK_SENDER_CORE_FRAMES * DK_FEATURES_FRAME, active);
-    if (steps < 0) {
-        return steps;
-    }
     dk_dred_history_push(&core->history, latents, initial_state);
-    return dk_dred_history_payload(&core->history, core->weights.tables, rate, payload);
+    return trace == NULL ? NULL : trace + DK_RDOVAE_ENC_TRACE_BYTES;
+}
+
+uint8_t *dk_sender_core_hear(dk_sender_core *core, const int16_t pcm[DK_SENDER_CORE_FRAME],
+                             bool active, uint8_t *trace)
+{
+    int16_t frame[DK_FEATURES_FRAME];
+    take(core, pcm, frame);
+    trace = extract(core, frame, core->step + core->frames * DK_FEATURES, trace);
+    core->frames++;
+    if (dk_dred_history_hear(&core->history, DK_FEATURES_FRAME, active) > 0) {
+        core->frames = 0;
+        trace = encode(core, trace);
+    }
+    return trace;
+}
+
+int32_t dk_sender_core_payload(dk_sender_core *core, const dk_dred_rate *rate, unsigned units,
+                               uint8_t *payload)
+{
+    const unsigned samples = units * DK_SENDER_CORE_UNIT;
+    return dk_dred_history_payload(&core->history, core->weights.tables, rate, samples, payload);
 }
 
 const int16_t *dk_sender_core_latents(const dk_sender_core *core)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The whole sender: takes 20 ms of PCM and writes a DRED payload. quantize/codec/sender.py defines
-// it to the bit. Every step costs the same, except for the payload itself. The generated
-// sender_config.h fixes the input rate, so memory and work are only what this rate needs.
+// The sender behind dredkit/sender.h: takes PCM, 10 ms at a time, and writes a DRED payload for
+// each packet. quantize/codec/sender.py defines it to the bit. Every step of 20 ms costs the same,
+// except for the payload itself. The generated sender_config.h fixes the input rate, so memory and
+// work are only what this rate needs.
 #ifndef DREDKIT_CODEC_SENDER_H
 #define DREDKIT_CODEC_SENDER_H
 
@@ -16,8 +17,9 @@
 extern "C" {
 #endif
 
-#define DK_SENDER_CORE_SAMPLES (DK_SENDER_CORE_RATE / 50)  // samples of a step: 20 ms
-#define DK_SENDER_CORE_FRAMES 2                            // 10-ms frames in a step
+#define DK_SENDER_CORE_FRAME (DK_SENDER_CORE_RATE / 100)  // samples of a frame: 10 ms
+#define DK_SENDER_CORE_FRAMES 2                           // frames in a step of 20 ms
+#define DK_SENDER_CORE_UNIT 40   // samples at 16 kHz in a unit of a packet's length: 2.5 ms
 #define DK_SENDER_CORE_DELAY 11  // samples at 16 kHz by which libopus delays any input
 
 // All int16 values that a step computes: for each frame the pitch network's inputs, its layers and
@@ -62,31 +64,39 @@ typedef struct {
 #endif
     int16_t delayed[DK_SENDER_CORE_DELAY];
     int16_t step[DK_SENDER_CORE_FRAMES * DK_FEATURES];
+    uint8_t frames;  // frames heard that complete no step yet: 0 or 1
     dk_sender_core_scratch work;
 } dk_sender_core;
 
 // Initialise a sender that has heard only silence. What `weights` points to must outlive `core`.
-void dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights);
+// `delay` is the base codec's, 0 .. DK_DRED_DELAY_MAX samples at 16 kHz. Returns 0 or
+// DK_ERR_ARGUMENT.
+int32_t dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights,
+                                 uint16_t delay);
 
 #if defined(DK_PITCH_LINKED)
-// Initialise a sender with the weights that are linked into the image.
-void dk_sender_core_init(dk_sender_core *core);
+// The same with the weights that are linked into the image.
+int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay);
 #endif
 
-// Encode one packet of 20 ms at DK_SENDER_CORE_RATE. `active` is the caller's voice decision for
-// it. Writes a payload of at most rate->max_bytes bytes and returns its length, 0 if there is
-// nothing worth sending, or a negative dk_status for a bad rate. `trace` is NULL or has room for
-// DK_SENDER_CORE_TRACE_BYTES.
-int32_t dk_sender_core_step(dk_sender_core *core, const int16_t pcm[DK_SENDER_CORE_SAMPLES],
-                            bool active, const dk_dred_rate *rate, uint8_t *payload,
-                            uint8_t *trace);
+// Hear 10 ms at DK_SENDER_CORE_RATE. `active` is the caller's voice decision for them. Every second
+// call completes a step and runs the encoder network. `trace` is NULL, or where this step's trace
+// goes on; returns its end, or NULL. A whole step fills DK_SENDER_CORE_TRACE_BYTES.
+uint8_t *dk_sender_core_hear(dk_sender_core *core, const int16_t pcm[DK_SENDER_CORE_FRAME],
+                             bool active, uint8_t *trace);
+
+// Write the redundancy of a packet of `units` of 2.5 ms, 1 .. 48, whose last sample is the last one
+// heard. Writes at most rate->max_bytes bytes and returns their number, 0 if there is nothing worth
+// sending, or DK_ERR_ARGUMENT.
+int32_t dk_sender_core_payload(dk_sender_core *core, const dk_dred_rate *rate, unsigned units,
+                               uint8_t *payload);
 
 // Return the last step's latents[DK_DRED_LATENTS], with DK_RDOVAE_ENC_LATENTS_FRAC fractional bits.
-// Valid until the next step.
+// Valid after the call of dk_sender_core_hear that completed the step, until the next one.
 const int16_t *dk_sender_core_latents(const dk_sender_core *core);
 
 // Return the last step's initial state for the decoder, [DK_DRED_STATES], with
-// DK_RDOVAE_ENC_INITIAL_STATE_FRAC fractional bits. Valid until the next step.
+// DK_RDOVAE_ENC_INITIAL_STATE_FRAC fractional bits. Valid as long as the latents.
 const int16_t *dk_sender_core_state(const dk_sender_core *core);
 
 #ifdef __cplusplus

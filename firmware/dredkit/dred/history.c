@@ -33,17 +33,16 @@ static void shift_flags(uint32_t flags[DK_DRED_FLAG_WORDS], unsigned units, bool
     }
 }
 
-int32_t dk_dred_history_begin(dk_dred_history *history, unsigned samples, bool active)
+static bool is_length(unsigned samples)
 {
-    if (history == NULL || samples == 0 || samples > DK_DRED_PACKET_MAX ||
-        samples % UNIT_SAMPLES != 0) {
+    return samples > 0 && samples <= DK_DRED_PACKET_MAX && samples % UNIT_SAMPLES == 0;
+}
+
+int32_t dk_dred_history_hear(dk_dred_history *history, unsigned samples, bool active)
+{
+    if (history == NULL || !is_length(samples)) {
         return DK_ERR_ARGUMENT;
     }
-    // The distance is 1.5 units and the delay, less the waiting samples. The added step keeps it
-    // positive, since less than a step waits; so the division rounds down.
-    const int32_t distance = UNIT_SAMPLES * 3 / 2 + history->config.delay - history->waiting;
-    history->offset = (int16_t)((distance + STEP_SAMPLES) / UNIT_SAMPLES - UNITS_PER_STEP);
-    history->first = 0;
     const unsigned waiting = history->waiting + samples;
     history->waiting = (uint16_t)(waiting % STEP_SAMPLES);
     unsigned units = samples / UNIT_SAMPLES;
@@ -62,11 +61,6 @@ void dk_dred_history_push(dk_dred_history *history, const int16_t latents[DK_DRE
     memcpy(history->states[history->newest], state, sizeof history->states[0]);
     if (history->count < DK_DRED_SLOTS) {
         history->count++;
-    }
-    if (history->offset < LOOK_AHEAD) {
-        history->offset = (int16_t)(history->offset + UNITS_PER_STEP);
-    } else {
-        history->first++;
     }
 }
 
@@ -102,16 +96,36 @@ typedef struct {
     unsigned skipped;
 } place;
 
-static place find_place(dk_dred_history *history)
+// Return the place of a packet with the last `samples`, before silence is skipped.
+static place newest_place(const dk_dred_history *history, unsigned samples)
 {
-    unsigned first = history->first;
-    int32_t offset = history->offset;
+    // What waited when the packet began. The packet's length in steps, rounded up, keeps it
+    // positive.
+    const unsigned whole = (samples + STEP_SAMPLES - 1) / STEP_SAMPLES * STEP_SAMPLES;
+    const unsigned waited = (history->waiting + whole - samples) % STEP_SAMPLES;
+    // The distance is 1.5 units and the delay, less the waiting samples. The added step keeps it
+    // positive, since less than a step waits; so the division rounds down.
+    const int32_t distance = UNIT_SAMPLES * 3 / 2 + history->config.delay - (int32_t)waited;
+    int32_t offset = (distance + STEP_SAMPLES) / UNIT_SAMPLES - UNITS_PER_STEP;
+    unsigned first = (waited + samples) / STEP_SAMPLES;
+    // Send the first step that reaches the look-ahead beyond the packet's start, and none newer.
+    for (; first > 0 && offset < LOOK_AHEAD; first--) {
+        offset += UNITS_PER_STEP;
+    }
+    return (place){first, offset, 0};
+}
+
+static place find_place(dk_dred_history *history, unsigned samples)
+{
+    const place newest = newest_place(history, samples);
+    unsigned first = newest.first;
+    int32_t offset = newest.offset;
     const bool resumes = (history->flags[0] & 1) != 0 && history->skipped > 0;
     if (resumes && history->config.upstream_silence_offset) {
         first = history->skipped;
     } else if (resumes && history->skipped > first) {
         first = history->skipped;
-        offset -= UNITS_PER_STEP * (int32_t)(first - history->first);
+        offset -= UNITS_PER_STEP * (int32_t)(first - newest.first);
     }
     const unsigned start = first;
     while (first < history->count && !is_active(history, first)) {
@@ -149,10 +163,10 @@ static unsigned write_chunks(const dk_dred_history *history, dk_dred_writer *wri
 }
 
 int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *tables,
-                                const dk_dred_rate *rate, uint8_t *payload)
+                                const dk_dred_rate *rate, unsigned samples, uint8_t *payload)
 {
     if (history == NULL || rate == NULL || rate->max_chunks == 0 ||
-        rate->max_chunks > DK_DRED_MAX_CHUNKS) {
+        rate->max_chunks > DK_DRED_MAX_CHUNKS || !is_length(samples)) {
         return DK_ERR_ARGUMENT;
     }
     dk_dred_header header = {rate->q0, rate->dq, rate->qmax, 0};
@@ -161,7 +175,7 @@ int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *
     if (error < 0) {
         return error;
     }
-    const place at = find_place(history);
+    const place at = find_place(history, samples);
     if (at.first + 1 >= history->count) {
         return 0;
     }

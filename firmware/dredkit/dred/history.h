@@ -42,30 +42,28 @@ typedef struct {
     int16_t states[DK_DRED_SLOTS][DK_DRED_STATES];
     uint32_t flags[DK_DRED_FLAG_WORDS];
     uint16_t waiting;  // samples that do not fill a step yet
-    int16_t offset;    // of the packet, as far as it is known
     uint8_t newest;
     uint8_t count;
-    uint8_t first;    // the newest step that the packet sends, unless it skips silence
     uint8_t skipped;  // silent steps that the previous packet skipped
 } dk_dred_history;
 
 // Initialise to silence. Returns 0 or DK_ERR_ARGUMENT.
 int32_t dk_dred_history_init(dk_dred_history *history, const dk_dred_history_config *config);
 
-// Begin a packet of `samples` at 16 kHz (2.5 to 120 ms, a multiple of 40). `active` is the voice
-// decision for the whole packet. Returns the number of 20-ms steps that the packet completes, or
+// Hear `samples` at 16 kHz (2.5 to 120 ms, a multiple of 40): a packet, or a piece of one. `active`
+// is the voice decision for all of them. Returns the number of 20-ms steps that they complete, or
 // DK_ERR_ARGUMENT. Call dk_dred_history_push once for each of these steps.
-int32_t dk_dred_history_begin(dk_dred_history *history, unsigned samples, bool active);
+int32_t dk_dred_history_hear(dk_dred_history *history, unsigned samples, bool active);
 
 // Add a completed step.
 void dk_dred_history_push(dk_dred_history *history, const int16_t latents[DK_DRED_LATENTS],
                           const int16_t state[DK_DRED_STATES]);
 
-// Write the packet's redundancy into `payload`, which has room for rate->max_bytes. Returns the
-// number of bytes, 0 if nothing is worth sending or nothing fits, or DK_ERR_ARGUMENT. Call this
-// once per packet.
+// Write a packet's redundancy into `payload`, which has room for rate->max_bytes. The packet holds
+// the last `samples` heard, at 16 kHz, 2.5 to 120 ms. Returns the number of bytes, 0 if nothing is
+// worth sending or nothing fits, or DK_ERR_ARGUMENT. Call this once per packet.
 int32_t dk_dred_history_payload(dk_dred_history *history, const dk_dred_tables *tables,
-                                const dk_dred_rate *rate, uint8_t *payload);
+                                const dk_dred_rate *rate, unsigned samples, uint8_t *payload);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,9 @@
 #include "engine_sizes.h"
 
 enum {
-    PCM_BYTES = 2 * DK_SENDER_CORE_SAMPLES,
+    SAMPLES = DK_SENDER_CORE_FRAMES * DK_SENDER_CORE_FRAME,
+    UNITS = 8,  // of 2.5 ms: a packet is a step
+    PCM_BYTES = 2 * SAMPLES,
     LATENT_BYTES = 2 * DK_DRED_LATENTS,
     STATE_BYTES = 2 * DK_DRED_STATES,
     PAYLOAD_BYTES =
@@ -26,13 +28,12 @@ static dk_sender_core sender;
 
 static dk_status reset(void)
 {
-    dk_sender_core_init(&sender);
-    return DK_OK;
+    return (dk_status)dk_sender_core_init(&sender, DK_DRED_DELAY);
 }
 
 static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
 {
-    int16_t pcm[DK_SENDER_CORE_SAMPLES];
+    int16_t pcm[SAMPLES];
     memcpy(pcm, input, PCM_BYTES);
     const uint8_t *asked = input + PCM_BYTES;
     const uint8_t *most = asked + DK_WIRE_SENDER_REQUEST_AT_MAX_BYTES;
@@ -46,9 +47,12 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     if (rate.max_bytes > PAYLOAD_BYTES) {
         return DK_ERR_RANGE;
     }
-    const int32_t length =
-        dk_sender_core_step(&sender, pcm, asked[DK_WIRE_SENDER_REQUEST_AT_VOICE] != 0, &rate,
-                            output + DK_WIRE_SENDER_ANSWER_AT_ROOM, trace);
+    const bool voice = asked[DK_WIRE_SENDER_REQUEST_AT_VOICE] != 0;
+    for (int i = 0; i < DK_SENDER_CORE_FRAMES; i++) {
+        trace = dk_sender_core_hear(&sender, pcm + i * DK_SENDER_CORE_FRAME, voice, trace);
+    }
+    uint8_t *payload = output + DK_WIRE_SENDER_ANSWER_AT_ROOM;
+    const int32_t length = dk_sender_core_payload(&sender, &rate, UNITS, payload);
     if (length < 0) {
         return (dk_status)length;
     }
@@ -56,7 +60,6 @@ static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
     told[0] = (uint8_t)(length & 0xFF);
     told[1] = (uint8_t)(length >> 8);
     // Clear what the coder wrote and did not keep, for example where speech had just begun.
-    uint8_t *payload = output + DK_WIRE_SENDER_ANSWER_AT_ROOM;
     memset(payload + length, 0, PAYLOAD_BYTES - (size_t)length);
     memcpy(payload + PAYLOAD_BYTES, dk_sender_core_latents(&sender), LATENT_BYTES);
     memcpy(payload + PAYLOAD_BYTES + LATENT_BYTES, dk_sender_core_state(&sender), STATE_BYTES);

@@ -30,7 +30,7 @@ def blob_files(parts: Parts, linked: bool) -> dict[str, str]:
     files = {"model_weights.h": weights_header(parts), "model_weights.c": weights_source(parts)}
     for network in parts.networks:
         name = network.model.graph.name
-        files[f"{name}_weights.h"] = weight_header(network.model, linked)
+        files[f"{name}_weights.h"] = weight_header(network.model, linked, blob=True)
     if parts.voice is not None:
         files["lpcnet_model.h"] = model_header(parts.voice, linked, blob=True)
     return files

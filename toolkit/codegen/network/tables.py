@@ -92,10 +92,15 @@ def _check_of(isa: str) -> str:
     )
 
 
-def weight_header(model: QuantisedModel, linked: bool = True) -> str:
+def blob_macro(network: str) -> str:
+    """Return the macro that says that a network's tables may come from a blob."""
+    return f"DK_{network.upper()}_BLOB"
+
+
+def weight_header(model: QuantisedModel, linked: bool = True, blob: bool = False) -> str:
     """Return the header of a network's tables: their struct, and what `weight_tables` defines.
 
-    If not `linked`, the image has no tables of its own; it opens them from a blob.
+    Tables are `linked` into the image, or come from a `blob` that it opens, or both.
     """
     name = model.graph.name
     guard = f"DREDKIT_{name.upper()}_WEIGHTS_H"
@@ -104,6 +109,8 @@ def weight_header(model: QuantisedModel, linked: bool = True) -> str:
     lines.append("typedef struct {\n")
     lines += [f"    {node_struct(node, model)} {node.name};\n" for node in model.graph.nodes]
     lines.append(f"}} {struct_name(name)};\n\n")
+    if blob:
+        lines.append(f"#define {blob_macro(name)} 1  // model_weights.h opens one\n\n")
     if linked:
         lines.append(f"#define {linked_macro(name)} 1\n")
         lines.append(f"extern const {struct_name(name)} {linked_name(name)};\n\n")
