@@ -31,7 +31,7 @@ static struct dk_sender_state *state_of(dk_sender *sender)
 
 dk_sender_config dk_sender_config_default(void)
 {
-    const dk_sender_config config = {.weights = NULL, .codec_delay = DK_DRED_DELAY};
+    const dk_sender_config config = {.codec_delay = DK_DRED_DELAY, .weights = NULL};
     return config;
 }
 

@@ -38,10 +38,10 @@ struct dk_weights;  // weights.h
 
 // What does not change while a sender runs.
 typedef struct {
-    const struct dk_weights *weights;  // opened by dk_weights_open; they must outlive the sender.
-                                       // NULL: the weights that are linked into the image
     uint16_t codec_delay;  // the base codec's delay, 0 .. 560 samples at 16 kHz; 64 for libopus,
                            // 0 with its RESTRICTED_LOWDELAY: dk_sender_codec_delay computes it
+    const struct dk_weights *weights;  // opened by dk_weights_open; they must outlive the sender.
+                                       // NULL: the weights that are linked into the image
 } dk_sender_config;
 
 // What a payload may cost, and the packet that it belongs to.
