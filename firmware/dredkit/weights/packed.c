@@ -207,7 +207,7 @@ static bool eight_are_safe(dk_blob_bytes *stream, size_t count, bool sparse, siz
     const uint8_t *tiles =
         sparse ? dk_blob_pairs(stream, count, cols) : dk_blob_cut(stream, count * BLOCK);
     const uint8_t *factor = dk_blob_cut(stream, (size_t)ROWS * WORD);
-    if (factor == NULL) {
+    if (tiles == NULL || factor == NULL) {
         return false;
     }
     for (size_t row = 0; row < ROWS; row++) {
