@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Opens a weights blob (docs/FORMAT.md, section 8): tables of a model that are not linked into the
+// Opens a weights blob (docs/FORMAT.md, section 9): tables of a model that are not linked into the
 // image. The tables stay where they are; the structs that kernels take get pointers to them.
 //
 // Blobs are not trusted. Everything that the kernels rely on is checked, so that any bytes are

@@ -234,6 +234,7 @@ int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
 {
     int32_t s0 = cells->tree_bias[node][0], s1 = cells->tree_bias[node][1];
     const int16_t *w0 = cells->tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
+    const uint32_t scale = word(cells->tree_scale[node]);  // before: the loop takes every register
     for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // constant count: no loop is left
         REGISTERS;
         __asm__ volatile(
@@ -254,7 +255,7 @@ int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
         "smlabt %[logit], %[s1], %[scale], %[logit]\n\t"
         "ssat %[logit], #16, %[logit], asr %[down]"
         : [s0] "+&r"(s0), [s1] "+&r"(s1), [logit] "+&r"(logit)
-        : [tanh] "r"(tanh), [scale] "r"(word(cells->tree_scale[node])),
+        : [tanh] "r"(tanh), [scale] "r"(scale),
           [shift] "i"(DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC), [down] "i"(DK_LPCNET_LOGIT_SHIFT)
         : "memory");
     return (int16_t)logit;
