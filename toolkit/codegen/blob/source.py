@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the C that opens the blob of one model: a straight list of calls, and the shapes."""
 
+from typing import Final
+
 from quantize.nn.graph import Gru, Node
 from quantize.nn.model import QuantisedModel
 from toolkit.codegen.blob.parts import Parts
@@ -12,7 +14,11 @@ from toolkit.codegen.network.tables import (
     struct_name,
     weight_header,
 )
+from toolkit.codegen.package.sizes import Measured
 from toolkit.codegen.voice.lpcnet import model_header
+
+# The size of the public dk_weights, for a product's config.h.
+WEIGHTS: Final = Measured("DK_WEIGHTS_BYTES", "model_weights.h", "dk_model_weights")
 
 _TYPES = {
     "dk_gru": "DK_BLOB_GRU",
