@@ -25,9 +25,8 @@ typedef enum {
     DK_ERR_BLOB_TARGET = -18,     // a weights blob is for another instruction set
     DK_ERR_BLOB_TOPOLOGY = -19,   // a weights blob is for networks of another structure
     DK_ERR_BLOB_SUM = -20,        // a weights blob is damaged: its checksum is wrong
-    DK_ERR_BLOB_SECTION =
-        -21,                 // a section of a weights blob is missing, unknown or of a wrong size
-    DK_ERR_BLOB_VALUE = -22  // a weights blob has a value that the kernels do not take
+    DK_ERR_BLOB_SECTION = -21,    // a weights blob's sections are not those of this firmware
+    DK_ERR_BLOB_VALUE = -22       // a weights blob has a value that the kernels do not take
 } dk_status;
 
 #endif
