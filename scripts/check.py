@@ -152,8 +152,8 @@ def board_flags(board: Target) -> list[str]:
 def include_flags(target: Target) -> list[str]:
     """Generate the target's code and return where all headers are."""
     folder = folder_of(target.name)
-    generate(EncoderStage(stand_in()), target, folder)
-    generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER)
+    generate(EncoderStage(stand_in()), target, folder, blob=True)
+    generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER, blob=True)
     board = write_board_files(target, folder)
     generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
     own = [f"-I{path.relative_to(ROOT)}" for path in SERVER_INCLUDES]
