@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts import prose
-from scripts.stand_in import stand_in, stand_in_receiver
+from scripts.stand_in import stand_in, stand_in_config, stand_in_receiver
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.build import write_board_files
 from toolkit.stages.stage import DecoderStage, EncoderStage
@@ -157,6 +157,7 @@ def include_flags(target: Target) -> list[str]:
     board = write_board_files(target, folder)
     generated = [f"-I{folder / GENERATED}", f"-I{folder / RECEIVER / GENERATED}"]
     own = [f"-I{path.relative_to(ROOT)}" for path in SERVER_INCLUDES]
+    own.append(f"-I{stand_in_config(folder)}")
     return [*own, *generated, f"-I{board}"]
 
 

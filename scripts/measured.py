@@ -110,7 +110,7 @@ def senders() -> tuple[str, int]:
         facts = verify(target, "encoder", weights)
         budget = facts["budget"]
         built = symbols(BUILD / target / "firmware.elf")
-        state = next(symbol.size for symbol in built if symbol.name == "encoder")
+        state = next(symbol.size for symbol in built if symbol.name == "sender")
         table += row(
             f"{target} ({CORES[target]})", weights, f"{max(budget['instructions']):,}",
             f"{budget['max']:,}", f"{budget['used_percent']:.1f} % of {clock(facts)}",

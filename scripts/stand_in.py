@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Models of the right shapes with zero weights; the linters read the C generated from them."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,6 +50,18 @@ def stand_in_receiver() -> DecoderModel:
     tensors |= {f"dual_fc.{name}": np.zeros((256, 2)) for name in ("bias", "scale")}
     tensors["dual_fc.weight"] = np.zeros((256, 2, units))
     return DecoderModel(networks, quantise_lpcnet(tensors, {"name": "nothing"}))
+
+
+def stand_in_config(folder: Path) -> Path:
+    """Write a dredkit/config.h with room for any object, and return the include path to it.
+
+    A package has one with exact sizes; builds without a package have none.
+    """
+    made = folder / "config" / "dredkit"
+    made.mkdir(parents=True, exist_ok=True)
+    names = [f"DK_{name}_BYTES" for name in ("SENDER", "RECEIVER", "WEIGHTS")]
+    (made / "config.h").write_text("".join(f"#define {name} {1 << 20}\n" for name in names))
+    return made.parent
 
 
 _HIDDEN = {"conv1": 3 * 21, "conv2": 3 * 4, "dense1": 4, "dense2": 4}  # inputs of each

@@ -127,12 +127,11 @@ class History:
             return b""
         return writer.finish()
 
-    def _active(self, step: int) -> bool:
-        """Return whether the 40 ms of a step hold any voice."""
-        return bool(self._flags >> (UNITS_PER_STEP * step) & 0xFFFF)
+    def newest(self, samples: int) -> tuple[int, int]:
+        """Return L and the offset, in units, of a packet of the last `samples` heard.
 
-    def _newest(self, samples: int) -> tuple[int, int]:
-        """Return L and the offset of a packet, before silence is skipped."""
+        Silence at the new end moves both further back.
+        """
         waited = (self._waiting - samples) % STEP_SAMPLES  # when the packet began
         offset = (3 * UNIT_SAMPLES // 2 + self._delay - waited) // UNIT_SAMPLES
         steps = (waited + samples) // STEP_SAMPLES
@@ -143,9 +142,13 @@ class History:
             needed += 1
         return steps - needed, offset
 
+    def _active(self, step: int) -> bool:
+        """Return whether the 40 ms of a step hold any voice."""
+        return bool(self._flags >> (UNITS_PER_STEP * step) & 0xFFFF)
+
     def _place(self, samples: int) -> tuple[int, int, int]:
         """Return L, the offset, and how many silent steps were skipped at the new end."""
-        newest, offset = self._newest(samples)
+        newest, offset = self.newest(samples)
         first = newest
         resumes = bool(self._flags & 1) and self._skipped > 0
         if resumes and self._upstream_silence_offset:

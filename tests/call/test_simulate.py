@@ -66,6 +66,31 @@ def sent(pcm: np.ndarray, model: EncoderModel) -> Sent:
     return send(pcm, model, bitrate=32_000, loss=20, duration=104)
 
 
+@pytest.mark.parametrize("packet_ms", [10, 40, 60])
+def test_packets_of_other_lengths(clip: Path, model: EncoderModel, packet_ms: int) -> None:
+    pcm = speech(clip, 63)  # 1260 ms: whole packets, whatever their length
+    made = send(pcm, model, bitrate=48_000, loss=20, duration=104, packet_ms=packet_ms)
+    received = read_stream(made.records, model.tables)
+    assert len(received) == 1260 // packet_ms
+    units = packet_ms * 2 // 5
+    assert {packet.units for packet in received} == {units}
+    found = [packet.redundancy for packet in received if packet.redundancy]
+    assert len(found) > len(received) // 2
+    # A packet of 10 ms begins at the start of a step or in its middle.
+    assert {r.offset for r in found if r.offset > 0} == ({2, 6} if packet_ms == 10 else {10})
+    # Redundancy that reaches back over some packets rebuilds a burst of that length.
+    last = max(i for i, packet in enumerate(received) if packet.redundancy)
+    reach = found[-1].covers_to // units
+    lost = [last - reach <= i < last for i in range(len(received))]
+    assert survival(received, lost) == {"packets": len(received), "lost": reach, "rebuilt": reach}
+    assert reach > 1
+
+
+def test_speech_shorter_than_a_packet_is_refused(model: EncoderModel) -> None:
+    with pytest.raises(InputError, match="shorter than one packet of 60 ms"):
+        send(np.zeros(959, np.int16), model, bitrate=32_000, loss=0, duration=0, packet_ms=60)
+
+
 def test_every_payload_arrives(sent: Sent, tables: EntropyTables) -> None:
     assert sent.rate is not None
     carried = 0

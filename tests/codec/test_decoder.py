@@ -100,7 +100,7 @@ def test_a_sender_and_the_rule_agree_on_time() -> None:
     for packet in range(8):
         assert history.hear(STEP, True) == 1
         history.push(np.zeros(25, np.int64), np.zeros(50, np.int64))
-        offset = history._offset
+        _, offset = history.newest(STEP)
         for packets in (1, 2, 5):
             start = STEP * (packet - packets)  # of the gap, in samples as they are played
             first = (STEP * packets + 40 * offset) // 160 - 1

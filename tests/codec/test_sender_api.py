@@ -96,6 +96,19 @@ def test_any_packets_and_pieces(
         assert libraries[rate].run(pcm, rates, voices, frames, delay, piece) == want
 
 
+def test_link_time_optimisation_changes_nothing(
+    model: EncoderModel, clip: Path, tmp_path: Path
+) -> None:
+    """The optimiser sees the public memory and its contents at once."""
+    library = SenderLibrary(model, tmp_path, 16000, ["-O2", "-flto", "-fshort-enums"])
+    frames = [1, 2, 4, 3] * 6
+    pcm = read_speech(clip)[16000 : 16000 + 160 * sum(frames)]
+    asked = [default_rate()] * len(frames), [True] * len(frames)
+    want = run_encoder(model, pcm, *asked, frames=frames).payloads
+    assert any(want)
+    assert library.run(pcm, *asked, frames, 64, 2) == want
+
+
 def test_packet_lengths_are_checked(model: EncoderModel) -> None:
     pcm = np.zeros(3200, np.int16)
     for frames in ([0, 2], [13], [2] * 11):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.stand_in import stand_in_config
 from tests.support.stand_ins import NAMES, stand_in_stage
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.device.build.build import build_firmware, build_host_library, build_host_server
@@ -30,8 +31,6 @@ INTERNAL = (
     "nn/scratch.h",
     "dsp/fft_lanes.h",
 )
-# Headers that need the config.h of a package: tests/codec/test_sender_builds.py.
-PACKAGED = ("include/dredkit/sender.h", "include/dredkit/weights.h")
 VOICES = {"encoder": (), "decoder-lpcnet": ("lpcnet",), "decoder-pulse": ("pulse",)}
 
 
@@ -106,7 +105,7 @@ def public_headers(built: Built) -> list[str]:
     found = [
         name.removeprefix("include/")
         for name in names
-        if not name.startswith((*INTERNAL, *PACKAGED, *lacking))
+        if not name.startswith((*INTERNAL, *lacking))
     ]
     return found + sorted(path.name for path in (built.folder / GENERATED).glob("*.h"))
 
@@ -122,6 +121,7 @@ def cpp_command(built: Built) -> list[str]:
     """Return the command of a C++ compiler for the target, with the includes of its build."""
     target = built.target
     include = [*SERVER_INCLUDES, built.folder / GENERATED, built.folder / "board"]
+    include.append(stand_in_config(built.folder))
     flags = [*target.toolchain.cpu_flags, "-std=c++11", "-Wall", "-Wextra", "-Werror"]
     flags += [f"-I{path}" for path in include]
     compiler = shutil.which(built.tool("g++"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,3 +179,36 @@ def test_every_byte_from_c(
         if count:
             steps = latents[t::-2][:count]
             assert native.write(memory, header, states[t], steps) == payload
+
+
+# What dnn/dred_encoder.c of libopus 1.6.1 sent for the golden latents in packets of other lengths:
+# (units of 2.5 ms, delay in samples at 16 kHz) -> the start of the SHA-256 over the payloads of
+# 80 steps, each after its length in two bytes, the lower one first.
+OTHER_LENGTHS = {
+    (2, 64): "ead6e45e703ca5c1c0f7e3630715af98",
+    (4, 64): "a1866c267fe0668e42422895dfbb91bf",
+    (4, 0): "d03ad9b920838ebdd505efd9bea32eee",
+    (16, 64): "4c3f6696b6c482ad51e567e4a9093b69",
+    (16, 0): "ac72ce6e8839519a0b686b5550021f1a",
+    (24, 64): "4383363a3af39dae0984bf0a6b0a5e1d",
+    (24, 0): "dbeecf013618470d37fc0e570a3f759f",
+    (32, 64): "01d3c0abaf472f00edad2bf0d7aa9499",
+    (40, 64): "0807248f442fbcb6e1c70b6e9ed88712",
+    (48, 64): "6d05b2755bfb5925c823d46b52172a9d",
+}
+
+
+@pytest.mark.parametrize(("units", "delay"), OTHER_LENGTHS)
+def test_every_byte_of_other_packet_lengths(
+    tables: EntropyTables, latents: Ints, states: Ints, units: int, delay: int
+) -> None:
+    history = History(delay)
+    digest = hashlib.sha256()
+    done = 0
+    for _ in range(80 * 8 // units):
+        for step in range(done, done + history.hear(40 * units, True)):
+            history.push(latents[step], states[step])
+            done = step + 1
+        payload = history.payload(tables, RATES["a"], 40 * units)
+        digest.update(len(payload).to_bytes(2, "little") + payload)
+    assert digest.hexdigest()[:32] == OTHER_LENGTHS[units, delay]

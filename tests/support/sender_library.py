@@ -39,16 +39,22 @@ def write_config(folder: Path, sizes: Mapping[str, int]) -> Path:
 class SenderLibrary:
     """A model's sender, compiled for this machine, behind dredkit/sender.h."""
 
-    def __init__(self, model: EncoderModel, folder: Path, input_rate: int) -> None:
+    def __init__(
+        self,
+        model: EncoderModel,
+        folder: Path,
+        input_rate: int,
+        options: Sequence[str] = TRAPS,
+    ) -> None:
         stage = EncoderStage(model, Sending(input_rate))
         generate(stage, load_target("host"), folder)
         generated = folder / GENERATED
-        sizes = measure_sizes("gcc", [PORTABLE_FLAG], (*INCLUDES, generated))
+        sizes = measure_sizes("gcc", [*options, PORTABLE_FLAG], (*INCLUDES, generated))
         config = write_config(folder, sizes)
         library = folder / "sender.so"
         files = [*room("nn", "dsp", "features", "dred"), *API_FILES, *generated.glob("*.c")]
         includes = [f"-I{path}" for path in (*INCLUDES, generated, config)]
-        flags = [*WARNINGS, *TRAPS, PORTABLE_FLAG, "-shared", "-fPIC", *includes]
+        flags = [*WARNINGS, *options, PORTABLE_FLAG, "-shared", "-fPIC", *includes]
         command = ["gcc", *flags, "-o", str(library), *map(str, sorted(files))]
         subprocess.run(command, check=True)
         # cffi reads no alignment. What it allocates is aligned well enough.

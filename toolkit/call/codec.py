@@ -28,13 +28,14 @@ def _binding() -> Any:
     return opuslib_next
 
 
-def encode_speech(pcm: Pcm, bitrates: list[int], loss: int) -> list[Record]:
-    """Encode 20-ms packets with libopus, VBR, tuned for speech, mono at 16 kHz.
+def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME) -> list[Record]:
+    """Encode packets with libopus, VBR, tuned for speech, mono at 16 kHz.
 
     Args:
         pcm: int16 at 16 kHz; only whole packets are encoded.
         bitrates: bit/s of each packet, 6000..510000.
         loss: percent that the encoder is told to expect.
+        samples: of a packet, 160 (10 ms), 320, 640 or 960 (60 ms).
 
     Raises:
         ToolError: no libopus, or no binding.
@@ -47,8 +48,8 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int) -> list[Record]:
     records = []
     for i, bitrate in enumerate(bitrates):
         encoder.bitrate = bitrate
-        frame = np.ascontiguousarray(pcm[i * FRAME : (i + 1) * FRAME], dtype="<i2")
-        packet = bytes(encoder.encode(frame.tobytes(), FRAME))
+        frame = np.ascontiguousarray(pcm[i * samples : (i + 1) * samples], dtype="<i2")
+        packet = bytes(encoder.encode(frame.tobytes(), samples))
         records.append(Record(packet, int(encoder.final_range) & 0xFFFFFFFF))
     return records
 

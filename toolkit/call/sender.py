@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
-from quantize.codec.sender import DEFAULT_BYTES, EncoderModel, run_encoder, voiced
+from quantize.codec.sender import DEFAULT_BYTES, EncoderModel, is_voice, run_encoder
 from quantize.dred.history import Rate
 from quantize.dred.policy import libopus_policy
 from quantize.packet.extension import LIBOPUS_1_6, Framing, insert
 from toolkit.call.bitfile import Record
 from toolkit.call.codec import BITRATE_MIN, encode_speech
+from toolkit.common.errors import InputError
 from toolkit.speech.audio import Pcm
+
+PACKET_MS: Final = (10, 20, 40, 60)
+_FRAME: Final = 160  # samples in 10 ms
+_FRAME_UNITS: Final = 4  # units of 2.5 ms in 10 ms
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ def send(
     loss: int,
     duration: int,
     framing: Framing = LIBOPUS_1_6,
+    packet_ms: int = 20,
 ) -> Sent:
     """Encode speech at a bitrate, DRED included, divided as libopus 1.6 divides it.
 
@@ -38,23 +45,30 @@ def send(
     decisions. A payload is therefore limited to the firmware's room.
 
     Args:
-        pcm: int16 at 16 kHz, at least one packet of 20 ms; a rest that fills no packet is dropped.
+        pcm: int16 at 16 kHz, at least 20 ms; a rest that fills no packet is dropped.
         model: the whole sender.
         bitrate: bit/s of the whole stream.
         loss: expected loss in percent; 0 sends no redundancy.
         duration: most redundancy in a packet, in units of 10 ms, 0..104.
+        packet_ms: length of a packet, one of PACKET_MS.
 
     Raises:
         InputError: parameters out of range; ToolError: no libopus.
     """
-    active = voiced(pcm)
-    policy = libopus_policy(bitrate, loss, duration)
+    frames = packet_ms // 10
+    samples = frames * _FRAME
+    count = len(pcm) // samples
+    if count == 0:
+        raise InputError(f"the audio is shorter than one packet of {packet_ms} ms")
+    active = [is_voice(pcm[i * samples : (i + 1) * samples]) for i in range(count)]
+    policy = libopus_policy(bitrate, loss, duration, units=frames * _FRAME_UNITS)
     base = max(BITRATE_MIN, bitrate - policy.bitrate)
-    records = encode_speech(pcm, [base] * len(active), loss)
+    records = encode_speech(pcm, [base] * count, loss, samples)
     if policy.rate is None:
         return Sent(records, None, [b""] * len(records))
     rate = replace(policy.rate, max_bytes=min(policy.rate.max_bytes, DEFAULT_BYTES))
-    payloads = run_encoder(model, pcm, [rate] * len(active), active).payloads
+    packets = [frames] * count
+    payloads = run_encoder(model, pcm, [rate] * count, active, frames=packets).payloads
     for i, payload in enumerate(payloads):
         if payload:
             packet = insert(records[i].packet, payload, framing)

@@ -15,7 +15,7 @@ from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, Framing
 from toolkit.call.bitfile import read_bitfile, write_bitfile
 from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.call.receiver import Received, lose, read_stream, survival
-from toolkit.call.sender import send
+from toolkit.call.sender import PACKET_MS, send
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
@@ -33,7 +33,14 @@ _SENDERS: Final = {10: "libopus 1.5"}  # who sends a wire version that dredkit c
 _PREFIX_MAX = 8  # bytes: two are in use
 _SOURCES: Forms = {
     "--read": (),
-    "making packets (without --read)": ("audio", "pitch", "output", "bitrate", "duration"),
+    "making packets (without --read)": (
+        "audio",
+        "pitch",
+        "output",
+        "bitrate",
+        "duration",
+        "packet_ms",
+    ),
 }
 _MODELS: Forms = {"--model": (), "quantising without --model": ("weights", "pitch", "tables")}
 _ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weights",)}
@@ -77,6 +84,13 @@ _ENTROPY: Forms = {"--read with --tables": (), "--read without --tables": ("weig
     help="Most redundancy in a packet, in units of 10 ms.",
 )
 @click.option(
+    "--packet-ms",
+    type=click.Choice([str(ms) for ms in PACKET_MS]),
+    default="20",
+    show_default=True,
+    help="Length of the packets.",
+)
+@click.option(
     "--seed", type=click.IntRange(0, SEED_MAX), default=0, help="Seed of the simulated losses."
 )
 @click.option(
@@ -103,6 +117,7 @@ def command(
     bitrate: int,
     loss: int,
     duration: int,
+    packet_ms: str,
     seed: int,
     extension_id: int | None,
     extension_prefix: str | None,
@@ -110,8 +125,8 @@ def command(
 ) -> None:
     """Send speech as Opus packets with DRED in their padding, lose some, and count what survives.
 
-    Writes packets of 20 ms in opus_demo's format, which libopus' own tools decode. Packets that are
-    read may last 2.5 to 120 ms. Damaged packets are counted, and the others used.
+    Writes packets in opus_demo's format, which libopus' own tools decode. Packets that are read may
+    last 2.5 to 120 ms. Damaged packets are counted, and the others used.
     """
     refuse_ignored("--read" if source else "making packets (without --read)", _SOURCES)
     if model is not None:
@@ -134,6 +149,7 @@ def command(
                 loss=loss,
                 duration=duration,
                 framing=framings[0],
+                packet_ms=int(packet_ms),
             )
         records = sent.records
         write_bitfile(output, records)

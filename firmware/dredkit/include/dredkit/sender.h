@@ -67,7 +67,7 @@ typedef struct {
 dk_sender_config dk_sender_config_default(void);
 
 // Return the codec_delay of an Opus encoder at `rate` samples a second. `lookahead` is what its
-// OPUS_GET_LOOKAHEAD gives, in samples at that rate.
+// OPUS_GET_LOOKAHEAD gives, in samples at that rate; all of it but 2.5 ms is the delay.
 uint16_t dk_sender_codec_delay(uint32_t lookahead, uint32_t rate);
 
 // Start in silence. `config` may be NULL for the default. Returns DK_OK or DK_ERR_ARGUMENT, also
@@ -87,7 +87,7 @@ int32_t dk_sender_hear(dk_sender *sender, const int16_t *pcm, size_t samples, bo
 int32_t dk_sender_payload(dk_sender *sender, const dk_sender_rate *rate, uint8_t *payload,
                           size_t capacity);
 
-// Return a good rate: fine at the newest end, coarser with age, up to 1.04 s, about 110 bytes for a
+// Return a good rate: fine at the newest end, coarser with age, up to 1.04 s, 50 to 75 bytes for a
 // packet of speech. Its units are 0.
 dk_sender_rate dk_sender_rate_default(void);
 
