@@ -55,7 +55,7 @@ static uint32_t magnitude8(const int8_t *weights, size_t count)
 {
     uint32_t sum = 0;
     for (size_t i = 0; i < count; i++) {
-        const int16_t weight = weights[i];
+        const int32_t weight = (int32_t)weights[i];
         sum += (uint32_t)(weight < 0 ? -weight : weight);
     }
     return sum;
