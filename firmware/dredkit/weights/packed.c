@@ -45,7 +45,7 @@ static uint32_t row_magnitude(const uint8_t *tiles, size_t count, size_t width, 
     for (size_t tile = 0; tile < count; tile++) {
         const uint8_t *w = tiles + (tile * ROWS + row) * width;
         for (size_t i = 0; i < width; i++) {
-            const int32_t value = (int8_t)w[i];
+            const int32_t value = (int32_t)(int8_t)w[i];
             sum += (uint32_t)(value < 0 ? -value : value);
         }
     }
@@ -60,7 +60,7 @@ enum { FOUR = 4, SPARSE_ROWS = 8, MOST_COLS = 1024, SUM_FRAC = 8 };
 
 static uint32_t pair_magnitude(int32_t pair)
 {
-    const int32_t low = (int8_t)(uint8_t)((uint32_t)pair & 0xFF);
+    const int32_t low = (int32_t)(int8_t)(uint8_t)((uint32_t)pair & 0xFF);
     const int32_t high = (pair - low) / 256;
     return (uint32_t)(low < 0 ? -low : low) + (uint32_t)(high < 0 ? -high : high);
 }
