@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Small models whose tables come from a blob, and the C that opens it, for tests."""
 
+import atexit
 import functools
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -152,3 +155,11 @@ class BlobLibrary:
             self.lib.step(self._ffi.new("int16_t[]", [int(x) for x in row]), a, b)
             found.append((list(a), list(b)))
         return np.array([x for x, _ in found]), np.array([x for _, x in found])
+
+
+@functools.cache
+def shared_library(isa: str) -> BlobLibrary:
+    """Return the library of small_parts(isa), compiled once per process."""
+    folder = tempfile.mkdtemp(prefix="dredkit-blob-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return BlobLibrary(small_parts(isa), Path(folder))

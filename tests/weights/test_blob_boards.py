@@ -48,40 +48,50 @@ def compiled(parts: Parts, folder: Path, command: list[str], linked: bool) -> Pa
     return program
 
 
-def test_a_blob_runs_as_linked_tables_do(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def want(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return what a host's program prints, from linked-in tables and from a blob alike."""
+    folder = tmp_path_factory.mktemp("host")
+    own = ["gcc", "-O1", "-DDK_ISA_PORTABLE"]
+    told = [
+        subprocess.run(
+            [compiled(small_parts(), folder / str(linked), own, linked)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for linked in (True, False)
+    ]
+    assert len(told[0].strip()) == 8
+    assert told[0] == told[1]
+    return told[0]
+
+
+@pytest.mark.parametrize("machine", BOARDS)
+def test_a_microcontroller_runs_a_blob(machine: str, want: str, tmp_path: Path) -> None:
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    own = ["gcc", "-O2", "-DDK_ISA_PORTABLE"]
-    host = compiled(small_parts(), tmp_path / "linked", own, linked=True)
-    want = subprocess.run([host], capture_output=True, text=True, check=True).stdout
-    assert len(want.strip()) == 8
-    opened = compiled(small_parts(), tmp_path / "host", own, linked=False)
-    assert subprocess.run([opened], capture_output=True, text=True, check=True).stdout == want
-    for machine, isa in BOARDS.items():
-        cross = ["arm-none-eabi-gcc", "-mthumb", *CORES[machine], *LINK, str(START)]
-        image = compiled(small_parts(isa), tmp_path / machine, cross, linked=False)
-        told = subprocess.run(
-            ["qemu-system-arm", "-M", machine, "-nographic", "-semihosting", "-kernel", str(image)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
-        assert told.stdout == want, machine
+    cross = ["arm-none-eabi-gcc", "-mthumb", *CORES[machine], *LINK, str(START)]
+    image = compiled(small_parts(BOARDS[machine]), tmp_path / machine, cross, linked=False)
+    told = subprocess.run(
+        ["qemu-system-arm", "-M", machine, "-nographic", "-semihosting", "-kernel", str(image)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert told.stdout == want
 
 
-def test_a_64_bit_core_runs_a_blob(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("isa", "core"), [("neon", "cortex-a53"), ("dotprod", "cortex-a76")])
+def test_a_64_bit_core_runs_a_blob(isa: str, core: str, want: str, tmp_path: Path) -> None:
     for tool in ("aarch64-linux-gnu-gcc", "qemu-aarch64"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    own = ["gcc", "-O2", "-DDK_ISA_PORTABLE"]
-    host = compiled(small_parts(), tmp_path / "linked", own, linked=True)
-    want = subprocess.run([host], capture_output=True, text=True, check=True).stdout
-    for isa, core in (("neon", "cortex-a53"), ("dotprod", "cortex-a76")):
-        cross = ["aarch64-linux-gnu-gcc", "-O2", "-static", f"-mcpu={core}"]
-        image = compiled(small_parts(isa), tmp_path / core, cross, linked=False)
-        told = subprocess.run(
-            ["qemu-aarch64", image], capture_output=True, text=True, timeout=PATIENCE_S
-        )
-        assert told.stdout == want, core
+    cross = ["aarch64-linux-gnu-gcc", "-O2", "-static", f"-mcpu={core}"]
+    image = compiled(small_parts(isa), tmp_path / core, cross, linked=False)
+    told = subprocess.run(
+        ["qemu-aarch64", image], capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert told.stdout == want

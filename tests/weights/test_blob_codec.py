@@ -19,12 +19,10 @@ from tests.support.dred_native import WARNINGS
 from tests.support.lpcnet_models import random_voice
 from tests.support.sender_library import API_FILES, write_config
 from tests.support.small_models import small_model
-from toolkit.codegen.blob.parts import Parts, parts_of
-from toolkit.codegen.blob.source import WEIGHTS, api_source, blob_files, table_files
-from toolkit.codegen.blob.write import write_blob
+from toolkit.codegen.blob.product import with_blob
+from toolkit.codegen.blob.source import WEIGHTS
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.codegen.package.sizes import SENDER, measure_sizes
-from toolkit.codegen.packing.pack import pack_network
 from toolkit.common.wire import Status
 from toolkit.device.build.declarations import prototypes
 from toolkit.stages.stage import DecoderStage, EncoderStage
@@ -94,7 +92,7 @@ class Duplex:
 
     def __init__(self, folder: Path, linked: bool) -> None:
         folder.mkdir()
-        self.parts, generated = _generated(folder, linked)
+        self.blob, generated = _generated(folder, linked)
         flags = [*TRAPS, PORTABLE_FLAG]
         sizes = measure_sizes("gcc", flags, (*INCLUDES, generated), (SENDER, WEIGHTS))
         config = write_config(folder, sizes)
@@ -112,7 +110,7 @@ class Duplex:
 
     def open(self) -> int:
         """Open the model's blob, which lies at an aligned address."""
-        blob = write_blob(self.parts)
+        blob = self.blob
         self.memory = np.zeros(len(blob) + 16, np.uint8)
         start = -self.memory.ctypes.data % 16
         self.memory[start : start + len(blob)] = np.frombuffer(blob, np.uint8)
@@ -144,8 +142,8 @@ class Duplex:
         return found
 
 
-def _generated(folder: Path, linked: bool) -> tuple[Parts, Path]:
-    """Write the generated C of both directions into one folder."""
+def _generated(folder: Path, linked: bool) -> tuple[bytes, Path]:
+    """Write the generated C of both directions into one folder; return the blob and the folder."""
     tables = fuzz_tables(None)
     pitch, encoder, start, step = (
         small_model(graph, seed=7)
@@ -156,26 +154,19 @@ def _generated(folder: Path, linked: bool) -> tuple[Parts, Path]:
             topologies.rdovae_decoder(),
         )
     )
-    sender = EncoderStage(EncoderModel(pitch, encoder, tables))
-    decoder = DecoderNetworks(start, step, tables)
-    receiver = DecoderStage(DecoderModel(decoder, random_voice(3)))
-    assert not isinstance(receiver.model.voice, str)
-    networks = (*sender.networks, *receiver.networks, receiver.model.voice.condition)
-    packed = {network.graph.name: pack_network(network, "c") for network in networks}
-    parts = parts_of([sender, receiver], packed, "00" * 32)
+    decoder = DecoderModel(DecoderNetworks(start, step, tables), random_voice(3))
+    stages = (EncoderStage(EncoderModel(pitch, encoder, tables)), DecoderStage(decoder))
+    files: dict[str, str] = {}
+    for stage in stages:
+        generate(stage, load_target("host"), folder)
+        files |= {path.name: path.read_text() for path in (folder / GENERATED).glob("*.[ch]")}
+    files, blob = with_blob(files, stages, "c", "00" * 32, linked)
     generated = folder / "both"
     generated.mkdir()
-    host = load_target("host")
-    for stage in (sender, receiver):
-        generate(stage, host, folder)
-        for path in (folder / GENERATED).glob("*.[ch]"):
-            path.replace(generated / path.name)
-    for name, text in {**blob_files(parts, linked), "weights_api.c": api_source()}.items():
+    for name, text in files.items():
         (generated / name).write_text(text, encoding="utf-8")
-    if not linked:
-        for name in table_files(parts):
-            (generated / name).unlink()
-    return parts, generated
+    assert (generated / "pitch_weights.c").is_file() == linked
+    return blob, generated
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,14 @@ import pytest
 from quantize.errors import InputError
 from quantize.nn.run import run_integer
 from tests.support.small_models import small_model
-from tests.support.weights_library import ALIGNMENT, BlobLibrary, edited, models, small_parts
+from tests.support.weights_library import (
+    ALIGNMENT,
+    BlobLibrary,
+    edited,
+    models,
+    shared_library,
+    small_parts,
+)
 from toolkit.codegen.blob.parts import ISAS, Kind, Section
 from toolkit.codegen.blob.read import read_blob
 from toolkit.codegen.blob.write import ENTRY, HEADER, SUM, summed, write_blob
@@ -25,8 +31,8 @@ def header(blob: bytes, at: int, value: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> BlobLibrary:
-    return BlobLibrary(small_parts(), tmp_path_factory.mktemp("blob"))
+def library() -> BlobLibrary:
+    return shared_library("c")
 
 
 def test_a_blob_is_read_as_written() -> None:
@@ -169,10 +175,10 @@ def test_sections_must_be_those_of_the_code(library: BlobLibrary) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_every_packing_is_taken(isa: str, tmp_path: Path) -> None:
+def test_every_packing_is_taken(isa: str) -> None:
     """The blob of an ISA opens where the code is for that ISA, and nowhere else."""
     parts = small_parts(isa)
-    library = BlobLibrary(parts, tmp_path)
+    library = shared_library(isa)
     assert library.open(library.blob) == Status.OK
     packed = [m for n in parts.networks for m in n.matrices.values() if not m.is_plain]
     assert bool(packed) == (isa != "c")

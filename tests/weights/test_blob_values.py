@@ -2,13 +2,12 @@
 """Blobs with a right checksum and a wrong value: each value that kernels rely on is checked."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.weights_library import BlobLibrary, edited, small_parts
+from tests.support.weights_library import BlobLibrary, edited, shared_library
 from toolkit.codegen.blob.parts import ISAS, Kind, Parts, Section
 from toolkit.common.wire import Status
 
@@ -22,18 +21,6 @@ _TYPES = {
     Kind.MULTIPLIER: np.dtype("<i2"),
     Kind.SHIFT: np.uint8,
 }
-
-
-@pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], BlobLibrary]:
-    made: dict[str, BlobLibrary] = {}
-
-    def library(isa: str) -> BlobLibrary:
-        if isa not in made:
-            made[isa] = BlobLibrary(small_parts(isa), tmp_path_factory.mktemp(isa))
-        return made[isa]
-
-    return library
 
 
 def owner(parts: Parts, network: str, matrix: str) -> int:
@@ -52,7 +39,7 @@ def changed(library: BlobLibrary, number: int, kind: Kind, change: Change, to: A
 
     def edit(sections: list[Section]) -> None:
         at = next(i for i, s in enumerate(sections) if (s.owner, s.kind) == (number, kind))
-        values = np.frombuffer(sections[at].data, to or _TYPES[kind]).copy()
+        values = np.frombuffer(sections[at].data, np.dtype(to or _TYPES[kind])).copy()
         sections[at] = Section(number, kind, change(values).tobytes())
 
     return library.open(edited(library.blob, edit))
@@ -93,9 +80,9 @@ PLAIN = {
 
 @pytest.mark.parametrize("matrix", ["first", "gru1_input", "gru1_recurrent"])
 @pytest.mark.parametrize("case", PLAIN)
-def test_plain_tables(libraries: Callable[[str], BlobLibrary], matrix: str, case: str) -> None:
+def test_plain_tables(matrix: str, case: str) -> None:
     """Wide, dense and sparse tables: every row is checked."""
-    library = libraries("c")
+    library = shared_library("c")
     number = owner(library.parts, "small", matrix)
     kind, change = PLAIN[case]
     assert changed(library, number, kind, same) == Status.OK
@@ -105,9 +92,9 @@ def test_plain_tables(libraries: Callable[[str], BlobLibrary], matrix: str, case
     assert library.lib.is_zero()
 
 
-def test_an_accumulator_must_fit(libraries: Callable[[str], BlobLibrary]) -> None:
+def test_an_accumulator_must_fit() -> None:
     """The largest bias that fits is taken, one more is not; the same for int16 weights."""
-    library = libraries("c")
+    library = shared_library("c")
     network = library.parts.networks[0]
     for name, peak in (("first", 32768), ("gru1_input", 127)):
         m = network.matrices[name].matrix
@@ -131,8 +118,8 @@ INDEX = {
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_an_index_must_stay_inside(libraries: Callable[[str], BlobLibrary], isa: str) -> None:
-    library = libraries(isa)
+def test_an_index_must_stay_inside(isa: str) -> None:
+    library = shared_library(isa)
     parts = library.parts
     matrices = [
         (owner(parts, n.model.graph.name, name), m.tables["index"])
@@ -154,9 +141,9 @@ def test_an_index_must_stay_inside(libraries: Callable[[str], BlobLibrary], isa:
                 assert changed(library, number, Kind.INDEX, put(1, 200)) == Status.BLOB_VALUE
 
 
-def test_dot_products_have_offsets_inside(libraries: Callable[[str], BlobLibrary]) -> None:
+def test_dot_products_have_offsets_inside() -> None:
     """A pair of blocks says at which bytes its inputs are, behind 8 biases."""
-    library = libraries("dotprod")
+    library = shared_library("dotprod")
     number = owner(library.parts, "small", "gru1_recurrent")
     index = library.parts.networks[0].matrices["gru1_recurrent"].tables["index"]
     assert index[0] > 0
@@ -168,9 +155,9 @@ def test_dot_products_have_offsets_inside(libraries: Callable[[str], BlobLibrary
 
 
 @pytest.mark.parametrize("isa", [isa for isa in ISAS if isa != "c"])
-def test_packed_streams(libraries: Callable[[str], BlobLibrary], isa: str) -> None:
+def test_packed_streams(isa: str) -> None:
     """A stream has its index' length; its factors are not negative, and its sums fit."""
-    library = libraries(isa)
+    library = shared_library(isa)
     for network in library.parts.networks:
         for name, m in network.matrices.items():
             if m.is_plain:
@@ -199,17 +186,17 @@ VOICE = {
 
 
 @pytest.mark.parametrize("case", VOICE)
-def test_tables_of_a_voice(libraries: Callable[[str], BlobLibrary], case: str) -> None:
-    library = libraries("c")
+def test_tables_of_a_voice(case: str) -> None:
+    library = shared_library("c")
     place, kind, wrong, right = VOICE[case]
     number = voice_owner(library.parts, place)
     assert changed(library, number, Kind.TABLE, wrong, kind) == Status.BLOB_VALUE
     assert changed(library, number, Kind.TABLE, right, kind) == Status.OK
 
 
-def test_words_of_a_voice_on_simd32(libraries: Callable[[str], BlobLibrary]) -> None:
+def test_words_of_a_voice_on_simd32() -> None:
     """Its stream has words of offsets: it must begin, go on and end as the kernel expects."""
-    library = libraries("simd32")
+    library = shared_library("simd32")
     for place in range(5):
         number = voice_owner(library.parts, place)
         for change in (
@@ -227,9 +214,9 @@ def test_words_of_a_voice_on_simd32(libraries: Callable[[str], BlobLibrary]) -> 
             assert status == Status.BLOB_VALUE, (place, change)
 
 
-def test_entropy_tables_must_code_a_zero(libraries: Callable[[str], BlobLibrary]) -> None:
+def test_entropy_tables_must_code_a_zero() -> None:
     """An element that is sent has a P(0) of at least 1."""
-    library = libraries("c")
+    library = shared_library("c")
     latents = 4 * 16 * 25
     for table, size in ((0, 400), (latents, 800)):
         decay, p_zero = table + 2 * size + 7, table + 3 * size + 7
@@ -246,21 +233,18 @@ def test_entropy_tables_must_code_a_zero(libraries: Callable[[str], BlobLibrary]
         assert changed(library, 0, Kind.TABLE, unsent, np.uint8) == Status.OK
 
 
-def test_the_kernel_of_four_inputs_does_not_read_beyond(tmp_path: Path) -> None:
-    """A walk of NEON's index ends at the last four inputs."""
-    library = BlobLibrary(small_parts("neon"), tmp_path)
+def test_a_walk_ends_at_the_last_four_inputs() -> None:
+    """Eight inputs on NEON: from input 0, a step of 4 is the longest."""
+    library = shared_library("neon")
     number = owner(library.parts, "small", "gru1_recurrent")
     for step, status in ((5, Status.BLOB_VALUE), (8, Status.BLOB_VALUE), (4, Status.OK)):
-        # Two blocks for each group of 8 rows: the first at input 0, the second `step` further.
-        change: Change = lambda values, step=step: np.array(  # noqa: E731
-            [1, 0, step, 0] * 3, np.uint8
-        )
+        # Two blocks of zeros for each group of 8 rows, with biases and factors of 0.
+        index, weights = bytes([1, 0, step, 0] * 3), bytes(3 * (64 + 64))
 
-        def edit(sections: list[Section], change: Change = change) -> None:
+        def edit(sections: list[Section], index: bytes = index, weights: bytes = weights) -> None:
+            data = {Kind.INDEX: index, Kind.WEIGHTS: weights}
             for at, section in enumerate(sections):
-                if section.owner == number and section.kind is Kind.INDEX:
-                    sections[at] = Section(number, Kind.INDEX, change(np.zeros(0)).tobytes())
-                if section.owner == number and section.kind is Kind.WEIGHTS:
-                    sections[at] = Section(number, Kind.WEIGHTS, bytes(3 * (64 + 64)))
+                if section.owner == number:
+                    sections[at] = Section(number, section.kind, data[section.kind])
 
         assert library.open(edited(library.blob, edit)) == status

@@ -7,4 +7,5 @@ parts.py    what a blob holds, in order, and the structure that it must have
 write.py    write a blob
 read.py     read a blob
 source.py   write the C that opens the blob of one model
+product.py  put a blob in the place of a product's linked-in tables, or beside them
 """

@@ -33,9 +33,9 @@ typedef struct dk_weights {
 } dk_weights;
 
 // Open a blob of at most `size` bytes. Its tables stay where they are: keep them unchanged as long
-// as `weights` or anything that was started with it is in use. This reads the whole blob once,
-// about 20 instructions a byte. Returns DK_OK, DK_ERR_ARGUMENT, or a DK_ERR_BLOB_... that says what
-// is wrong; then no sender or receiver starts with `weights`.
+// as `weights` or anything that was started with it is in use. This reads every byte twice, for the
+// checksum and for the checks of values. Returns DK_OK, DK_ERR_ARGUMENT, or a DK_ERR_BLOB_... that
+// says what is wrong; then no sender or receiver starts with `weights`.
 int32_t dk_weights_open(dk_weights *weights, const uint8_t *bytes, size_t size);
 
 #ifdef __cplusplus
