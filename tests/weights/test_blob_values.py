@@ -14,7 +14,7 @@ from toolkit.common.wire import Status
 INT32_MAX = 2**31 - 1
 Values = np.ndarray[Any, np.dtype[Any]]
 Change = Callable[[Values], Values]
-_TYPES = {
+_TYPES: dict[Kind, Any] = {
     Kind.WEIGHTS: np.uint8,
     Kind.INDEX: np.uint8,
     Kind.BIAS: np.dtype("<i4"),
