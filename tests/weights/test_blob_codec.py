@@ -2,6 +2,7 @@
 """A sender and a receiver in one image: a blob gives the bytes and samples of linked-in tables."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.redundancy import DecoderNetworks
 from quantize.codec.sender import EncoderModel
 from quantize.nn import topologies
+from quantize.vocoder.voices import VoiceModel, voice_name
 from tests.fuzz.run import fuzz_tables
-from tests.support.decoder_library import RECEIVER_FILES, TRAPS
+from tests.support.decoder_library import TRAPS
 from tests.support.dred_native import WARNINGS
+from tests.support.fargan_models import random_fargan
 from tests.support.lpcnet_models import random_voice
+from tests.support.receiver_library import API_FILES as RECEIVER_API
 from tests.support.sender_library import API_FILES, write_config
 from tests.support.small_models import small_model
 from toolkit.codegen.blob.product import with_blob
 from toolkit.codegen.blob.source import WEIGHTS
 from toolkit.codegen.generate import GENERATED, generate
-from toolkit.codegen.package.sizes import SENDER, measure_sizes
+from toolkit.codegen.package.sizes import RECEIVER, SENDER, measure_sizes
 from toolkit.common.wire import Status
 from toolkit.device.build.declarations import prototypes
 from toolkit.stages.stage import DecoderStage, EncoderStage
@@ -32,14 +36,12 @@ from toolkit.targets.target import load_target
 PACKETS = 30
 SPOKEN = 4
 SHIM = """
-#include <string.h>
-#include "codec/receiver.h"
+#include "dredkit/receiver.h"
 #include "dredkit/sender.h"
 #include "dredkit/weights.h"
-#include "model_weights.h"
 static dk_weights weights;
 static dk_sender sender;
-static dk_decoder decoder;
+static dk_receiver receiver;
 int32_t open_blob(const uint8_t *bytes, size_t size)
 {
     return dk_weights_open(&weights, bytes, size);
@@ -56,50 +58,35 @@ int32_t send(const int16_t *pcm, uint8_t *payload, size_t capacity)
     const int32_t status = dk_sender_hear(&sender, pcm, 320, true);
     return status < 0 ? status : dk_sender_payload(&sender, &rate, payload, capacity);
 }
-void receive_start(int blob)
+int32_t receive_start(int blob)
 {
-#if defined(DK_RDOVAE_DEC_LINKED)
-    if (!blob) {
-        dk_decoder_init(&decoder);
-        return;
-    }
-#endif
-    (void)blob;
-    const dk_model_weights *model = (const dk_model_weights *)(const void *)weights.memory;
-    const dk_receiver_weights own = {
-        {model->tables, &model->rdovae_dec_init, &model->rdovae_dec},
-        {&model->lpcnet_condition, &model->lpcnet},
-    };
-    dk_decoder_init_with(&decoder, &own);
+    dk_receiver_config config = dk_receiver_config_default();
+    config.weights = blob ? &weights : NULL;
+    return dk_receiver_init(&receiver, &config);
 }
 int32_t receive(const uint8_t *payload, size_t size)
 {
-    const int16_t *features;
-    const int32_t chunks = dk_decoder_payload(&decoder, 960, payload, size, NULL);
-    while (chunks > 0 && dk_decoder_chunks_wanted(&decoder) > 0) {
-        if (dk_decoder_decode(&decoder, 1, &features, NULL) < 0) {
-            break;
-        }
+    const int32_t chunks = dk_receiver_payload(&receiver, 960, payload, size);
+    while (dk_receiver_work(&receiver, 1) > 0) {
     }
     return chunks;
 }
-void speak(int16_t *pcm) { dk_decoder_speak(&decoder, pcm); }
+int32_t speak(int16_t *pcm) { return dk_receiver_lost(&receiver, 320, pcm); }
 """
 
 
 class Duplex:
     """The library of a sender and a receiver of one model; undefined behaviour traps."""
 
-    def __init__(self, folder: Path, linked: bool) -> None:
+    def __init__(self, folder: Path, voice: VoiceModel, linked: bool) -> None:
         folder.mkdir()
-        self.blob, generated = _generated(folder, linked)
+        self.blob, generated = _generated(folder, voice, linked)
         flags = [*TRAPS, PORTABLE_FLAG]
-        sizes = measure_sizes("gcc", flags, (*INCLUDES, generated), (SENDER, WEIGHTS))
-        config = write_config(folder, sizes)
+        sizes = measure_sizes("gcc", flags, (*INCLUDES, generated), (SENDER, RECEIVER, WEIGHTS))
+        config = write_config(folder, {**sizes, "DK_OUTPUT_RATE": 16000})
         includes = [f"-I{path}" for path in (*INCLUDES, generated, config)]
-        files = [*room("nn", "dsp", "features", "dred", "weights"), *voice_files("lpcnet")]
-        files += [*API_FILES, *RECEIVER_FILES, *generated.glob("*.c"), folder / "shim.c"]
-        files = [path for path in files if path.name != "engine.c"]
+        files = [*room("nn", "dsp", "features", "dred", "weights"), *voice_files(voice_name(voice))]
+        files += [*API_FILES, *RECEIVER_API, *generated.glob("*.c"), folder / "shim.c"]
         (folder / "shim.c").write_text(SHIM, encoding="utf-8")
         library = folder / "duplex.so"
         command = ["gcc", *WARNINGS, *flags, "-shared", "-fPIC", *includes, "-o", str(library)]
@@ -132,17 +119,17 @@ class Duplex:
 
     def spoken(self, blob: bool, payload: bytes) -> list[int]:
         """Receive a payload after a loss; return what is spoken."""
-        self.lib.receive_start(blob)
+        assert self.lib.receive_start(blob) == Status.OK
         assert self.lib.receive(payload, len(payload)) > 0
         found: list[int] = []
         for _ in range(SPOKEN):
             pcm = self.ffi.new("int16_t[]", 320)
-            self.lib.speak(pcm)
+            assert self.lib.speak(pcm) == Status.OK
             found += list(pcm)
         return found
 
 
-def _generated(folder: Path, linked: bool) -> tuple[bytes, Path]:
+def _generated(folder: Path, voice: VoiceModel, linked: bool) -> tuple[bytes, Path]:
     """Write the generated C of both directions into one folder; return the blob and the folder."""
     tables = fuzz_tables(None)
     pitch, encoder, start, step = (
@@ -154,7 +141,7 @@ def _generated(folder: Path, linked: bool) -> tuple[bytes, Path]:
             topologies.rdovae_decoder(),
         )
     )
-    decoder = DecoderModel(DecoderNetworks(start, step, tables), random_voice(3))
+    decoder = DecoderModel(DecoderNetworks(start, step, tables), voice)
     stages = (EncoderStage(EncoderModel(pitch, encoder, tables)), DecoderStage(decoder))
     files: dict[str, str] = {}
     for stage in stages:
@@ -169,14 +156,18 @@ def _generated(folder: Path, linked: bool) -> tuple[bytes, Path]:
     return blob, generated
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Duplex:
-    """Return a library with linked-in tables, which also opens blobs."""
-    return Duplex(tmp_path_factory.mktemp("duplex") / "both", linked=True)
+VOICES: dict[str, Callable[[], VoiceModel]] = {
+    "lpcnet": lambda: random_voice(3),
+    "fargan": lambda: random_fargan(3),
+    "pulse": lambda: "pulse",
+}
 
 
-def test_a_blob_gives_the_bytes_of_linked_tables(both: Duplex, tmp_path: Path) -> None:
-    """So does an image that has no tables of its own."""
+@pytest.mark.parametrize("voice", VOICES)
+def test_a_blob_gives_the_bytes_of_linked_tables(voice: str, tmp_path: Path) -> None:
+    """So does an image that has no tables of its own, which starts with no refused blob."""
+    model = VOICES[voice]()
+    both = Duplex(tmp_path / "both", model, linked=True)
     assert both.open() == Status.OK
     want = both.payloads(blob=False)
     longest = max(want, key=len)
@@ -185,17 +176,13 @@ def test_a_blob_gives_the_bytes_of_linked_tables(both: Duplex, tmp_path: Path) -
     spoken = both.spoken(False, longest)
     assert len(set(spoken)) > 100
     assert both.spoken(True, longest) == spoken
-    alone = Duplex(tmp_path / "alone", linked=False)
-    assert alone.lib.send_start(False) == Status.ARGUMENT
-    assert alone.lib.send_start(True) == Status.ARGUMENT  # nothing is open yet
+    alone = Duplex(tmp_path / "alone", model, linked=False)
+    for start in (alone.lib.send_start, alone.lib.receive_start):
+        assert start(False) == Status.ARGUMENT
+        assert start(True) == Status.ARGUMENT  # nothing is open yet
     assert alone.open() == Status.OK
     assert alone.payloads(blob=True) == want
     assert alone.spoken(True, longest) == spoken
-
-
-def test_a_sender_starts_with_no_refused_blob(both: Duplex) -> None:
-    assert both.open() == Status.OK
-    assert both.lib.send_start(True) == Status.OK
-    assert both.lib.open_blob(both.ffi.NULL, 0) == Status.ARGUMENT
-    assert both.lib.send_start(True) == Status.ARGUMENT
-    assert both.lib.send_start(False) == Status.OK
+    assert alone.lib.open_blob(alone.ffi.NULL, 0) == Status.ARGUMENT
+    assert alone.lib.send_start(True) == Status.ARGUMENT
+    assert alone.lib.receive_start(True) == Status.ARGUMENT

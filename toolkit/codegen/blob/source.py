@@ -62,24 +62,21 @@ def weights_header(parts: Parts) -> str:
         name = network.model.graph.name
         includes.append(f'#include "{name}_weights.h"\n')
         members.append(f"    {struct_name(name)} {name};\n")
-    own = ""
-    if isinstance(parts.voice, FarganModel):
-        includes.append('#include "fargan_model.h"\n')
-        members.append("    const int16_t (*fargan_periods)[DK_FARGAN_EMBEDDING];\n")
-        own = "&(model)->fargan_condition, &(model)->fargan_step, (model)->fargan_periods"
-    elif parts.voice is not None:
-        includes.append('#include "vocoder/lpcnet_cells.h"\n')
-        members.append("    dk_lpcnet_cells lpcnet;\n")
-        own = "&(model)->lpcnet_condition, &(model)->lpcnet"
-    voice = (
-        f"// The voice's weights: DK_VOICE_WEIGHTS.\n#define DK_MODEL_VOICE(model) {{{own}}}\n\n"
-    )
+    voice = ""
+    if parts.voice is not None:
+        include, member, initialiser = _voice(parts.voice)
+        includes.append(f'#include "{include}"\n')
+        members.append(f"    {member};\n")
+        voice = (
+            "// The initialiser of a voice's weights, DK_VOICE_WEIGHTS.\n"
+            f"#define DK_MODEL_VOICE(model) {{{initialiser}}}\n\n"
+        )
     guard = "DREDKIT_MODEL_WEIGHTS_H"
     return (
         f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(sorted(includes))}\n{EXTERN_C}\n"
         "// All tables of a model.\n"
         f"typedef struct {{\n{''.join(members)}}} dk_model_weights;\n\n"
-        f"{voice if own else ''}"
+        f"{voice}"
         "// Open a blob of at most `size` bytes, which stays in use as long as `model`. Its start\n"
         "// is aligned to DK_BLOB_ALIGNMENT. Any bytes are harmless. Returns 0, or a negative\n"
         "// dk_status; then `model` is all zeros.\n"
@@ -92,9 +89,8 @@ def weights_source(parts: Parts) -> str:
     """Return model_weights.c: the structure that a blob must have, and the calls that open it."""
     digest = ", ".join(f"0x{byte:02x}" for byte in parts.topology())
     lines = [f'{BANNER}#include "model_weights.h"\n\n#include <string.h>\n']
-    lines += (
-        ['\n#include "vocoder/lpcnet_weights.h"\n'] if isinstance(parts.voice, LpcnetModel) else []
-    )
+    if isinstance(parts.voice, LpcnetModel):
+        lines.append('\n#include "vocoder/lpcnet_weights.h"\n')
     lines.append(f"\nstatic const uint8_t topology[DK_BLOB_HASH_BYTES] = {{{digest}}};\n")
     calls = ["dk_blob_begin(&blob, topology, bytes, size);"]
     if parts.tables is not None:
@@ -133,6 +129,16 @@ def api_source() -> str:
         "    if (weights == NULL) {\n        return DK_ERR_ARGUMENT;\n    }\n"
         "    return dk_model_open((dk_model_weights *)(void *)weights->memory, bytes, size);\n}\n"
     )
+
+
+def _voice(voice: LpcnetModel | FarganModel) -> tuple[str, str, str]:
+    """Return a voice's header, its member of dk_model_weights, and what its weights consist of."""
+    if isinstance(voice, FarganModel):
+        member = "const int16_t (*fargan_periods)[DK_FARGAN_EMBEDDING]"
+        networks = "&(model)->fargan_condition, &(model)->fargan_step"
+        return "fargan_model.h", member, f"{networks}, (model)->fargan_periods"
+    own = "&(model)->lpcnet_condition, &(model)->lpcnet"
+    return "vocoder/lpcnet_cells.h", "dk_lpcnet_cells lpcnet", own
 
 
 def _layer(node: Node, model: QuantisedModel) -> str:
