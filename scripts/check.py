@@ -184,9 +184,9 @@ def board_flags(board: Target) -> list[str]:
 def include_flags(target: Target) -> list[str]:
     """Generate the target's code and return where all headers are."""
     folder = folder_of(target.name)
-    generate(EncoderStage(stand_in()), target, folder)
-    generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER)
-    generate(DecoderStage(stand_in_fargan()), target, folder / FARGAN)
+    generate(EncoderStage(stand_in()), target, folder, blob=True)
+    generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER, blob=True)
+    generate(DecoderStage(stand_in_fargan()), target, folder / FARGAN, blob=True)
     board = write_board_files(target, folder)
     parts = (folder, folder / RECEIVER, folder / FARGAN)
     generated = [f"-I{part / GENERATED}" for part in parts]

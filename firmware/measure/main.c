@@ -114,15 +114,32 @@ static void receive(uint32_t packet, int32_t bytes)
 }
 #endif
 
+// Start with the weights of the blob that speech.h has, or else with the linked-in ones.
+static void start(void)
+{
+#if defined(SPEECH_WEIGHTS)
+    static dk_weights opened;
+    (void)dk_weights_open(&opened, speech_weights, sizeof speech_weights);
+    const dk_weights *weights = &opened;
+#else
+    const struct dk_weights *weights = NULL;
+#endif
+#if defined(DK_SENDER_BYTES)
+    dk_sender_config sending = dk_sender_config_default();
+    sending.weights = weights;
+    (void)dk_sender_init(&sender, &sending);
+#endif
+#if defined(DK_RECEIVER_BYTES)
+    dk_receiver_config receiving = dk_receiver_config_default();
+    receiving.weights = weights;
+    (void)dk_receiver_init(&receiver, &receiving);
+#endif
+}
+
 int main(void)
 {
     dk_port_init();
-#if defined(DK_SENDER_BYTES)
-    (void)dk_sender_init(&sender, NULL);
-#endif
-#if defined(DK_RECEIVER_BYTES)
-    (void)dk_receiver_init(&receiver, NULL);
-#endif
+    start();
     for (uint32_t packet = 0; packet < SPEECH_PACKETS; packet++) {
         receive(packet, send(packet));
     }

@@ -139,7 +139,7 @@ def test_other_networks_run_several_steps_alike(tmp_path: Path) -> None:
         "small.c": step_source(model, 4),
         "shim.c": '#include "small.h"\nstatic dk_small self; static dk_small_scratch work;\n'
         "void run(size_t steps, const int16_t *x, int16_t *a, int16_t *b, uint8_t *trace)\n"
-        "{ dk_small_steps(&self, &work, steps, x, a, b, trace); }\n",
+        "{ dk_small_steps(&dk_small_linked, &self, &work, steps, x, a, b, trace); }\n",
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A package holds the sources of one ISA and its model, is complete, and leaks no name."""
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.packages import WARNINGS, archive, package, product, symbols, write
+from toolkit.codegen.blob.read import read_blob
 from toolkit.codegen.package.config import config_header
 from toolkit.codegen.package.notice import OPUS, OWN, UNKNOWN, notice
 from toolkit.codegen.package.product import Product
@@ -42,6 +44,8 @@ def test_a_package_is_for_one_isa_and_includes_only_itself(core: str) -> None:
             other = any(f"/{room}/" in f"/{name}" for room in ISAS.keys() - {*chain(isa)})
             homes = (folder / "include", folder / "src", path.parent)
             found = mark == "<" or any((home / name).is_file() for home in homes)
+            # Only a package with a blob compiles this include.
+            other = other or name == "model_weights.h"
             assert found or other, f"{path}: {name}"
 
 
@@ -82,6 +86,32 @@ def test_a_plain_list_of_files_builds_and_leaks_no_name(
     defined, missing = symbols(made, known.prefix)
     assert {name for name in defined if not name.startswith("dk_")} == set()
     assert {name for name in missing if not ALLOWED.match(name)} == set()
+
+
+@pytest.mark.parametrize("blob", ["beside", "alone"])
+def test_a_package_with_a_blob(blob: str, tmp_path: Path) -> None:
+    """It builds, opens weights, and has tables of its own only beside a blob."""
+    folder = tmp_path / "dredkit"
+    manifest = write_package(replace(product("portable"), blob=blob), folder, None)
+    data = (folder / "weights.dkw").read_bytes()
+    assert read_blob(data).model.hex() == manifest["model_hash"]
+    assert manifest["files"]["weights.dkw"] == hashlib.sha256(data).hexdigest()
+    config = (folder / "include" / "dredkit" / "config.h").read_text(encoding="utf-8")
+    assert f"#define DK_WEIGHTS_BYTES {manifest['sizes']['DK_WEIGHTS_BYTES']} " in config
+    defined, lacking = symbols(archive(folder, tmp_path / "objects", load_core("portable").flags))
+    assert all(name.startswith("dk_") for name in defined)
+    assert "dk_weights_open" in defined
+    for name in ("dk_model_tables", "dk_rdovae_enc_linked", "dk_rdovae_dec_linked"):
+        assert (name in defined) == (blob == "beside")
+    assert {name for name in lacking if not ALLOWED.match(name)} == set()
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"Flash of `weights.dkw`: {len(data):,} bytes" in text
+
+
+def test_a_package_without_a_blob_opens_none() -> None:
+    folder = package("portable")
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert not names & {"weights.h", "weights.dkw", "blob.c", "lpcnet_weights.c", "weights_api.c"}
 
 
 def test_another_cores_compiler_is_refused() -> None:
@@ -219,7 +249,9 @@ def test_paragraphs_are_wrapped_and_tables_are_not() -> None:
 
 
 def test_every_file_of_the_library_is_for_a_role() -> None:
-    found = {path for voice in VOICES for path in library_files(("sender", "receiver"), voice)}
+    found = {
+        path for voice in VOICES for path in library_files(("sender", "receiver"), voice, blob=True)
+    }
     assert found == {*LIBRARY.rglob("*.c")}
     alone = {path for path in library_files(("sender",)) if path.parent.name == "codec"}
     assert {path.name for path in alone} == {"sender.c", "sender_api.c", "voice_activity.c"}

@@ -4,7 +4,7 @@
 from quantize.codec.receiver import VOICE_RATE
 from quantize.nn.model import QuantisedModel
 from toolkit.codegen.network.arena import c_type
-from toolkit.codegen.network.tables import BANNER
+from toolkit.codegen.network.tables import BANNER, linked_name
 from toolkit.stages.stage import HASH_BYTES, Stage
 
 
@@ -70,7 +70,9 @@ def network_engine(model: QuantisedModel) -> str:
             declare.append(f"    {c_type(graph, buffer)} {buffer}[{graph.buffers[buffer]}];\n")
             copy.append(f"    {where.format(buffer, offset)}\n")
             offset += graph.held_bytes(buffer)
-    arguments = ", ".join(("&instance", "&scratch", *graph.inputs, *graph.outputs, "trace"))
+    arguments = ", ".join(
+        (f"&{linked_name(name)}", "&instance", "&scratch", *graph.inputs, *graph.outputs, "trace")
+    )
     return (
         f'{BANNER}#include "dredkit/engine.h"\n\n#include <string.h>\n\n'
         f'#include "engine_sizes.h"\n#include "{name}.h"\n\n'

@@ -20,6 +20,10 @@ from quantize.nn.run import output_frac
 from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
 from quantize.vocoder.fargan.parts import CONDITION, STEP_NET, STEPS
 from quantize.vocoder.voices import networks_of, voice_name
+from toolkit.codegen.blob.parts import parts_of
+from toolkit.codegen.blob.source import blob_files
+from toolkit.codegen.blob.write import FILE as BLOB
+from toolkit.codegen.blob.write import write_blob
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
     decoder_cmake,
@@ -51,16 +55,17 @@ _TIMES = {
 }
 
 
-def generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
+def generate(stage: Stage, target: Target, build_dir: Path, blob: bool = False) -> dict[str, Any]:
     """Write build_dir/generated/ for a target and return (and write) its manifest.
 
+    With `blob`, also write the tables as a blob, and the C that opens it beside linked-in tables.
     Waits for another process that builds there. Raises InputError if it cannot be written.
     """
     with alone(build_dir):
-        return _generate(stage, target, build_dir)
+        return _generate(stage, target, build_dir, blob)
 
 
-def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
+def _generate(stage: Stage, target: Target, build_dir: Path, blob: bool) -> dict[str, Any]:
     packed = _pack(stage, target.isa)
     place = partial(section_of, target)
     files = {"engine_sizes.h": engine_sizes(stage, target.name), "dredkit_wire.h": wire_header()}
@@ -69,6 +74,8 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
         files["engine.c"] = network_engine(stage.model)
     elif isinstance(stage, DecoderStage):
         files["decoder.cmake"] = decoder_cmake(voice_name(stage.model.voice))
+    parts = parts_of([stage], packed, stage.hash) if blob else None
+    files |= blob_files(parts, linked=True) if parts else {}
     manifest = _describe(stage, target, packed)
     manifest["files"] = {n: hashlib.sha256(t.encode()).hexdigest() for n, t in files.items()}
 
@@ -79,6 +86,8 @@ def _generate(stage: Stage, target: Target, build_dir: Path) -> dict[str, Any]:
     try:
         for file_name, text in files.items():
             write_whole(made / file_name, text.encode())
+        if parts is not None:
+            write_whole(made / BLOB, write_blob(parts))
         write_whole(made / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
         shutil.rmtree(final, ignore_errors=True)
         made.rename(final)

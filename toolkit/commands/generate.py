@@ -33,6 +33,11 @@ from toolkit.targets.target import load_target
 )
 @options.input_rate_option
 @options.batch_option
+@click.option(
+    "--blob",
+    is_flag=True,
+    help="Also write weights.dkw, which has the tables, and the C that opens it.",
+)
 @json_option
 def command(
     target: str,
@@ -40,6 +45,7 @@ def command(
     model: Path | None,
     input_rate: int,
     batch: int,
+    blob: bool,
     json_to: str | None,
 ) -> None:
     """Generate C weight tables and step functions for a target."""
@@ -50,7 +56,7 @@ def command(
     if model is not None:
         check_stage(stage, quantised, model)
     made = stage_of(quantised, Sending(input_rate), batch=batch)
-    manifest = generate(made, board, BUILD / board.folder)
+    manifest = generate(made, board, BUILD / board.folder, blob)
     folder = BUILD / board.folder / "generated"
     err.print(
         f"{folder}: {manifest['stage']}, {manifest['table_bytes']} bytes of tables, "

@@ -8,7 +8,14 @@ import click
 from quantize.codec.receiver import OUTPUT_RATES
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
-from toolkit.codegen.package.product import RECEIVER, ROLES, SENDER, Product
+from toolkit.codegen.package.product import (
+    ALONE,
+    BESIDE,
+    RECEIVER,
+    ROLES,
+    SENDER,
+    Product,
+)
 from toolkit.codegen.package.write import write_package
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
@@ -72,6 +79,13 @@ _MODELS = {"--model": (), "quantising without --model": (*_SENDER, *_RECEIVER)}
     help="Rate of the PCM that a receiver plays: 16000 or 48000.",
 )
 @options.batch_option
+@click.option(
+    "--blob",
+    type=Name([BESIDE, ALONE]),
+    default=None,
+    help="Write the weights as a file as well, weights.dkw, that the product opens where it likes: "
+    "beside the linked-in ones, or alone.",
+)
 @click.option("--output", type=Folder(), required=True, metavar="DIR", help="The folder to write.")
 @click.option("--no-figures", is_flag=True, help="Measure nothing: the README has no costs.")
 @click.option(
@@ -89,6 +103,7 @@ def command(
     input_rate: int,
     output_rate: str,
     batch: int,
+    blob: str | None,
     output: Path,
     no_figures: bool,
     cmsis_pack: bool,
@@ -108,6 +123,7 @@ def command(
         core,
         EncoderStage(sender, sending) if sender else None,
         DecoderStage(receiver, batch=batch, output_rate=int(output_rate)) if receiver else None,
+        blob or "",
     )
     with err.status("measuring" if core.board and not no_figures else "writing"):
         measure = None if no_figures else measure_package

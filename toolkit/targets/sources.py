@@ -43,17 +43,19 @@ def signal_files() -> list[Path]:
     return room("dsp", "features")
 
 
-def library_files(roles: Collection[str], voice: str = "") -> list[Path]:
+def library_files(roles: Collection[str], voice: str = "", blob: bool = False) -> list[Path]:
     """Return the C files of the library for the roles "sender" and "receiver", of all ISAs.
 
-    `voice` names the voice of a receiver.
+    `voice` names the voice of a receiver. With `blob`, they also open weights from a blob.
     """
     shared = {path.name for path in LIBRARY.iterdir() if path.is_dir()} - {"codec", "vocoder"}
+    shared -= set() if blob else {"weights"}
     found = [*sorted(LIBRARY.glob("*.c")), *room(*sorted(shared))]
     for path in room("codec"):
         if ("sender" if path.name.startswith(_SENDERS) else "receiver") in roles:
             found.append(path)
-    return found + (voice_files(voice) if "receiver" in roles else [])
+    own = voice_files(voice) if "receiver" in roles else []
+    return found + [path for path in own if blob or not path.stem.endswith("_weights")]
 
 
 def of_isa(files: Collection[Path], isa: str) -> list[Path]:

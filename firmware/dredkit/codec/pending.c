@@ -25,10 +25,10 @@ static bool is_before(uint32_t slot, uint32_t other)
     return (int32_t)(slot - other) < 0;
 }
 
-void dk_pending_init(dk_pending *pending, const dk_dred_tables *tables)
+void dk_pending_init(dk_pending *pending, const dk_redundancy_weights *weights)
 {
     memset(pending, 0, sizeof *pending);
-    dk_redundancy_init(&pending->redundancy, tables);
+    dk_redundancy_init_with(&pending->redundancy, weights);
     pending->running = NONE;
 }
 
@@ -187,8 +187,8 @@ int32_t dk_pending_take(dk_pending *pending, dk_pending_scratch *work, const dk_
                         uint8_t *trace)
 {
     dk_pending_place *taken = &work->taken;
-    const int32_t chunks =
-        dk_dred_parse(pending->redundancy.tables, data, size, DK_DRED_MAX_CHUNKS, &taken->payload);
+    const int32_t chunks = dk_dred_parse(pending->redundancy.weights.tables, data, size,
+                                         DK_DRED_MAX_CHUNKS, &taken->payload);
     if (chunks < 0) {
         return chunks;
     }

@@ -37,8 +37,8 @@ typedef union {
     dk_pending_place taken;
 } dk_pending_scratch;
 
-// Initialise without a payload. `tables` must outlive `pending`.
-void dk_pending_init(dk_pending *pending, const dk_dred_tables *tables);
+// Initialise without a payload. What `weights` points to must outlive `pending`.
+void dk_pending_init(dk_pending *pending, const dk_redundancy_weights *weights);
 
 // Forget all payloads.
 void dk_pending_forget(dk_pending *pending);

@@ -24,7 +24,8 @@ static_assert(BEFORE <= DK_TRACK_BEHIND, "a voice begins with slots of the track
 static_assert(BEFORE - 1 <= DK_HEARD_KNOWN, "the frames that were heard have features");
 static_assert(FOLLOWED <= HEARD, "a voice begins with what was analysed");
 
-int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_config *config)
+int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_weights *weights,
+                                   const dk_receiver_core_config *config)
 {
     if (config->over_ms > DK_RECEIVER_CORE_OVER_MAX || config->over_ms % SLOT_MS != 0 ||
         config->fade_ms < 1 || config->fade_ms > DK_RECEIVER_CORE_FADE_MAX ||
@@ -32,7 +33,10 @@ int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_con
         return DK_ERR_ARGUMENT;
     }
     memset(core, 0, sizeof *core);
-    dk_pending_init(&core->pending, &dk_model_tables);
+    dk_pending_init(&core->pending, &weights->redundancy);
+#if defined(DK_VOICE_WEIGHTS)
+    core->voice.weights = weights->voice;
+#endif
     dk_track_init(&core->track);
     dk_plc_init(&core->plc);
     core->over_slots = config->over_ms / SLOT_MS;
@@ -44,6 +48,16 @@ int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_con
     core->next = core->track.now;
     return DK_OK;
 }
+
+#if defined(DK_RDOVAE_DEC_LINKED)
+int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_config *config)
+{
+    const dk_receiver_weights linked = {
+        .redundancy = {&dk_model_tables, &dk_rdovae_dec_init_linked, &dk_rdovae_dec_linked},
+    };
+    return dk_receiver_core_init_with(core, &linked, config);
+}
+#endif
 
 // Return the oldest slot whose features can be of use.
 static uint32_t oldest(const dk_receiver_core *core)

@@ -57,6 +57,15 @@ typedef struct {
     uint8_t chunks_a_call;  // decoded by a call while the voice speaks: 0 .. 26
 } dk_receiver_core_config;
 
+// The weights of a receiver. DK_VOICE_WEIGHTS is the type of the voice's, if it has any; zeros
+// stand for a voice that is linked into the image.
+typedef struct {
+    dk_redundancy_weights redundancy;
+#if defined(DK_VOICE_WEIGHTS)
+    DK_VOICE_WEIGHTS voice;
+#endif
+} dk_receiver_weights;
+
 // One receiver. The caller provides the memory and may read `source` and `track.now`.
 typedef struct {
     dk_pending pending;
@@ -90,9 +99,15 @@ typedef struct {
     } work;
 } dk_receiver_core;
 
-// Initialise a receiver that has heard nothing. Returns DK_OK, or DK_ERR_ARGUMENT for a parameter
-// out of range.
+// Initialise a receiver that has heard nothing. What `weights` points to must outlive `core`.
+// Returns DK_OK, or DK_ERR_ARGUMENT for a parameter out of range.
+int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_weights *weights,
+                                   const dk_receiver_core_config *config);
+
+#if defined(DK_RDOVAE_DEC_LINKED)
+// The same with the weights that are linked into the image.
 int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_config *config);
+#endif
 
 // Take the payload of a packet whose first sample comes `ahead` samples (at 16 kHz, negative for a
 // packet that was played) after the next one. Returns the number of chunks, or dk_dred_parse's

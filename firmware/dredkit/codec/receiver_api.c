@@ -6,6 +6,9 @@
 #include <assert.h>
 
 #include "dredkit/receiver.h"
+#if defined(DK_RDOVAE_DEC_BLOB)
+#include "model_weights.h"
+#endif
 
 #define READY 0x646b7231u  // marks initialised memory
 
@@ -47,8 +50,37 @@ static int32_t floor_div(int32_t a, int32_t b)
 
 dk_receiver_config dk_receiver_config_default(void)
 {
-    const dk_receiver_config config = {.over_ms = 20, .fade_ms = 15, .chunks_a_call = 4};
+    const dk_receiver_config config = {
+        .over_ms = 20,
+        .fade_ms = 15,
+        .chunks_a_call = 4,
+        .weights = NULL,
+    };
     return config;
+}
+
+// Start with weights from a blob, or with those linked into the image.
+static int32_t start(dk_receiver_core *core, const dk_receiver_config *config)
+{
+    const dk_receiver_core_config own = {config->over_ms, config->fade_ms, config->chunks_a_call};
+#if defined(DK_RDOVAE_DEC_BLOB)
+    const dk_model_weights *model = (const dk_model_weights *)(const void *)config->weights;
+    if (model != NULL && model->tables != NULL) {
+        const dk_receiver_weights weights = {
+            .redundancy = {model->tables, &model->rdovae_dec_init, &model->rdovae_dec},
+#if defined(DK_MODEL_VOICE)
+            .voice = DK_MODEL_VOICE(model),
+#endif
+        };
+        return dk_receiver_core_init_with(core, &weights, &own);
+    }
+#endif
+#if defined(DK_RDOVAE_DEC_LINKED)
+    if (config->weights == NULL) {
+        return dk_receiver_core_init(core, &own);
+    }
+#endif
+    return DK_ERR_ARGUMENT;
 }
 
 int32_t dk_receiver_init(dk_receiver *receiver, const dk_receiver_config *config)
@@ -57,9 +89,8 @@ int32_t dk_receiver_init(dk_receiver *receiver, const dk_receiver_config *config
         return DK_ERR_ARGUMENT;
     }
     const dk_receiver_config given = config != NULL ? *config : dk_receiver_config_default();
-    const dk_receiver_core_config own = {given.over_ms, given.fade_ms, given.chunks_a_call};
     struct dk_receiver_state *state = (struct dk_receiver_state *)(void *)receiver;
-    const int32_t error = dk_receiver_core_init(&state->core, &own);
+    const int32_t error = start(&state->core, &given);
     if (error < 0) {
         return error;
     }

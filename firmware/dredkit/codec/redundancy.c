@@ -15,11 +15,20 @@ static_assert(DK_RDOVAE_DEC_INIT_INITIAL_STATE == DK_DRED_STATES,
 static_assert(DK_RDOVAE_DEC_FEATURES == DK_REDUNDANCY_CHUNK_FRAMES * DK_REDUNDANCY_FEATURES,
               "a chunk is whole frames");
 
-void dk_redundancy_init(dk_redundancy *redundancy, const dk_dred_tables *tables)
+void dk_redundancy_init_with(dk_redundancy *redundancy, const dk_redundancy_weights *weights)
 {
     memset(redundancy, 0, sizeof *redundancy);
-    redundancy->tables = tables;
+    redundancy->weights = *weights;
 }
+
+#if defined(DK_RDOVAE_DEC_LINKED)
+void dk_redundancy_init(dk_redundancy *redundancy, const dk_dred_tables *tables)
+{
+    const dk_redundancy_weights linked = {tables, &dk_rdovae_dec_init_linked,
+                                          &dk_rdovae_dec_linked};
+    dk_redundancy_init_with(redundancy, &linked);
+}
+#endif
 
 static void dequantise(const int16_t *symbols, const dk_dred_row *row, unsigned frac, int16_t *out)
 {
@@ -48,11 +57,11 @@ static void start_network(dk_rdovae_dec *network, const int16_t *states)
 void dk_redundancy_start(dk_redundancy *redundancy, dk_redundancy_scratch *work,
                          const dk_dred_payload *payload, uint8_t *trace)
 {
-    const dk_dred_row row = dk_dred_state_row(redundancy->tables, payload->header.q0);
+    const dk_dred_row row = dk_dred_state_row(redundancy->weights.tables, payload->header.q0);
     int16_t *initial_state = work->start.initial_state;
     dequantise(payload->state, &row, DK_RDOVAE_DEC_INIT_INITIAL_STATE_FRAC, initial_state);
-    dk_rdovae_dec_init_step(&work->start.network, &work->start.scratch, initial_state,
-                            work->start.gru_states, trace);
+    dk_rdovae_dec_init_step(redundancy->weights.start, &work->start.network, &work->start.scratch,
+                            initial_state, work->start.gru_states, trace);
     start_network(&redundancy->network, work->start.gru_states);
     redundancy->chunks = payload->chunk_count;
     redundancy->decoded = 0;
@@ -63,7 +72,7 @@ static void take(const dk_redundancy *redundancy, const dk_dred_payload *payload
                  int16_t input[DK_RDOVAE_DEC_CHUNK])
 {
     const unsigned level = dk_dred_level(&payload->header, chunk);
-    const dk_dred_row row = dk_dred_latent_row(redundancy->tables, level);
+    const dk_dred_row row = dk_dred_latent_row(redundancy->weights.tables, level);
     dequantise(payload->chunks[chunk], &row, DK_RDOVAE_DEC_CHUNK_FRAC, input);
     input[DK_DRED_LATENTS] = dk_dred_level_input(level, DK_RDOVAE_DEC_CHUNK_FRAC);
 }
@@ -84,11 +93,11 @@ int32_t dk_redundancy_decode(dk_redundancy *redundancy, dk_redundancy_scratch *w
         take(redundancy, payload, redundancy->decoded + i, work->step.chunks[i]);
     }
 #if DK_REDUNDANCY_BATCH > 1
-    dk_rdovae_dec_steps(&redundancy->network, &work->step.scratch, count, work->step.chunks[0],
-                        features, trace);
+    dk_rdovae_dec_steps(redundancy->weights.step, &redundancy->network, &work->step.scratch, count,
+                        work->step.chunks[0], features, trace);
 #else
-    dk_rdovae_dec_step(&redundancy->network, &work->step.scratch, work->step.chunks[0], features,
-                       trace);
+    dk_rdovae_dec_step(redundancy->weights.step, &redundancy->network, &work->step.scratch,
+                       work->step.chunks[0], features, trace);
 #endif
     redundancy->decoded = (uint8_t)(redundancy->decoded + count);
     return (int32_t)count;

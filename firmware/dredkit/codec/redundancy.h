@@ -16,11 +16,18 @@ extern "C" {
 #define DK_REDUNDANCY_CHUNK_FRAMES 4             // frames in a chunk
 #define DK_REDUNDANCY_BATCH DK_RDOVAE_DEC_BATCH  // most chunks decoded by one call
 
+// The weights of the two networks and the model's entropy tables.
+typedef struct {
+    const dk_dred_tables *tables;
+    const dk_rdovae_dec_init_weights *start;
+    const dk_rdovae_dec_weights *step;
+} dk_redundancy_weights;
+
 // One payload being decoded. The caller provides the memory and may read two fields: `chunks`, the
 // number of chunks, and `decoded`, how many of them were decoded. The other fields are private.
 typedef struct {
     dk_rdovae_dec network;
-    const dk_dred_tables *tables;
+    dk_redundancy_weights weights;
     uint8_t chunks;
     uint8_t decoded;
 } dk_redundancy;
@@ -40,8 +47,13 @@ typedef union {
     } step;
 } dk_redundancy_scratch;
 
-// Initialise without a payload. `tables` gives the symbols' meaning and must outlive `redundancy`.
+// Initialise without a payload. What `weights` points to must outlive `redundancy`.
+void dk_redundancy_init_with(dk_redundancy *redundancy, const dk_redundancy_weights *weights);
+
+#if defined(DK_RDOVAE_DEC_LINKED)
+// Initialise with the networks that are linked into the image. `tables` gives the symbols' meaning.
 void dk_redundancy_init(dk_redundancy *redundancy, const dk_dred_tables *tables);
+#endif
 
 // Set the network's states for the newest chunk of a parsed payload. `trace` is NULL or has room
 // for DK_RDOVAE_DEC_INIT_TRACE_BYTES.

@@ -12,7 +12,8 @@ static_assert(DK_SENDER_CORE_RATE == 8000 || DK_SENDER_CORE_RATE == 12000 ||
                   DK_SENDER_CORE_RATE == 48000,
               "a rate that the resampler takes");
 
-int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay)
+int32_t dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights,
+                                 uint16_t delay)
 {
     if (delay > DK_DRED_DELAY_MAX) {
         return DK_ERR_ARGUMENT;
@@ -24,6 +25,7 @@ int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay)
         .upstream_silence_offset = false,
     };
     memset(core, 0, sizeof *core);
+    core->weights = *weights;
     dk_features_init(&core->features);
     (void)dk_dred_history_init(&core->history, &config);
 #if DK_SENDER_CORE_RATE != 16000
@@ -31,6 +33,14 @@ int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay)
 #endif
     return 0;
 }
+
+#if defined(DK_PITCH_LINKED)
+int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay)
+{
+    const dk_sender_weights linked = {&dk_model_tables, &dk_pitch_linked, &dk_rdovae_enc_linked};
+    return dk_sender_core_init_with(core, &linked, delay);
+}
+#endif
 
 // Resample 10 ms to a frame at 16 kHz, delayed as in libopus.
 static void take(dk_sender_core *core, const int16_t *pcm, int16_t frame[DK_FEATURES_FRAME])
@@ -61,8 +71,8 @@ static uint8_t *extract(dk_sender_core *core, const int16_t pcm[DK_FEATURES_FRAM
     trace = dk_trace(trace, lags, DK_PITCH_LAGS);
 
     dk_narrow(phases, DK_PHASES, core->work.pitch.phases8);
-    dk_pitch_step(&core->pitch, &core->work.pitch.network, core->work.pitch.phases8, lags, logits,
-                  trace);
+    dk_pitch_step(core->weights.pitch, &core->pitch, &core->work.pitch.network,
+                  core->work.pitch.phases8, lags, logits, trace);
     trace = trace == NULL ? NULL : trace + DK_PITCH_TRACE_BYTES;
 
     dk_features_finish(&core->features, logits, DK_PITCH_LOGITS_FRAC, DK_RDOVAE_ENC_FEATURES_FRAC,
@@ -75,8 +85,8 @@ static uint8_t *encode(dk_sender_core *core, uint8_t *trace)
 {
     int16_t *latents = core->work.rdovae.latents;
     int16_t *initial_state = core->work.rdovae.initial_state;
-    dk_rdovae_enc_step(&core->rdovae, &core->work.rdovae.network, core->step, latents,
-                       initial_state, trace);
+    dk_rdovae_enc_step(core->weights.rdovae_enc, &core->rdovae, &core->work.rdovae.network,
+                       core->step, latents, initial_state, trace);
     dk_dred_history_push(&core->history, latents, initial_state);
     return trace == NULL ? NULL : trace + DK_RDOVAE_ENC_TRACE_BYTES;
 }
@@ -99,7 +109,7 @@ int32_t dk_sender_core_payload(dk_sender_core *core, const dk_dred_rate *rate, u
                                uint8_t *payload)
 {
     const unsigned samples = units * DK_SENDER_CORE_UNIT;
-    return dk_dred_history_payload(&core->history, &dk_model_tables, rate, samples, payload);
+    return dk_dred_history_payload(&core->history, core->weights.tables, rate, samples, payload);
 }
 
 const int16_t *dk_sender_core_latents(const dk_sender_core *core)

@@ -45,8 +45,16 @@ typedef union {
     } rdovae;
 } dk_sender_core_scratch;
 
+// The weights of a sender's networks and the model's entropy tables.
+typedef struct {
+    const dk_dred_tables *tables;
+    const dk_pitch_weights *pitch;
+    const dk_rdovae_enc_weights *rdovae_enc;
+} dk_sender_weights;
+
 // One sender. The caller provides the memory; all fields are private.
 typedef struct {
+    dk_sender_weights weights;
     dk_features features;
     dk_pitch pitch;
     dk_rdovae_enc rdovae;
@@ -60,9 +68,16 @@ typedef struct {
     dk_sender_core_scratch work;
 } dk_sender_core;
 
-// Initialise a sender that has heard only silence. `delay` is the base codec's, 0 ..
-// DK_DRED_DELAY_MAX samples at 16 kHz. Returns 0 or DK_ERR_ARGUMENT.
+// Initialise a sender that has heard only silence. What `weights` points to must outlive `core`.
+// `delay` is the base codec's, 0 .. DK_DRED_DELAY_MAX samples at 16 kHz. Returns 0 or
+// DK_ERR_ARGUMENT.
+int32_t dk_sender_core_init_with(dk_sender_core *core, const dk_sender_weights *weights,
+                                 uint16_t delay);
+
+#if defined(DK_PITCH_LINKED)
+// The same with the weights that are linked into the image.
 int32_t dk_sender_core_init(dk_sender_core *core, uint16_t delay);
+#endif
 
 // Hear 10 ms at DK_SENDER_CORE_RATE. `active` is the caller's voice decision for them. Every second
 // call completes a step and runs the encoder network. `trace` is NULL, or where this step's trace

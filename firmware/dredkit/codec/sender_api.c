@@ -6,6 +6,9 @@
 
 #include "dred/policy.h"
 #include "dredkit/sender.h"
+#if defined(DK_PITCH_BLOB)
+#include "model_weights.h"
+#endif
 
 #define READY 0x646b7331u  // marks initialised memory
 #define FRAME_UNITS 4      // units of 2.5 ms in 10 ms
@@ -28,7 +31,7 @@ static struct dk_sender_state *state_of(dk_sender *sender)
 
 dk_sender_config dk_sender_config_default(void)
 {
-    const dk_sender_config config = {.codec_delay = DK_DRED_DELAY};
+    const dk_sender_config config = {.codec_delay = DK_DRED_DELAY, .weights = NULL};
     return config;
 }
 
@@ -42,14 +45,32 @@ uint16_t dk_sender_codec_delay(uint32_t lookahead, uint32_t rate)
                                                             : DK_DRED_DELAY_MAX);
 }
 
+// Start with weights from a blob, or with those linked into the image.
+static int32_t start(dk_sender_core *core, const struct dk_weights *weights, uint16_t delay)
+{
+#if defined(DK_PITCH_BLOB)
+    const dk_model_weights *model = (const dk_model_weights *)(const void *)weights;
+    if (model != NULL && model->tables != NULL) {
+        const dk_sender_weights own = {model->tables, &model->pitch, &model->rdovae_enc};
+        return dk_sender_core_init_with(core, &own, delay);
+    }
+#endif
+#if defined(DK_PITCH_LINKED)
+    if (weights == NULL) {
+        return dk_sender_core_init(core, delay);
+    }
+#endif
+    return DK_ERR_ARGUMENT;
+}
+
 int32_t dk_sender_init(dk_sender *sender, const dk_sender_config *config)
 {
     if (sender == NULL) {
         return DK_ERR_ARGUMENT;
     }
     struct dk_sender_state *state = (struct dk_sender_state *)(void *)sender;
-    const int32_t error = dk_sender_core_init(
-        &state->core, config != NULL ? config->codec_delay : (uint16_t)DK_DRED_DELAY);
+    const dk_sender_config used = config != NULL ? *config : dk_sender_config_default();
+    const int32_t error = start(&state->core, used.weights, used.codec_delay);
     if (error < 0) {
         return error;
     }

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "dsp/scalar.h"
-#include "fargan_step_weights.h"
 #include "nn/fixed.h"
 #include "nn/nn.h"
 #include "vocoder/predict.h"
@@ -29,8 +28,6 @@ enum {
     FIRST_HEARD = A + DK_FARGAN_FIRST,                     // where the samples lie behind them
 };
 
-#define LAYER(name) (&dk_fargan_step_##name)  // the tables of a step's layer
-
 #define SOFTEST (-16 * (1 << DK_LOG_FRAC))  // of the gain's base-2 logarithm
 #define LOUDEST (6 * (1 << DK_LOG_FRAC) - 1)
 
@@ -51,9 +48,10 @@ static void hear(dk_fargan *voice, const int16_t features[DK_VOICE_FEATURES])
     const uint32_t period = dk_voice_period(input[DK_VOICE_PITCH]);
     const uint32_t last = DK_FARGAN_PERIODS - 1;
     const uint32_t row = period - SHORTEST < last ? period - SHORTEST : last;
-    memcpy(input + DK_VOICE_FEATURES, dk_fargan_periods[row], sizeof *dk_fargan_periods);
-    dk_fargan_condition_step(&voice->condition, &voice->work.frame.scratch, input, voice->vectors,
-                             NULL);
+    const dk_fargan_weights *weights = &voice->weights;
+    memcpy(input + DK_VOICE_FEATURES, weights->periods[row], sizeof *weights->periods);
+    dk_fargan_condition_step(weights->condition, &voice->condition, &voice->work.frame.scratch,
+                             input, voice->vectors, NULL);
     voice->period = (uint16_t)period;
 }
 
@@ -86,7 +84,15 @@ static void push(dk_fargan *voice, const int32_t *signal)
 void dk_fargan_begin(dk_fargan *voice, const int16_t context[DK_FARGAN_CONTEXT][DK_VOICE_FEATURES],
                      const int16_t past[DK_FARGAN_PAST])
 {
+    dk_fargan_weights weights = voice->weights;
+#if defined(DK_FARGAN_LINKED)
+    if (weights.step == NULL) {
+        weights = (dk_fargan_weights){&dk_fargan_condition_linked, &dk_fargan_step_linked,
+                                      dk_fargan_periods};
+    }
+#endif
     memset(voice, 0, sizeof *voice);
+    voice->weights = weights;
     dk_fargan_condition_reset(&voice->condition);
     voice->random = DK_VOICE_SEED;
     voice->before = past[DK_FARGAN_PAST - 1] * (1 << FINER);
@@ -228,36 +234,37 @@ static void recur(dk_fargan *voice, int layer, const dk_gru *gru, const dk_matri
 // the GRUs do not matter.
 static void speak(dk_fargan *voice, const int16_t *vector, int32_t *signal)
 {
+    const dk_fargan_step_weights *weights = voice->weights.step;
     int16_t *row = voice->work.step.row, *gates = voice->work.step.gates;
     int8_t *all = voice->work.step.all;
     int16_t logarithm, shape[STEP];
-    dk_matvec16(LAYER(sig_net_cond_gain_dense), vector, &logarithm);
+    dk_matvec16(&weights->sig_net_cond_gain_dense, vector, &logarithm);
     const scale gain = gain_of(logarithm);
     listen(voice, vector, reciprocal_of(gain));
 
-    dk_matvec8(LAYER(sig_net_fwc0_conv), voice->inputs, row);
+    dk_matvec8(&weights->sig_net_fwc0_conv, voice->inputs, row);
     dk_tanh(row, DK_FARGAN_FIRST);
-    gate(LAYER(sig_net_fwc0_glu_gate), row, gates, all + A);
-    dk_matvec16(LAYER(sig_net_gain_dense_out), gates, voice->work.step.taps);
+    gate(&weights->sig_net_fwc0_glu_gate, row, gates, all + A);
+    dk_matvec16(&weights->sig_net_gain_dense_out, gates, voice->work.step.taps);
     dk_sigmoid(voice->work.step.taps, 4);
     dk_narrow(voice->work.step.last, STEP, all + FIRST_HEARD + STEP);
 
     int8_t *out1 = all, *out2 = out1 + DK_FARGAN_GRU1, *out3 = out2 + DK_FARGAN_GRU2;
-    recur(voice, 0, LAYER(sig_net_gru1), LAYER(sig_net_gru1_glu_gate), all + A, DK_FARGAN_FIRST,
-          voice->state1, out1);
-    recur(voice, 1, LAYER(sig_net_gru2), LAYER(sig_net_gru2_glu_gate), out1, DK_FARGAN_GRU1,
+    recur(voice, 0, &weights->sig_net_gru1, &weights->sig_net_gru1_glu_gate, all + A,
+          DK_FARGAN_FIRST, voice->state1, out1);
+    recur(voice, 1, &weights->sig_net_gru2, &weights->sig_net_gru2_glu_gate, out1, DK_FARGAN_GRU1,
           voice->state2, out2);
-    recur(voice, 2, LAYER(sig_net_gru3), LAYER(sig_net_gru3_glu_gate), out2, DK_FARGAN_GRU2,
+    recur(voice, 2, &weights->sig_net_gru3, &weights->sig_net_gru3_glu_gate, out2, DK_FARGAN_GRU2,
           voice->state3, out3);
 
     if (signal == NULL) {
         return;
     }
     weigh(voice, 3, all + FIRST_HEARD);
-    dk_matvec8(LAYER(sig_net_skip_dense), all, row);
+    dk_matvec8(&weights->sig_net_skip_dense, all, row);
     dk_tanh(row, DK_FARGAN_SKIP);
-    gate(LAYER(sig_net_skip_glu_gate), row, gates, all);
-    dk_matvec8(LAYER(sig_net_sig_dense_out), all, shape);
+    gate(&weights->sig_net_skip_glu_gate, row, gates, all);
+    dk_matvec8(&weights->sig_net_sig_dense_out, all, shape);
     dk_tanh(shape, STEP);
     multiply(shape, gain, signal);
 }

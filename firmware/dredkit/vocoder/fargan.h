@@ -10,6 +10,7 @@
 
 #include "fargan_condition.h"
 #include "fargan_model.h"
+#include "fargan_step_weights.h"
 #include "vocoder/synthesis.h"
 
 #ifdef __cplusplus
@@ -29,12 +30,25 @@ extern "C" {
 #define DK_FARGAN_ALL \
     (DK_FARGAN_GRU1 + DK_FARGAN_GRU2 + DK_FARGAN_GRU3 + DK_FARGAN_FIRST + DK_FARGAN_HEARD)
 
+#if defined(DK_FARGAN_LINKED)
 // Q10 embedding of each period; the longest two share the last row. Generated.
 extern const int16_t dk_fargan_periods[DK_FARGAN_PERIODS][DK_FARGAN_EMBEDDING];
+#endif
+
+#define DK_VOICE_WEIGHTS dk_fargan_weights  // what a receiver hands on to its voice
+
+// The weights of a voice: of its two networks, and the embedding of the period.
+typedef struct {
+    const dk_fargan_condition_weights *condition;
+    const dk_fargan_step_weights *step;
+    const int16_t (*periods)[DK_FARGAN_EMBEDDING];  // [DK_FARGAN_PERIODS], Q10
+} dk_fargan_weights;
 
 // One voice. The signal is pre-emphasised, Q18 and within 19 bits. The caller provides the memory;
-// all fields are private.
+// all fields but `weights` are private. Set `weights` before dk_fargan_begin, which keeps them.
+// NULL stands for what is linked into the image, if anything is.
 typedef struct {
+    dk_fargan_weights weights;
     dk_fargan_condition condition;
     alignas(4) int16_t vectors[DK_FARGAN_CONDITION_CONDITIONING];  // Q15, of the four steps
     int32_t history[DK_FARGAN_HISTORY];                            // the signal, newest last

@@ -21,11 +21,12 @@ static void hear(dk_lpcnet *voice, const int16_t features[DK_VOICE_FEATURES])
     int16_t input[DK_LPCNET_CONDITION_FEATURES];
     dk_voice_clamp(features, voice->features);
     memcpy(input, voice->features, sizeof voice->features);
-    const int16_t *pitch = dk_lpcnet_pitch[dk_voice_period(input[DK_VOICE_PITCH]) - SHORTEST];
-    memcpy(input + DK_VOICE_FEATURES, pitch, sizeof *dk_lpcnet_pitch);
+    const uint32_t period = (uint32_t)dk_voice_period(input[DK_VOICE_PITCH]) - SHORTEST;
+    memcpy(input + DK_VOICE_FEATURES, voice->weights.cells->pitch[period],
+           DK_LPCNET_EMBEDDING * sizeof input[0]);
     int16_t *gates_a = voice->work.frame.gates_a, *gates_b = voice->work.frame.gates_b;
-    dk_lpcnet_condition_step(&voice->condition, &voice->work.frame.scratch, input, gates_a, gates_b,
-                             NULL);
+    dk_lpcnet_condition_step(voice->weights.condition, &voice->condition,
+                             &voice->work.frame.scratch, input, gates_a, gates_b, NULL);
     for (int i = 0; i < 3 * DK_LPCNET_A; i++) {
         voice->gates_a[i] = gates_a[i] * (1 << DK_LPCNET_GATES_SHIFT);
     }
@@ -37,7 +38,14 @@ static void hear(dk_lpcnet *voice, const int16_t features[DK_VOICE_FEATURES])
 void dk_lpcnet_begin(dk_lpcnet *voice, const int16_t context[DK_VOICE_CONTEXT][DK_VOICE_FEATURES],
                      const int16_t past[DK_VOICE_PAST])
 {
+    dk_lpcnet_weights weights = voice->weights;
+#if defined(DK_LPCNET_LINKED)
+    if (weights.cells == NULL) {
+        weights = (dk_lpcnet_weights){&dk_lpcnet_condition_linked, &dk_lpcnet_linked};
+    }
+#endif
     memset(voice, 0, sizeof *voice);
+    voice->weights = weights;
     dk_lpcnet_condition_reset(&voice->condition);
     voice->random = DK_VOICE_SEED;
     voice->codes[2] = DK_LPCNET_ZERO;
@@ -67,20 +75,21 @@ static uint8_t encoded(int32_t x)
 // Advance both GRUs by one sample.
 static void step(dk_lpcnet *voice)
 {
+    const dk_lpcnet_cells *cells = voice->weights.cells;
     int32_t *sums = voice->work.sample.sums_a, *kept = voice->work.sample.kept_a;
-    dk_lpcnet_look_up(voice->codes, voice->gates_a, sums);
-    dk_lpcnet_product(&dk_lpcnet_a_gates, voice->x_a, sums);
-    dk_lpcnet_copy(dk_lpcnet_a_bias, DK_LPCNET_A, kept);
-    dk_lpcnet_product(&dk_lpcnet_a_candidate, voice->x_a, kept);
+    dk_lpcnet_look_up(cells, voice->codes, voice->gates_a, sums);
+    dk_lpcnet_product(&cells->a_gates, voice->x_a, sums);
+    dk_lpcnet_copy(cells->a_bias, DK_LPCNET_A, kept);
+    dk_lpcnet_product(&cells->a_candidate, voice->x_a, kept);
     dk_lpcnet_update(sums, kept, DK_LPCNET_A, voice->state_a, voice->x_a);
 
     sums = voice->work.sample.sums_b;
     kept = voice->work.sample.kept_b;
     dk_lpcnet_copy(voice->gates_b, 3 * DK_LPCNET_B, sums);
-    dk_lpcnet_product(&dk_lpcnet_b_input, voice->x_a, sums);
-    dk_lpcnet_product(&dk_lpcnet_b_gates, voice->x_b, sums);
-    dk_lpcnet_copy(dk_lpcnet_b_bias, DK_LPCNET_B, kept);
-    dk_lpcnet_product(&dk_lpcnet_b_candidate, voice->x_b, kept);
+    dk_lpcnet_product(&cells->b_input, voice->x_a, sums);
+    dk_lpcnet_product(&cells->b_gates, voice->x_b, sums);
+    dk_lpcnet_copy(cells->b_bias, DK_LPCNET_B, kept);
+    dk_lpcnet_product(&cells->b_candidate, voice->x_b, kept);
     dk_lpcnet_update(sums, kept, DK_LPCNET_B, voice->state_b, voice->x_b);
 }
 
@@ -89,7 +98,7 @@ static uint8_t drawn(dk_lpcnet *voice)
 {
     uint32_t node = 1;
     while (node < LEAVES) {
-        int16_t chance = dk_lpcnet_logit(node, voice->state_b);
+        int16_t chance = dk_lpcnet_logit(voice->weights.cells, node, voice->state_b);
         dk_sigmoid(&chance, 1);
         const int32_t draw = (int32_t)(dk_xorshift32(&voice->random) >> (32 - DRAW_BITS));
         const int32_t span = (1 << DRAW_BITS) - 2 * DK_LPCNET_TAIL;

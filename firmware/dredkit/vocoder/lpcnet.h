@@ -19,8 +19,19 @@ extern "C" {
 #define DK_LPCNET_PAST DK_VOICE_PAST        // samples that it begins with
 #define DK_LPCNET_KNOWN_FRAMES 1  // frames of heard samples that it follows, then it speaks
 
-// One voice. The caller provides the memory; all fields are private.
+#define DK_VOICE_WEIGHTS dk_lpcnet_weights  // what a receiver hands on to its voice
+
+// The weights of a voice: of its frame-rate network, and of the sample loop.
 typedef struct {
+    const dk_lpcnet_condition_weights *condition;
+    const dk_lpcnet_cells *cells;
+} dk_lpcnet_weights;
+
+// One voice. The caller provides the memory; all fields but `weights` are private. Set `weights`
+// before dk_lpcnet_begin, which keeps them. NULL stands for what is linked into the image, if
+// anything is.
+typedef struct {
+    dk_lpcnet_weights weights;
     dk_lpcnet_condition condition;
     int32_t gates_a[3 * DK_LPCNET_A];  // the frame's part of the pre-activations
     int32_t gates_b[3 * DK_LPCNET_B];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The arithmetic of LPCNet's sample loop; quantize/vocoder/lpcnet/cells.py defines it to the bit.
-// Sizes come from the generated lpcnet_model.h, tables from lpcnet_model.c. Three files define all
-// these functions: for Helium, for SIMD32 and for any other core. With NEON, further files replace
-// the portable products, gates and tree; the products have one version with SDOT and one without.
+// Sizes come from the generated lpcnet_model.h, tables from lpcnet_model.c or from a blob. Three
+// files define all these functions: for Helium, for SIMD32 and for any other core. With NEON,
+// further files replace the portable products, gates and tree; the products have one version with
+// SDOT and one without.
 //
 // The quantiser has proved that no sum leaves int32, whatever the codes and states are.
 #ifndef DREDKIT_VOCODER_LPCNET_CELLS_H
@@ -57,15 +58,23 @@ typedef struct {
     uint16_t rows;
 } dk_lpcnet_matrix;
 
-extern const dk_lpcnet_matrix dk_lpcnet_a_gates, dk_lpcnet_a_candidate;  // recurrent: z, r; and h
-extern const dk_lpcnet_matrix dk_lpcnet_b_input, dk_lpcnet_b_gates, dk_lpcnet_b_candidate;
-extern const int32_t dk_lpcnet_a_bias[DK_LPCNET_A], dk_lpcnet_b_bias[DK_LPCNET_B];  // candidates'
-extern const int8_t dk_lpcnet_tables[DK_LPCNET_HEARD][DK_LPCNET_CODES][3 * DK_LPCNET_A];
-extern const int16_t dk_lpcnet_table_scale[3 * DK_LPCNET_A];
-extern const int16_t dk_lpcnet_tree_weights[DK_LPCNET_CODES][2][DK_LPCNET_B];
-extern const int32_t dk_lpcnet_tree_bias[DK_LPCNET_CODES][2];
-extern const int16_t dk_lpcnet_tree_scale[DK_LPCNET_CODES][2];
-extern const int16_t dk_lpcnet_pitch[DK_LPCNET_PERIODS][DK_LPCNET_EMBEDDING];
+// The tables of a model. Words are aligned to four bytes, and so are the int8 and int16 tables.
+typedef struct {
+    dk_lpcnet_matrix a_gates, a_candidate;  // recurrent: z, r; and h
+    dk_lpcnet_matrix b_input, b_gates, b_candidate;
+    const int32_t *a_bias;                                     // [DK_LPCNET_A]: the candidates'
+    const int32_t *b_bias;                                     // [DK_LPCNET_B]
+    const int16_t (*pitch)[DK_LPCNET_EMBEDDING];               // [DK_LPCNET_PERIODS]
+    const int8_t (*tables)[DK_LPCNET_CODES][3 * DK_LPCNET_A];  // [DK_LPCNET_HEARD]
+    const int16_t *table_scale;                                // [3 * DK_LPCNET_A]
+    const int16_t (*tree_weights)[2][DK_LPCNET_B];             // [DK_LPCNET_CODES]
+    const int32_t (*tree_bias)[2];                             // [DK_LPCNET_CODES]
+    const int16_t (*tree_scale)[2];                            // [DK_LPCNET_CODES]
+} dk_lpcnet_cells;
+
+#if defined(DK_LPCNET_LINKED)
+extern const dk_lpcnet_cells dk_lpcnet_linked;  // the tables linked into the image
+#endif
 
 // Tables that do not depend on a model, in lpcnet_tables.c.
 // tanh(x) and sigmoid(2 x), Q15, for x from -4 on in steps of 1/256.
@@ -81,7 +90,8 @@ extern const int16_t dk_lpcnet_levels[DK_LPCNET_ZERO];
 extern const int16_t dk_lpcnet_decoded[DK_LPCNET_CODES];
 
 // Compute sums[3 A] = gates[3 A] plus the codes' contributions to GRU A's gates.
-void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gates, int32_t *sums);
+void dk_lpcnet_look_up(const dk_lpcnet_cells *cells, const uint8_t codes[DK_LPCNET_HEARD],
+                       const int32_t *gates, int32_t *sums);
 
 // Copy from[count] to to[count]; `count` is a multiple of 8.
 void dk_lpcnet_copy(const int32_t *from, uint32_t count, int32_t *to);
@@ -95,7 +105,8 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
                       dk_lpcnet_number *x);
 
 // Return the logit of a 1, Q12, at a node of the tree, from the Q15 state of GRU B.
-int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B]);
+int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
+                        const int16_t state[DK_LPCNET_B]);
 
 #ifdef __cplusplus
 }

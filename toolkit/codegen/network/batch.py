@@ -8,7 +8,7 @@ as dk_<network>_step. Only the states of a GRU wait for each other (firmware/dre
 from quantize.nn.graph import Conv1d, Glu, Gru, Node, Slice, is_linear
 from quantize.nn.model import QuantisedModel
 from toolkit.codegen.network.arena import c_type, memory_name, state_name, window_name
-from toolkit.codegen.network.tables import symbol
+from toolkit.codegen.network.tables import struct_name
 
 
 def batch_comment(batch: int) -> str:
@@ -24,7 +24,8 @@ def batch_signature(model: QuantisedModel) -> str:
     graph = model.graph
     inputs = [f"const {c_type(graph, name)} *{name}" for name in graph.inputs]
     outputs = [f"int16_t *{name}" for name in graph.outputs]
-    memory = [f"dk_{graph.name} *self", f"dk_{graph.name}_scratch *work", "size_t steps"]
+    tables = f"const {struct_name(graph.name)} *weights"
+    memory = [tables, f"dk_{graph.name} *self", f"dk_{graph.name}_scratch *work", "size_t steps"]
     arguments = [*memory, *inputs, *outputs, "uint8_t *trace"]
     return f"void dk_{graph.name}_steps(" + ",\n    ".join(arguments) + ")"
 
@@ -34,7 +35,7 @@ def batch_paragraph(node: Node, model: QuantisedModel) -> str:
     graph = model.graph
     upper = graph.name.upper()
     size = node.output.size
-    tables = f"&{symbol(graph.name, node.name)}"
+    tables = f"&weights->{node.name}"
     lines = [f"// {node.name}: {type(node).__name__.lower()}, {node.input.size} -> {size}"]
     x, apart = _place(node.input, graph.inputs), graph.buffers[node.input.buffer]
     wide = graph.is_wide(node.output.buffer)

@@ -14,7 +14,7 @@ from toolkit.codegen.network.arena import (
     window_name,
 )
 from toolkit.codegen.network.batch import batch_comment, batch_paragraph, batch_signature
-from toolkit.codegen.network.tables import BANNER, END_EXTERN_C, EXTERN_C, symbol
+from toolkit.codegen.network.tables import BANNER, END_EXTERN_C, EXTERN_C, struct_name
 
 _MEMBER_ALIGN = 4  # toolkit/codegen/network/arena.py lays members out on words
 
@@ -29,7 +29,8 @@ def step_header(model: QuantisedModel, arena: Arena) -> str:
     guard = f"DREDKIT_{name.upper()}_H"
     upper = name.upper()
     lines = [BANNER, f"#ifndef {guard}\n#define {guard}\n\n#include <stdalign.h>\n"]
-    lines.append(f"#include <stddef.h>\n#include <stdint.h>\n\n{EXTERN_C}\n")
+    lines.append("#include <stddef.h>\n#include <stdint.h>\n\n")
+    lines.append(f'#include "{name}_weights.h"\n\n{EXTERN_C}\n')
     for buffer in (*model.graph.inputs, *model.graph.outputs):
         size, frac = model.graph.buffers[buffer], model.frac.get(buffer)
         held = model.graph.format(buffer).value if frac is None else f"int16, Q{frac}"
@@ -64,10 +65,9 @@ def step_source(model: QuantisedModel, batch: int = 1) -> str:
     name = model.graph.name
     paragraph = _paragraph if batch == 1 else batch_paragraph
     body = "".join("\n" + paragraph(node, model) for node in model.graph.nodes)
-    layers = "" if batch == 1 else '#include "nn/batch.h"\n'
+    layers = "" if batch == 1 else '#include "nn/batch.h"\n\n'
     return (
         f'{BANNER}#include "{name}.h"\n\n#include <string.h>\n\n{layers}'
-        f'#include "{name}_weights.h"\n\n'
         f"void dk_{name}_reset(dk_{name} *self)\n{{\n    memset(self, 0, sizeof *self);\n}}\n\n"
         f"{_signature(model, batch)}\n{{\n    dk_trace_start(trace);\n{body}"
         "    (void)trace;\n    (void)self;\n    (void)work;\n}\n"
@@ -81,7 +81,8 @@ def _signature(model: QuantisedModel, batch: int) -> str:
     upper = graph.name.upper()
     inputs = [f"const {c_type(graph, n)} {n}[DK_{upper}_{n.upper()}]" for n in graph.inputs]
     outputs = [f"int16_t {n}[DK_{upper}_{n.upper()}]" for n in graph.outputs]
-    memory = [f"dk_{graph.name} *self", f"dk_{graph.name}_scratch *work"]
+    tables = f"const {struct_name(graph.name)} *weights"
+    memory = [tables, f"dk_{graph.name} *self", f"dk_{graph.name}_scratch *work"]
     arguments = [*memory, *inputs, *outputs, "uint8_t *trace"]
     return f"void dk_{graph.name}_step(" + ",\n    ".join(arguments) + ")"
 
@@ -91,7 +92,7 @@ def _paragraph(node: Node, model: QuantisedModel) -> str:
     out = node.output
     size = out.size
     kind = type(node).__name__.lower()
-    tables = f"&{symbol(graph.name, node.name)}"
+    tables = f"&weights->{node.name}"
     lines = [f"// {node.name}: {kind}, {node.input.size} -> {size}"]
     x = _place(node.input, graph.inputs)
     wide = graph.is_wide(out.buffer)

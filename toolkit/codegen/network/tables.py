@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from quantize.nn.graph import Gru
-from quantize.nn.model import QuantisedMatrix, QuantisedModel
+from quantize.nn.graph import Gru, Node
+from quantize.nn.model import QuantisedModel
 from toolkit.codegen.packing.pack import Packed, PackedNetwork
 from toolkit.targets.isas import ISAS, PORTABLE
 
@@ -30,9 +30,19 @@ _MEMBERS_WIDE = ("weights", "bias", "multiplier", "shift")
 Place = Callable[[str, str], str]
 
 
-def symbol(network: str, layer: str) -> str:
-    """Return the C name of a layer's tables; its prefix keeps it apart from other libraries."""
-    return f"dk_{network}_{layer}"
+def struct_name(network: str) -> str:
+    """Return the C type that has the tables of a network's layers: a member for each layer."""
+    return f"dk_{network}_weights"
+
+
+def linked_name(network: str) -> str:
+    """Return the C name of a network's tables that are linked into the image."""
+    return f"dk_{network}_linked"
+
+
+def linked_macro(network: str) -> str:
+    """Return the macro that says that a network's tables are linked into the image."""
+    return f"DK_{network.upper()}_LINKED"
 
 
 def nowhere(table: str, member: str) -> str:
@@ -53,15 +63,17 @@ def weight_tables(packed: PackedNetwork, place: Place = nowhere) -> str:
         for member, values in stored.tables.items():
             parts.append(_array(f"{layer}_{member}", values, place(f"{name}/{layer}", member)))
         initialisers[layer] = _initialiser(stored)
-    parts.append("\n")
-    for matrix in in_order(model):
-        if not _gru_of(matrix.name, model):
-            declared = f"const {_struct(matrix)} {symbol(name, matrix.name)}"
-            parts.append(f"{declared} = {initialisers[matrix.name]};\n")
-    for gru, size in grus(model).items():
-        inner = ",\n    ".join(initialisers[f"{gru}_{part}"] for part in ("input", "recurrent"))
-        declared = f"const dk_gru {symbol(name, gru)}"
-        parts.append(f"{declared} = {{\n    {inner},\n    {size},\n}};\n")
+    parts.append(f"\nconst {struct_name(name)} {linked_name(name)} = {{\n")
+    for node in model.graph.nodes:
+        if isinstance(node, Gru):
+            inner = [initialisers[f"{node.name}_{part}"] for part in ("input", "recurrent")]
+            own = (
+                f"{{\n        {inner[0]},\n        {inner[1]},\n        {node.output.size},\n    }}"
+            )
+        else:
+            own = initialisers[node.name]
+        parts.append(f"    .{node.name} = {own},\n")
+    parts.append("};\n")
     return "".join(parts)
 
 
@@ -80,28 +92,37 @@ def check_of(isa: str) -> str:
     )
 
 
-def weight_header(model: QuantisedModel) -> str:
-    """Return the header that declares what `weight_tables` defines."""
+def blob_macro(network: str) -> str:
+    """Return the macro that says that a network's tables may come from a blob."""
+    return f"DK_{network.upper()}_BLOB"
+
+
+def weight_header(model: QuantisedModel, linked: bool = True, blob: bool = False) -> str:
+    """Return the header of a network's tables: their struct, and what `weight_tables` defines.
+
+    Tables are `linked` into the image, or come from a `blob` that it opens, or both.
+    """
     name = model.graph.name
     guard = f"DREDKIT_{name.upper()}_WEIGHTS_H"
     lines = [BANNER, f"#ifndef {guard}\n#define {guard}\n\n", '#include "nn/nn.h"\n\n']
     lines.append(f"{EXTERN_C}\n")
-    for matrix in in_order(model):
-        if not _gru_of(matrix.name, model):
-            lines.append(f"extern const {_struct(matrix)} {symbol(name, matrix.name)};\n")
-    lines.extend(f"extern const dk_gru {symbol(name, gru)};\n" for gru in grus(model))
-    lines.append(f"\n{END_EXTERN_C}\n#endif\n")
+    lines.append("typedef struct {\n")
+    lines += [f"    {node_struct(node, model)} {node.name};\n" for node in model.graph.nodes]
+    lines.append(f"}} {struct_name(name)};\n\n")
+    if blob:
+        lines.append(f"#define {blob_macro(name)} 1  // model_weights.h opens one\n\n")
+    if linked:
+        lines.append(f"#define {linked_macro(name)} 1\n")
+        lines.append(f"extern const {struct_name(name)} {linked_name(name)};\n\n")
+    lines.append(f"{END_EXTERN_C}\n#endif\n")
     return "".join(lines)
 
 
-def in_order(model: QuantisedModel) -> list[QuantisedMatrix]:
-    """Return the model's matrices in the order of use, which saving a model does not change."""
-    return [model.matrices[shape.name] for shape in model.graph.matrices()]
-
-
-def grus(model: QuantisedModel) -> dict[str, int]:
-    """Names and sizes of the model's GRUs, in the graph's order."""
-    return {n.name: n.output.size for n in model.graph.nodes if isinstance(n, Gru)}
+def node_struct(node: Node, model: QuantisedModel) -> str:
+    """Return the C type of a layer's tables."""
+    if isinstance(node, Gru):
+        return "dk_gru"
+    return "dk_matrix16" if model.matrices[node.name].is_wide else "dk_matrix8"
 
 
 def _array(name: str, values: npt.NDArray[np.generic], where: str) -> str:
@@ -120,17 +141,9 @@ def _array(name: str, values: npt.NDArray[np.generic], where: str) -> str:
     return head + "\n".join(lines) + "\n};\n"
 
 
-def _struct(matrix: QuantisedMatrix) -> str:
-    return "dk_matrix16" if matrix.is_wide else "dk_matrix8"
-
-
 def _initialiser(packed: Packed) -> str:
     matrix, members = packed.matrix, _MEMBERS_WIDE if packed.matrix.is_wide else _MEMBERS
     fields = [f"{matrix.name}_{m}" if m in packed.tables else "NULL" for m in members]
     if packed.tables["weights"].dtype != matrix.weights.dtype:  # packed as words
         fields[0] = f"(const int8_t *){fields[0]}"
     return "{" + ", ".join([*fields, str(matrix.rows), str(matrix.cols)]) + "}"
-
-
-def _gru_of(matrix: str, model: QuantisedModel) -> bool:
-    return any(matrix in (f"{gru}_input", f"{gru}_recurrent") for gru in grus(model))

@@ -32,6 +32,9 @@ def config_header(product: Product, sizes: Mapping[str, int]) -> str:
             ("DK_RECEIVER_BYTES", str(sizes["DK_RECEIVER_BYTES"]), "of a dk_receiver"),
             ("DK_VOICE_NAME", _text(product.voice), ""),
         ]
+    if product.blob:
+        size = str(sizes["DK_WEIGHTS_BYTES"])
+        lines.append(("DK_WEIGHTS_BYTES", size, "of a dk_weights"))
     body = "".join(
         f"#define {name} {value}{f'  // {why}' if why else ''}\n" for name, value, why in lines
     )

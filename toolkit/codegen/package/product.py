@@ -15,6 +15,8 @@ from toolkit.targets.sources import LIBRARY
 
 SENDER: Final = "sender"
 RECEIVER: Final = "receiver"
+BESIDE: Final = "beside"
+ALONE: Final = "alone"
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     SENDER: (SENDER,),
     RECEIVER: (RECEIVER,),
@@ -28,12 +30,15 @@ _VERSION: Final = re.compile(r'^#define DK_VERSION_STRING "(\S+)"$', re.MULTILIN
 class Product:
     """What a package is for. At least one role has its stage.
 
+    `blob` says whether a file has the weights: "" not, BESIDE or in place of (ALONE) the linked-in
+    ones.
     Raises InputError if sender and receiver are of two models.
     """
 
     core: Core
     sender: EncoderStage | None
     receiver: DecoderStage | None
+    blob: str = ""
 
     def __post_init__(self) -> None:
         if self.sender is None or self.receiver is None:

@@ -52,14 +52,17 @@ class Figures:
 
 
 def readme(product: Product, sizes: Mapping[str, int], figures: Figures | None, reason: str) -> str:
-    """Return README.md; without figures it gives the `reason`."""
+    """Return README.md; without figures it gives the `reason`.
+
+    `sizes` also has the bytes of the blob, as "blob", if there is one.
+    """
     values = {
         "core": product.core,
         "product": product,
         "held": held(product),
         "version": library_version(),
         "isa_names": ISA_NAMES,
-        "sizes": {"DK_SENDER_BYTES": 0, "DK_RECEIVER_BYTES": 0, **sizes},
+        "sizes": {"DK_SENDER_BYTES": 0, "DK_RECEIVER_BYTES": 0, "blob": 0, **sizes},
         "figures": figures,
         "reason": reason,
         "pdsc": PDSC,

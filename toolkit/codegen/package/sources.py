@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from toolkit.codegen.blob.product import with_blob
 from toolkit.codegen.generate import library_files as generated_files
 from toolkit.codegen.network.tables import BANNER
-from toolkit.codegen.package.product import Product
+from toolkit.codegen.package.product import BESIDE, Product
 from toolkit.targets.cores import Core
 from toolkit.targets.isas import ISAS, chain
 from toolkit.targets.sources import LIBRARY, library_files, of_isa
@@ -24,26 +25,34 @@ Files = dict[str, str]  # texts by their paths below the package
 
 def public_headers(product: Product, config: str) -> Files:
     """Return include/dredkit/: the headers of the package's roles, and `config` as config.h."""
-    absent = {"sender", "receiver"} - set(product.stages)
+    held = {*product.stages, *(["weights"] if product.blob else [])}
+    absent = {"sender", "receiver", "weights"} - held
     texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(PUBLIC.glob("*.h"))}
     texts = {name: text for name, text in texts.items() if Path(name).stem not in absent}
     return {f"include/dredkit/{name}": text for name, text in {**texts, "config.h": config}.items()}
 
 
-def private_files(product: Product) -> Files:
-    """Return src/: C files, private headers, and the generated model in src/generated/.
+def private_files(product: Product) -> tuple[Files, bytes]:
+    """Return src/, and the blob of the product's weights, which is empty for none.
 
-    An include of a generated header names its folder, so that `src` is the only private path.
+    src/ has C files, private headers, and the generated model in src/generated/. An include of a
+    generated header names its folder, so that `src` is the only private path.
     """
     made: Files = {}
     for stage in product.stages.values():
         made |= generated_files(stage, product.core.isa)
-    chosen = of_isa(library_files(product.stages, product.voice), product.core.isa)
+    blob = b""
+    if product.blob:
+        stages, linked = [*product.stages.values()], product.blob == BESIDE
+        made, blob = with_blob(made, stages, product.core.isa, product.hash, linked)
+    files = library_files(product.stages, product.voice, blob=bool(product.blob))
+    chosen = of_isa(files, product.core.isa)
     texts = {str(path.relative_to(LIBRARY)): path.read_text(encoding="utf-8") for path in chosen}
     texts |= _headers(texts.values(), made.values(), product.core)
     texts[_CHOICE] = pinned(texts[_CHOICE], product.core)
     texts |= {f"{GENERATED}/{name}": text for name, text in made.items()}
-    return {f"src/{name}": _redirected(text, made) for name, text in sorted(texts.items())}
+    source = {f"src/{name}": _redirected(text, made) for name, text in sorted(texts.items())}
+    return source, blob
 
 
 def forwarding_headers(headers: Iterable[str]) -> Files:

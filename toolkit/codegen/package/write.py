@@ -12,6 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from quantize.files.write import write_whole
+from toolkit.codegen.blob.source import WEIGHTS
+from toolkit.codegen.blob.write import FILE as BLOB
 from toolkit.codegen.package.builds import PACK, VENDOR, build_files
 from toolkit.codegen.package.config import config_header
 from toolkit.codegen.package.notice import notice
@@ -46,18 +49,21 @@ def write_package(
     """
     _check_place(folder)
     with _appearing(folder) as made:
-        private = private_files(product)
+        private, blob = private_files(product)
         _write(made, private)
         sizes = _sizes(product, made)
         public = public_headers(product, config_header(product, sizes))
         files = {**public, **forwarding_headers(public)}
         files |= build_files(product, [*private, *public])
+        if blob:
+            write_whole(made / BLOB, blob)
         files |= {"LICENSE": LICENSE.read_text(encoding="utf-8"), "NOTICE": notice(product)}
         _write(made, files)
         figures = measure(product, made) if measure else None
-        last = {"README.md": readme(product, sizes, figures, NO_BOARD if measure else NO_FIGURES)}
+        told = {**sizes, "blob": len(blob)}
+        last = {"README.md": readme(product, told, figures, NO_BOARD if measure else NO_FIGURES)}
         _write(made, last)
-        manifest = _manifest(product, sizes, figures, {**private, **files, **last})
+        manifest = _manifest(product, sizes, figures, {**private, **files, **last}, blob)
         _write(made, {MANIFEST: json.dumps(manifest, indent=2) + "\n"})
         if zipped:
             _zip(made, made / f"{VENDOR}.{PACK}.{library_version()}.pack")
@@ -67,6 +73,7 @@ def write_package(
 def _sizes(product: Product, folder: Path) -> dict[str, int]:
     """Return the bytes of the public objects by their macros, enough for enums of any size."""
     objects = [{"sender": SENDER, "receiver": RECEIVER}[role] for role in product.stages]
+    objects += [WEIGHTS] if product.blob else []
     # The status and the constants that private headers include are public headers.
     public = {f"include/dredkit/{p.name}": p.read_text("utf-8") for p in PUBLIC.glob("*.h")}
     _write(folder, public)
@@ -83,8 +90,11 @@ def _sizes(product: Product, folder: Path) -> dict[str, int]:
 
 
 def _manifest(
-    product: Product, sizes: Mapping[str, int], figures: Figures | None, files: Files
+    product: Product, sizes: Mapping[str, int], figures: Figures | None, files: Files, blob: bytes
 ) -> dict[str, Any]:
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+    if blob:
+        digests[BLOB] = hashlib.sha256(blob).hexdigest()
     return {
         "dredkit": library_version(),
         "core": product.core.name,
@@ -98,7 +108,8 @@ def _manifest(
         "output_rate": product.output_rate or None,
         "sizes": dict(sizes),
         "figures": asdict(figures) if figures else None,
-        "files": {name: hashlib.sha256(t.encode()).hexdigest() for name, t in files.items()},
+        "blob": product.blob or None,
+        "files": digests,
     }
 
 

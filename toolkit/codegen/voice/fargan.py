@@ -34,8 +34,11 @@ def fargan_files(
     }
 
 
-def model_header(model: FarganModel) -> str:
-    """Return fargan_model.h: the sizes of the layers."""
+def model_header(model: FarganModel, linked: bool = True, blob: bool = False) -> str:
+    """Return fargan_model.h: the sizes of the layers, and where tables come from.
+
+    Tables are `linked` into the image, or a `blob` has them, or both.
+    """
     sizes = model.topology
     numbers = {
         "VECTOR": (sizes.conditioning, "conditioning of a step"),
@@ -53,6 +56,10 @@ def model_header(model: FarganModel) -> str:
         f"#define DK_FARGAN_{key} {n}{f'  // {why}' * bool(why)}\n"
         for key, (n, why) in numbers.items()
     ]
+    if linked:
+        lines.append("#define DK_FARGAN_LINKED 1  // dk_fargan_periods is part of the image\n")
+    if blob:
+        lines.append("#define DK_FARGAN_BLOB 1  // model_weights.h opens one\n")
     guard = "DREDKIT_FARGAN_MODEL_H"
     return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
 

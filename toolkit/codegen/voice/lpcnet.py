@@ -43,6 +43,11 @@ _NEAR: Final = 1024  # as in firmware/dredkit/vocoder/lpcnet_cells.h
 _FAR_STEP: Final = 32
 _Array = npt.NDArray[Any]
 _VOICE: Final = "lpcnet"
+# The tables of the sample loop besides its matrices, in the order of dk_lpcnet_cells.
+TABLES: Final = (
+    *("a_bias", "b_bias", "pitch", "tables", "table_scale"),
+    *("tree_weights", "tree_bias", "tree_scale"),
+)
 # The layer of toolkit/codegen/voice/voice.py that a table belongs to.
 LAYERS: Final = {
     "a_gates": "gru_a_recurrent",
@@ -81,8 +86,11 @@ def lpcnet_files(
     }
 
 
-def model_header(model: LpcnetModel) -> str:
-    """Return lpcnet_model.h: sizes and fractional bits."""
+def model_header(model: LpcnetModel, linked: bool = True, blob: bool = False) -> str:
+    """Return lpcnet_model.h: sizes, fractional bits, and where tables come from.
+
+    Tables are `linked` into the image, or a `blob` has them, or both.
+    """
     frac = cells.X8_FRAC + model.frac
     numbers = {
         "A": (model.units_a, "units of GRU A"),
@@ -101,6 +109,10 @@ def model_header(model: LpcnetModel) -> str:
         f"#define DK_LPCNET_{key} {n}{f'  // {why}' * bool(why)}\n"
         for key, (n, why) in numbers.items()
     ]
+    if linked:
+        lines.append("#define DK_LPCNET_LINKED 1  // dk_lpcnet_linked is part of the image\n")
+    if blob:
+        lines.append("#define DK_LPCNET_BLOB 1  // dk_blob_lpcnet is part of the image\n")
     guard = "DREDKIT_LPCNET_MODEL_H"
     return f"{BANNER}#ifndef {guard}\n#define {guard}\n\n{''.join(lines)}\n#endif\n"
 
@@ -110,14 +122,7 @@ def model_source(model: LpcnetModel, place: Place = nowhere, isa: str = "") -> s
 
     The matrices are there in the order of every ISA's kernels, or of `isa` alone.
     """
-    a, b = model.units_a, model.units_b
-    matrices = {
-        "a_gates": _rows(model.a, 0, 2 * a),
-        "a_candidate": _rows(model.a, 2 * a, 3 * a),
-        "b_input": model.b_input,
-        "b_gates": _rows(model.b, 0, 2 * b),
-        "b_candidate": _rows(model.b, 2 * b, 3 * b),
-    }
+    matrices = sample_matrices(model)
     parts = [
         f"{BANNER}#include <stdalign.h>\n#include <stddef.h>\n\n",
         '#include "vocoder/lpcnet_cells.h"\n\n// clang-format off\n',
@@ -135,20 +140,26 @@ def model_source(model: LpcnetModel, place: Place = nowhere, isa: str = "") -> s
             weights, index = STORED[name](matrix)
             parts.append(_matrix(table, len(matrix.weights), weights, index, where))
     parts.append("\n" if isa else "#endif\n\n")
-    for name, kind in (
-        ("a_bias", "int32_t"),
-        ("b_bias", "int32_t"),
-        ("table_scale", "int16_t"),
-        ("pitch", "int16_t"),
-        ("tables", "int8_t"),
-        ("tree_weights", "int16_t"),
-        ("tree_bias", "int32_t"),
-        ("tree_scale", "int16_t"),
-    ):
+    for name in TABLES:
         where = place(f"{_VOICE}/{LAYERS[name]}", name)
-        declared = f"alignas(4) const {kind} dk_lpcnet_{name}"
-        parts.append(_table(declared, getattr(model, name), where))
-    return "".join(parts)
+        values = getattr(model, name)
+        parts.append(_table(f"static alignas(4) const {values.dtype}_t {name}", values, where))
+    parts.append("\nconst dk_lpcnet_cells dk_lpcnet_linked = {\n")
+    parts += [f"    .{name} = {_members(name)},\n" for name in matrices]
+    parts += [f"    .{name} = {name},\n" for name in TABLES]
+    return "".join([*parts, "};\n"])
+
+
+def sample_matrices(model: LpcnetModel) -> dict[str, BlockMatrix]:
+    """Return the matrices of the sample loop by their member of dk_lpcnet_cells, in its order."""
+    a, b = model.units_a, model.units_b
+    return {
+        "a_gates": _rows(model.a, 0, 2 * a),
+        "a_candidate": _rows(model.a, 2 * a, 3 * a),
+        "b_input": model.b_input,
+        "b_gates": _rows(model.b, 0, 2 * b),
+        "b_candidate": _rows(model.b, 2 * b, 3 * b),
+    }
 
 
 def stored_plainly(matrix: BlockMatrix) -> tuple[_Array, _Array]:
@@ -277,9 +288,12 @@ def _matrix(name: str, rows: int, weights: _Array, index: _Array | None, where: 
     if index is not None:
         text += _table(f"static const uint8_t {name}_index", index, where)
     places = "NULL" if index is None else f"{name}_index"
-    return (
-        f"{text}const dk_lpcnet_matrix dk_lpcnet_{name} = {{{name}_weights, {places}, {rows}}};\n"
-    )
+    return f"{text}#define {_members(name)} {{{name}_weights, {places}, {rows}}}\n"
+
+
+def _members(name: str) -> str:
+    """Return the macro with the initialiser of a matrix, which is another for each ISA."""
+    return f"{name.upper()}_MATRIX"
 
 
 def _table(declaration: str, values: _Array, where: str = "") -> str:

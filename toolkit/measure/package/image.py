@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toolkit.codegen.package.product import Product
+from toolkit.codegen.blob.write import FILE as BLOB
+from toolkit.codegen.package.product import ALONE, Product
 from toolkit.device.build.build import build_package
 from toolkit.measure.package.speech import speech_header
 from toolkit.targets.sources import FIRMWARE
@@ -35,10 +36,22 @@ def build_image(product: Product, board: Target, package: Path, folder: Path) ->
     app.mkdir(parents=True)
     for path in PROGRAM.iterdir():
         shutil.copy(path, app)
-    (app / "speech.h").write_text(speech_header(product), encoding="utf-8")
+    inputs = speech_header(product)
+    if product.blob == ALONE:
+        inputs += blob_array((package / BLOB).read_bytes())
+    (app / "speech.h").write_text(inputs, encoding="utf-8")
     elf = build_package(board, package, app, folder)
     code, tables = flash_of((elf.parent / "firmware.map").read_text(encoding="utf-8"), package)
     return Image(elf, code, tables)
+
+
+def blob_array(blob: bytes) -> str:
+    """Return C that defines SPEECH_WEIGHTS and the array `speech_weights` with a blob."""
+    return (
+        "\n#define SPEECH_WEIGHTS 1\n"
+        "static DK_ALIGNED(DK_WEIGHTS_ALIGNMENT) const uint8_t speech_weights[] = {\n"
+        f"{','.join(map(str, blob))}}};\n"
+    )
 
 
 def flash_of(linker_map: str, package: Path) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // All of dredkit's public headers. config.h, which `dredkit package` generates, says whether this
-// folder holds a sender, a receiver or both.
+// folder holds a sender, a receiver or both, and whether it opens weights from a
+// blob.
 #ifndef DREDKIT_DREDKIT_H
 #define DREDKIT_DREDKIT_H
 
@@ -14,6 +15,9 @@
 #endif
 #if defined(DK_RECEIVER_BYTES)
 #include "dredkit/receiver.h"
+#endif
+#if defined(DK_WEIGHTS_BYTES)
+#include "dredkit/weights.h"
 #endif
 
 #endif

@@ -57,6 +57,8 @@ typedef struct dk_receiver {
     DK_ALIGNED(8) unsigned char memory[DK_RECEIVER_BYTES];
 } dk_receiver;
 
+struct dk_weights;  // weights.h
+
 // What does not change while a receiver runs.
 typedef struct {
     uint8_t over_ms;        // good audio after a gap that the voice speaks over: 0, 10 .. 60 ms
@@ -64,6 +66,8 @@ typedef struct {
     uint8_t chunks_a_call;  // most chunks of 40 ms, 0 .. 26, that 10 ms of dk_receiver_lost decode;
                             // also 10 ms of good audio that is spoken over. Frames that are not
                             // decoded in time are repeated from those that are
+    const struct dk_weights *weights;  // opened by dk_weights_open; they must outlive the receiver.
+                                       // NULL: the weights that are linked into the image
 } dk_receiver_config;
 
 // Where the last 10 ms that were played came from.
@@ -75,10 +79,11 @@ typedef enum {
     DK_RECEIVER_FADE = 4        // the voice, fading into good audio
 } dk_receiver_source;
 
-// Return the default: over_ms 20, fade_ms 15, chunks_a_call 4.
+// Return the default: over_ms 20, fade_ms 15, chunks_a_call 4, linked-in weights.
 dk_receiver_config dk_receiver_config_default(void);
 
-// Start; the clock is 0. `config` may be NULL for the default. Returns DK_OK or DK_ERR_ARGUMENT.
+// Start; the clock is 0. `config` may be NULL for the default. Returns DK_OK or DK_ERR_ARGUMENT,
+// also where `config` names no weights and none are linked in.
 int32_t dk_receiver_init(dk_receiver *receiver, const dk_receiver_config *config);
 
 // Set the clock: for the first packet, and where the player skips or repeats audio. Redundancy that

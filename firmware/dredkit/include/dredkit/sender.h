@@ -34,10 +34,14 @@ typedef struct dk_sender {
     DK_ALIGNED(8) unsigned char memory[DK_SENDER_BYTES];
 } dk_sender;
 
+struct dk_weights;  // weights.h
+
 // What does not change while a sender runs.
 typedef struct {
     uint16_t codec_delay;  // the base codec's delay, 0 .. 560 samples at 16 kHz; 64 for libopus,
                            // 0 with its RESTRICTED_LOWDELAY: dk_sender_codec_delay computes it
+    const struct dk_weights *weights;  // opened by dk_weights_open; they must outlive the sender.
+                                       // NULL: the weights that are linked into the image
 } dk_sender_config;
 
 // What a payload may cost, and the packet that it belongs to.
@@ -66,7 +70,8 @@ dk_sender_config dk_sender_config_default(void);
 // OPUS_GET_LOOKAHEAD gives, in samples at that rate; all of it but 2.5 ms is the delay.
 uint16_t dk_sender_codec_delay(uint32_t lookahead, uint32_t rate);
 
-// Start in silence. `config` may be NULL for the default. Returns DK_OK or DK_ERR_ARGUMENT.
+// Start in silence. `config` may be NULL for the default. Returns DK_OK or DK_ERR_ARGUMENT, also
+// where `config` names no weights and none are linked in.
 int32_t dk_sender_init(dk_sender *sender, const dk_sender_config *config);
 
 // Hear `samples` of PCM: any multiple of 10 ms, up to 120 ms. A packet may be heard in pieces, to

@@ -10,13 +10,15 @@
 
 enum { ROWS = 8, COLS = 4, TANH_SHIFT = DK_LPCNET_FRAC - DK_LPCNET_TANH_FRAC };
 
-void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gates, int32_t *sums)
+void dk_lpcnet_look_up(const dk_lpcnet_cells *cells, const uint8_t codes[DK_LPCNET_HEARD],
+                       const int32_t *gates, int32_t *sums)
 {
-    const int8_t *t0 = dk_lpcnet_tables[0][codes[0]];
-    const int8_t *t1 = dk_lpcnet_tables[1][codes[1]];
-    const int8_t *t2 = dk_lpcnet_tables[2][codes[2]];
+    const int8_t *t0 = cells->tables[0][codes[0]];
+    const int8_t *t1 = cells->tables[1][codes[1]];
+    const int8_t *t2 = cells->tables[2][codes[2]];
+    const int16_t *scales = cells->table_scale;
     for (uint32_t i = 0; i < 3 * DK_LPCNET_A; i++) {
-        sums[i] = gates[i] + dk_lpcnet_table_scale[i] * (t0[i] + t1[i] + t2[i]);
+        sums[i] = gates[i] + scales[i] * (t0[i] + t1[i] + t2[i]);
     }
 }
 
@@ -60,14 +62,15 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     }
 }
 
-int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
+int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
+                        const int16_t state[DK_LPCNET_B])
 {
-    int32_t sums[2] = {dk_lpcnet_tree_bias[node][0], dk_lpcnet_tree_bias[node][1]};
+    int32_t sums[2] = {cells->tree_bias[node][0], cells->tree_bias[node][1]};
     for (int i = 0; i < DK_LPCNET_B; i++) {
-        sums[0] += dk_lpcnet_tree_weights[node][0][i] * state[i];
-        sums[1] += dk_lpcnet_tree_weights[node][1][i] * state[i];
+        sums[0] += cells->tree_weights[node][0][i] * state[i];
+        sums[1] += cells->tree_weights[node][1][i] * state[i];
     }
-    return dk_lpcnet_logit_of(sums[0], sums[1], dk_lpcnet_tree_scale[node]);
+    return dk_lpcnet_logit_of(sums[0], sums[1], cells->tree_scale[node]);
 }
 #endif
 

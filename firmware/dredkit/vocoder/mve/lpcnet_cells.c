@@ -15,14 +15,16 @@ static inline int16x8_t three(const int8_t *t0, const int8_t *t1, const int8_t *
     return vaddq_s16(vaddq_s16(vldrbq_s16(t0), vldrbq_s16(t1)), vldrbq_s16(t2));
 }
 
-void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gates, int32_t *sums)
+void dk_lpcnet_look_up(const dk_lpcnet_cells *cells, const uint8_t codes[DK_LPCNET_HEARD],
+                       const int32_t *gates, int32_t *sums)
 {
-    const int8_t *t0 = dk_lpcnet_tables[0][codes[0]];
-    const int8_t *t1 = dk_lpcnet_tables[1][codes[1]];
-    const int8_t *t2 = dk_lpcnet_tables[2][codes[2]];
+    const int8_t *t0 = cells->tables[0][codes[0]];
+    const int8_t *t1 = cells->tables[1][codes[1]];
+    const int8_t *t2 = cells->tables[2][codes[2]];
+    const int16_t *scales = cells->table_scale;
     for (uint32_t i = 0; i < 3 * DK_LPCNET_A; i += 8) {
         const int16x8_t added = three(t0 + i, t1 + i, t2 + i);
-        const int16x8_t scale = vldrhq_s16(dk_lpcnet_table_scale + i);
+        const int16x8_t scale = vldrhq_s16(scales + i);
         int32x4x2_t lanes = vld2q_s32(gates + i);  // val[0]: even places; val[1]: odd places
         lanes.val[0] = vaddq_s32(lanes.val[0], vmullbq_int_s16(added, scale));
         lanes.val[1] = vaddq_s32(lanes.val[1], vmulltq_int_s16(added, scale));
@@ -98,15 +100,16 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     }
 }
 
-int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
+int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
+                        const int16_t state[DK_LPCNET_B])
 {
-    int32_t s0 = dk_lpcnet_tree_bias[node][0], s1 = dk_lpcnet_tree_bias[node][1];
+    int32_t s0 = cells->tree_bias[node][0], s1 = cells->tree_bias[node][1];
     for (uint32_t i = 0; i < DK_LPCNET_B; i += 8) {
         const int16x8_t in = vldrhq_s16(state + i);
-        s0 = vmladavaq_s16(s0, in, vldrhq_s16(dk_lpcnet_tree_weights[node][0] + i));
-        s1 = vmladavaq_s16(s1, in, vldrhq_s16(dk_lpcnet_tree_weights[node][1] + i));
+        s0 = vmladavaq_s16(s0, in, vldrhq_s16(cells->tree_weights[node][0] + i));
+        s1 = vmladavaq_s16(s1, in, vldrhq_s16(cells->tree_weights[node][1] + i));
     }
-    return dk_lpcnet_logit_of(s0, s1, dk_lpcnet_tree_scale[node]);
+    return dk_lpcnet_logit_of(s0, s1, cells->tree_scale[node]);
 }
 
 #endif

@@ -106,13 +106,14 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
 }
 
 // Both halves of a node are computed side by side, up to the table look-ups.
-int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
+int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
+                        const int16_t state[DK_LPCNET_B])
 {
     int32x4_t s0 = vdupq_n_s32(0), s1 = s0;
     for (uint32_t i = 0; i < DK_LPCNET_B; i += LANES) {
         const int16x8_t in = vld1q_s16(state + i);
-        const int16x8_t w0 = vld1q_s16(dk_lpcnet_tree_weights[node][0] + i);
-        const int16x8_t w1 = vld1q_s16(dk_lpcnet_tree_weights[node][1] + i);
+        const int16x8_t w0 = vld1q_s16(cells->tree_weights[node][0] + i);
+        const int16x8_t w1 = vld1q_s16(cells->tree_weights[node][1] + i);
         s0 = vmlal_s16(s0, vget_low_s16(in), vget_low_s16(w0));
         s1 = vmlal_s16(s1, vget_low_s16(in), vget_low_s16(w1));
         s0 = vmlal_s16(s0, vget_high_s16(in), vget_high_s16(w0));
@@ -120,12 +121,12 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
     }
     const int32x4_t quarters = dk_add_neighbours(s0, s1);
     const int32x2_t halves = vpadd_s32(vget_low_s32(quarters), vget_high_s32(quarters));
-    const int32x2_t sums = vadd_s32(halves, vld1_s32(dk_lpcnet_tree_bias[node]));
+    const int32x2_t sums = vadd_s32(halves, vld1_s32(cells->tree_bias[node]));
     const int32x2_t steps = vshr_n_s32(sums, DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC);
     const int32x2_t least = vdup_n_s32(-DK_LPCNET_TANH_HALF);
     const int32x2_t places = vmax_s32(vmin_s32(steps, vdup_n_s32(DK_LPCNET_TANH_HALF - 1)), least);
     const int16_t *tanh = dk_lpcnet_tanh + DK_LPCNET_TANH_HALF;
-    const int16_t *scale = dk_lpcnet_tree_scale[node];
+    const int16_t *scale = cells->tree_scale[node];
     const int32_t logit =
         tanh[vget_lane_s32(places, 0)] * scale[0] + tanh[vget_lane_s32(places, 1)] * scale[1];
     return dk_saturate16((logit + (1 << (DK_LPCNET_LOGIT_SHIFT - 1))) >> DK_LPCNET_LOGIT_SHIFT);

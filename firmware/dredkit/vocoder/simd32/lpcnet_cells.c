@@ -57,13 +57,14 @@ static inline uint32_t word(const int16_t two[2])
     "smlatt r8, r0, r2, r8\n\t" \
     "stmia %[sums]!, {r3, r5, r6, r8}\n\t"
 
-void dk_lpcnet_look_up(const uint8_t codes[DK_LPCNET_HEARD], const int32_t *gates, int32_t *sums)
+void dk_lpcnet_look_up(const dk_lpcnet_cells *cells, const uint8_t codes[DK_LPCNET_HEARD],
+                       const int32_t *gates, int32_t *sums)
 {
-    const int8_t *t0 = dk_lpcnet_tables[0][codes[0]];
-    const int8_t *t1 = dk_lpcnet_tables[1][codes[1]];
-    const int8_t *t2 = dk_lpcnet_tables[2][codes[2]];
-    const int16_t *scale = dk_lpcnet_table_scale;
-    const int8_t *const end = t0 + sizeof dk_lpcnet_tables[0][0];
+    const int8_t *t0 = cells->tables[0][codes[0]];
+    const int8_t *t1 = cells->tables[1][codes[1]];
+    const int8_t *t2 = cells->tables[2][codes[2]];
+    const int16_t *scale = cells->table_scale;
+    const int8_t *const end = t0 + sizeof cells->tables[0][0];
     REGISTERS;
     __asm__ volatile(
         "1:\n\t"
@@ -228,10 +229,12 @@ void dk_lpcnet_update(const int32_t *sums, const int32_t *kept, uint32_t units, 
     "smlad %[s1], r2, r6, %[s1]\n\t" \
     "smlad %[s1], r3, r8, %[s1]\n\t"
 
-int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
+int16_t dk_lpcnet_logit(const dk_lpcnet_cells *cells, uint32_t node,
+                        const int16_t state[DK_LPCNET_B])
 {
-    int32_t s0 = dk_lpcnet_tree_bias[node][0], s1 = dk_lpcnet_tree_bias[node][1];
-    const int16_t *w0 = dk_lpcnet_tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
+    int32_t s0 = cells->tree_bias[node][0], s1 = cells->tree_bias[node][1];
+    const int16_t *w0 = cells->tree_weights[node][0], *w1 = w0 + DK_LPCNET_B;
+    const uint32_t scale = word(cells->tree_scale[node]);  // before: the loop takes every register
     for (uint32_t done = 0; done < DK_LPCNET_B; done += 8) {  // constant count: no loop is left
         REGISTERS;
         __asm__ volatile(
@@ -252,7 +255,7 @@ int16_t dk_lpcnet_logit(uint32_t node, const int16_t state[DK_LPCNET_B])
         "smlabt %[logit], %[s1], %[scale], %[logit]\n\t"
         "ssat %[logit], #16, %[logit], asr %[down]"
         : [s0] "+&r"(s0), [s1] "+&r"(s1), [logit] "+&r"(logit)
-        : [tanh] "r"(tanh), [scale] "r"(word(dk_lpcnet_tree_scale[node])),
+        : [tanh] "r"(tanh), [scale] "r"(scale),
           [shift] "i"(DK_LPCNET_TREE_FRAC - DK_LPCNET_TANH_FRAC), [down] "i"(DK_LPCNET_LOGIT_SHIFT)
         : "memory");
     return (int16_t)logit;

@@ -10,14 +10,11 @@
 #include <stdint.h>
 
 #include "dredkit/status.h"
+#include "weights/crc32.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-// Return zlib's CRC-32 (reflected 0xEDB88320). Start with crc = 0; to continue, pass the last
-// result.
-uint32_t dk_crc32(uint32_t crc, const uint8_t *bytes, size_t count);
 
 #define DK_COBS_GROUP 255u  // a code byte and 254 other bytes
 

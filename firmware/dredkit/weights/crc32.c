@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // zlib's CRC-32, by nibbles.
-#include "dredkit/link.h"
+#include "weights/crc32.h"
 
 // The CRC of each nibble: a table of 64 bytes instead of 1 KB, with two look-ups a byte.
 static const uint32_t NIBBLE[16] = {
