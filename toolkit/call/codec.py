@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -29,7 +30,16 @@ def _binding() -> Any:
     return opuslib_next
 
 
-def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME) -> list[Record]:
+def opus_version() -> str:
+    """Return the name and version of the base codec, as it tells them."""
+    _binding()
+    info = importlib.import_module("opuslib_next.api.info")
+    return str(info.get_version_string().decode())
+
+
+def encode_speech(
+    pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME, lbrr: bool = False
+) -> list[Record]:
     """Encode packets with libopus, VBR, tuned for speech, mono at 16 kHz.
 
     Args:
@@ -37,6 +47,7 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME
         bitrates: bit/s of each packet, 6000..510000.
         loss: percent that the encoder is told to expect.
         samples: of a packet, 160 (10 ms), 320, 640 or 960 (60 ms).
+        lbrr: whether packets also carry the speech of the packet before at a low rate.
 
     Raises:
         ToolError: no libopus, or no binding.
@@ -46,6 +57,8 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME
         raise InputError(f"Opus takes {BITRATE_MIN}..{BITRATE_MAX} bit/s")
     encoder = opus.Encoder(RATE, 1, opus.APPLICATION_VOIP)
     encoder.packet_loss_perc = loss
+    if lbrr:
+        encoder.inband_fec = 1
     records = []
     for i, bitrate in enumerate(bitrates):
         encoder.bitrate = bitrate

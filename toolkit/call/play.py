@@ -52,32 +52,45 @@ class Player(Protocol):
 
 
 @dataclass(frozen=True)
+class Decoded:
+    """What the base codec's decoder alone makes of a call, int16 [packets, samples] at 16 kHz.
+
+    `gone` says of each packet whether it is lost, `recovers` whether its audio comes from the next
+    packet's LBRR. `arrived` has the packets that are not lost.
+    """
+
+    pcm: Pcm
+    gone: list[bool]
+    recovers: list[bool]
+    arrived: list[Packet | None]
+
+    @property
+    def samples(self) -> int:
+        """The length of a packet."""
+        return int(self.pcm.shape[1])
+
+
+@dataclass(frozen=True)
 class Played:
-    """What was played, int16 at 16 kHz, and where each 10 ms came from."""
+    """What was played, int16 at 16 kHz, and where each 10 ms came from.
+
+    `carries` says of each packet whether it has arrived with a payload.
+    """
 
     pcm: Pcm
     sources: list[State]
+    carries: list[bool]
 
 
-def play(
-    player: Player,
-    records: Sequence[Record],
-    lost: Sequence[bool],
-    *,
-    lbrr: bool = False,
-    depth: int = 50,
-    framings: Sequence[Framing] = (LIBOPUS_1_6,),
-) -> Played:
-    """Play packets of 10, 20 .. 120 ms, of which some are lost.
+def decode_call(
+    records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False
+) -> Decoded:
+    """Decode packets of 10, 20 .. 120 ms, of which some are lost; conceal or recover those.
 
     Args:
-        player: a receiver at 16 kHz that has heard nothing.
         records: the packets; all last as long as the first.
         lost: whether each packet is lost; an empty packet counts as lost too.
-        lbrr: whether the base decoder recovers the last packet of a gap from the next one's LBRR.
-        depth: packets of a jitter buffer. When a lost packet is played, the first packet after the
-            gap has arrived if it is at most so many packets away.
-        framings: how payloads are marked.
+        lbrr: whether the last packet of a gap is recovered from the next one's LBRR.
 
     Raises:
         InputError: packets that last no multiple of 10 ms; ToolError: no libopus.
@@ -91,21 +104,52 @@ def play(
         raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
     recovers = [lbrr and gone[i] and _has_lbrr(after) for i, after in enumerate(arrived[1:])]
     recovers.append(False)
-    pcm = decode_stream(records, gone, recovers, samples)
-    payloads = [_payload(packet, framings) for packet in arrived]
+    return Decoded(decode_stream(records, gone, recovers, samples), gone, recovers, arrived)
+
+
+def play(
+    player: Player,
+    records: Sequence[Record],
+    lost: Sequence[bool],
+    *,
+    lbrr: bool = False,
+    depth: int = 50,
+    framings: Sequence[Framing] = (LIBOPUS_1_6,),
+) -> Played:
+    """Decode packets as `decode_call` does and play them by a receiver.
+
+    Args:
+        player: a receiver at 16 kHz that has heard nothing.
+        records: the packets.
+        lost: whether each packet is lost.
+        lbrr: whether LBRR is used.
+        depth: packets of a jitter buffer. When a lost packet is played, the first packet after the
+            gap has arrived if it is at most so many packets away.
+        framings: how payloads are marked.
+    """
+    return play_decoded(player, decode_call(records, lost, lbrr=lbrr), depth, framings)
+
+
+def play_decoded(
+    player: Player, base: Decoded, depth: int, framings: Sequence[Framing]
+) -> Played:
+    """Play by a receiver what the base codec's decoder made of a call; see `play`."""
+    gone, samples = base.gone, base.samples
+    payloads = [_payload(packet, framings) for packet in base.arrived]
     parts: list[Ints] = []
     sources: list[State] = []
     for i, flag in enumerate(gone):
         ahead = next((j for j in range(i, len(gone)) if not gone[j]), None)
         if ahead is not None and ahead - i <= depth and (flag or player.speaking):
             _give(player, samples * ahead, payloads[ahead])
-        for part in np.split(pcm[i].astype(np.int64), samples // FRAME):
-            if flag and not recovers[i]:
+        for part in np.split(base.pcm[i].astype(np.int64), samples // FRAME):
+            if flag and not base.recovers[i]:
                 parts.append(player.lost(FRAME))
             else:
-                parts.append(player.good(part, recovered=recovers[i]))
+                parts.append(player.good(part, recovered=base.recovers[i]))
             sources.append(player.state)
-    return Played(np.concatenate(parts).astype(np.int16), sources)
+    carries = [found is not None for found in payloads]
+    return Played(np.concatenate(parts).astype(np.int16), sources, carries)
 
 
 def _give(player: Player, time: int, found: Found | None) -> None:
