@@ -10,6 +10,7 @@ Gilbert's channel with the same mean are hardly ever so long.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -115,7 +116,7 @@ def _mixtures(percent: float) -> tuple[_Mixture, _Mixture]:
     above the highest fitted rate by the bursts, as gaps cannot be under one packet.
     """
     low, high = _FITTED[0], _FITTED[-1]
-    for before, after in zip(_FITTED, _FITTED[1:], strict=False):
+    for before, after in pairwise(_FITTED):
         if before[0] <= percent <= after[0]:
             low, high = before, after
     part = min(max((percent - low[0]) / (high[0] - low[0]), 0.0), 1.0)

@@ -82,9 +82,7 @@ class Played:
     carries: list[bool]
 
 
-def decode_call(
-    records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False
-) -> Decoded:
+def decode_call(records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False) -> Decoded:
     """Decode packets of 10, 20 .. 120 ms, of which some are lost; conceal or recover those.
 
     Args:
@@ -130,9 +128,7 @@ def play(
     return play_decoded(player, decode_call(records, lost, lbrr=lbrr), depth, framings)
 
 
-def play_decoded(
-    player: Player, base: Decoded, depth: int, framings: Sequence[Framing]
-) -> Played:
+def play_decoded(player: Player, base: Decoded, depth: int, framings: Sequence[Framing]) -> Played:
     """Play by a receiver what the base codec's decoder made of a call; see `play`."""
     gone, samples = base.gone, base.samples
     payloads = [_payload(packet, framings) for packet in base.arrived]
