@@ -86,14 +86,18 @@ def decode_stream(
     """Decode packets of `samples` at 16 kHz each: int16 [packets, samples].
 
     Of a lost packet libopus conceals the time, or recovers it from the LBRR of the next packet
-    where `recovers` says so.
+    where `recovers` says so. Raises InputError for a packet that libopus refuses.
     """
-    decoder = _binding().Decoder(RATE, 1)
+    opus = _binding()
+    decoder = opus.Decoder(RATE, 1)
     frames = []
     for i, record in enumerate(records):
-        if recovers[i]:
-            data = decoder.decode(records[i + 1].packet, samples, decode_fec=True)
-        else:
-            data = decoder.decode(b"" if lost[i] else record.packet, samples)
+        try:
+            if recovers[i]:
+                data = decoder.decode(records[i + 1].packet, samples, decode_fec=True)
+            else:
+                data = decoder.decode(b"" if lost[i] else record.packet, samples)
+        except opus.OpusError as error:
+            raise InputError(f"packet {i}: libopus cannot decode it ({error})") from error
         frames.append(np.frombuffer(data, "<i2"))
     return np.stack(frames)

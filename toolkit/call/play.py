@@ -86,18 +86,24 @@ def decode_call(records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool =
     """Decode packets of 10, 20 .. 120 ms, of which some are lost; conceal or recover those.
 
     Args:
-        records: the packets; all last as long as the first.
-        lost: whether each packet is lost; an empty packet counts as lost too.
+        records: the packets, all of one length.
+        lost: whether each packet is lost; empty and damaged packets count as lost too.
         lbrr: whether the last packet of a gap is recovered from the next one's LBRR.
 
     Raises:
-        InputError: packets that last no multiple of 10 ms; ToolError: no libopus.
+        InputError: packets of several lengths or of no multiple of 10 ms; ToolError: no libopus.
     """
-    gone = [flag or not record.packet for flag, record in zip(lost, records, strict=True)]
     arrived = [
-        None if flag else Packet.parse(r.packet) for flag, r in zip(gone, records, strict=True)
+        None if flag else _whole(record.packet) for flag, record in zip(lost, records, strict=True)
     ]
-    samples = UNIT * next((packet.units for packet in arrived if packet), 8)
+    gone = [packet is None for packet in arrived]
+    units = {packet.units for packet in arrived if packet} or {8}
+    if len(units) > 1:
+        raise InputError(
+            f"packets of {min(units) * UNIT / 16:g} to {max(units) * UNIT / 16:g} ms: want packets "
+            "of one length"
+        )
+    samples = UNIT * units.pop()
     if samples % FRAME:
         raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
     recovers = [lbrr and gone[i] and _has_lbrr(after) for i, after in enumerate(arrived[1:])]
@@ -135,8 +141,9 @@ def play_decoded(player: Player, base: Decoded, depth: int, framings: Sequence[F
     parts: list[Ints] = []
     sources: list[State] = []
     for i, flag in enumerate(gone):
-        ahead = next((j for j in range(i, len(gone)) if not gone[j]), None)
-        if ahead is not None and ahead - i <= depth and (flag or player.speaking):
+        within = range(i, min(i + depth + 1, len(gone)))
+        ahead = next((j for j in within if not gone[j]), None)
+        if ahead is not None and (flag or player.speaking):
             _give(player, samples * ahead, payloads[ahead])
         for part in np.split(base.pcm[i].astype(np.int64), samples // FRAME):
             if flag and not base.recovers[i]:
@@ -158,6 +165,14 @@ def _give(player: Player, time: int, found: Found | None) -> None:
         return
     while player.work(1):
         pass
+
+
+def _whole(packet: bytes) -> Packet | None:
+    """Return a packet's parts; None if it is empty or damaged."""
+    try:
+        return Packet.parse(packet) if packet else None
+    except InputError:
+        return None
 
 
 def _payload(packet: Packet | None, framings: Sequence[Framing]) -> Found | None:

@@ -22,7 +22,7 @@ from toolkit.call.losses import LOSS_MAX
 from toolkit.call.one import Call, Losses, run_call
 from toolkit.call.sender import PACKET_MS
 from toolkit.commands.shared import call_table, options
-from toolkit.commands.shared.call_outcome import conclude
+from toolkit.commands.shared.call_outcome import TAKES, conclude
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.packets import (
     extension_id_option,
@@ -274,6 +274,8 @@ def _voices(sources: Sources, compare: tuple[str, ...]) -> dict[str, str]:
         name = Path(voice).stem
         if name in found:
             raise InputError(f"--compare {voice}: {name} speaks already")
+        if name in TAKES:
+            raise InputError(f"--voice {voice}: {name} names another recording; rename the file")
         found[name] = voice
     return found
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from quantize.codec.receiver import SLOT_MS, State
@@ -31,6 +32,8 @@ SPEAKERS: Final = {
 ARRIVED: Final = ("arrived", "#8fa3b5", "without a payload")
 CARRIED: Final = ("payload", "#2f9e62", "arrived with a payload")
 LOST: Final = ("lost", "#c23b33", "did not come")
+_NOTABLE: Final = (ARRIVED, CARRIED, LOST, *SPEAKERS.values())  # the later one hides the earlier
+COLUMNS: Final = 4000  # no timeline has more
 _WIDTH, _LEFT, _BAR, _ROW, _TOP = 1000, 90, 20, 30, 34
 _FONT: Final = 'font-family="system-ui, Noto Sans, DejaVu Sans, sans-serif" font-size="12"'
 
@@ -90,18 +93,24 @@ def timeline_svg(lanes: Sequence[Lane], title: str) -> str:
 
 
 def _stretches(lane: Lane, y: int, scale: float) -> list[str]:
-    """Return a rectangle for each run of equal states."""
-    found, at = [], 0
-    for (name, colour, meaning), group in groupby(lane.states):
-        count = len(list(group))
-        start, length = at * lane.ms / 1000, count * lane.ms / 1000
+    """Return a rectangle for each run of equal states; of a long call each column shows one."""
+    columns = min(len(lane.states), COLUMNS)
+    edges = np.linspace(0, len(lane.states), columns + 1).astype(int).tolist()
+    shown = [max(lane.states[a:b], key=_notable) for a, b in pairwise(edges)]
+    found, column = [], 0
+    for (name, colour, meaning), group in groupby(shown):
+        at, column = edges[column], column + len(list(group))
+        start, length = at * lane.ms / 1000, (edges[column] - at) * lane.ms / 1000
         found.append(
             f'<rect x="{_LEFT + scale * start:.2f}" y="{y}" width="{scale * length:.2f}" '
             f'height="{_BAR}" fill="{colour}"><title>{start:.2f} s, {1000 * length:g} ms: '
             f"{name}, {meaning}</title></rect>"
         )
-        at += count
     return found
+
+
+def _notable(state: tuple[str, str, str]) -> int:
+    return _NOTABLE.index(state)
 
 
 def _legend(lanes: Sequence[Lane]) -> str:

@@ -21,6 +21,7 @@ from toolkit.verify.scoring.metrics import Plcmos
 
 _BASE: Final = "no-dred"
 _SENT: Final = "sent"
+TAKES: Final = (_BASE, _SENT)  # what is not a voice's
 _NAMES: Final = {state: state.name.lower() for state in State}
 
 
