@@ -37,8 +37,8 @@ def run_jobs(
 ) -> Results:
     """Run jobs, call `done` after each, and return all results.
 
-    One process works here. More are started anew, as scorers and compiled receivers may not be
-    copied. Raises the first error of a job; results that are done by then are kept.
+    With one process, the jobs run in this one. More are spawned, not forked, since a scorer has
+    threads. Raises the first error of a job; results that are done by then are kept.
     """
     found: Results = {}
     for job, results in _each(jobs, setup, processes):
