@@ -43,6 +43,7 @@ COMMANDS = {
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
     "bench": "Measure what every part and layer of a step costs on a board.",
     "score": "Have voices speak held-out speech, and judge the result.",
+    "call": "Let packets of a call get lost; play and score what our receiver makes of it.",
     "simulate": "Write or read Opus packets that carry DRED in their padding.",
     "explain": "Show what each packet of a file carries, and what its loss would cost.",
     "report": "Write the HTML page of a verification.",

@@ -11,7 +11,7 @@ from quantize.packet.opus_packet import Packet
 from tests.support.decoder_models import random_payload
 from toolkit.call.bitfile import Record
 from toolkit.call.codec import decode_stream, encode_speech
-from toolkit.call.play import _has_lbrr, play
+from toolkit.call.play import _has_lbrr, decode_call, play
 from toolkit.common.errors import InputError
 from toolkit.common.paths import DATA
 from toolkit.speech.audio import read_speech
@@ -119,3 +119,18 @@ def test_lbrr_is_seen_in_a_packets_first_bits() -> None:
 def test_packets_of_2_5_ms_are_refused() -> None:
     with pytest.raises(InputError, match="want a multiple of 10 ms"):
         play(Noting(), [Record(Packet(16 << 3, (b"\x01",)).build())], [False])
+
+
+def test_packets_of_several_lengths_are_refused(records: list[Record]) -> None:
+    longer = Record(Packet(11 << 3, (b"\x00",)).build())
+    with pytest.raises(InputError, match="packets of 20 to 60 ms: want packets of one length"):
+        play(Noting(), [*records[:2], longer], [False] * 3)
+
+
+def test_empty_and_damaged_packets_count_as_lost(records: list[Record]) -> None:
+    damaged = Record(records[4].packet[:1] + b"\xff" * 3)
+    stream = [*records[:3], Record(b""), damaged, *records[5:]]
+    base = decode_call(stream, [n == 8 for n in range(PACKETS)])
+    assert [n for n, gone in enumerate(base.gone) if gone] == [3, 4, 8]
+    wanted = decode_stream(records, base.gone, [False] * PACKETS, 320)
+    assert np.array_equal(base.pcm, wanted)

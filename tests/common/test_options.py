@@ -33,6 +33,7 @@ WILD = ("-1", "0", "1", "2", str(2**63), "nan", "inf", "-inf", "1e400", "")
 # Words that end a command after it has read its options and before it does any work.
 ENDINGS = {
     "dredkit bench": ("--target", "toaster"),
+    "dredkit call": ("absent.wav",),
     "dredkit build": ("--target", "toaster"),
     "dredkit demo": ("--target", "toaster"),
     "dredkit explain": ("absent.bit",),

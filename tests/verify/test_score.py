@@ -169,7 +169,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[np.ndarray]:
     monkeypatch.setitem(sys.modules, "speechmos", ModuleType("speechmos"))
     for module in (runtime, mos, stoi):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(metrics, "require", lambda: None)
+    monkeypatch.setattr(metrics, "require", lambda packages=(): None)
     monkeypatch.setattr(score, "require", lambda: None)
     return given
 

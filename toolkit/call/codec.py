@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -29,7 +30,16 @@ def _binding() -> Any:
     return opuslib_next
 
 
-def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME) -> list[Record]:
+def opus_version() -> str:
+    """Return the name and version of the base codec, as it tells them."""
+    _binding()
+    info = importlib.import_module("opuslib_next.api.info")
+    return str(info.get_version_string().decode())
+
+
+def encode_speech(
+    pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME, lbrr: bool = False
+) -> list[Record]:
     """Encode packets with libopus, VBR, tuned for speech, mono at 16 kHz.
 
     Args:
@@ -37,6 +47,7 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME
         bitrates: bit/s of each packet, 6000..510000.
         loss: percent that the encoder is told to expect.
         samples: of a packet, 160 (10 ms), 320, 640 or 960 (60 ms).
+        lbrr: whether packets also carry the speech of the packet before at a low rate.
 
     Raises:
         ToolError: no libopus, or no binding.
@@ -46,6 +57,8 @@ def encode_speech(pcm: Pcm, bitrates: list[int], loss: int, samples: int = FRAME
         raise InputError(f"Opus takes {BITRATE_MIN}..{BITRATE_MAX} bit/s")
     encoder = opus.Encoder(RATE, 1, opus.APPLICATION_VOIP)
     encoder.packet_loss_perc = loss
+    if lbrr:
+        encoder.inband_fec = 1
     records = []
     for i, bitrate in enumerate(bitrates):
         encoder.bitrate = bitrate
@@ -73,14 +86,18 @@ def decode_stream(
     """Decode packets of `samples` at 16 kHz each: int16 [packets, samples].
 
     Of a lost packet libopus conceals the time, or recovers it from the LBRR of the next packet
-    where `recovers` says so.
+    where `recovers` says so. Raises InputError for a packet that libopus refuses.
     """
-    decoder = _binding().Decoder(RATE, 1)
+    opus = _binding()
+    decoder = opus.Decoder(RATE, 1)
     frames = []
     for i, record in enumerate(records):
-        if recovers[i]:
-            data = decoder.decode(records[i + 1].packet, samples, decode_fec=True)
-        else:
-            data = decoder.decode(b"" if lost[i] else record.packet, samples)
+        try:
+            if recovers[i]:
+                data = decoder.decode(records[i + 1].packet, samples, decode_fec=True)
+            else:
+                data = decoder.decode(b"" if lost[i] else record.packet, samples)
+        except opus.OpusError as error:
+            raise InputError(f"packet {i}: libopus cannot decode it ({error})") from error
         frames.append(np.frombuffer(data, "<i2"))
     return np.stack(frames)

@@ -52,11 +52,63 @@ class Player(Protocol):
 
 
 @dataclass(frozen=True)
+class Decoded:
+    """What the base codec's decoder alone makes of a call, int16 [packets, samples] at 16 kHz.
+
+    `gone` says of each packet whether it is lost, `recovers` whether its audio comes from the next
+    packet's LBRR. `arrived` has the packets that are not lost.
+    """
+
+    pcm: Pcm
+    gone: list[bool]
+    recovers: list[bool]
+    arrived: list[Packet | None]
+
+    @property
+    def samples(self) -> int:
+        """The length of a packet."""
+        return int(self.pcm.shape[1])
+
+
+@dataclass(frozen=True)
 class Played:
-    """What was played, int16 at 16 kHz, and where each 10 ms came from."""
+    """What was played, int16 at 16 kHz, and where each 10 ms came from.
+
+    `carries` says of each packet whether it has arrived with a payload.
+    """
 
     pcm: Pcm
     sources: list[State]
+    carries: list[bool]
+
+
+def decode_call(records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False) -> Decoded:
+    """Decode packets of 10, 20 .. 120 ms, of which some are lost; conceal or recover those.
+
+    Args:
+        records: the packets, all of one length.
+        lost: whether each packet is lost; empty and damaged packets count as lost too.
+        lbrr: whether the last packet of a gap is recovered from the next one's LBRR.
+
+    Raises:
+        InputError: packets of several lengths or of no multiple of 10 ms; ToolError: no libopus.
+    """
+    arrived = [
+        None if flag else _whole(record.packet) for flag, record in zip(lost, records, strict=True)
+    ]
+    gone = [packet is None for packet in arrived]
+    units = {packet.units for packet in arrived if packet} or {8}
+    if len(units) > 1:
+        raise InputError(
+            f"packets of {min(units) * UNIT / 16:g} to {max(units) * UNIT / 16:g} ms: want packets "
+            "of one length"
+        )
+    samples = UNIT * units.pop()
+    if samples % FRAME:
+        raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
+    recovers = [lbrr and gone[i] and _has_lbrr(after) for i, after in enumerate(arrived[1:])]
+    recovers.append(False)
+    return Decoded(decode_stream(records, gone, recovers, samples), gone, recovers, arrived)
 
 
 def play(
@@ -68,44 +120,39 @@ def play(
     depth: int = 50,
     framings: Sequence[Framing] = (LIBOPUS_1_6,),
 ) -> Played:
-    """Play packets of 10, 20 .. 120 ms, of which some are lost.
+    """Decode packets as `decode_call` does and play them by a receiver.
 
     Args:
         player: a receiver at 16 kHz that has heard nothing.
-        records: the packets; all last as long as the first.
-        lost: whether each packet is lost; an empty packet counts as lost too.
-        lbrr: whether the base decoder recovers the last packet of a gap from the next one's LBRR.
+        records: the packets.
+        lost: whether each packet is lost.
+        lbrr: whether LBRR is used.
         depth: packets of a jitter buffer. When a lost packet is played, the first packet after the
             gap has arrived if it is at most so many packets away.
         framings: how payloads are marked.
-
-    Raises:
-        InputError: packets that last no multiple of 10 ms; ToolError: no libopus.
     """
-    gone = [flag or not record.packet for flag, record in zip(lost, records, strict=True)]
-    arrived = [
-        None if flag else Packet.parse(r.packet) for flag, r in zip(gone, records, strict=True)
-    ]
-    samples = UNIT * next((packet.units for packet in arrived if packet), 8)
-    if samples % FRAME:
-        raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
-    recovers = [lbrr and gone[i] and _has_lbrr(after) for i, after in enumerate(arrived[1:])]
-    recovers.append(False)
-    pcm = decode_stream(records, gone, recovers, samples)
-    payloads = [_payload(packet, framings) for packet in arrived]
+    return play_decoded(player, decode_call(records, lost, lbrr=lbrr), depth, framings)
+
+
+def play_decoded(player: Player, base: Decoded, depth: int, framings: Sequence[Framing]) -> Played:
+    """Play by a receiver what the base codec's decoder made of a call; see `play`."""
+    gone, samples = base.gone, base.samples
+    payloads = [_payload(packet, framings) for packet in base.arrived]
     parts: list[Ints] = []
     sources: list[State] = []
     for i, flag in enumerate(gone):
-        ahead = next((j for j in range(i, len(gone)) if not gone[j]), None)
-        if ahead is not None and ahead - i <= depth and (flag or player.speaking):
+        within = range(i, min(i + depth + 1, len(gone)))
+        ahead = next((j for j in within if not gone[j]), None)
+        if ahead is not None and (flag or player.speaking):
             _give(player, samples * ahead, payloads[ahead])
-        for part in np.split(pcm[i].astype(np.int64), samples // FRAME):
-            if flag and not recovers[i]:
+        for part in np.split(base.pcm[i].astype(np.int64), samples // FRAME):
+            if flag and not base.recovers[i]:
                 parts.append(player.lost(FRAME))
             else:
-                parts.append(player.good(part, recovered=recovers[i]))
+                parts.append(player.good(part, recovered=base.recovers[i]))
             sources.append(player.state)
-    return Played(np.concatenate(parts).astype(np.int16), sources)
+    carries = [found is not None for found in payloads]
+    return Played(np.concatenate(parts).astype(np.int16), sources, carries)
 
 
 def _give(player: Player, time: int, found: Found | None) -> None:
@@ -118,6 +165,14 @@ def _give(player: Player, time: int, found: Found | None) -> None:
         return
     while player.work(1):
         pass
+
+
+def _whole(packet: bytes) -> Packet | None:
+    """Return a packet's parts; None if it is empty or damaged."""
+    try:
+        return Packet.parse(packet) if packet else None
+    except InputError:
+        return None
 
 
 def _payload(packet: Packet | None, framings: Sequence[Framing]) -> Found | None:

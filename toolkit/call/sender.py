@@ -38,6 +38,7 @@ def send(
     duration: int,
     framing: Framing = LIBOPUS_1_6,
     packet_ms: int = 20,
+    lbrr: bool = False,
 ) -> Sent:
     """Encode speech at a bitrate, DRED included, divided as libopus 1.6 divides it.
 
@@ -51,6 +52,7 @@ def send(
         loss: expected loss in percent; 0 sends no redundancy.
         duration: most redundancy in a packet, in units of 10 ms, 0..104.
         packet_ms: length of a packet, one of PACKET_MS.
+        lbrr: whether the base codec sends in-band FEC as well.
 
     Raises:
         InputError: parameters out of range; ToolError: no libopus.
@@ -61,9 +63,9 @@ def send(
     if count == 0:
         raise InputError(f"the audio is shorter than one packet of {packet_ms} ms")
     active = [is_voice(pcm[i * samples : (i + 1) * samples]) for i in range(count)]
-    policy = libopus_policy(bitrate, loss, duration, units=frames * _FRAME_UNITS)
+    policy = libopus_policy(bitrate, loss, duration, units=frames * _FRAME_UNITS, lbrr=lbrr)
     base = max(BITRATE_MIN, bitrate - policy.bitrate)
-    records = encode_speech(pcm, [base] * count, loss, samples)
+    records = encode_speech(pcm, [base] * count, loss, samples, lbrr)
     if policy.rate is None:
         return Sent(records, None, [b""] * len(records))
     rate = replace(policy.rate, max_bytes=min(policy.rate.max_bytes, DEFAULT_BYTES))

@@ -18,6 +18,11 @@ JUNIT = "junit.xml"
 PAGE = "index.html"
 SENDER = "sender"  # in the folder of `demo`: the report of its first half
 DEMO = BUILD / "demo"
+CALL = BUILD / "call"  # of `call`, and the files there beside the page and what was played
+CALL_FACTS = "call.json"
+CALL_TIMELINE = "timeline.svg"
+CALL_PACKETS = "packets.bit"
+CALL_LOSSES = "losses.txt"
 
 Params = Mapping[str, Any]  # a command's options by name; those that could not be read are missing
 
@@ -126,6 +131,13 @@ def _report(params: Params) -> Places:
     return Places(junit=junit, others=(params.get("output") or folder / PAGE,))
 
 
+def _call(params: Params) -> Places:
+    folder = params.get("output") or CALL
+    names = (PAGE, CALL_TIMELINE, CALL_PACKETS, CALL_LOSSES, "no-dred.wav", "sent.wav")
+    others = (*(folder / name for name in names), *sorted(folder.glob("played-*.wav")))
+    return Places(json=(folder / CALL_FACTS,), others=others)
+
+
 def _is_known(target: str | None) -> bool:
     return target is not None and board_file(target).is_file()
 
@@ -135,6 +147,7 @@ _PLACES: dict[str, Callable[[Params], Places]] = {
     "demo": _demo,
     "bench": _bench,
     "report": _report,
+    "call": _call,
     **dict.fromkeys(("build", "doctor", "export", "flash", "package"), _nothing_more),
     **dict.fromkeys(("explain", "score", "simulate", "stream"), _nothing_more),
     **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The page of a verification: one HTML file that has no scripts and fetches nothing."""
 
-import base64
-import io
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +24,11 @@ from toolkit.report.plots import (
     time_ticks,
     value_ticks,
 )
-from toolkit.report.record import Int16s, Record
+from toolkit.report.record import Record
+from toolkit.report.sound import sound_uri
 from toolkit.report.text import fit_text
 from toolkit.verify.checks import Check, budget_in, checks, mismatch_text
 
-_LONGEST_SOUND_S = 15.0  # longer recordings are left out: they would make the page large
 _TITLES = {
     "latents": "Latents",
     "initial_state": "Initial state",
@@ -185,7 +182,7 @@ def _timeline(record: Record) -> Timeline:
     return Timeline(
         seconds=seconds,
         ticks=time_ticks(seconds),
-        sound=_sound(record.pcm, rate),
+        sound=sound_uri(record.pcm, rate),
         spectrogram=spectrogram(record.pcm, rate, seconds),
         played=_played(record, rate, seconds),
         lost=_lost(facts, seconds),
@@ -230,7 +227,7 @@ def _played(record: Record, rate: int, seconds: float) -> Played | None:
     sent = record.sent
     found = [Join(**told) for told in record.facts["playback"]["joins"]]
     return Played(
-        sound=_sound(record.played, rate),
+        sound=sound_uri(record.played, rate),
         spectrogram=spectrogram(record.played, rate, seconds),
         joins=[plot(join, sent, record.played, rate) for join in found],
     )
@@ -241,19 +238,6 @@ def _lost(facts: Mapping[str, Any], seconds: float) -> list[tuple[float, float]]
     scale = 100 * STEP_SECONDS / seconds
     told = facts["playback"] or {"gaps": []}
     return [(scale * first, scale * count) for first, count in told["gaps"]]
-
-
-def _sound(pcm: Int16s, rate: int) -> str | None:
-    """Return the recording as a data URI; None if it is long."""
-    if len(pcm) > _LONGEST_SOUND_S * rate:
-        return None
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm.astype("<i2").tobytes())
-    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _rates(budget: Budget, macs: int) -> dict[str, float]:

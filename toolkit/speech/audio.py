@@ -3,7 +3,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ LONGEST_SECONDS = 4 * 3600  # half a gigabyte as int16 at 16 kHz
 # Sample rates of speech. With a header of 7 Hz, a small file would become gigabytes.
 RATES = range(4000, 192_000 + 1)
 _WAV_FORMATS = ("WAV", "WAVEX", "RF64", "W64")
+_OGG = "OGG"
+OGG_SUFFIXES = (".opus", ".ogg", ".oga")
 _BLOCK = 1 << 16  # frames read at once, so that an hour of stereo never lies in memory as floats
 _FEW_CHANNELS = 8  # with more channels, fewer frames are read at once
 # Float files may overshoot full scale (they are saturated), but samples beyond +18 dBFS are on
@@ -28,7 +30,14 @@ _FEW_CHANNELS = 8  # with more channels, fewer frames are read at once
 _LARGEST_SAMPLE = 8.0
 
 
-def read_speech(path: str | os.PathLike[str], rate: int = 16000) -> Pcm:
+def read_audio(path: Path) -> Pcm:
+    """Read a WAV file, or by its suffix Ogg with Opus or Vorbis, as `read_speech` reads WAV."""
+    return read_speech(path, formats=(_OGG,) if path.suffix.lower() in OGG_SUFFIXES else None)
+
+
+def read_speech(
+    path: str | os.PathLike[str], rate: int = 16000, formats: Sequence[str] | None = None
+) -> Pcm:
     """Read a WAV file of any sample rate and channel count as mono speech.
 
     Channels are averaged, then resampled; both in float, rounded once to the nearest integer (ties
@@ -38,6 +47,7 @@ def read_speech(path: str | os.PathLike[str], rate: int = 16000) -> Pcm:
         path: the WAV file (RIFF, RIFX, RF64 or W64; integer or float samples, or a codec that
             libsndfile has, such as GSM 6.10 or ADPCM), at 4000 to 192000 samples a second.
         rate: wanted samples a second.
+        formats: libsndfile's names of the formats to take; those of WAV if None.
 
     Returns:
         int16 [n], 20 ms <= n <= 4 hours.
@@ -58,8 +68,11 @@ def read_speech(path: str | os.PathLike[str], rate: int = 16000) -> Pcm:
             # As a descriptor: a damaged header may have libsndfile seek before the file's start,
             # which soundfile reports as a traceback on stderr if it reads a Python stream.
             with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
-                if file.format not in _WAV_FORMATS:
-                    raise InputError(f"{path} is {file.format}, not WAV: convert it to WAV first")
+                if file.format not in (formats or _WAV_FORMATS):
+                    wanted = "/".join(formats or ["WAV"])
+                    raise InputError(
+                        f"{path} is {file.format}, not {wanted}: convert it to {wanted} first"
+                    )
                 if file.samplerate not in RATES:
                     raise InputError(
                         f"{path} says {file.samplerate} samples a second: want {RATES.start} to "

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ F32 = NDArray[np.float32]
 
 METRICS = ("plcmos", "ovrl", "sig", "stoi")
 TITLES = {"plcmos": "PLCMOS", "ovrl": "DNSMOS OVRL", "sig": "DNSMOS SIG", "stoi": "STOI"}
-PACKAGES = ("speechmos", "onnxruntime", "pystoi")
+PLCMOS_PACKAGES = ("speechmos", "onnxruntime")
+PACKAGES = (*PLCMOS_PACKAGES, "pystoi")
 
 _SEED = 0  # PLCMOS means over 15 raters drawn from numpy's global generator
 _DNSMOS_SECONDS = 9.01
@@ -31,35 +33,38 @@ _DNSMOS_FIT = {
 _DNSMOS_OUTPUT = {"sig": 0, "ovrl": 2}
 
 
+class Plcmos:
+    """PLCMOS v2 alone. Raises ToolError where its packages are missing."""
+
+    def __init__(self) -> None:
+        require(PLCMOS_PACKAGES)
+        plcmos = importlib.import_module("speechmos.plcmos")
+        self._rater = plcmos.PLCMOS()
+        self._rater.session = _session(_models() / "plcmos_models" / "plcmos_v2.onnx")
+
+    def score(self, spoken: NDArray[np.int16]) -> float:
+        """Judge speech, int16 at 16 kHz; the same speech gets the same score."""
+        before = np.random.get_state()
+        np.random.seed(_SEED)
+        try:
+            return float(self._rater((spoken / np.float32(32768)).astype(np.float32))["plcmos"])
+        finally:
+            np.random.set_state(before)
+
+
 class Metrics:
     """The metrics, ready to use. Raises ToolError where their packages are missing."""
 
     def __init__(self) -> None:
         require()
-        runtime = importlib.import_module("onnxruntime")
-        plcmos = importlib.import_module("speechmos.plcmos")
         self.stoi = importlib.import_module("pystoi").stoi
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        provider = ["CPUExecutionProvider"]
-
-        def session(path: Path) -> Any:
-            return runtime.InferenceSession(str(path), options, providers=provider)
-
-        folder = Path(str(plcmos.__file__)).parent
-        self.dnsmos = session(folder / "dnsmos_models" / "sig_bak_ovr.onnx")
-        self.plcmos = plcmos.PLCMOS()
-        self.plcmos.session = session(folder / "plcmos_models" / "plcmos_v2.onnx")
+        self.dnsmos = _session(_models() / "dnsmos_models" / "sig_bak_ovr.onnx")
+        self.plcmos = Plcmos()
 
     def score(self, spoken: NDArray[np.int16], original: NDArray[np.int16]) -> dict[str, float]:
         """Judge speech, int16 at 16 kHz, that is aligned with its original and as long."""
         voice = (spoken / np.float32(32768)).astype(np.float32)
-        before = np.random.get_state()
-        np.random.seed(_SEED)
-        try:
-            plcmos = float(self.plcmos(voice)["plcmos"])
-        finally:
-            np.random.set_state(before)
+        plcmos = self.plcmos.score(spoken)
         stoi = float(self.stoi(original / 32768, voice, SAMPLE_RATE, extended=False))
         return {"plcmos": plcmos, **self._dnsmos(voice), "stoi": stoi}
 
@@ -77,11 +82,23 @@ class Metrics:
         }
 
 
-def require() -> None:
+def _models() -> Path:
+    """Return the folder of the networks that come with speechmos."""
+    return Path(str(importlib.import_module("speechmos.plcmos").__file__)).parent
+
+
+def _session(path: Path) -> Any:
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def require(packages: Sequence[str] = PACKAGES) -> None:
     """Raise ToolError, with the command that installs them, where packages are missing."""
-    absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
     if absent:
         raise ToolError(
             f"scoring needs {', '.join(absent)}: {sys.executable} -m pip install "
-            f"{' '.join(PACKAGES)}"
+            f"{' '.join(packages)}"
         )
