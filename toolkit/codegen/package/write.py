@@ -22,6 +22,7 @@ from toolkit.codegen.package.product import Product, library_version
 from toolkit.codegen.package.readme import NO_BOARD, NO_FIGURES, Figures, readme
 from toolkit.codegen.package.sizes import RECEIVER, SENDER, measure_sizes
 from toolkit.codegen.package.sources import (
+    GENERATED,
     PUBLIC,
     Files,
     forwarding_headers,
@@ -78,7 +79,7 @@ def _sizes(product: Product, folder: Path) -> dict[str, int]:
     public = {f"include/dredkit/{p.name}": p.read_text("utf-8") for p in PUBLIC.glob("*.h")}
     _write(folder, public)
     core = product.core
-    includes = (folder / "src", folder / "include")
+    includes = (folder / "src", folder / "include", folder / "src" / GENERATED)
     try:
         found = [
             measure_sizes(f"{core.prefix}gcc", (*core.flags, option), includes, objects)
