@@ -71,7 +71,7 @@ class _Source(Kind):
     "--compare",
     type=options.Voice(),
     multiple=True,
-    metavar="pulse|lpcnet|FILE",
+    metavar="pulse|lpcnet|fargan|FILE",
     help="Also let this voice speak; may be repeated.",
 )
 @click.option(
