@@ -16,7 +16,8 @@ from toolkit.commands.train_all import DATA, Run, runs, words
 
 def test_every_shipped_checkpoint_has_a_run() -> None:
     shipped = {p.name for p in CHECKPOINTS.glob("*.safetensors") if ".state." not in p.name}
-    assert {run.writes for run in runs() if run.writes} == shipped
+    earlier = {"rdovae.safetensors"}  # made before the trainer dropped blocks
+    assert {run.writes for run in runs() if run.writes} == shipped - earlier
     assert all(run.hours > 0 and run.counted in ("measured", "estimated") for run in runs())
 
 

@@ -264,3 +264,16 @@ def test_starting_from_a_checkpoint_changes_no_symbol(speech: np.ndarray) -> Non
             got = torch.floor(0.5 + rate.squeeze(new, table.at(torch.tensor(level))))
             coded = shipped.table("latent").r[level] > 0
             assert torch.equal(got[..., coded], want[..., coded])
+
+
+def test_a_packed_state_goes_on(speech: np.ndarray, tmp_path: Path) -> None:
+    packed = tmp_path / "rdovae.state.safetensors"
+    half = replace(TINY, sparse_every=1, sparse_share=0.5)
+    begun = train([speech], tmp_path / "a", replace(half, steps=4), pack=packed)
+    resumed = train([speech], tmp_path / "b", replace(half, steps=4), packed=packed)
+    assert resumed.step == 4
+    for name, value in begun.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+    assert torch.equal(begun.prices, resumed.prices)
+    gone_on = train([speech], tmp_path / "b", half)
+    assert gone_on.step == 6

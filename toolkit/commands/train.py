@@ -33,6 +33,7 @@ from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import Forms, refuse_ignored
 from toolkit.commands.shared.train_options import (
     BATCH_MAX,
+    PACKED_STATE,
     TRAINING,
     WORKERS_MAX,
     check_span,
@@ -151,7 +152,8 @@ def _speak(data: Path, minutes: float) -> dict[str, float]:
 @click.option(
     "--begin",
     type=InputFile(),
-    help="Where --state is empty start from this checkpoint, not from random weights.",
+    help="Where --state is empty start from this checkpoint, or go on from this packed state "
+    "(.state.safetensors); from random weights if left out.",
 )
 @minutes_option
 @device_option
@@ -180,7 +182,8 @@ def rdovae_command(
         return
     settings = rdovae.Settings(steps=steps, batch=batch)
     arrays = [*load_features(data, "train").values(), *load_features(data, speechdata.FAR).values()]
-    first = None if begin is None else rdovae_score.load_checkpoint(begin)
+    packed = begin if begin is not None and begin.name.endswith(PACKED_STATE) else None
+    first = None if begin is None or packed else rdovae_score.load_checkpoint(begin)
 
     def start(model: rdovae.Rdovae) -> None:
         if first is not None:
@@ -188,7 +191,7 @@ def rdovae_command(
 
     with steps_shown(steps) as note:
         until = stop_at(minutes)
-        trainer = rdovae.train(arrays, state, settings, device, until, note, start, pack)
+        trainer = rdovae.train(arrays, state, settings, device, until, note, start, pack, packed)
     sampler = Sampler(arrays, settings.frames, settings.seed)
     frozen = rdovae_score.freeze(trainer.model, sampler)
     rdovae_score.save_checkpoint(checkpoint, frozen, {"steps": str(trainer.step)})

@@ -98,7 +98,7 @@ def all_command(
     plan: bool,
     json_to: str | None,
 ) -> None:
-    """Train all default models from nothing, one after the other; a run that stopped goes on."""
+    """Train all models from nothing, one after the other; a run that stopped goes on."""
     rows = _plan(data, states, output)
     if plan:
         emit_json(json_to, {"runs": rows})

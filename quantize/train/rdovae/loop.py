@@ -210,13 +210,15 @@ class Trainer(trainer.Trainer):
 
     def state(self) -> dict[str, Any]:
         """Return everything that resuming needs; dropped weights are the ones that are zero."""
-        return {**super().state(), "prices": self.prices}
+        return {**super().state(), "prices": self.prices.tolist()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned."""
         super().restore(state)
-        prices = {"prices": self.prices}
-        self.prices = trainer.restored({"prices": state["prices"]}, prices, "cpu")["prices"]
+        prices = torch.as_tensor(state["prices"], dtype=torch.float32)
+        if prices.shape != self.prices.shape:
+            raise ValueError("prices of another number of levels")
+        self.prices = prices
         for name, weight in self.model.sparse_weights().items():
             kept = kept_blocks(weight).to(weight.dtype)
             self.masks[name] = kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
@@ -273,10 +275,12 @@ def train(
     note: Callable[[Trainer], None] = lambda trainer: None,
     begin: Callable[[Rdovae], None] = lambda model: None,
     pack: Path | None = None,
+    packed: Path | None = None,
 ) -> Trainer:
     """Train on feature arrays, resuming from the state in `folder` if there is one.
 
-    Without one, `begin` may set the weights to start from. `pack` see trainer.run.
+    Without one, resumes from the state `packed` if given; else `begin` may set the weights to start
+    from. `pack` see trainer.run.
 
     Stops after settings.steps, or once time.monotonic() passes `until`. Raises InputError for a
     state that is damaged or of another training.
@@ -284,7 +288,7 @@ def train(
     if settings.frames % (4 * PACKET):
         raise InputError(f"{settings.frames} frames a sequence: give a multiple of {4 * PACKET}")
     made = Trainer(settings, device)
-    if made.go_on(folder) is None:
+    if made.go_on(folder, packed) is None:
         begin(made.model)
     sampler = Sampler(arrays, settings.frames, settings.seed)
 

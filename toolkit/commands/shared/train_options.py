@@ -29,6 +29,7 @@ TIMES_MAX = 1000  # how much more often a source is drawn
 TRAINING = "training (without --evaluate)"  # the form of a command that --evaluate is not
 DATA = Path("build/speech")
 _LINE_EVERY = 60.0  # seconds between lines where there is no terminal to draw a bar on
+PACKED_STATE = ".state.safetensors"  # how the name of a packed state ends
 CHECKPOINTS = Path(quantize.__file__).parent / "checkpoints"
 
 data_option = click.option(
@@ -149,7 +150,7 @@ def steps_shown(steps: int) -> Iterator[Callable[[Trainer], None]]:
 
 def shipped_state(network: str, preset: str) -> Path | None:
     """Return the packed state that ships, or None where there is none of this preset."""
-    path = CHECKPOINTS / f"{network}-{preset}.state.safetensors"
+    path = CHECKPOINTS / f"{network}-{preset}{PACKED_STATE}"
     return path if path.is_file() else None
 
 
