@@ -71,7 +71,7 @@ def test_an_unknown_key_fails_in_both(name: str) -> None:
 @pytest.mark.parametrize("name", ["netduinoplus2", "virt-a53", "linux-a53"])
 def test_a_missing_key_fails_in_both(name: str) -> None:
     optional = {"emulator", "product", "runner", "placement", "wait", "probes"}
-    optional |= {"openocd", "pyocd", "jlink", "st-util"}
+    optional |= {"release_voice", "openocd", "pyocd", "jlink", "st-util"}
     values = values_of(name)
     for table in tables(values):
         for key in table.keys() - optional:
