@@ -50,6 +50,7 @@ def library_files(roles: Collection[str], voice: str = "", blob: bool = False) -
     """
     shared = {path.name for path in LIBRARY.iterdir() if path.is_dir()} - {"codec", "vocoder"}
     shared -= set() if blob else {"weights"}
+    shared -= set() if "receiver" in roles else {"plc"}
     found = [*sorted(LIBRARY.glob("*.c")), *room(*sorted(shared))]
     for path in room("codec"):
         if ("sender" if path.name.startswith(_SENDERS) else "receiver") in roles:
