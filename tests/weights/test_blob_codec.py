@@ -85,7 +85,10 @@ class Duplex:
         sizes = measure_sizes("gcc", flags, (*INCLUDES, generated), (SENDER, RECEIVER, WEIGHTS))
         config = write_config(folder, {**sizes, "DK_OUTPUT_RATE": 16000})
         includes = [f"-I{path}" for path in (*INCLUDES, generated, config)]
-        files = [*room("nn", "dsp", "features", "dred", "weights"), *voice_files(voice_name(voice))]
+        files = [
+            *room("nn", "dsp", "features", "dred", "plc", "weights"),
+            *voice_files(voice_name(voice)),
+        ]
         files += [*API_FILES, *RECEIVER_API, *generated.glob("*.c"), folder / "shim.c"]
         (folder / "shim.c").write_text(SHIM, encoding="utf-8")
         library = folder / "duplex.so"
@@ -141,7 +144,8 @@ def _generated(folder: Path, voice: VoiceModel, linked: bool) -> tuple[bytes, Pa
             topologies.rdovae_decoder(),
         )
     )
-    decoder = DecoderModel(DecoderNetworks(start, step, tables), voice)
+    ahead = small_model(topologies.predictor(24, 16), seed=7)
+    decoder = DecoderModel(DecoderNetworks(start, step, tables), voice, ahead)
     stages = (EncoderStage(EncoderModel(pitch, encoder, tables)), DecoderStage(decoder))
     files: dict[str, str] = {}
     for stage in stages:

@@ -38,7 +38,11 @@ int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_wei
     core->voice.weights = weights->voice;
 #endif
     dk_track_init(&core->track);
+#if DK_PLC_PREDICTOR
+    dk_plc_init_with(&core->plc, weights->predictor);
+#else
     dk_plc_init(&core->plc);
+#endif
     core->over_slots = config->over_ms / SLOT_MS;
     core->fade = (uint16_t)(config->fade_ms * (SAMPLES / SLOT_MS));
     core->fade_step = ((1 << STEP_FRAC) + core->fade) / (2 * core->fade);
@@ -54,6 +58,9 @@ int32_t dk_receiver_core_init(dk_receiver_core *core, const dk_receiver_core_con
 {
     const dk_receiver_weights linked = {
         .redundancy = {&dk_model_tables, &dk_rdovae_dec_init_linked, &dk_rdovae_dec_linked},
+#if DK_PLC_PREDICTOR
+        .predictor = &dk_predictor_linked,
+#endif
     };
     return dk_receiver_core_init_with(core, &linked, config);
 }

@@ -64,6 +64,9 @@ typedef struct {
 #if defined(DK_VOICE_WEIGHTS)
     DK_VOICE_WEIGHTS voice;
 #endif
+#if DK_PLC_PREDICTOR
+    const dk_predictor_weights *predictor;
+#endif
 } dk_receiver_weights;
 
 // One receiver. The caller provides the memory and may read `source` and `track.now`.

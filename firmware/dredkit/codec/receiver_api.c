@@ -71,6 +71,9 @@ static int32_t start(dk_receiver_core *core, const dk_receiver_config *config)
 #if defined(DK_MODEL_VOICE)
             .voice = DK_MODEL_VOICE(model),
 #endif
+#if DK_PLC_PREDICTOR
+            .predictor = &model->predictor,
+#endif
         };
         return dk_receiver_core_init_with(core, &weights, &own);
     }

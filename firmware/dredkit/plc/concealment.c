@@ -67,23 +67,49 @@ static void predict(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
     if (plc->behind) {
         dk_predictor_reset(&plc->predictor);
         for (size_t i = 0; i < plc->inputs; i++) {
-            dk_predictor_step(&plc->predictor, &work->predictor, plc->input[i], out, NULL);
+            dk_predictor_step(plc->weights, &plc->predictor, &work->predictor, plc->input[i], out,
+                              NULL);
         }
         plc->behind = false;
     }
-    dk_predictor_step(&plc->predictor, &work->predictor, new_input(plc), out, NULL);
+    dk_predictor_step(plc->weights, &plc->predictor, &work->predictor, new_input(plc), out, NULL);
 }
 #endif
 
-void dk_plc_init(dk_plc *plc)
+// Forget all but the weights.
+static void forget(dk_plc *plc)
 {
+#if DK_PLC_PREDICTOR
+    const dk_predictor_weights *weights = plc->weights;
     memset(plc, 0, sizeof *plc);
+    plc->weights = weights;
+#else
+    memset(plc, 0, sizeof *plc);
+#endif
     plc->held[0] = QUIETEST;
 }
 
+void dk_plc_init(dk_plc *plc)
+{
+#if DK_PLC_PREDICTOR && defined(DK_PREDICTOR_LINKED)
+    plc->weights = &dk_predictor_linked;
+#elif DK_PLC_PREDICTOR
+    plc->weights = NULL;
+#endif
+    forget(plc);
+}
+
+#if DK_PLC_PREDICTOR
+void dk_plc_init_with(dk_plc *plc, const dk_predictor_weights *weights)
+{
+    plc->weights = weights;
+    forget(plc);
+}
+#endif
+
 void dk_plc_begin(dk_plc *plc, dk_plc_scratch *work, const int16_t *heard)
 {
-    dk_plc_init(plc);
+    forget(plc);
     if (heard == NULL) {
         return;
     }

@@ -27,6 +27,7 @@ typedef struct {
     int16_t held[DK_FEATURES];                  // the last known features, Q10
     uint8_t distance;                           // frames from them to the next missing one
 #if DK_PLC_PREDICTOR
+    const dk_predictor_weights *weights;
     bool behind;     // whether the predictor has not seen all of the inputs
     uint8_t inputs;  // how many there are
     int16_t input[DK_HEARD_KNOWN][DK_PLC_INPUTS];  // of the last frames, oldest first, Q10
@@ -42,8 +43,14 @@ typedef union {
 #endif
 } dk_plc_scratch;
 
-// Initialise: nothing is known but silence.
+// Initialise: nothing is known but silence. The predictor, if there is one, has the weights that
+// are linked into the image, if any are.
 void dk_plc_init(dk_plc *plc);
+
+#if DK_PLC_PREDICTOR
+// Initialise with the predictor's weights, which must outlive `plc`.
+void dk_plc_init_with(dk_plc *plc, const dk_predictor_weights *weights);
+#endif
 
 // Begin a gap after the samples `heard`. Without them (NULL), payloads cover all before the gap:
 // then nothing is analysed, and dk_plc_past must not be called.
