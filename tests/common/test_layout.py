@@ -34,11 +34,14 @@ MANY = {
     "toolkit/report": "one module a part of the page",
     "toolkit": "one folder a step of the way",
     "quantize": "the mirror of firmware/dredkit and what is around it",
+    "quantize/checkpoints": "one model a few files: weights, card, training state",
+    "quantize/networks": "one file a network, and its checkpoint and voice",
     "targets": "one file a board",
     "targets/figures": "one file a target and run",
     "tests": "folders that mirror the packages",
     "tests/common": "what all commands share, and the rules of the repository itself",
     "tests/support": "all helpers of tests",
+    "tests/train": "one file a training",
     "tests/device": "one file a part of the device side",
 }
 

@@ -71,7 +71,7 @@ int main(void)
         uint32_t argument;
         memcpy(&count, call + 2, sizeof count);
         memcpy(&argument, call + 4, sizeof argument);
-        const dk_receiver_config config = {call[4], call[5], call[6]};
+        const dk_receiver_config config = {call[4], call[5], call[6], NULL};
         switch (call[0]) {
             case INIT:
                 give(dk_receiver_init(receiver, &config), NULL, 0);

@@ -123,7 +123,7 @@ def test_a_file_without_figures_is_refused(tmp_path: Path) -> None:
             ["--target", "virt-a53", "--write"],
             "--write: one measurement (without --all) does not take it; --all does",
         ),
-        (["--all", "--target", "host"], "host: not an emulated board"),
+        (["--all", "--target", "host"], "host: no emulated board"),
     ],
 )
 def test_what_cannot_be_measured_is_said_at_once(words: list[str], complaint: str) -> None:

@@ -51,7 +51,7 @@ MOST_OF_ONE_BY_ONE = {
     "cortex-m4": (0.96, 0.93),
     "cortex-m7": (0.96, 0.95),
     "cortex-m33": (0.98, 1.02),
-    "cortex-m55": (0.89, 1.08),
+    "cortex-m55": (0.94, 1.08),
     "cortex-a76": (0.85, 0.77),
 }
 

@@ -29,6 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("train", "test"):
         np.save(folder / "clip" / f"{part}.pcm.npy", pcm)
         np.save(folder / "clip" / f"{part}.features.npy", features.extract(pcm, delay=0))
+    np.save(folder / "clip" / "far.features.npy", features.extract(pcm, delay=0))
     return folder
 
 

@@ -49,7 +49,7 @@ def run(
     wanted = conditions(list(setup.receivers))
     rates = sorted(set(rates))
     jobs = jobs_for(recordings(folder), rates, wanted, output / _KEPT)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
         task = progress.add_task("recordings and rates", total=len(jobs))
         results = run_jobs(jobs, setup, processes, lambda: progress.advance(task))

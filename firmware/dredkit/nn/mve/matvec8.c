@@ -88,6 +88,7 @@ typedef struct {
 
 // Compute y[.. end] of dense rows, eight at a time. Returns the start of the next rows' table. An
 // odd group of columns comes first: no instruction after `lsrs` changes the flags.
+// NOLINTNEXTLINE(readability-non-const-parameter): the assembly writes y
 OUTSIDE const int8_t *dense_rows(const int8_t *w, const dense_inputs *in, int16_t *y)
 {
     const int8_t *x;
