@@ -11,21 +11,33 @@ from quantize.nn.weights import BLOCK_COLS, BLOCK_ROWS
 
 def block_mask(weight: Tensor, density: float) -> Tensor:
     """Return a 0/1 mask of `weight` that keeps the strongest 8 x 4 blocks, `density` of them."""
-    rows, columns = BLOCK_ROWS, BLOCK_COLS
-    blocks = weight.detach().reshape(len(weight) // rows, rows, -1, columns)
-    strength = blocks.square().sum((1, 3))
+    strength = _blocks(weight).square().sum((1, 3))
     keep = max(1, round(density * strength.numel()))
     threshold = strength.flatten().topk(keep).values[-1]
-    kept = (strength >= threshold).to(weight.dtype)
-    return kept.repeat_interleave(rows, 0).repeat_interleave(columns, 1)
+    return _mask(strength >= threshold, weight)
 
 
 def kept_blocks(weight: Tensor) -> Tensor:
     """Return which 8 x 4 blocks of `weight` hold a weight other than zero, bool [rows, columns]."""
-    blocks = weight.detach().reshape(
-        len(weight) // BLOCK_ROWS, BLOCK_ROWS, weight.shape[1] // BLOCK_COLS, BLOCK_COLS
-    )
-    return torch.any(blocks != 0, dim=3).any(dim=1)
+    return torch.any(_blocks(weight) != 0, dim=3).any(dim=1)
+
+
+def kept_mask(weight: Tensor) -> Tensor:
+    """Return a 0/1 mask of `weight` that keeps the blocks which hold a weight other than zero."""
+    return _mask(kept_blocks(weight), weight)
+
+
+def _blocks(weight: Tensor) -> Tensor:
+    """Return a view of `weight` as [rows, 8, columns, 4]."""
+    rows, columns = weight.shape
+    shape = rows // BLOCK_ROWS, BLOCK_ROWS, columns // BLOCK_COLS, BLOCK_COLS
+    return weight.detach().reshape(shape)
+
+
+def _mask(kept: Tensor, weight: Tensor) -> Tensor:
+    """Return one number for each weight of kept and dropped blocks, 1 and 0."""
+    mask = kept.to(weight.dtype)
+    return mask.repeat_interleave(BLOCK_ROWS, 0).repeat_interleave(BLOCK_COLS, 1)
 
 
 def density_at(step: int, target: float, first: int, last: int) -> float:

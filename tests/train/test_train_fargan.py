@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 import toolkit
 from quantize.errors import InputError
 from quantize.features import floats as extraction
+from quantize.networks.blocks import kept_mask
 from quantize.networks.fargan import PRESETS, Sizes
 from quantize.networks.fargan_checkpoint import read_fargan
 from quantize.train.fargan import data as fargan_data
@@ -27,7 +28,6 @@ from quantize.train.fargan.loop import (
     Settings,
     Trainer,
     evaluate,
-    kept_blocks,
     losses_of,
     speak,
     train,
@@ -336,7 +336,7 @@ def test_half_of_the_blocks_stay(sampler: GapSampler) -> None:
     for step in range(5):
         trainer.advance(sampler.batch(step, 8, 3))
     for name, weight in trainer.smoothed().int8_weights().items():
-        mask = kept_blocks(weight)
+        mask = kept_mask(weight)
         if name in fargan._DENSE:
             assert mask.all(), name
         else:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from quantize.errors import InputError
-from quantize.networks.blocks import block_mask, density_at
+from quantize.networks.blocks import block_mask, density_at, kept_mask
 from quantize.networks.fargan import FRAME, Fargan, Sizes, sizes_from, step_periods
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
@@ -145,7 +145,7 @@ class Trainer(trainer.Trainer):
         self.smooth = trainer.restored(smooth, self.model.state_dict(), self.device)
         self.averages = {str(name): float(value) for name, value in state["averages"].items()}
         if self.step > self.settings.sparse_from:
-            self.masks = {name: kept_blocks(w) for name, w in self._sparse_weights().items()}
+            self.masks = {name: kept_mask(w) for name, w in self._sparse_weights().items()}
 
     def rate(self) -> tuple[float, float]:
         """Return the learning rates of the coming step: the voice's and the critics'."""
@@ -226,13 +226,6 @@ class Trainer(trainer.Trainer):
             for name, mask in self.masks.items():
                 model.int8_weights()[name].mul_(mask.cpu())
         return model
-
-
-def kept_blocks(weight: Tensor) -> Tensor:
-    """Return a 0/1 mask of the 8 x 4 blocks of `weight` that are not all zero."""
-    blocks = weight.detach().reshape(len(weight) // 8, 8, -1, 4)
-    kept = blocks.abs().sum((1, 3)).gt(0).to(weight.dtype)
-    return kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
 
 
 @contextmanager

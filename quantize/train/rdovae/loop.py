@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from quantize.errors import InputError
 from quantize.features.floats import BANDS, CORRELATION, PITCH
-from quantize.networks.blocks import block_mask, density_at, kept_blocks
+from quantize.networks.blocks import block_mask, density_at, kept_mask
 from quantize.networks.layers import Layer
 from quantize.networks.rdovae import (
     DENSITY,
@@ -220,8 +220,7 @@ class Trainer(trainer.Trainer):
             raise ValueError("prices of another number of levels")
         self.prices = prices
         for name, weight in self.model.sparse_weights().items():
-            kept = kept_blocks(weight).to(weight.dtype)
-            self.masks[name] = kept.repeat_interleave(8, 0).repeat_interleave(4, 1)
+            self.masks[name] = kept_mask(weight)
 
     def advance(self, batch: F32) -> dict[str, float]:
         """Learn from features [batch, frames, 20]."""
