@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,19 @@ def block_mask(weight: Tensor, density: float) -> Tensor:
 def kept_blocks(weight: Tensor) -> Tensor:
     """Return which 8 x 4 blocks of `weight` hold a weight other than zero, bool [rows, columns]."""
     return torch.any(_blocks(weight) != 0, dim=3).any(dim=1)
+
+
+def with_blocks(weights: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:
+    """Return a checkpoint's weights with `<layer>.blocks` for each of `layers` that dropped blocks.
+
+    It marks the kept blocks of `<layer>.weight`, uint8 [rows / 8, columns / 4].
+    """
+    marked = dict(weights)
+    for name in layers:
+        kept = kept_blocks(weights[f"{name}.weight"])
+        if not kept.all():
+            marked[f"{name}.blocks"] = kept.to(torch.uint8)
+    return marked
 
 
 def kept_mask(weight: Tensor) -> Tensor:

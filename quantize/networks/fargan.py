@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from quantize.errors import InputError
 from quantize.features.floats import FEATURES, MAX_PERIOD, MIN_PERIOD, PITCH
+from quantize.networks.blocks import with_blocks
 from quantize.networks.layers import Layer, dense, export_layers, import_layers
 
 FRAME = 160
@@ -34,6 +35,7 @@ MOST_UNITS = 1024  # of a layer, in a file that is read
 PERIODS = MAX_PERIOD - MIN_PERIOD  # rows of the embedding; the longest period shares the last one
 
 _EMBEDDING = "cond_net_pembed.weight"
+_DENSE = "sig_net_sig_dense_out"  # pruning what speaks would save little
 _QUIETEST = 1e-5  # added to the gain before the past is divided by it
 
 
@@ -230,10 +232,16 @@ class Fargan(nn.Module):
         wide = {"cond_net_fdense1", "sig_net_cond_gain_dense", "sig_net_gain_dense_out"}
         return {name: layer.weight for name, layer in self.layers().items() if name not in wide}
 
+    def sparse_weights(self) -> dict[str, Tensor]:
+        """Return by layer the weights of which blocks may be dropped: of the wide int8 layers."""
+        weights = self.int8_weights()
+        return {name: weight for name, weight in weights.items() if name != _DENSE}
+
     def export(self) -> dict[str, Tensor]:
-        """Return the weights by checkpoint name."""
+        """Return the weights by checkpoint name, and which blocks sparse layers keep."""
         embedding = self.period.weight.detach().to("cpu", torch.float32, copy=True)
-        return {_EMBEDDING: embedding, **export_layers(self.layers())}
+        weights = with_blocks(export_layers(self.layers()), self.sparse_weights())
+        return {_EMBEDDING: embedding, **weights}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights that `export` returned; InputError if they are of another network."""

@@ -35,3 +35,7 @@ class Predictor(nn.Module):
         for name, cell in (("plc_gru1", self.gru1), ("plc_gru2", self.gru2)):
             found[f"{name}_input"], found[f"{name}_recurrent"] = gru(cell)
         return found
+
+    def sparse_weights(self) -> dict[str, Tensor]:
+        """Return by layer the weights of which blocks may be dropped: of the GRUs."""
+        return {name: layer.weight for name, layer in self.layers().items() if layer.gru}

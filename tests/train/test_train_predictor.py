@@ -98,6 +98,19 @@ def test_resuming_equals_never_stopping(speech: Recording, tmp_path: Path) -> No
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
 
+def test_half_of_the_blocks_of_the_grus_stay(speech: Recording, tmp_path: Path) -> None:
+    trained = train([speech], tmp_path, replace(TINY, sparse_every=1)).model
+    path = tmp_path / "predictor.safetensors"
+    save_checkpoint(path, trained, {})
+    layers = {layer.name: layer for layer in read_checkpoint(path).values()}
+    for name, layer in layers.items():
+        if "gru" in name:
+            assert layer.blocks is not None, name
+            assert layer.blocks.mean() == pytest.approx(0.5, abs=0.01), name
+        else:
+            assert layer.blocks is None, name
+
+
 def test_a_checkpoint_has_the_layers_of_the_integer_predictor(tmp_path: Path) -> None:
     path = tmp_path / "predictor.safetensors"
     model = Predictor()

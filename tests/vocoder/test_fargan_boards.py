@@ -51,10 +51,12 @@ def need(*tools: str) -> None:
             pytest.skip(f"{tool} is not installed")
 
 
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> tuple[FarganModel, str]:
+@pytest.fixture(scope="module", params=[1.0, 0.4], ids=["dense", "sparse"])
+def voice(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FarganModel, str]:
     """Return a voice and what it says on this machine."""
-    model = random_fargan(7)
+    model = random_fargan(7, kept=request.param)
     folder = tmp_path_factory.mktemp("voice") / "host"
     return model, told(compiled(model, folder, "c", ["gcc", "-O2"]))
 

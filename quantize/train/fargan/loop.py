@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from quantize.errors import InputError
-from quantize.networks.blocks import block_mask, density_at, kept_mask
 from quantize.networks.fargan import FRAME, Fargan, Sizes, sizes_from, step_periods
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
@@ -26,13 +25,12 @@ from quantize.train.fargan.critics import Critics, Inner, judge, persuade
 from quantize.train.fargan.data import PAST, Batch, GapSampler
 from quantize.train.fargan.losses import join, spectral, wave
 from quantize.train.fargan.ops import can_speak, speak_steps
+from quantize.train.pruning import Pruning, Span
 from quantize.train.state import read_state, restore_optimiser
 
 KIND = "fargan"
 PAIRS = (("model", "optimiser"), ("critics", "critics_optimiser"))
 _HEARD = PAST + FRAME  # samples of a stretch that are not spoken
-# Narrow or frame-rate layers: pruning them would save little.
-_DENSE = {"cond_net_fconv1", "cond_net_fdense2", "sig_net_sig_dense_out"}
 
 
 @dataclass
@@ -106,7 +104,7 @@ class Trainer(trainer.Trainer):
         self.critics_optimiser = torch.optim.Adam(self.critics.parameters(), betas=(0.8, 0.98))
         self.averages: dict[str, float] = {}  # of the losses, over the last few hundred steps
         self.smooth: dict[str, Tensor] = {}  # weights averaged over steps, by name
-        self.masks: dict[str, Tensor] = {}  # which weights are kept, by layer
+        self.pruning = Pruning()
 
     @property
     def listening(self) -> bool:
@@ -145,7 +143,7 @@ class Trainer(trainer.Trainer):
         self.smooth = trainer.restored(smooth, self.model.state_dict(), self.device)
         self.averages = {str(name): float(value) for name, value in state["averages"].items()}
         if self.step > self.settings.sparse_from:
-            self.masks = {name: kept_mask(w) for name, w in self._sparse_weights().items()}
+            self.pruning.take_up(self.model.sparse_weights())
 
     def rate(self) -> tuple[float, float]:
         """Return the learning rates of the coming step: the voice's and the critics'."""
@@ -201,30 +199,19 @@ class Trainer(trainer.Trainer):
         self.critics_optimiser.step()
         return loss.item(), inner
 
-    def _sparse_weights(self) -> dict[str, Tensor]:
-        weights = self.model.int8_weights()
-        return {name: weight for name, weight in weights.items() if name not in _DENSE}
-
     def _prune(self) -> None:
         settings = self.settings
-        weights = self._sparse_weights() if settings.density < 1 else {}
-        if settings.sparse_from < self.step <= settings.sparse_to:
-            span = settings.sparse_from, settings.sparse_to
-            kept = density_at(self.step, settings.density, *span)
-            if self.step % settings.sparse_every == 0 or self.step == settings.sparse_to:
-                self.masks = {name: block_mask(weight, kept) for name, weight in weights.items()}
-        with torch.no_grad():
-            for name, weight in weights.items():
-                if name in self.masks:
-                    weight.mul_(self.masks[name])
+        if settings.density == 1:
+            return
+        weights = self.model.sparse_weights()
+        span = Span(settings.sparse_from, settings.sparse_to, settings.sparse_every)
+        self.pruning.drop(weights, dict.fromkeys(weights, settings.density), self.step, span)
 
     def smoothed(self) -> Fargan:
         """Return the model with its weights averaged over the last steps, which have less noise."""
         model = Fargan(self.model.sizes)
         model.load_state_dict(self.smooth or self.model.state_dict())
-        with torch.no_grad():
-            for name, mask in self.masks.items():
-                model.int8_weights()[name].mul_(mask.cpu())
+        self.pruning.hold(model.sparse_weights())
         return model
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from quantize.networks.predictor import Predictor
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
 from quantize.train.predictor.data import Batch, Gaps, Recording
+from quantize.train.pruning import Pruning, Span
 
 KIND = "predictor"
 _FLOOR = 0.02  # decades squared: a smaller spectral error costs hardly less
@@ -31,6 +33,9 @@ class Settings(trainer.Schedule):
     warm_up: int = 100  # steps to get there
     pitch_weight: float = 1.0
     correlation_weight: float = 0.3
+    density: float = 0.5  # share of 8 x 4 blocks of the GRUs' weights that are kept at the end
+    sparse_share: float = 0.5  # of all steps, over which the weakest blocks are dropped
+    sparse_every: int = 20  # steps
     int8_share: float = 0.75  # of all steps are run before weights are rounded to int8
     seed: int = 1
     save_every: float = 120.0  # seconds
@@ -70,6 +75,12 @@ class Trainer(trainer.Trainer):
         self.optimiser = torch.optim.Adam(
             self.model.parameters(), lr=settings.rate, betas=(0.9, 0.98)
         )
+        self.pruning = Pruning()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
+        super().restore(state)
+        self.pruning.take_up(self.model.sparse_weights())
 
     def rate(self) -> float:
         """Return the learning rate: a short warm-up, then half a cosine down to 1 %."""
@@ -91,6 +102,9 @@ class Trainer(trainer.Trainer):
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
+        weights = model.sparse_weights()
+        span = Span(0, round(settings.sparse_share * settings.steps), settings.sparse_every)
+        self.pruning.drop(weights, dict.fromkeys(weights, settings.density), self.step, span)
         return parts
 
     def described(self) -> str:

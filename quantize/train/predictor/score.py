@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 
 from quantize.features.floats import BANDS, CORRELATION, PITCH
+from quantize.networks.blocks import with_blocks
 from quantize.networks.layers import export_layers, import_layers
 from quantize.networks.predictor import Predictor
 from quantize.networks.tensors import read_tensors, write_tensors
@@ -22,8 +23,9 @@ _GROSS = 0.2630  # octaves: 20 % of the pitch
 
 
 def save_checkpoint(path: Path, model: Predictor, notes: Mapping[str, str]) -> None:
-    """Write a predictor to a safetensors file, in one move."""
-    write_tensors(path, export_layers(model.layers()), {"network": "predictor", **notes})
+    """Write a predictor to a safetensors file, in one move; sparse layers get `<layer>.blocks`."""
+    weights = with_blocks(export_layers(model.layers()), model.sparse_weights())
+    write_tensors(path, weights, {"network": "predictor", **notes})
 
 
 def load_checkpoint(path: Path) -> Predictor:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from quantize.errors import InputError
 from quantize.features.floats import BANDS, CORRELATION, PITCH
-from quantize.networks.blocks import block_mask, density_at, kept_mask
 from quantize.networks.layers import Layer
 from quantize.networks.rdovae import (
     DENSITY,
@@ -26,6 +25,7 @@ from quantize.networks.rdovae import (
 )
 from quantize.train import trainer
 from quantize.train.fake_quant import quantised
+from quantize.train.pruning import Pruning, Span
 from quantize.train.rdovae.rate import SLOPES, LearnedTable, bits, level_law, squeeze
 from quantize.train.recordings import F32, Sampler
 
@@ -206,7 +206,7 @@ class Trainer(trainer.Trainer):
         self.model = Rdovae().to(device)
         self.optimiser = _optimiser(self.model, settings)
         self.prices = first_prices()
-        self.masks: dict[str, Tensor] = {}
+        self.pruning = Pruning()
 
     def state(self) -> dict[str, Any]:
         """Return everything that resuming needs; dropped weights are the ones that are zero."""
@@ -219,8 +219,7 @@ class Trainer(trainer.Trainer):
         if prices.shape != self.prices.shape:
             raise ValueError("prices of another number of levels")
         self.prices = prices
-        for name, weight in self.model.sparse_weights().items():
-            self.masks[name] = kept_mask(weight)
+        self.pruning.take_up(self.model.sparse_weights())
 
     def advance(self, batch: F32) -> dict[str, float]:
         """Learn from features [batch, frames, 20]."""
@@ -239,20 +238,10 @@ class Trainer(trainer.Trainer):
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        self._prune()
+        span = Span(0, round(settings.sparse_share * settings.steps), settings.sparse_every)
+        self.pruning.drop(model.sparse_weights(), DENSITY, self.step, span)
         self._set_prices(rates)
         return parts
-
-    def _prune(self) -> None:
-        """Drop the weakest blocks, more and more of them, and hold the dropped ones at zero."""
-        settings, weights = self.settings, self.model.sparse_weights()
-        end = round(settings.sparse_share * settings.steps)
-        if self.step <= end and (self.step % settings.sparse_every == 0 or self.step == end):
-            kept = {name: density_at(self.step, DENSITY[name], 0, end) for name in weights}
-            self.masks = {name: block_mask(weight, kept[name]) for name, weight in weights.items()}
-        with torch.no_grad():
-            for name, mask in self.masks.items():
-                weights[name].mul_(mask)
 
     def _set_prices(self, rates: Tensor) -> None:
         """Make bits cost more at levels that spent more than RATES, and less at the others."""

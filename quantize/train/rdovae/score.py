@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quantize.errors import InputError
 from quantize.features.floats import BANDS, CORRELATION, PITCH
-from quantize.networks.blocks import kept_blocks
+from quantize.networks.blocks import with_blocks
 from quantize.networks.layers import export_layers, import_layers
 from quantize.networks.rdovae import DENSITY, LATENTS, LEVELS, RdovaeDecoder, RdovaeEncoder
 from quantize.networks.tensors import read_tensors, write_tensors
@@ -113,11 +113,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, notes: Mapping[str, str]
     A layer that dropped blocks of weights gets `<layer>.blocks`, which marks those that it kept.
     """
     weights = export_layers({**checkpoint.encoder.layers(), **checkpoint.decoder.layers()})
-    for name in DENSITY:
-        kept = kept_blocks(weights[f"{name}.weight"])
-        if not kept.all():
-            weights[f"{name}.blocks"] = kept.to(torch.uint8)
-    write_tensors(path, {**weights, **checkpoint.tables}, {"network": "rdovae", **notes})
+    marked = with_blocks(weights, DENSITY)
+    write_tensors(path, {**marked, **checkpoint.tables}, {"network": "rdovae", **notes})
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
