@@ -30,7 +30,18 @@ from toolkit.targets.target import Target, load_target
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = BUILD / "call-costs"
 BEGIN, END = "<!-- call:begin -->", "<!-- call:end -->"
-OWN, RELEASE = "our own", "Opus 1.6.1"
+OWN, SMALL, RELEASE = "our own", "our own, sparse, with FARGAN", "Opus 1.6.1"
+SHIPPED: Final = ROOT / "quantize" / "checkpoints"
+# What `dredkit package` takes besides the core.
+CHOICES: Final = {
+    OWN: {"--voice": "pulse"},
+    SMALL: {
+        "--weights": str(SHIPPED / "rdovae-sparse.safetensors"),
+        "--voice": str(SHIPPED / "fargan-edge-sparse.safetensors"),
+        "--predictor": "own",
+    },
+    RELEASE: {"--voice": "pulse", **{key: str(UPSTREAM / name) for key, name in OPUS.items()}},
+}
 LBRR_FLAG: Final = 1 << 6  # in the first byte of a SILK frame of 20 ms, mono
 STEP_S: Final = 0.02
 # By board: the chip, its clock, and the target whose core's model estimates the cycles.
@@ -40,6 +51,7 @@ CHIPS: Final = {
 }
 # How libopus and dredkit are compiled: in words, whether with -Os, with libopus' assembly.
 BUILDS: Final = (("-O2", False, False), ("-Os", True, False), ("-O2, assembly", False, True))
+COMPILED: Final = {OWN: 3, SMALL: 2, RELEASE: 1}  # how many of these are measured
 COMPLEXITIES: Final = (0, 5)
 # What the receiving side's table has of `call`'s costs.
 MEANS: Final = ("opus_decode", "dk_receiver_good", "opus_decode, nothing")
@@ -47,7 +59,8 @@ MOST: Final = ("dk_receiver_work", "dk_receiver_lost", "20 ms received", "20 ms 
 TEXT: Final = """\
 `python -m scripts.call_costs` writes these tables. They are from runs of the example `call`
 (firmware/examples) on the shipped clip in QEMU: libopus {version} of Debian in fixed point, mono at
-16 kHz, 24 kb/s, LBRR on; dredkit with the voice `pulse`. "Assembly" is libopus' own inline assembly
+16 kHz, 24 kb/s, LBRR on; dredkit with the voice `pulse`, or where the row says so with
+rdovae-sparse, fargan-edge-sparse and the predictor. "Assembly" is libopus' own inline assembly
 for these cores (`-DDREDKIT_OPUS_ASM=ON`). QEMU counts the instructions; cycles are estimated as for
 the tables above. All figures are for 20 ms of one direction; a device in a call pays for both.
 
@@ -84,9 +97,8 @@ def package(core: str, weights: str) -> tuple[Path, dict[str, Any]]:
     """Write a package for a core; return its folder and its manifest."""
     folder = FOLDER / core / "package"
     command = [sys.executable, "-m", "toolkit.cli", "package", "--target-core", core]
-    command += ["--voice", "pulse", "--no-figures", "--output", str(folder)]
-    if weights == RELEASE:
-        command += [word for key, name in OPUS.items() for word in (key, str(UPSTREAM / name))]
+    command += ["--no-figures", "--output", str(folder)]
+    command += [word for option in CHOICES[weights].items() for word in option]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         sys.exit(f"{core}, {weights}: there is no package")
     manifest: dict[str, Any] = json.loads((folder / "dredkit.json").read_text(encoding="utf-8"))
@@ -151,7 +163,7 @@ def rows(board: str, weights: str, source: Path) -> tuple[str, str, str]:
     folder = FOLDER / core
     (folder / "speech.pcm").write_bytes(read_speech(CLIP).astype("<i2").tobytes())
     sending = receiving = memory = ""
-    for number, (words, small, assembly) in enumerate(BUILDS if weights == OWN else BUILDS[:1]):
+    for number, (words, small, assembly) in enumerate(BUILDS[: COMPILED[weights]]):
         head = (f"{CHIPS[board][0]} at {CHIPS[board][1] / 1e6:.0f} MHz", weights, words)
         for complexity in COMPLEXITIES:
             options = Options(source, complexity, small, assembly)
@@ -199,7 +211,7 @@ def tables() -> str:
         *head, "flash: libopus", "dredkit", "RAM: libopus", "dk_sender", "dk_receiver", "stack"
     )
     for board in CHIPS:
-        for weights in (OWN, RELEASE):
+        for weights in CHOICES:
             for_sending, for_receiving, for_memory = rows(board, weights, source)
             sending += for_sending
             receiving += for_receiving
