@@ -17,6 +17,7 @@ from toolkit.codegen.generate import GENERATED, generate
 from toolkit.codegen.package.product import Product
 from toolkit.codegen.package.write import write_package
 from toolkit.device.build.build import write_board_files
+from toolkit.measure.package.speech import speech_header
 from toolkit.speech.opus import FOLDER as OPUS
 from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.cores import load_core
@@ -37,10 +38,11 @@ DECODER = (
 )
 RECEIVER = "receiver"  # folder of the receiver's generated code
 EXAMPLES = "firmware/examples/"
+MEASURE = "firmware/measure/"
 FARGAN = "fargan"  # folder of the same with FARGAN as the voice
 SHELL = ("run", ".ci/run", "scripts/lock")
 # The first or second line of these files names their licence.
-SOURCES = ("*.py", "*.c", "*.h", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
+SOURCES = ("*.py", "*.c", "*.h", "*.cpp", "*.ld.in", "*.cmake", "CMakeLists.txt", "*.toml", *SHELL)
 
 
 class Missing(Exception):
@@ -88,7 +90,7 @@ def mypy() -> tuple[bool, str]:
 
 def clang_format() -> tuple[bool, str]:
     """Check C's layout."""
-    content, text = tool("clang-format", "--dry-run", "-Werror", *files("*.c", "*.h"))
+    content, text = tool("clang-format", "--dry-run", "-Werror", *files("*.c", "*.h", "*.cpp"))
     # There are many complaints about one file; only its name helps.
     wrong = sorted({line.split(":", 1)[0] for line in text.splitlines() if ": error:" in line})
     return content, f"fixed by: clang-format -i {' '.join(wrong)}" if wrong else text
@@ -99,11 +101,9 @@ def clang_tidy() -> tuple[bool, str]:
 
     Each file is read as the host or a board compiles it; of generated C, only files with logic.
     """
-    examples = [name for name in files("firmware/*.c") if name.startswith(EXAMPLES)]
-    # The program that measures a package's calls needs that package's headers.
-    apart = {*examples, *(n for n in files("firmware/*.c") if n.startswith("firmware/measure/"))}
-    sources = [name for name in files("firmware/*.c") if name not in apart]
-    jobs: list[tuple[list[str], list[str]]] = example_jobs(examples)
+    users = [name for name in files("firmware/*.c") if name.startswith((EXAMPLES, MEASURE))]
+    sources = [name for name in files("firmware/*.c") if name not in users]
+    jobs: list[tuple[list[str], list[str]]] = package_jobs(users)
     taken: set[str] = set()
     for board in map(load_target, BOARDS):
         own = [name for name in sources if name not in taken and is_of_board(name, board)]
@@ -126,15 +126,19 @@ def clang_tidy() -> tuple[bool, str]:
     return all(ok for ok, _ in results), "\n".join(lines)
 
 
-def example_jobs(names: list[str]) -> list[tuple[list[str], list[str]]]:
-    """Return the examples with their compiler options: of a board for its files, else the host's.
+def package_jobs(names: list[str]) -> list[tuple[list[str], list[str]]]:
+    """Return the programs that use a package, with their compiler options.
 
-    libopus' header is here only if its source was fetched; without it, what includes it is left
-    out.
+    They are the examples, of a board for its files and else of this machine, and the program that
+    measures a package's calls. libopus' header is here only if its source was fetched; without it,
+    what includes it is left out.
     """
     package = folder_of("package")
-    sender, receiver = EncoderStage(stand_in()), DecoderStage(stand_in_receiver())
-    write_package(Product(load_core("portable"), sender, receiver), package, None)
+    product = Product(
+        load_core("portable"), EncoderStage(stand_in()), DecoderStage(stand_in_receiver())
+    )
+    write_package(product, package, None)
+    (package / "speech.h").write_text(speech_header(product), encoding="utf-8")
     folders = [package / "include", *(ROOT / EXAMPLES / name for name in ("support", "call"))]
     opus = next(iter(OPUS.glob("opus-*/include")), None)
     flags = [
@@ -143,9 +147,14 @@ def example_jobs(names: list[str]) -> list[tuple[list[str], list[str]]]:
     ]
     board = [f"{EXAMPLES}support/{name}" for name in ("start.c", "board.c")]
     clock = ["-DCLOCK_BASE=0x40000000u", "-DCLOCK_UNITS=1u", "-DCLOCK_TICKS=1u"]
-    without = {*board, *(() if opus else (f"{EXAMPLES}call/codec.c",))}
+    measure = [name for name in names if name.startswith(MEASURE)]
+    without = {*board, *measure, *(() if opus else (f"{EXAMPLES}call/codec.c",))}
     here = [name for name in names if name not in without]
-    return [(here, flags), (board, [*board_flags(load_target("netduinoplus2")), *flags, *clock])]
+    return [
+        (here, flags),
+        (board, [*board_flags(load_target("netduinoplus2")), *flags, *clock]),
+        (measure, [f"-I{path}" for path in (package / "include", *SERVER_INCLUDES, package)]),
+    ]
 
 
 def is_of_board(name: str, board: Target) -> bool:

@@ -30,4 +30,12 @@
 // ISO C forbids an empty translation unit: a file for another ISA holds this enum.
 enum { DK_ISA_CHOSEN = 1 };
 
+// The assembly of these kernels needs every register, so that none is left for a frame pointer.
+#if (defined(DK_ISA_SIMD32) || defined(DK_ISA_MVE)) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("omit-frame-pointer")
+#if !defined(__OPTIMIZE__)
+#pragma GCC optimize("O1")
+#endif
+#endif
+
 #endif

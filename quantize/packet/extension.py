@@ -7,6 +7,9 @@ one. IDs 3 to 31 have L bytes of data. ID 0 is padding (L = 1: this byte alone; 
 left). ID 1 moves on to the next frame (L = 1: by the number in the next byte). ID 2 repeats the
 frame's extensions for all later frames and is followed by their data only. Receivers that do not
 know extensions skip the padding. docs/FORMAT.md, section 1, has a table.
+
+One rule is dredkit's own, so that its firmware reads any packet in linear time: ID 2 repeats at
+most 64 extensions that have data.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from quantize.packet.opus_packet import Packet
 PADDING, SEPARATOR, REPEAT, FIRST_LONG = 0, 1, 2, 32
 UNIT_MS: Final = 2.5
 PREFIX_MAX: Final = 8  # bytes: two are in use
+RUN_MAX: Final = 64  # extensions with data that ID 2 repeats
 # DK_ERR_EXTENSION and DK_ERR_PRESENT of firmware/dredkit/include/dredkit/status.h.
 EXTENSION, PRESENT = -13, -14
 
@@ -172,6 +176,8 @@ def extensions(packet: Packet) -> Iterator[Extension]:
                 raise _malformed(f"for frame {frame} of {len(packet.frames)}")
             run = [] if step else run
         elif number == REPEAT:
+            if frame + 1 < len(packet.frames) and sum(flag for _, flag in run) > RUN_MAX:
+                raise _malformed(f"more than {RUN_MAX} of them are repeated")
             for later in range(frame + 1, len(packet.frames)):
                 is_last = not flag and later == len(packet.frames) - 1
                 for extension, end in _repeated(data, at, later, run, is_last):

@@ -12,9 +12,11 @@ from quantize.codec.receiver_clock import ReceiverClock
 from quantize.codec.receiver_model import DecoderModel
 from quantize.errors import InputError, PayloadError
 from quantize.vocoder.voices import VoiceModel
+from tests.support.decoder_library import TRAPS
 from tests.support.decoder_models import random_networks, random_payload
+from tests.support.dred_native import WARNINGS
 from tests.support.lpcnet_models import random_voice
-from tests.support.receiver_library import NativeReceiver, ReceiverLibrary
+from toolkit.call.library import NativeReceiver, ReceiverLibrary, build_receiver
 from toolkit.stages.receiver import DecoderStage
 from toolkit.targets.sources import LIBRARY
 
@@ -41,8 +43,11 @@ def models() -> dict[str, DecoderModel]:
 def libraries(
     models: dict[str, DecoderModel], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ReceiverLibrary]:
+    flags = [*WARNINGS, *TRAPS]
     return {
-        name: ReceiverLibrary(models[name], tmp_path_factory.mktemp(name), rate, batch)
+        name: ReceiverLibrary(
+            build_receiver(models[name], tmp_path_factory.mktemp(name), flags, rate, batch)
+        )
         for name, (rate, _, batch) in KINDS.items()
     }
 
@@ -53,8 +58,6 @@ def taken(receiver: NativeReceiver | ReceiverClock, time: int, data: bytes) -> i
         return receiver.payload(time, data)
     except PayloadError as error:
         return error.status
-    except ArithmeticError as refused:
-        return int(refused.args[0])
 
 
 def play_both(

@@ -74,7 +74,9 @@ def test_public_headers_are_those_of_the_roles(role: str) -> None:
         ("portable", "sender"),
         ("portable", "receiver"),
         ("cortex-m0plus", "duplex"),
+        ("cortex-m85", "duplex"),
         ("cortex-a7", "duplex"),
+        ("cortex-a53", "duplex"),
         ("cortex-a76", "duplex"),
     ],
 )
@@ -86,6 +88,22 @@ def test_a_plain_list_of_files_builds_and_leaks_no_name(
     defined, missing = symbols(made, known.prefix)
     assert {name for name in defined if not name.startswith("dk_")} == set()
     assert {name for name in missing if not ALLOWED.match(name)} == set()
+
+
+@pytest.mark.parametrize("options", [("-O0", "-g"), ("-Os", "-fno-omit-frame-pointer")])
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m55"])
+def test_assembly_compiles_without_optimisation_and_with_a_frame_pointer(
+    core: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """CMake compiles with -O0 unless it is told otherwise."""
+    known, folder = load_core(core), package(core)
+    if shutil.which(f"{known.prefix}gcc") is None:
+        pytest.skip("no compiler for 32-bit Arm")
+    kernels = sorted((folder / "src").glob(f"*/{known.isa}/*.c"))
+    assert len(kernels) > 10
+    command = [f"{known.prefix}gcc", *known.flags, *options, "-std=c11", *WARNINGS]
+    command += [f"-I{folder / name}" for name in ("include", "src")]
+    subprocess.run([*command, "-c", *kernels], check=True, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("blob", ["beside", "alone"])

@@ -2,17 +2,23 @@
 """The build files of a package: all list the same sources, and each build system can read its own.
 
 CMake's are built here and in tests/device/test_foreign_app.py. Kconfig is read by kconfiglib, and
-Zephyr's CMakeLists.txt runs with stand-ins for Zephyr's functions. The tools of CMSIS-Pack,
-PlatformIO and Arduino cannot be installed here, so their files are compared with what the
-specifications ask for.
+Zephyr's CMakeLists.txt runs with stand-ins for Zephyr's functions. cmsis-pack-manager reads the
+CMSIS-Pack; its own check is weak (it skips a file that it cannot read, without an error), so the
+tests look at what it read. $DREDKIT_PACK_XSD may name Open-CMSIS-Pack's PACK.xsd, for xmllint. The
+manifest for PlatformIO goes through `pio pkg pack` where it is installed, and otherwise is compared
+with what the specification asks for, as Arduino's is.
 """
 
 import json
+import os
 import re
+import shutil
 import subprocess
+import tarfile
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +120,55 @@ def test_the_cmsis_pack_names_files_that_exist(core: str) -> None:
     assert files["src/"].get("scope") == "private"
 
 
+def components(pdsc: Path) -> list[dict[str, Any]]:
+    """Return the components that cmsis-pack-manager finds in a .pdsc."""
+    manager = pytest.importorskip("cmsis_pack_manager")
+    ffi, lib = manager.ffi, manager.lib
+    found = ffi.gc(lib.pack_from_path(str(pdsc).encode()), lib.update_pdsc_index_free)
+    parsed = ffi.gc(lib.parse_packs(found), lib.parse_packs_free)
+    told = ffi.gc(lib.dumps_components(parsed), lib.cstring_free)
+    assert lib.err_get_last_message() == ffi.NULL
+    listed: list[dict[str, Any]] = json.loads(ffi.string(told))
+    return listed
+
+
+@pytest.mark.parametrize("core", WITH_PACK)
+def test_cmsis_pack_manager_reads_the_pack(core: str) -> None:
+    folder = package(core)
+    (pdsc,) = folder.glob("*.pdsc")
+    (found,) = components(pdsc)
+    names = ("vendor", "class", "group", "version", "condition")
+    assert [found[name] for name in names] == [
+        *("dredkit", "Audio", "dredkit", library_version(), "core")
+    ]
+    files = {file["path"]: file["category"] for file in found["files"]}
+    assert {name for name, category in files.items() if category == "SourceC"} == sources(folder)
+    assert files["include/"] == files["src/"] == "Include"
+    assert files["README.md"] == "Doc"
+    assert files["include/dredkit/dredkit.h"] == "Header"
+
+
+@pytest.mark.parametrize("missing", ["<vendor>dredkit</vendor>", "<url></url>", "</package>"])
+def test_cmsis_pack_manager_reads_no_broken_pack(missing: str, tmp_path: Path) -> None:
+    """So that the test above means something."""
+    text = next(package("cortex-m4").glob("*.pdsc")).read_text(encoding="utf-8")
+    assert text.count(missing) == 1
+    broken = tmp_path / "dredkit.dredkit.pdsc"
+    broken.write_text(text.replace(missing, ""), encoding="utf-8")
+    assert components(broken) == []
+
+
+@pytest.mark.parametrize("core", WITH_PACK)
+def test_the_pack_is_valid_by_its_schema(core: str) -> None:
+    schema = os.environ.get("DREDKIT_PACK_XSD")
+    if schema is None or shutil.which("xmllint") is None:
+        pytest.skip("$DREDKIT_PACK_XSD names no PACK.xsd, or xmllint is not installed")
+    (pdsc,) = package(core).glob("*.pdsc")
+    command = ["xmllint", "--noout", "--schema", schema, str(pdsc)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_pack_is_a_zip_of_the_folder(tmp_path: Path) -> None:
     write_package(product("cortex-m4", "sender"), tmp_path / "a", None, zipped=True)
     write_package(product("cortex-m4", "sender"), tmp_path / "b", None, zipped=True)
@@ -142,6 +197,25 @@ def test_platformio_compiles_src_and_shows_include() -> None:
     assert (folder / build["includeDir"] / table["headers"]).is_file()
     assert (folder / build["srcDir"]).is_dir()
     assert build["flags"] == ["-I include", "-I src"]
+
+
+@pytest.mark.skipif(not shutil.which("pio"), reason="PlatformIO is not installed")
+def test_platformio_packs_the_folder(tmp_path: Path) -> None:
+    """`pio pkg pack` refuses a manifest that breaks a rule.
+
+    It would fetch a list of licences to check that field, so the field is left out.
+    """
+    shutil.copytree(package("portable"), tmp_path / "dredkit")
+    manifest = tmp_path / "dredkit" / "library.json"
+    table = json.loads(manifest.read_text(encoding="utf-8"))
+    assert table.pop("license") == "BSD-3-Clause"
+    manifest.write_text(json.dumps(table), encoding="utf-8")
+    command = ["pio", "pkg", "pack", "--output", tmp_path / "dredkit.tar.gz", tmp_path / "dredkit"]
+    environment = {**os.environ, "PLATFORMIO_CORE_DIR": str(tmp_path / "core")}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    with tarfile.open(tmp_path / "dredkit.tar.gz") as archive:
+        held = set(archive.getnames())
+    assert sources(package("portable")) <= held
 
 
 def test_arduino_knows_src_alone(tmp_path: Path) -> None:

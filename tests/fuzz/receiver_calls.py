@@ -23,7 +23,7 @@ from quantize.codec.receiver_model import ERR_ARGUMENT, DecoderModel
 from quantize.errors import InputError, PayloadError
 from tests.support.decoder_models import random_networks, random_payload
 from tests.support.dred_native import WARNINGS
-from tests.support.receiver_library import receiver_sources
+from toolkit.call.library import receiver_sources
 from toolkit.common.paths import BUILD
 from toolkit.targets.sources import PORTABLE_FLAG
 

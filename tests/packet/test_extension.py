@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from quantize.errors import PacketError, PayloadError
 from quantize.packet.extension import (
     PRESENT,
+    RUN_MAX,
     Extension,
     Found,
     Framing,
@@ -187,6 +188,20 @@ def test_a_repeat_of_a_later_frame_is_kept() -> None:
     parts = Packet.parse(insert(padded(later, frames=3).build(), b"payload"))
     read = [Extension(126, 0, b"D\x0cpayload"), Extension(3, 1, b"a"), Extension(3, 2, b"b")]
     assert list(extensions(parts)) == read
+
+
+def many_repeated(count: int) -> bytes:
+    """Return extensions of one byte, and twice as many without data, all repeated once."""
+    return b"\x07a\x06\x06" * count + b"\x05" + b"b" * count
+
+
+def test_a_run_of_64_extensions_with_data_is_repeated() -> None:
+    assert len(list(extensions(padded(many_repeated(RUN_MAX))))) == 6 * RUN_MAX
+    more = many_repeated(RUN_MAX + 1)
+    with pytest.raises(PacketError, match="more than 64"):
+        list(extensions(padded(more)))
+    alone = list(extensions(padded(more, frames=1)))  # nothing repeats, and b begins extension 49
+    assert alone[3 * (RUN_MAX + 1) :] == [Extension(49, 0, b"b" * RUN_MAX)]
 
 
 @pytest.mark.parametrize("size", [0, 1001])

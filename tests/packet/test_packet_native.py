@@ -11,7 +11,7 @@ from typing import Any
 import cffi
 import pytest
 
-from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, Framing, insert
+from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, RUN_MAX, Framing, insert
 from quantize.packet.opus_packet import Packet
 from tests.support.opus_packets import KINDS, real_packets
 from tests.support.packet_mutations import cases
@@ -107,6 +107,20 @@ def test_junk_extensions_that_repeat(program: Path) -> None:
         for i, padding in enumerate(paddings)
     ]
     assert differences(program, wanted) == []
+
+
+@pytest.mark.parametrize("extra", [b"\x07a", b"\x41\x01a"], ids=["short", "long"])
+def test_the_longest_run_that_repeats(extra: bytes, program: Path) -> None:
+    """Runs of up to 66 extensions with data, over frames that repeat them and one that cannot."""
+    wanted = [
+        Case(Packet(TOC, (b"",) * frames, body + end + b"\x01x" * 2 * count).build(), b"p", 999)
+        for count in (RUN_MAX - 2, RUN_MAX - 1, RUN_MAX, RUN_MAX + 1)
+        for body in (extra * count + b"\x41\x01z", b"\x41\x01z" + extra * count)
+        for end in (b"\x04", b"\x05", b"\x06\x01\x04")
+        for frames in (1, 2, 3)
+    ]
+    assert differences(program, wanted) == []
+    assert {type(expected(case).added) for case in wanted} == {int, bytes}
 
 
 def test_framings_are_those_of_python(native: tuple[cffi.FFI, Any]) -> None:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Calls every function of dredkit/packet.h on cases from standard input, and writes the results to
 // standard output; tests/support/packet_native.py describes both. Every buffer has exactly the size
-// that the function is told, so that the address sanitizer sees each byte outside.
+// that the function is told, so that the address sanitizer sees each byte outside. On an emulated
+// board (FILES) cases.bin and answers.bin are in place of both, by semihosting.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,10 @@ static void strip(const uint8_t *packet, size_t bytes)
 
 int main(void)
 {
+#if defined(FILES)
+    require(freopen("cases.bin", "rb", stdin) != NULL);
+    require(freopen("answers.bin", "wb", stdout) != NULL);
+#endif
     uint32_t head[4];  // bytes of the packet, capacity, bytes of the payload, number of framings
     while (fread(head, sizeof head, 1, stdin) == 1) {
         dk_packet_framing *framings = (dk_packet_framing *)take(head[3] * sizeof *framings);
@@ -102,5 +107,5 @@ int main(void)
         free(packet);
         free(payload);
     }
-    return 0;
+    return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -56,15 +56,20 @@ def write(folder: Path, core: str, role: str = "duplex", measure: Measure | None
     write_package(product(core, role), folder, measure)
 
 
-def archive(package: Path, folder: Path, options: Sequence[str], prefix: str = "") -> Path:
-    """Compile every C file of a package with a plain list, and return the archive."""
+def archive(
+    package: Path, folder: Path, options: Sequence[str], prefix: str = "", compiler: str = ""
+) -> Path:
+    """Compile every C file of a package with a plain list, and return the archive.
+
+    `compiler` is a command in place of the gcc of the `prefix`.
+    """
     folder.mkdir()
     include = [f"-I{package / name}" for name in ("include", "src")]
     sources = sorted((package / "src").rglob("*.c"))
     objects = [folder / f"{number}.o" for number in range(len(sources))]
 
     def compile_one(source: Path, made: Path) -> str:
-        command = [f"{prefix}gcc", "-std=c11", *WARNINGS, *options, *include]
+        command = [compiler or f"{prefix}gcc", "-std=c11", *WARNINGS, *options, *include]
         done = subprocess.run(
             [*command, "-c", source, "-o", made], capture_output=True, text=True, check=False
         )

@@ -69,8 +69,9 @@ def padding(rng: random.Random, frames: int) -> bytes:
             run = []
         elif token < 6:
             number = rng.randrange(3, 32)  # odd ones have a byte of data, to tell them in `run`
-            out += bytes([number << 1 | number % 2]) + b"s" * (number % 2)
-            run.append(number)
+            count = rng.choice((1, 1, 1, 1, 1, 60, 70))  # up to 64 with data are repeated
+            out += (bytes([number << 1 | number % 2]) + b"s" * (number % 2)) * count
+            run += [number] * count
         else:
             number = rng.choice((32, 33, 126, 126, 127))
             out += bytes([number << 1 | 1]) + _with_length(_extension_data(rng))

@@ -26,6 +26,7 @@ from toolkit.targets.sources import INCLUDES, room
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = room("packet")
+PROGRAM = ROOT / "tests" / "programs" / "packet_cases.c"
 WARNINGS = (
     *("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror"),
     *("-Wundef", "-Wvla", "-Wstrict-prototypes", "-Wmissing-prototypes"),
@@ -102,14 +103,19 @@ def run(program: Path, cases: Iterable[Case]) -> list[Answer]:
     data = b"".join(case.to_bytes() for case in cases)
     done = subprocess.run([str(program)], input=data, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
+    return read_answers(done.stdout)
+
+
+def read_answers(data: bytes) -> list[Answer]:
+    """Return the answers that a program wrote."""
     answers, at = [], 0
-    while at < len(done.stdout):
+    while at < len(data):
         values: list[bytes | int] = []
         for kind in "iiiiibibb":  # an integer, or a count and so many bytes
-            (value,) = struct.unpack_from("<i", done.stdout, at)
+            (value,) = struct.unpack_from("<i", data, at)
             at += 4
             if kind == "b" and value >= 0:
-                values.append(done.stdout[at : at + value])
+                values.append(data[at : at + value])
                 at += value
             else:
                 values.append(value)
@@ -120,9 +126,8 @@ def run(program: Path, cases: Iterable[Case]) -> list[Answer]:
 def build(folder: Path) -> Path:
     """Compile the program into `folder`."""
     program = folder / "packet_cases"
-    source = ROOT / "tests" / "programs" / "packet_cases.c"
     flags = [*WARNINGS, "-O1", "-g", *SANITIZE, *(f"-I{path}" for path in INCLUDES)]
-    sources = [str(source), *map(str, SOURCES)]
+    sources = [str(PROGRAM), *map(str, SOURCES)]
     subprocess.run(["gcc", *flags, "-o", str(program), *sources], check=True)
     return program
 

@@ -20,8 +20,7 @@ from tests.support.decoder_library import TRAPS
 from tests.support.dred_native import WARNINGS
 from tests.support.fargan_models import random_fargan
 from tests.support.lpcnet_models import random_voice
-from tests.support.receiver_library import API_FILES as RECEIVER_API
-from tests.support.sender_library import API_FILES, write_config
+from tests.support.sender_library import write_config
 from tests.support.small_models import small_model
 from toolkit.codegen.blob.product import with_blob
 from toolkit.codegen.blob.source import WEIGHTS
@@ -30,7 +29,7 @@ from toolkit.codegen.package.sizes import RECEIVER, SENDER, measure_sizes
 from toolkit.common.wire import Status
 from toolkit.device.build.declarations import prototypes
 from toolkit.stages.stage import DecoderStage, EncoderStage
-from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, room, voice_files
+from toolkit.targets.sources import INCLUDES, PORTABLE_FLAG, library_files
 from toolkit.targets.target import load_target
 
 PACKETS = 30
@@ -85,11 +84,8 @@ class Duplex:
         sizes = measure_sizes("gcc", flags, (*INCLUDES, generated), (SENDER, RECEIVER, WEIGHTS))
         config = write_config(folder, {**sizes, "DK_OUTPUT_RATE": 16000})
         includes = [f"-I{path}" for path in (*INCLUDES, generated, config)]
-        files = [
-            *room("nn", "dsp", "features", "dred", "plc", "weights"),
-            *voice_files(voice_name(voice)),
-        ]
-        files += [*API_FILES, *RECEIVER_API, *generated.glob("*.c"), folder / "shim.c"]
+        files = library_files(("sender", "receiver"), voice_name(voice), blob=True)
+        files += [*generated.glob("*.c"), folder / "shim.c"]
         (folder / "shim.c").write_text(SHIM, encoding="utf-8")
         library = folder / "duplex.so"
         command = ["gcc", *WARNINGS, *flags, "-shared", "-fPIC", *includes, "-o", str(library)]

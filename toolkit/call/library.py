@@ -33,7 +33,32 @@ _QUICK: Final = ("-O3", "-march=native")
 _CONFIG: Final = "config"
 
 
-def build_receiver(model: DecoderModel, folder: Path, flags: Sequence[str] = _QUICK) -> Path:
+def receiver_sources(
+    model: DecoderModel, folder: Path, rate: int = VOICE_RATE, batch: int = 1
+) -> tuple[list[Path], list[Path]]:
+    """Generate a receiver that plays at `rate`; return all its C files and its include paths.
+
+    The last include path has a dredkit/config.h for this receiver. `batch` is the number of chunks
+    that are decoded at once.
+    """
+    generate(DecoderStage(model, batch=batch, output_rate=rate), load_target("host"), folder)
+    generated, config = folder / GENERATED, folder / _CONFIG
+    (config / "dredkit").mkdir(parents=True, exist_ok=True)
+    lines = f"#define DK_OUTPUT_RATE {rate}\n#define DK_RECEIVER_BYTES {_ROOM}\n"
+    (config / "dredkit" / "config.h").write_text(lines, encoding="utf-8")
+    voice = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text("utf-8"))
+    assert voice is not None
+    files = [*library_files(("receiver",), voice[1]), *sorted(generated.glob("*.c"))]
+    return files, [*INCLUDES, generated, config]
+
+
+def build_receiver(
+    model: DecoderModel,
+    folder: Path,
+    flags: Sequence[str] = _QUICK,
+    rate: int = VOICE_RATE,
+    batch: int = 1,
+) -> Path:
     """Compile the receiver of a model in a folder of its own; return the folder.
 
     Raises ToolError without gcc, or if the C does not compile.
@@ -41,23 +66,15 @@ def build_receiver(model: DecoderModel, folder: Path, flags: Sequence[str] = _QU
     compiler = shutil.which("gcc")
     if compiler is None:
         raise ToolError("gcc is missing: apt-get install gcc")
-    generate(DecoderStage(model), load_target("host"), folder)
-    generated, config = folder / GENERATED, folder / _CONFIG
-    (config / "dredkit").mkdir(parents=True, exist_ok=True)
-    lines = f"#define DK_OUTPUT_RATE {VOICE_RATE}\n#define DK_RECEIVER_BYTES {_ROOM}\n"
-    (config / "dredkit" / "config.h").write_text(lines, encoding="utf-8")
-    voice = re.search(r"DREDKIT_VOICE (\w+)", (generated / "decoder.cmake").read_text("utf-8"))
-    assert voice is not None
-    files = [*library_files(("receiver",), voice[1]), *sorted(generated.glob("*.c"))]
+    files, includes = receiver_sources(model, folder, rate, batch)
     command = [compiler, "-std=c11", *flags, PORTABLE_FLAG, "-shared", "-fPIC"]
-    command += [f"-I{path}" for path in (*INCLUDES, generated, config)]
-    command += ["-o", str(folder / LIBRARY), *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command += [*(f"-I{path}" for path in includes), "-o", str(folder / LIBRARY)]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
     if done.returncode:
         wrong = [line for line in done.stderr.splitlines() if "error" in line]
         raise ToolError(f"the receiver does not compile: {(wrong or ['no reason given'])[0]}")
     # cffi reads no alignment. What it allocates is aligned well enough.
-    (config / "dredkit" / "align.h").write_text("#define DK_ALIGNED(n)\n", encoding="utf-8")
+    (includes[-1] / "dredkit" / "align.h").write_text("#define DK_ALIGNED(n)\n", encoding="utf-8")
     return folder
 
 
@@ -66,26 +83,38 @@ class ReceiverLibrary:
 
     def __init__(self, folder: Path) -> None:
         """Open what `build_receiver` left in a folder; raises ToolError if that is impossible."""
-        self._ffi = cffi.FFI()
-        self._ffi.cdef(declarations("dredkit/receiver.h", includes=(folder / _CONFIG, *INCLUDES)))
+        self.ffi = cffi.FFI()
+        self.ffi.cdef(declarations("dredkit/receiver.h", includes=(folder / _CONFIG, *INCLUDES)))
         try:
-            self._lib: Any = self._ffi.dlopen(str(folder / LIBRARY))
+            self.lib: Any = self.ffi.dlopen(str(folder / LIBRARY))
         except OSError as error:
             raise ToolError(f"{folder / LIBRARY}: not a receiver ({error})") from error
 
     def start(self, config: ReceiverConfig | None = None) -> NativeReceiver:
-        """Return a receiver that has heard nothing."""
-        return NativeReceiver(self._ffi, self._lib, config or ReceiverConfig())
+        """Return a receiver that has heard nothing; without `config`, C's default is in force."""
+        return NativeReceiver(self.ffi, self.lib, config)
 
 
 class NativeReceiver:
     """One receiver in C, called as quantize.codec.receiver_clock.ReceiverClock is."""
 
-    def __init__(self, ffi: cffi.FFI, lib: Any, config: ReceiverConfig) -> None:
+    def __init__(self, ffi: cffi.FFI, lib: Any, config: ReceiverConfig | None) -> None:
         self._ffi, self._lib = ffi, lib
         self._memory = ffi.new("dk_receiver *")
-        values = [config.over_ms, config.fade_ms, config.chunks_a_call]
-        self._checked(lib.dk_receiver_init(self._memory, ffi.new("dk_receiver_config *", values)))
+        given = ffi.NULL
+        if config is not None:
+            values = [config.over_ms, config.fade_ms, config.chunks_a_call]
+            given = ffi.new("dk_receiver_config *", values)
+        self._checked(lib.dk_receiver_init(self._memory, given))
+
+    @property
+    def time(self) -> int:
+        """The time stamp of the next sample that is played."""
+        return int(self._lib.dk_receiver_time(self._memory))
+
+    def set_time(self, time: int) -> None:
+        """Set the clock: for the first packet, or where the player skips or repeats audio."""
+        self._checked(self._lib.dk_receiver_set_time(self._memory, time))
 
     @property
     def speaking(self) -> bool:
@@ -99,6 +128,7 @@ class NativeReceiver:
 
     def payload(self, time: int, data: bytes) -> int:
         """Take a payload; raises PayloadError for a malformed one, which changes nothing."""
+        # The memory has exactly this size, so that a memory checker sees a read past its end.
         memory = self._ffi.new("uint8_t[]", data or b"\0")
         status = int(self._lib.dk_receiver_payload(self._memory, time, memory, len(data)))
         if status < 0:

@@ -14,6 +14,7 @@ void dk_extension_begin(dk_extension_reader *reader, const uint8_t *packet,
         .data = packet + parts->padding,
         .bytes = parts->bytes - parts->padding,
         .frame_count = parts->frame_count,
+        .is_first_run = true,
     };
 }
 
@@ -33,7 +34,7 @@ static size_t read_length(const dk_extension_reader *reader, size_t *at)
 }
 
 // Read the data of an extension whose first byte is `head`. An `open` one has no length: it takes
-// all bytes but those of the extensions after it.
+// all bytes but those of the short extensions after it.
 static int32_t read_data(dk_extension_reader *reader, unsigned head, bool open,
                          dk_extension *extension)
 {
@@ -41,10 +42,11 @@ static int32_t read_data(dk_extension_reader *reader, unsigned head, bool open,
     size_t at = reader->at;
     size_t length = flag;
     if (open) {
-        if (reader->trailing > reader->bytes - at) {
+        const size_t after = (size_t)reader->run_count - reader->run_longs_end;
+        if (after > reader->bytes - at) {
             return DK_ERR_EXTENSION;
         }
-        length = reader->bytes - at - reader->trailing;
+        length = reader->bytes - at - after;
     } else if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
         length = flag != 0 ? read_length(reader, &at) : reader->bytes - at;
     }
@@ -60,9 +62,9 @@ static int32_t read_data(dk_extension_reader *reader, unsigned head, bool open,
 
 static void start_run(dk_extension_reader *reader)
 {
-    reader->run = reader->at;
-    reader->last_long = 0;
-    reader->trailing = 0;
+    reader->run_count = 0;
+    reader->run_longs_end = 0;
+    reader->is_first_run = false;
 }
 
 static int32_t move_on(dk_extension_reader *reader, unsigned flag)
@@ -84,15 +86,20 @@ static int32_t move_on(dk_extension_reader *reader, unsigned flag)
     return 0;
 }
 
-static void start_repeating(dk_extension_reader *reader, size_t run_end, unsigned flag)
+static int32_t start_repeating(dk_extension_reader *reader, unsigned flag)
 {
-    reader->source = reader->run;
-    reader->source_end = run_end;
+    const unsigned first = reader->frame + 1u;
+    if (reader->run_count > DK_EXTENSION_RUN_MAX && first < reader->frame_count) {
+        return DK_ERR_EXTENSION;
+    }
+    reader->place = 0;
     reader->repeat_moves_on = flag == 0;
-    reader->repeat_frame = (uint8_t)(reader->frame + 1u);
-    if (reader->run == 0 && reader->frame_count > 1) {
+    // A run without data is repeated for all frames at once.
+    reader->repeat_frame = reader->run_count > 0 ? (uint8_t)first : reader->frame_count;
+    if (reader->is_first_run && reader->frame_count > 1) {
         reader->repeats_start = true;
     }
+    return 0;
 }
 
 // After the last repeated extension. If the run moves on from the last frame, the rest is padding.
@@ -108,49 +115,25 @@ static void stop_repeating(dk_extension_reader *reader)
     }
 }
 
-// Move past the run's next long extension. Returns its first byte, 0 at the end of the run, and
-// adds the data bytes of the short ones before it. The run was read before, so it is sound.
-static unsigned next_long_of_run(dk_extension_reader *reader, size_t *short_bytes)
-{
-    const uint8_t *data = reader->data;
-    size_t source = reader->source;
-    unsigned found = 0;
-    while (found == 0 && source < reader->source_end) {
-        const unsigned head = data[source++];
-        const unsigned flag = head & HAS_LENGTH;
-        if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
-            const size_t length = read_length(reader, &source);
-            source += length;
-            found = head;
-        } else if (head >> 1 > REPEAT) {
-            source += flag;
-            *short_bytes += flag;
-        } else if (head >> 1 == SEPARATOR) {
-            source += flag;  // a step of 0, which is not repeated
-        }
-    }
-    reader->source = source;
-    return found;
-}
-
 // Read the next repeated long extension; returns 0 after the last one.
 static int32_t next_repeated(dk_extension_reader *reader, dk_extension *extension)
 {
     while (reader->repeat_frame < reader->frame_count) {
-        size_t short_bytes = 0;
-        const unsigned head = next_long_of_run(reader, &short_bytes);
-        if (short_bytes > reader->bytes - reader->at) {
-            return DK_ERR_EXTENSION;
+        while (reader->place < reader->run_count) {
+            const unsigned id = reader->run[reader->place++];
+            if (id >= DK_EXTENSION_FIRST_LONG) {
+                const bool is_last =
+                    reader->repeat_moves_on && reader->repeat_frame + 1u == reader->frame_count;
+                extension->frame = reader->repeat_frame;
+                return read_data(reader, id << 1 | HAS_LENGTH,
+                                 is_last && reader->place == reader->run_longs_end, extension);
+            }
+            if (reader->at >= reader->bytes) {
+                return DK_ERR_EXTENSION;
+            }
+            reader->at++;
         }
-        reader->at += short_bytes;
-        if (head != 0) {
-            const bool is_last =
-                reader->repeat_moves_on && reader->repeat_frame + 1u == reader->frame_count;
-            extension->frame = reader->repeat_frame;
-            return read_data(reader, head, is_last && reader->source == reader->last_long,
-                             extension);
-        }
-        reader->source = reader->run;
+        reader->place = 0;
         reader->repeat_frame++;
     }
     stop_repeating(reader);
@@ -162,11 +145,15 @@ static int32_t next_plain(dk_extension_reader *reader, unsigned head, dk_extensi
 {
     const int32_t result = read_data(reader, head, false, extension);
     extension->frame = reader->frame;
-    if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
-        reader->last_long = reader->at;
-        reader->trailing = 0;
-    } else {
-        reader->trailing += head & HAS_LENGTH;
+    // Without a length, an extension has no data, or takes all bytes so that nothing can repeat it.
+    if ((head & HAS_LENGTH) != 0 && reader->run_count <= DK_EXTENSION_RUN_MAX) {
+        if (reader->run_count < DK_EXTENSION_RUN_MAX) {
+            reader->run[reader->run_count] = (uint8_t)(head >> 1);
+        }
+        reader->run_count++;
+        if (head >> 1 >= DK_EXTENSION_FIRST_LONG) {
+            reader->run_longs_end = reader->run_count;
+        }
     }
     return result;
 }
@@ -183,7 +170,6 @@ int32_t dk_extension_next(dk_extension_reader *reader, dk_extension *extension)
         if (reader->at >= reader->bytes) {
             return 0;
         }
-        const size_t start = reader->at;
         const unsigned head = reader->data[reader->at++];
         switch (head >> 1) {
             case PADDING:
@@ -197,7 +183,9 @@ int32_t dk_extension_next(dk_extension_reader *reader, dk_extension *extension)
                 }
                 break;
             case REPEAT:
-                start_repeating(reader, start, head & HAS_LENGTH);
+                if (start_repeating(reader, head & HAS_LENGTH) < 0) {
+                    return DK_ERR_EXTENSION;
+                }
                 break;
             default:
                 return next_plain(reader, head, extension);

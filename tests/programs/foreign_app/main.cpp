@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A foreign C++ application in which sender and receiver run in one image. It sends speech.raw in
-// packets of 20 ms with redundancy, loses some, and plays the rest. packets.bin gets each packet
-// after its length as two bytes, played.raw what was played.
+// A foreign C++ application in which libopus, DRED's sender and receiver and a network of the
+// application's own are in one image. It sends speech.raw in packets of 20 ms with redundancy,
+// loses some, and plays the rest. It writes:
 //
-// A packet's main payload is a stand-in for a base codec's: the receiver takes the speech itself as
-// what a base decoder made of the packet.
+//   packets.bin  each packet: its length in two bytes, whether it is speech in one, and its bytes
+//   base.raw     what the base decoder made of the packets that arrived
+//   played.raw   what was played
 #include <stddef.h>
 #include <stdint.h>
 
 #include <dredkit/dredkit.h>
 
+#include "base.h"
 #include "files.h"
-
-// Names that a product may well have; the library must not have them too.
-int gru_1 = 1;
-int tables[4] = {1, 2, 3, 4};
+#include "gru.h"
 
 namespace
 {
 
-constexpr size_t packets_a_second = 50;
-constexpr size_t samples_in = DK_INPUT_RATE / packets_a_second;
-constexpr size_t samples_out = DK_OUTPUT_RATE / packets_a_second;
-constexpr size_t most_bytes = 300;
-static_assert(samples_in == samples_out, "one recording serves both");
+constexpr size_t samples = base::samples;
+constexpr size_t most_bytes = 500;
+static_assert(samples == DK_INPUT_RATE / 50 && samples == DK_OUTPUT_RATE / 50, "all at 16 kHz");
 
 struct Packet {
     uint8_t data[most_bytes];
     size_t bytes;
+    bool speech;
 };
 
 class Sender
@@ -35,27 +33,25 @@ class Sender
   public:
     bool start()
     {
-        return dk_sender_init(&sender_, nullptr) == DK_OK;
+        dk_sender_config config = dk_sender_config_default();
+        config.codec_delay = dk_sender_codec_delay(base::lookahead(), DK_INPUT_RATE);
+        return dk_sender_init(&sender_, &config) == DK_OK;
     }
 
     // Make the packet of 20 ms of speech; false if that fails.
     bool send(const int16_t *pcm, Packet &packet)
     {
-        constexpr size_t main_bytes = 21;
-        packet.data[0] = 0x48;  // SILK, 16 kHz, mono, one frame of 20 ms
-        for (size_t i = 1; i < main_bytes; i++) {
-            packet.data[i] = static_cast<uint8_t>(i);
-        }
-        packet.bytes = main_bytes;
-        if (dk_sender_hear(&sender_, pcm, samples_in, true) != DK_OK) {
+        packet.speech = gru_1(pcm, samples);
+        packet.bytes = base::encode(pcm, packet.data, sizeof packet.data);
+        if (packet.bytes == 0 || dk_sender_hear(&sender_, pcm, samples, packet.speech) != DK_OK) {
             return false;
         }
-        uint8_t payload[most_bytes - main_bytes - DK_PACKET_OVERHEAD];
+        uint8_t payload[200];
         const int32_t bytes = dk_sender_payload(&sender_, &rate_, payload, sizeof payload);
         if (bytes <= 0) {
             return bytes == 0;
         }
-        const int32_t grown = dk_packet_add(packet.data, main_bytes, sizeof packet.data, payload,
+        const int32_t grown = dk_packet_add(packet.data, packet.bytes, sizeof packet.data, payload,
                                             static_cast<size_t>(bytes), &dk_packet_libopus_1_6);
         packet.bytes = grown < 0 ? 0 : static_cast<size_t>(grown);
         return grown > 0;
@@ -83,15 +79,15 @@ class Receiver
         }
         while (dk_receiver_work(&receiver_, 1) > 0) {
         }
-        int16_t out[samples_out];
+        int16_t out[samples];
         for (; played_ != number; played_++) {
-            if (dk_receiver_lost(&receiver_, samples_out, out) != DK_OK ||
+            if (dk_receiver_lost(&receiver_, samples, out) != DK_OK ||
                 !write_file(file, out, sizeof out)) {
                 return false;
             }
         }
         played_++;
-        return dk_receiver_good(&receiver_, pcm, samples_out, out) == DK_OK &&
+        return dk_receiver_good(&receiver_, pcm, samples, out) == DK_OK &&
                write_file(file, out, sizeof out);
     }
 
@@ -106,7 +102,7 @@ class Receiver
         if (bytes <= 0) {
             return bytes == 0;
         }
-        const size_t time = number * samples_out + found.frame_offset * unit;
+        const size_t time = number * samples + found.frame_offset * unit;
         return dk_receiver_payload(&receiver_, static_cast<uint32_t>(time), found.payload,
                                    found.bytes) > 0;
     }
@@ -117,8 +113,20 @@ class Receiver
 
 Sender sender;
 Receiver receiver;
-int16_t pcm[samples_in];
+int16_t pcm[samples];
 Packet packet;
+
+struct Files {
+    int speech = open_file("speech.raw", false);
+    int packets = open_file("packets.bin", true);
+    int decoded = open_file("base.raw", true);
+    int played = open_file("played.raw", true);
+
+    bool are_open() const
+    {
+        return speech >= 0 && packets >= 0 && decoded >= 0 && played >= 0;
+    }
+};
 
 bool is_lost(uint32_t number)
 {
@@ -127,36 +135,41 @@ bool is_lost(uint32_t number)
 
 bool store(const Packet &made, int file)
 {
-    const uint8_t length[2] = {static_cast<uint8_t>(made.bytes & 255),
-                               static_cast<uint8_t>(made.bytes >> 8)};
-    return write_file(file, length, sizeof length) && write_file(file, made.data, made.bytes);
+    const uint8_t head[3] = {static_cast<uint8_t>(made.bytes & 255),
+                             static_cast<uint8_t>(made.bytes >> 8), made.speech};
+    return write_file(file, head, sizeof head) && write_file(file, made.data, made.bytes);
 }
 
-int run()
+// The far end: the base decoder hears of every packet, also of a lost one.
+bool receive(uint32_t number, const Files &files)
 {
-    const int speech = open_file("speech.raw", false);
-    const int packets = open_file("packets.bin", true);
-    const int played = open_file("played.raw", true);
-    if (speech < 0 || packets < 0 || played < 0) {
-        return 2;
+    int16_t decoded[samples];
+    if (is_lost(number)) {
+        return base::decode(nullptr, 0, decoded);
     }
-    if (!sender.start() || !receiver.start()) {
-        return 3;
-    }
-    for (uint32_t number = 0; read_file(speech, pcm, sizeof pcm); number++) {
-        if (!sender.send(pcm, packet) || !store(packet, packets)) {
-            return 4;
-        }
-        if (!is_lost(number) && !receiver.receive(number, packet, pcm, played)) {
-            return 5;
-        }
-    }
-    return 0;
+    return base::decode(packet.data, packet.bytes, decoded) &&
+           write_file(files.decoded, decoded, sizeof decoded) &&
+           receiver.receive(number, packet, decoded, files.played);
 }
 
 }  // namespace
 
 int application()
 {
-    return gru_1 == 1 && tables[3] == 4 ? run() : 1;
+    const Files files;
+    if (!files.are_open()) {
+        return 2;
+    }
+    if (!base::start() || !sender.start() || !receiver.start()) {
+        return 3;
+    }
+    for (uint32_t number = 0; read_file(files.speech, pcm, sizeof pcm); number++) {
+        if (!sender.send(pcm, packet) || !store(packet, files.packets)) {
+            return 4;
+        }
+        if (!receive(number, files)) {
+            return 5;
+        }
+    }
+    return 0;
 }

@@ -4,8 +4,7 @@
 // describes the format.
 //
 // Packets are untrusted: any bytes are harmless. Nothing is allocated, and no function keeps a
-// pointer. The time is linear in the length of the packet, except for extensions that are repeated
-// for each of up to 48 frames: these take at most 48 steps for each byte of padding.
+// pointer. The time is at most linear in the length of the packet.
 //
 // The self-delimited packets of multistream Opus (RFC 6716, appendix B) are not supported.
 #ifndef DREDKIT_PACKET_H
