@@ -71,6 +71,7 @@ ABOUT: Final = {
     "emulator.icount_shift": "An instruction takes 2^N ns of virtual time",
     "emulator.unit": "What the timer counts there: instructions",
     "emulator.ticks_per_unit": "Ticks of the timer for one instruction",
+    "emulator.since": "The first version of QEMU that has the board; left out for 7.2 or older",
     "runner": "The program that runs the server of a process here; its speed means nothing",
     "runner.program": "The program, such as qemu-aarch64",
     "runner.package": "The Debian package that has it",

@@ -99,7 +99,9 @@ static_assert(offsetof(boot_block, table) == IVT_OFFSET, "where the boot ROM loo
 
 extern const uint32_t dk_vectors[];
 
-#define FLASH_BYTES (DK_BOARD_FLASH_ORIGIN + DK_BOARD_FLASH_BYTES - DK_BOARD_BOOT_ORIGIN)
+#define FLASH_BYTES 0x800000u  // of both boards' chips
+#define IMAGE_BYTES (DK_BOARD_FLASH_ORIGIN + DK_BOARD_FLASH_BYTES - DK_BOARD_BOOT_ORIGIN)
+static_assert(IMAGE_BYTES <= FLASH_BYTES, "the flash has 8 MB");
 
 __attribute__((section(".boot"), used)) static const boot_block block = {
     .configuration =
@@ -131,5 +133,5 @@ __attribute__((section(".boot"), used)) static const boot_block block = {
             .boot_data = &block.data,
             .self = &block.table,
         },
-    .data = {.start = DK_BOARD_BOOT_ORIGIN, .bytes = FLASH_BYTES},
+    .data = {.start = DK_BOARD_BOOT_ORIGIN, .bytes = IMAGE_BYTES},
 };

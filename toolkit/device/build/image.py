@@ -97,7 +97,7 @@ def _wrong_imxrt(image: Path, target: Target, named: dict[str, Symbol]) -> list[
     last = max(address + size for address, size in load_sections(image).values())
     checks = {
         "the flash's settings have no tag": block[:4] != IMXRT_TAG,
-        "the flash's settings have another size": size != end - start,
+        "the flash's settings have a smaller size": size < end - start,
         "the flash's settings have no command for reading": block[IMXRT_LUT] == 0,
         "the image vector table has no header": head[:3] != IMXRT_TABLE_HEAD,
         "the image vector table points to no vectors": entry != named[VECTORS].address,
