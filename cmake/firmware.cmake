@@ -6,6 +6,9 @@ set(baremetal "firmware/port/baremetal")
 set(port_sources
   ${baremetal}/port.c ${baremetal}/limits.c ${baremetal}/report.c
   ${port}/startup.c ${port}/fault.c ${DREDKIT_DRIVERS})
+if(DREDKIT_SYSTEM STREQUAL "cortexm")
+  list(APPEND port_sources ${port}/memory.c)
+endif()
 if(DREDKIT_SYSTEM MATCHES "^(aarch64|armv7a)$")
   # What both families share.
   set(shared "firmware/port/cortexa")

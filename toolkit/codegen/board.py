@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from quantize.files.write import write_whole
+from toolkit.codegen.regions import regions
 from toolkit.common.paths import ROOT, ships
-from toolkit.targets.memory import FLASH_SECTIONS, RAM_SECTIONS, Memory
+from toolkit.targets.memory import BOOT_SECTION, FLASH_SECTIONS, RAM_SECTIONS, Memory
 from toolkit.targets.placement import placed_in, section_name
 from toolkit.targets.target import Target
 
@@ -52,6 +53,16 @@ def board_header(target: Target) -> str:
             f"#define DK_BOARD_GIC_DISTRIBUTOR 0x{target.gic.distributor:08x}u",
             f"#define DK_BOARD_GIC_CPU 0x{target.gic.cpu:08x}u",
         ]
+    for memory in target.memories:
+        name = f"DK_BOARD_{memory.name.upper()}"
+        lines += [
+            f"#define {name}_ORIGIN 0x{memory.origin:08x}u",
+            f"#define {name}_BYTES 0x{memory.length:x}u",
+        ]
+    if found := regions(target):
+        shown = ", ".join(f"{{0x{r.start:08x}u, 0x{r.bytes:x}u, {r.kind}}}" for r in found)
+        lines += ["", "// The memory protection unit's, lowest priority first.",
+                  f"#define DK_BOARD_REGIONS {shown}"]  # fmt: skip
     filled = ["dk_data", *(f"dk_{section_name(m.name)}" for m in in_ram)]
     lines += [
         "",
@@ -77,11 +88,20 @@ def linker_script(target: Target) -> str:
         "STACK_BYTES": str(target.stack_bytes),
     }
     values["PLACED"] = "".join(_placed(memory, target) for memory in placed_in(target))
+    values["BOOT"] = _boot(target)
     for section in FLASH_SECTIONS + RAM_SECTIONS:
         values[f"IN_{section.upper()}"] = target.memory_of(section).name
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
     return text
+
+
+def _boot(target: Target) -> str:
+    """Return the section for what the chip's boot ROM reads, if the board has a driver for it."""
+    if not target.boot:
+        return ""
+    home = target.memory_of(BOOT_SECTION).name
+    return f"    .boot : ALIGN(4)\n    {{\n        KEEP(*(.boot))\n    }} > {home}\n\n"
 
 
 def _placed(memory: Memory, target: Target) -> str:

@@ -13,9 +13,10 @@ from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.usage import SuggestingGroup
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
-from toolkit.common.option_types import OutputFile
+from toolkit.common.option_types import InputFile, OutputFile
 from toolkit.targets.start import start_from
 from toolkit.targets.target import Target, check_name, load_target, target_names
+from toolkit.targets.verified import places, read_record, record_path
 
 OWN = (
     "A board of your own is a TOML file anywhere, with its drivers beside it: --target PATH.toml; "
@@ -51,7 +52,7 @@ def command(context: click.Context, json_to: str | None) -> None:
             f"{target.clock_hz // 1_000_000} MHz" if on_board else "",
             _kilobytes(target.size_of("flash")) if on_board else "",
             _kilobytes(target.size_of("ram")) if on_board else "",
-            ", ".join(target.verified_on) or "unverified",
+            ", ".join(places(target)) or "unverified",
         )
     err.print(table)
     err.print(OWN, style="dim", markup=False)
@@ -75,6 +76,21 @@ def new(output: Path, like: str, json_to: str | None) -> None:
     emit_json(json_to, {"output": str(output), "like": board.name})
 
 
+@command.command("record", cls=Telling)
+@click.argument("verification", type=InputFile())
+@click.option("--target", required=True, help=options.TARGET_HELP)
+@json_option
+def record(verification: Path, target: str, json_to: str | None) -> None:
+    """Keep the verify.json of a run on a board of silicon, which makes that board verified."""
+    board = load_target(target)
+    facts = read_record(verification, board)
+    kept = record_path(board)
+    kept.parent.mkdir(exist_ok=True)
+    write_whole(kept, verification.read_bytes())
+    err.print(f"{kept}: {board.name} verified on {facts['recorded']}", markup=False)
+    emit_json(json_to, {"output": str(kept), "target": board.name})
+
+
 def _kilobytes(size: int) -> str:
     return f"{size // 1024} KB"
 
@@ -94,5 +110,5 @@ def _as_json(target: Target) -> dict[str, Any]:
         "stack": target.stack_bytes,
         "emulator": target.emulator.machine if target.emulator else None,
         "probes": sorted(target.flash.probes),
-        "verified_on": list(target.verified_on),
+        "verified_on": places(target),
     }

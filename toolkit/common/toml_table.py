@@ -10,6 +10,7 @@ from quantize.near import near
 from toolkit.common.errors import InputError
 
 WORD: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
+VERSION: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}", re.ASCII)
 
 
 def told(value: Any) -> str:
@@ -59,6 +60,13 @@ class Table:
         value = self.text(key)
         if not WORD.fullmatch(value):
             self.refuse(key, f"must be letters, digits and '_', not {told(value)}")
+        return value
+
+    def version(self, key: str) -> str:
+        """Return a version of two numbers, such as "9.1"."""
+        value = self.text(key)
+        if not VERSION.fullmatch(value):
+            self.refuse(key, f"must be a version such as 9.1, not {told(value)}")
         return value
 
     def named(self, key: str, names: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ ABOUT: Final = {
     "verified_on": "Where dredkit verify has passed; empty for a new board",
     "stack_bytes": "Room for the stack, a multiple of 16; the build says how much is needed",
     "setup": "Clocks and pins: the file setup_NAME.c",
+    "boot": "What the chip's boot ROM reads: the file boot_NAME.c; left out where it reads nothing",
     "toolchain": "The compiler",
     "toolchain.prefix": "What comes before gcc in its name, such as arm-none-eabi-",
     "toolchain.package": "The Debian package that has it",
@@ -27,8 +28,8 @@ ABOUT: Final = {
     "memory.origin": "Its first address",
     "memory.length": "Its size in bytes",
     "memory.kind": "flash: a debugger writes it; ram: start-up fills it",
-    "memory.sections": "vectors, text and rodata in flash; stack, data and bss in ram; each in "
-    "one memory",
+    "memory.sections": "vectors, text and rodata in flash, and boot with a boot driver; stack, "
+    "data and bss in ram; each in one memory",
     "memory.wait": "The cycles that a fetch waits",
     "memory.wait.states": "Cycles beyond the first",
     "memory.wait.bytes": "Bytes that one fetch brings",
@@ -70,6 +71,7 @@ ABOUT: Final = {
     "emulator.icount_shift": "An instruction takes 2^N ns of virtual time",
     "emulator.unit": "What the timer counts there: instructions",
     "emulator.ticks_per_unit": "Ticks of the timer for one instruction",
+    "emulator.since": "The first version of QEMU that has the board; left out for 7.2 or older",
     "runner": "The program that runs the server of a process here; its speed means nothing",
     "runner.program": "The program, such as qemu-aarch64",
     "runner.package": "The Debian package that has it",

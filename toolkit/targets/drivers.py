@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Find the drivers that a target file names: C files setup_NAME.c, uart_NAME.c and timer_NAME.c.
+"""Find the drivers that a target file names: C files setup_, uart_, timer_ and boot_NAME.c.
 
 firmware/port/baremetal/drivers.h is the contract of a board's drivers, firmware/port/posix/posix.h
 that of a process. A board's own drivers lie beside its TOML file and come first.
@@ -13,11 +13,13 @@ from toolkit.targets.sources import FIRMWARE
 
 PORT = FIRMWARE / "port"
 SHARED = "cortexa"  # drivers of armv7a and aarch64 alike
+EVERY = "baremetal"  # drivers of devices that any core may have
 
 
 def folders(system: str, shared: bool) -> list[Path]:
     """Return the folders of the drivers that ship for a system, in the order of the search."""
-    return [PORT / system, *([PORT / SHARED] if shared else [])]
+    every = [] if system == "posix" else [PORT / EVERY]
+    return [PORT / system, *([PORT / SHARED] if shared else []), *every]
 
 
 def find(kind: str, name: str, where: Sequence[Path]) -> Path | None:

@@ -11,6 +11,7 @@ from toolkit.common.toml_table import Table
 MEMORY_KINDS = ("flash", "ram")
 FLASH_SECTIONS = ("vectors", "text", "rodata")
 RAM_SECTIONS = ("stack", "data", "bss")
+BOOT_SECTION = "boot"  # what the chip's boot ROM reads, where it reads something
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read_memory(table: Table) -> Memory:
     )
     table.done()
     for section in value.sections:
-        allowed = FLASH_SECTIONS if kind == "flash" else RAM_SECTIONS
+        allowed = (*FLASH_SECTIONS, BOOT_SECTION) if kind == "flash" else RAM_SECTIONS
         if section not in allowed:
             table.refuse("sections", f"'{section}' is not one of {', '.join(allowed)} ({kind})")
     return value
@@ -89,8 +90,13 @@ def read_placement(table: Table, memories: tuple[Memory, ...]) -> Placement:
     return value
 
 
-def check_memories(table: Table, memories: tuple[Memory, ...], stack_bytes: int) -> None:
-    """Refuse memories that overlap, a section without one home, and a stack that does not fit."""
+def check_memories(
+    table: Table, memories: tuple[Memory, ...], stack_bytes: int, boot: bool = False
+) -> None:
+    """Refuse memories that overlap, a section without one home, and a stack that does not fit.
+
+    `boot` tells whether there is a section for the chip's boot ROM.
+    """
     ordered = sorted(memories, key=lambda memory: memory.origin)
     names = [memory.name for memory in ordered]
     if len(set(names)) != len(names):
@@ -101,9 +107,12 @@ def check_memories(table: Table, memories: tuple[Memory, ...], stack_bytes: int)
     for low, high in pairwise(ordered):
         if high.origin < low.end:
             table.refuse("memory", f"'{low.name}' and '{high.name}' overlap")
-    for section in FLASH_SECTIONS + RAM_SECTIONS:
+    for section in (*FLASH_SECTIONS, *RAM_SECTIONS, BOOT_SECTION):
         homes = sum(section in memory.sections for memory in memories)
-        if homes != 1:
+        if section == BOOT_SECTION and not boot:
+            if homes:
+                table.refuse("memory", "section 'boot' is for a board that names a boot driver")
+        elif homes != 1:
             table.refuse("memory", f"section '{section}' must be in exactly one, is in {homes}")
     stack_room = next(memory.length for memory in memories if "stack" in memory.sections)
     if stack_bytes > stack_room or stack_bytes % 16:

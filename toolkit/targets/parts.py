@@ -85,7 +85,10 @@ class Runner:
 
 @dataclass(frozen=True)
 class Emulator:
-    """QEMU's machine, and what a tick of its timer means under -icount."""
+    """QEMU's machine, and what a tick of its timer means under -icount.
+
+    `since` is the first version of QEMU that has the board, "" for one that dredkit's set-up has.
+    """
 
     program: str
     package: str
@@ -94,6 +97,7 @@ class Emulator:
     icount_shift: int
     unit: str
     ticks_per_unit: float
+    since: str = ""
 
 
 def read_clock(table: Table) -> int:
@@ -192,6 +196,7 @@ def read_emulator(table: Table) -> Emulator:
         icount_shift=table.integer("icount_shift", high=10),
         unit=table.text("unit"),
         ticks_per_unit=table.number("ticks_per_unit"),
+        since=table.version("since") if "since" in table else "",
     )
     table.done()
     return value

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quantize.files.write import write_whole
-from toolkit.common.toml_table import WORD, Table
+from toolkit.common.toml_table import VERSION, WORD, Table
 from toolkit.targets.about import ABOUT
 from toolkit.targets.target import SYSTEMS, TARGETS, target_in
 
@@ -48,6 +48,10 @@ class Recorder(Table):
     def word(self, key: str) -> str:
         self._found[key] = {"type": "string", "pattern": f"^{WORD.pattern}$"}
         return "x"
+
+    def version(self, key: str) -> str:
+        self._found[key] = {"type": "string", "pattern": f"^{VERSION.pattern}$"}
+        return "1.0"
 
     def named(self, key: str, names: tuple[str, ...]) -> str:
         return self.text(key)

@@ -74,8 +74,8 @@ class Target:
 
     `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
     the board is emulated and names a product. `verified_on` says where it was run. `drivers` are
-    the C files of its set-up, UART and timer. A process has a `runner` if this machine cannot run
-    it by itself. `release_voice` is the voice that a receiver gets by default if the weights of an
+    the C files of its set-up, UART and timer, and of what the boot ROM reads if `boot` names one. A
+    process has a `runner` if this machine cannot run it by itself. `release_voice` is the voice that a receiver gets by default if the weights of an
     Opus release have it, "" if it gets the same as with other weights.
     """
 
@@ -93,6 +93,7 @@ class Target:
     flash: Flash
     stack_bytes: int = 0
     setup: str = "none"
+    boot: str = ""
     memories: tuple[Memory, ...] = ()
     placements: tuple[Placement, ...] = ()
     gic: Gic | None = None
@@ -208,7 +209,7 @@ def read_target(path: Path) -> Target:
     table = Table(str(path), "", values)
     target = target_in(path, table)
     if target.is_board:
-        check_memories(table, target.memories, target.stack_bytes)
+        check_memories(table, target.memories, target.stack_bytes, bool(target.boot))
     return replace(target, drivers=_drivers(target, table))
 
 
@@ -243,6 +244,7 @@ def target_in(path: Path, table: Table) -> Target:
         flash=read_flash(table.table("flash")),
         stack_bytes=table.integer("stack_bytes", low=256) if on_board else 0,
         setup=table.word("setup") if on_board else "none",
+        boot=table.word("boot") if on_board and "boot" in table else "",
         memories=memories,
         placements=_placements(table, memories) if on_board and "placement" in table else (),
         gic=read_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
@@ -273,6 +275,8 @@ def _drivers(target: Target, table: Table) -> tuple[Path, ...]:
     if target.uart is not None:
         named["uart.driver"] = ("uart", target.uart.driver)
         named["setup"] = ("setup", target.setup)
+    if target.boot:
+        named["boot"] = ("boot", target.boot)
     found = []
     for key, (kind, name) in named.items():
         file = drivers.find(kind, name, folders)

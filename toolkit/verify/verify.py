@@ -232,6 +232,6 @@ def verify(
         comparisons={"host C": on_host, target.name: on_board},
         budget=budget_of(target, streamed.ticks, clock_of(target, clock_hz, estimated), found),
         stack_used=streamed.stack_used,
-        link=streamed.link,
+        link={**streamed.link, "core_counts_cycles": board.cycles},
         estimate=found,
     )

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The drivers of a board without an operating system. board.cmake names one file of each kind:
-// setup_<name>.c, uart_<driver>.c and timer_<driver>.c. A board's own lie beside its TOML. All
-// others lie in the folder of the core's family or in cortexa, which aarch64 and armv7a share. Each
+// setup_<name>.c, uart_<driver>.c and timer_<driver>.c, and boot_<name>.c where the chip's boot ROM
+// reads a header. A board's own lie beside its TOML. All others lie in the folder of the core's
+// family, in cortexa, which aarch64 and armv7a share, or here, where any core may use them. Each
 // file defines the functions of its kind. Constants come from board.h. A new board needs a TOML
 // file and at most a driver; a new family also needs a core.h, a start-up and a fault handler.
 #ifndef DREDKIT_BAREMETAL_DRIVERS_H
@@ -11,7 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Tests on a host put a model of the device in place of its registers.
+#ifndef DK_REG
 #define DK_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#endif
 
 // The pattern that start-up writes on the unused stack.
 #define DK_STACK_PAINT 0xD4EDC0DEu

@@ -29,10 +29,14 @@ __attribute__((used)) void dk_fault_report(const uint32_t *frame)
         pc = frame[FRAME_PC];
         lr = frame[FRAME_LR];
     }
-    const dk_fault_word words[] = {{" pc=", pc},
-                                   {" lr=", lr},
-                                   {" cfsr=", DK_SCB_CFSR},
-                                   {" hfsr=", DK_SCB_HFSR},
-                                   {" bfar=", DK_SCB_BFAR}};
+    const dk_fault_word words[] = {
+        {" pc=", pc},
+        {" lr=", lr},
+#if !defined(__ARM_ARCH_6M__)
+        {" cfsr=", DK_SCB_CFSR},
+        {" hfsr=", DK_SCB_HFSR},
+        {" bfar=", DK_SCB_BFAR},
+#endif
+    };
     dk_fault_tell(words, sizeof words / sizeof words[0]);
 }

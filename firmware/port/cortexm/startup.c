@@ -44,9 +44,11 @@ __attribute__((section(".vectors"), used)) const dk_vector_table dk_vectors = {
 void dk_reset(void)
 {
     DK_SCB_VTOR = (uint32_t)(uintptr_t)&dk_vectors;
+#if !defined(__ARM_ARCH_6M__)
     // Otherwise a stack that has left the RAM ends in lockup: the core cannot stack the registers
-    // for a HardFault, and there is no further exception.
+    // for a HardFault, and there is no further exception. Armv6-M has no choice.
     DK_SCB_SHCSR |= DK_SHCSR_FAULTS;
+#endif
 #if defined(__ARM_FEATURE_MVE)
     DK_SCB_CPACR |= DK_CPACR_CP10_CP11;
     DK_SCB_CCR |= DK_CCR_LOB;
@@ -55,6 +57,7 @@ void dk_reset(void)
 #if __ARM_ARCH >= 8
     __asm__ volatile("msr msplim, %0" ::"r"(dk_stack_bottom));
 #endif
+    dk_core_memory();
     dk_paint_stack();
     dk_fill_ram();
     (void)main();

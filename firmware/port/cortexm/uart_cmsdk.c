@@ -3,6 +3,7 @@
 // byte each way.
 #include <assert.h>
 
+#include "baud.h"
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
@@ -20,11 +21,15 @@
 #define CTRL_RX_INTERRUPT (1u << 3)
 #define INT_RX (1u << 1)
 
-static_assert(DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD >= 16u, "BAUDDIV is at least 16");
+#define DIVISOR ((DK_BOARD_UART_CLOCK_HZ + DK_BOARD_UART_BAUD / 2u) / DK_BOARD_UART_BAUD)
+
+static_assert(DIVISOR >= 16u, "BAUDDIV is at least 16");
+static_assert(DK_BAUD_FITS(DK_BOARD_UART_CLOCK_HZ, DK_BOARD_UART_BAUD, DIVISOR, 1u),
+              "uart.baud is off by more than 2 %");
 
 void dk_uart_init(void)
 {
-    BAUDDIV = DK_BOARD_UART_CLOCK_HZ / DK_BOARD_UART_BAUD;
+    BAUDDIV = DIVISOR;
     CTRL = CTRL_TX_ENABLE | CTRL_RX_ENABLE | CTRL_RX_INTERRUPT;
     // Drop a stale byte. In QEMU only this read wakes an input that was held back while the
     // receiver was off.

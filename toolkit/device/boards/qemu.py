@@ -23,6 +23,7 @@ HIGHEST_PORT = 65535
 GDB_SOCKET = "gdb"
 PREFIX = "dredkit-"  # of a temporary folder; tempfile adds 8 letters
 SOCKET_URL = re.compile(r"^socket://([^:/]+):(\d+)$")
+VERSION = re.compile(r"version (\d+)\.(\d+)")
 PTY_LINE = re.compile(r"char device redirected to (\S+)")
 
 
@@ -44,6 +45,8 @@ class QemuBoard:
         program = shutil.which(emulator.program)
         if program is None:
             raise ToolError(f"{emulator.program} is missing: apt-get install {emulator.package}")
+        if emulator.since:
+            _need_version(program, emulator.since, target)
         self.target = target
         self.serial_url = ""
         self._server = gdb.SERVERS["qemu"]
@@ -182,6 +185,30 @@ class QemuBoard:
         words = silent if self.alive() else self.ended()
         self.close()
         raise BoardError(words)
+
+
+def version_of(program: str) -> tuple[int, int] | None:
+    """Return the version of a QEMU, or None if it does not tell."""
+    try:
+        said = subprocess.run(
+            [program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", timeout=patience.GDB_ANSWER_S, check=False,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = VERSION.search(said)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _need_version(program: str, since: str, target: Target) -> None:
+    """Raise ToolError if a QEMU is older than the first version that has a board."""
+    have = version_of(program)
+    major, minor = since.split(".")
+    if have is not None and have < (int(major), int(minor)):
+        raise ToolError(
+            f"{target.name}: {program} is version {have[0]}.{have[1]}; QEMU has this board since "
+            f"{since} (Debian 13, or bookworm-backports)"
+        )
 
 
 def _folder() -> "tempfile.TemporaryDirectory[str]":

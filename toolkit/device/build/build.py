@@ -15,6 +15,7 @@ from typing import TextIO
 from quantize.files.write import copy_whole
 from toolkit.targets.sources import SERVER
 from toolkit.device.build import elf
+from toolkit.device.build.image import check_image
 from toolkit.device.build.callgraph import worst_stack
 from toolkit.codegen.board import write_board
 from toolkit.codegen.wire import write_wire_header
@@ -64,8 +65,8 @@ def build_firmware(
     `generated_dir` holds the generated model's C. `app_dir` is the program, by default
     firmware/server/app. With `profile`, layer traces hold times instead of values
     (toolkit/measure/bench/bench.py). Raises InputError without generated code, and ToolError when a
-    tool is missing, when the code does not compile, or when the image uses something forbidden.
-    firmware.elf is then absent.
+    tool is missing, when the code does not compile, when the image uses something forbidden, or when
+    the chip could not start it. firmware.elf is then absent.
     """
     if not target.is_board:
         raise InputError(f"{target.name} is no board: its server is built by build_server")
@@ -84,6 +85,7 @@ def _build_firmware(
     built = built / "firmware.elf"
     _check_contents(target, built)
     usage = elf.memory_use(built, target)
+    check_image(built, target)
     stack_worst = worst_stack(built, built.parent)
     if stack_worst > target.stack_bytes:
         raise ToolError(

@@ -79,7 +79,9 @@ def figures(target: str | None = None) -> Iterator[Figure]:
 
 
 def _counts(target: Target) -> bool:
-    return ships(target.path) and target.emulator is not None
+    """Return whether figures of a board are kept: it ships, and the set-up's QEMU has it."""
+    emulator = target.emulator
+    return ships(target.path) and emulator is not None and not emulator.since
 
 
 def read_figures(path: Path) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Boards that only a newer QEMU emulates than the set-up has: run where it is there."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.probe import Probe, built
+from tests.support.random_models import random_inputs, random_model
+from toolkit.common.errors import ToolError
+from toolkit.device.boards import qemu
+from toolkit.device.boards.qemu import QemuBoard
+from toolkit.device.pipeline import connected, prepare
+from toolkit.stages.stage import stage_of
+from toolkit.targets.target import Target, load_target, target_names
+from toolkit.verify.verify import verify
+
+BOARDS = [
+    target.name
+    for target in map(load_target, target_names())
+    if target.emulator is not None and target.emulator.since
+]
+
+
+@pytest.fixture(params=BOARDS)
+def target(request: pytest.FixtureRequest) -> Target:
+    """Return a board that the QEMU at hand has; skip the test with a reason otherwise."""
+    board = load_target(request.param)
+    emulator = board.emulator
+    assert emulator is not None
+    program = shutil.which(emulator.program)
+    if program is None:
+        pytest.skip(f"{emulator.program} is not installed")
+    have = qemu.version_of(program)
+    major, minor = emulator.since.split(".")
+    if have is None or have < (int(major), int(minor)):
+        pytest.skip(f"{emulator.program} is {have}; {board.name} needs {emulator.since}")
+    return board
+
+
+@pytest.fixture
+def board(target: Target) -> Iterator[QemuBoard]:
+    with QemuBoard(target) as running:
+        running.flash(built(target.name).elf)
+        yield running
+
+
+def test_bytes_pass_unchanged(board: QemuBoard) -> None:
+    probe = Probe(board.serial_url)
+    probe.wait()
+    assert probe.words(b"m", count=2) == (0x1234ABCD, 0)
+    data = bytes(range(256)) * 8
+    for at in range(0, len(data), 1024):
+        part = data[at : at + 1024]
+        assert probe.ask(b"e", len(part), data=part, answer=len(part)) == part
+    assert probe.words(b"d") == (0,)
+
+
+def test_instructions_are_counted(board: QemuBoard) -> None:
+    probe = Probe(board.serial_url)
+    probe.wait()
+
+    def count(rounds: int) -> int:
+        work, interrupts = probe.words(b"t", rounds, count=2)
+        assert interrupts == 0
+        return board.target.count(work)
+
+    base, error = count(1), board.target.count_error(0)
+    for rounds in (1, 1000, 123_457, 1_000_000):
+        assert abs(count(rounds) - base - 2 * (rounds - 1)) <= 2 * error
+
+
+def test_a_network_is_verified(target: Target, tmp_path: Path) -> None:
+    model = random_model(0)
+    prepared = prepare(stage_of(model), target, tmp_path)
+    with connected(prepared, port=None, serial="socket") as session:
+        verdict = verify(
+            session,
+            target=target,
+            stage=prepared.stage,
+            manifest=prepared.manifest,
+            build=prepared.build,
+            engine=prepared.engine,
+            audio=Path("speech.wav"),
+            inputs=random_inputs(model, 10, 0),
+        )
+    assert verdict.mismatches == 0
+
+
+def test_an_older_qemu_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "qemu-system-arm"
+    program.write_text("#!/bin/sh\necho 'QEMU emulator version 7.2.22 (Debian)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(ToolError, match=r"^b-l475e-iot01a: .* is version 7\.2; .* since 9\.1"):
+        QemuBoard(load_target("b-l475e-iot01a"))
