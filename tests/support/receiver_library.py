@@ -104,6 +104,9 @@ class NativeReceiver:
         memory = self._ffi.new("uint8_t[]", data or b"\0")
         return self._checked(self._lib.dk_receiver_payload(self.memory, time, memory, len(data)))
 
+    def expect_loss(self) -> None:
+        self._checked(self._lib.dk_receiver_expect_loss(self.memory))
+
     def work(self, budget: int) -> int:
         return self._checked(self._lib.dk_receiver_work(self.memory, budget))
 
