@@ -159,9 +159,7 @@ class Receiver:
         `ahead` counts samples at 16 kHz and is negative for a packet that was played. Returns the
         number of chunks. Raises PayloadError for a malformed payload, which changes nothing.
         """
-        chunks = self._pending.take(ahead, data, self._oldest)
-        self._prepared = False
-        return chunks
+        return self._pending.take(ahead, data, self._oldest)
 
     @property
     def chunks(self) -> int:

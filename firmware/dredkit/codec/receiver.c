@@ -73,12 +73,8 @@ static uint32_t oldest(const dk_receiver_core *core)
 int32_t dk_receiver_core_payload(dk_receiver_core *core, int32_t ahead, const uint8_t *data,
                                  size_t size, uint8_t *trace)
 {
-    const int32_t chunks = dk_pending_take(&core->pending, &core->work.pending, &core->track, ahead,
-                                           data, size, oldest(core), trace);
-    if (chunks >= 0) {
-        core->prepared = false;
-    }
-    return chunks;
+    return dk_pending_take(&core->pending, &core->work.pending, &core->track, ahead, data, size,
+                           oldest(core), trace);
 }
 
 unsigned dk_receiver_core_chunks(const dk_receiver_core *core)
