@@ -73,8 +73,8 @@ class ReceiverConfig:
     """How a receiver returns after a gap, and how much it does in a call.
 
     The voice speaks over good samples for `over_ms`: 0, 10 .. 60. It fades for `fade_ms`: 1 .. 40.
-    `chunks_a_call` is how many chunks a call decodes, for each 10 ms that it plays, before the voice
-    speaks: 0 .. 26. Slots that are not decoded in time are repeated from those that are.
+    `chunks_a_call` is how many chunks a call decodes for each 10 ms that it plays, before the
+    voice speaks: 0 .. 26. Slots that are not decoded in time are repeated from those that are.
     """
 
     over_ms: int = 20
@@ -192,9 +192,9 @@ class Receiver:
     def work(self, budget: int) -> int:
         """Decode up to `budget` chunks of use, and prepare the voice for a gap.
 
-        Preparing costs one of the budget. If the next slot is known to be missing, preparing comes
-        before the last chunk; if a gap is expected some time, it comes after all chunks. Returns how
-        many are still wanted, 0 if nothing is.
+        Preparing costs one of the budget. If the next slot is known to be missing, it is the last
+        of the budget; if a gap is expected some time, it comes after all chunks. Returns how many
+        are still wanted, 0 if nothing is.
         """
         kept = int(budget > 0 and self._expected and self._to_prepare)
         if self.decode_wanted(budget - kept) + kept > 0 and self._to_prepare:

@@ -3,8 +3,8 @@
 
 A jitter buffer of `depth` packets plays a packet when the one `depth` later can have arrived. The
 receiver gets a payload when its packet arrives after a lost one, and also that of each packet which
-is played while the voice speaks. It does one unit of work after each packet, so that no packet costs
-much more than another.
+is played while the voice speaks. It does one unit of work after each packet, so that no packet
+costs much more than another.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from toolkit.stages.base import Int16s
 from toolkit.stages.calling import CallStep, Heard, Kind
 
 DEPTH: Final = 5  # packets: 100 ms
-# The clock of the first packet: it wraps after 5 s.
-FIRST: Final = (1 << 32) - 250 * STEP
+# The clock of the first packet: it wraps after half a second.
+FIRST: Final = (1 << 32) - 25 * STEP
 _BUDGET: Final = 1
 
 
@@ -100,9 +100,7 @@ def _taken(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield time stamp and payload of each packet whose redundancy the receiver takes now."""
     arriving = range(depth + 1) if packet == 0 else (packet + depth,)
-    wanted = [
-        n for n in arriving if n < len(found) and not base.gone[n] and n and base.gone[n - 1]
-    ]
+    wanted = [n for n in arriving if n < len(found) and not base.gone[n] and n and base.gone[n - 1]]
     if speaking and not base.gone[packet] and packet not in wanted:
         wanted.insert(0, packet)
     for n in wanted:

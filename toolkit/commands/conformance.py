@@ -7,13 +7,12 @@ import click
 from rich import box
 from rich.table import Table
 
-from quantize.codec.receiver_model import DecoderModel
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.errors import CheckFailed, InputError
+from toolkit.common.errors import CheckFailed
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
-from toolkit.models.saved import load_quantised
+from toolkit.models.saved import load_receiver
 from toolkit.verify.conformance.judge import Judgement, judge
 from toolkit.verify.conformance.vectors import find_vectors
 
@@ -39,7 +38,10 @@ def command(
     """
     vectors = find_vectors(files)
     with err.status("quantising"):
-        receiver = _receiver(sources, model)
+        if model is not None:
+            receiver = load_receiver(model)
+        else:
+            receiver = quantise_decoder(sources, quantise_encoder(sources)[0])[0]
     found = []
     for vector in vectors:
         with err.status(f"decoding {vector.file.name}"):
@@ -58,15 +60,6 @@ def command(
             f"{len(failed)} of {len(found)} vectors are beyond the limits; first: "
             f"{worst.vector.file.name}, {name} {worst.errors[name]:.3f}, limit {worst.limits[name]}"
         )
-
-
-def _receiver(sources: Sources, model: Path | None) -> DecoderModel:
-    if model is None:
-        return quantise_decoder(sources, quantise_encoder(sources)[0])[0]
-    loaded = load_quantised(model, "decoder")
-    if not isinstance(loaded, DecoderModel):
-        raise InputError(f"{model}: holds no receiver; run `dredkit quantize --stage decoder` first")
-    return loaded
 
 
 def _table(found: list[Judgement]) -> Table:

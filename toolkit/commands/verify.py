@@ -6,7 +6,13 @@ from pathlib import Path
 import click
 
 from toolkit.commands.shared import options
-from toolkit.commands.shared.board_call import Calling, Line, call_on_board, calling_options
+from toolkit.commands.shared.board_call import (
+    Calling,
+    Line,
+    call_on_board,
+    calling_options,
+    refuse_without_call,
+)
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
 from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
@@ -67,9 +73,10 @@ def command(
     A receiver gets payloads that the host's sender makes from the audio. One second of packets in
     the middle is lost, and five bursts of 20 to 100 ms.
 
-    In a call (--stage call), Opus packets with LBRR and our payloads are sent and lost in bursts. The
-    board plays packet by packet what this machine plays.
+    In a call (--stage call), Opus packets with LBRR and our payloads are sent and lost in bursts.
+    The board plays packet by packet what this machine plays.
     """
+    refuse_without_call(stage, trace)
     board = load_target(target)
     clock_of(board, clock_hz, cycles)
     if port is not None:
@@ -80,7 +87,7 @@ def command(
         check_stage(stage)
     check_line(port, serial, board)
     if stage == options.CALL_STAGE:
-        line = Line(port, serial, clock_hz)
+        line = Line(port, serial, clock_hz, cycles)
         call = call_on_board(board, for_target(sources, board), audio, model, calling, line)
         call.conclude(output or verify_folder(target), junit, json_to)
         return

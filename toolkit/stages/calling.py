@@ -176,6 +176,4 @@ class CallPlayer:
         if step.expect:
             clock.expect_loss()
         wanted = clock.work(step.budget)
-        return Heard(
-            status, wanted, clock.state, clock.speaking, clock.time, pcm.astype(np.int16)
-        )
+        return Heard(status, wanted, clock.state, clock.speaking, clock.time, pcm.astype(np.int16))

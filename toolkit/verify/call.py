@@ -20,8 +20,11 @@ from toolkit.device.link.session import Session
 from toolkit.device.pipeline import Prepared
 from toolkit.device.stream import stream
 from toolkit.measure.budget import Budget, budget_of, clock_of
+from toolkit.measure.cycles.counter import BlockCounter
+from toolkit.measure.cycles.estimate import Estimate, estimate
 from toolkit.stages.base import HASH_BYTES
 from toolkit.stages.calling import CallStage, CallStep, Heard, Kind
+from toolkit.targets.target import Target
 from toolkit.verify.checks import COMPARISON, REFERENCE, Check, budget_check, memory_checks
 from toolkit.verify.compare import Comparison, Mismatch, compare
 from toolkit.verify.verify import memory_of
@@ -157,16 +160,17 @@ def verify_call(
     *,
     checked: int,
     clock_hz: int | None = None,
+    counter: BlockCounter | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> CallVerdict:
     """Stream a call through a board, compare what it plays, and sum up what packets cost.
 
-    The integer reference plays the first `checked` packets too. Raises BoardError for other
-    firmware on the board.
+    The integer reference plays the first `checked` packets too. With the `counter` that the board
+    was started with, estimated cycles are judged. Raises BoardError for other firmware.
     """
     stage, target = prepared.stage, prepared.target
     assert isinstance(stage, CallStage)
-    clock_of(target, clock_hz)  # refuse a bad clock before a long run
+    clock = clock_of(target, clock_hz, counter is not None)  # refuse a bad one before a long run
     board = session.expect(
         target=target.name,
         stage=stage.name,
@@ -186,16 +190,31 @@ def verify_call(
             target.name, names, stage.outputs(streamed.outputs), on_host
         ),
     }
-    ticks = np.bincount(steps.packets, weights=streamed.ticks).astype(np.int64).tolist()
+    ticks = by_packet(steps, streamed.ticks)
+    cycles = None if counter is None else _estimate(counter, target, steps)
     return CallVerdict(
         prepared=replace(prepared, target=target),
         steps=steps,
         states=states_of(steps),
         checked=min(checked, steps.packets[-1] + 1),
         comparisons=found,
-        budget=budget_of(target, ticks, clock_of(target, clock_hz)),
+        budget=budget_of(target, ticks, clock, cycles),
         stack_used=streamed.stack_used,
         link=streamed.link,
+    )
+
+
+def by_packet(steps: Steps, costs: Sequence[int]) -> list[int]:
+    """Return the cost of each packet from those of the steps."""
+    return [int(cost) for cost in np.bincount(steps.packets, weights=costs)]
+
+
+def _estimate(counter: BlockCounter, target: Target, steps: Steps) -> Estimate:
+    found = estimate(counter, target, len(steps.packets))
+    return replace(
+        found,
+        instructions=by_packet(steps, found.instructions),
+        cycles=by_packet(steps, found.cycles),
     )
 
 

@@ -24,14 +24,17 @@ from toolkit.call.losses import LOSS_MAX, bursty
 from toolkit.call.play import Decoded, decode_call
 from toolkit.call.sender import send
 from toolkit.call.steps import DEPTH, Steps, steps_of
+from toolkit.commands.shared.options import CALL_STAGE
+from toolkit.commands.shared.taken import typed
 from toolkit.common.console import emit_json, err
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.option_types import SEED_MAX, Real
 from toolkit.common.paths import BUILD
 from toolkit.common.places import FACTS, JUNIT
 from toolkit.device.pipeline import connected, prepare
+from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
-from toolkit.models.saved import load_quantised
+from toolkit.models.saved import load_receiver
 from toolkit.report.junit import junit as junit_xml
 from toolkit.speech.audio import read_speech, write_wav
 from toolkit.stages.calling import CallStage
@@ -64,11 +67,23 @@ class Calling:
 
 @dataclass(frozen=True)
 class Line:
-    """How the board is reached, and the clock in Hz that costs are judged by."""
+    """How the board is reached, the clock in Hz for its costs, and whether cycles are estimated."""
 
     port: str | None
     serial: str
     clock_hz: int | None
+    cycles: bool
+
+
+def refuse_without_call(stage: str, trace: bool) -> None:
+    """Raise InputError for an option of calls without --stage call, or for --trace with it."""
+    if stage == CALL_STAGE:
+        if trace:
+            raise InputError("--trace: a call has no layers; `--stage decoder` compares them")
+        return
+    for name in ("minutes", "depth", "seed"):
+        if typed(name):
+            raise InputError(f"--{name}: only --stage {CALL_STAGE} takes it")
 
 
 def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,9 +187,11 @@ def call_on_board(
         err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
     with err.status("playing the call on this machine"):
         steps = steps_of(base, prepared.engine, calling.depth)
+    image = prepared.build.elf if prepared.build else prepared.server
+    counter = BlockCounter(image) if line.cycles and image else None
     err.print(f"connecting  {line.port or target.name}")
     with (
-        connected(prepared, port=line.port, serial=line.serial) as session,
+        connected(prepared, port=line.port, serial=line.serial, plugin=counter) as session,
         Progress(
             TextColumn("streaming  "),
             BarColumn(),
@@ -191,6 +208,7 @@ def call_on_board(
             steps,
             checked=_CHECKED,
             clock_hz=line.clock_hz,
+            counter=counter,
             progress=lambda: bar.advance(task),
         )
     gone = int(np.sum(base.gone))
@@ -211,9 +229,7 @@ def call_on_board(
 def _receiver(model: Path | None, sources: Sources, sender: EncoderModel) -> DecoderModel:
     if model is None:
         return quantise_decoder(sources, sender)[0]
-    loaded = load_quantised(model, "decoder")
-    if not isinstance(loaded, DecoderModel):
-        raise InputError(f"{model}: holds no receiver; run `dredkit quantize --stage decoder` first")
+    loaded = load_receiver(model)
     if loaded.networks.tables.to_bytes() != sender.tables.to_bytes():
         raise InputError(f"{model}: sender and receiver are of two models: give its --weights too")
     return loaded

@@ -26,7 +26,15 @@ STAGES: Final[Forms] = {
     "--stage decoder": (*_SENDER, "decoder", "voice", "predictor", "batch", *RATE),
     "--stage rdovae_enc": ("weights",),
     "--stage call": (
-        *_SENDER, "decoder", "voice", "predictor", "bitrate", "loss", "minutes", "depth", "seed"
+        *_SENDER,
+        "decoder",
+        "voice",
+        "predictor",
+        "bitrate",
+        "loss",
+        "minutes",
+        "depth",
+        "seed",
     ),
 }
 ROLES: Final[Forms] = {
