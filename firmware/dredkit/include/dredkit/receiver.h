@@ -118,15 +118,15 @@ int32_t dk_receiver_recovered(dk_receiver *receiver, const int16_t *pcm, size_t 
 int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 
 // Tell that the audio to be played next is missing, as soon as that is known. dk_receiver_work then
-// brings the voice up to the last sample played, also if no payload has come. The next audio that is
-// played ends this. Returns DK_OK or DK_ERR_ARGUMENT.
+// brings the voice up to the last sample played, also if no payload has come. The next audio that
+// is played ends this. Returns DK_OK or DK_ERR_ARGUMENT.
 int32_t dk_receiver_expect_loss(dk_receiver *receiver);
 
-// Do work ahead of need, in units of `budget`: decode chunks that have been taken, newest first, one
-// unit each, and bring the voice up to the last sample played, one unit: the last of the budget
-// after dk_receiver_expect_loss, else after all chunks. A first dk_receiver_lost after this costs no
-// more than the next ones. Call it after the audio of a packet, so that its cost falls on a packet
-// that costs little. Returns the number of units still of use, 0 if there are none, or
+// Do work ahead of need, in units of `budget`: decode chunks that have been taken, newest first,
+// one unit each, and bring the voice up to the last sample played, one unit: the last of the budget
+// after dk_receiver_expect_loss, else after all chunks. A first dk_receiver_lost after this costs
+// no more than the next ones. Call it after the audio of a packet, so that its cost falls on a
+// packet that costs little. Returns the number of units still of use, 0 if there are none, or
 // DK_ERR_ARGUMENT.
 int32_t dk_receiver_work(dk_receiver *receiver, uint32_t budget);
 
