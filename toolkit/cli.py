@@ -42,6 +42,7 @@ COMMANDS = {
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
     "bench": "Measure what every part and layer of a step costs on a board.",
+    "conformance": "Judge libopus' DRED vectors, decoded in integers, by xiph's limits.",
     "score": "Have voices speak held-out speech, and judge the result.",
     "call": "Let packets of a call get lost; play and score what our receiver makes of it.",
     "simulate": "Write or read Opus packets that carry DRED in their padding.",

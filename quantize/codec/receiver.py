@@ -5,6 +5,7 @@ payload  take the redundancy of a packet, at any time
 good     take good samples of the base codec, or samples that it recovered from LBRR
 lost     speak in place of samples that did not come
 decode   decode the next 40-ms chunks of redundancy
+expect   what is played next is missing
 work     decode ahead, and prepare the voice for a gap
 
 Here is the machine that switches between good samples and speech. quantize.codec.track holds the
@@ -72,13 +73,13 @@ class ReceiverConfig:
     """How a receiver returns after a gap, and how much it does in a call.
 
     The voice speaks over good samples for `over_ms`: 0, 10 .. 60. It fades for `fade_ms`: 1 .. 40.
-    `chunks_a_call` is how many chunks a call of 10 ms decodes while the voice speaks: 0 .. 26.
-    Slots that are not decoded in time are repeated from those that are.
+    `chunks_a_call` is how many chunks a call decodes for each 10 ms that it plays, before the
+    voice speaks: 0 .. 26. Slots that are not decoded in time are repeated from those that are.
     """
 
     over_ms: int = 20
     fade_ms: int = 15
-    chunks_a_call: int = 4
+    chunks_a_call: int = 1
 
     def __post_init__(self) -> None:
         over = 0 <= self.over_ms <= OVER_MAX and self.over_ms % SLOT_MS == 0
@@ -137,6 +138,7 @@ class Receiver:
         self._next = 0  # the slot that the voice speaks next
         self._speaking = False
         self._prepared = False  # the voice can speak slot `now` at once
+        self._expected = False  # slot `now` is known to be missing
         self._over = 0  # slots that the voice still speaks over good samples
         self._faded = 0  # samples of the fade that were played
         self._speech = np.zeros(0, np.int64)  # at 48 kHz: of the voice, not yet played, and REACH
@@ -157,9 +159,7 @@ class Receiver:
         `ahead` counts samples at 16 kHz and is negative for a packet that was played. Returns the
         number of chunks. Raises PayloadError for a malformed payload, which changes nothing.
         """
-        chunks = self._pending.take(ahead, data, self._oldest)
-        self._prepared = False
-        return chunks
+        return self._pending.take(ahead, data, self._oldest)
 
     @property
     def chunks(self) -> int:
@@ -176,28 +176,36 @@ class Receiver:
 
         Returns features [4 * chunks, 20] Q10, newest first. Raises OrderError if none is left.
         """
-        found = self._pending.decode(self._oldest, most)
-        self._prepared = False
-        return found
+        return self._pending.decode(self._oldest, most)
+
+    def decode_wanted(self, budget: int) -> int:
+        """Decode up to `budget` chunks of use; return what is left of the budget."""
+        while budget > 0 and self.chunks_wanted:
+            self.decode()
+            budget -= 1
+        return budget
+
+    def expect(self) -> None:
+        """Take note that what is played next is missing; the next 10 ms played end this."""
+        self._expected = True
 
     def work(self, budget: int) -> int:
         """Decode up to `budget` chunks of use, and prepare the voice for a gap.
 
-        Preparing costs one of the budget. Returns how many are still wanted, 0 if nothing is.
+        Preparing costs one of the budget. If the next slot is known to be missing, it is the last
+        of the budget; if a gap is expected some time, it comes after all chunks. Returns how many
+        are still wanted, 0 if nothing is.
         """
-        while budget > 0 and self.chunks_wanted:
-            self.decode()
-            budget -= 1
-        if budget > 0 and self._to_prepare:
+        kept = int(budget > 0 and self._expected and self._to_prepare)
+        if self.decode_wanted(budget - kept) + kept > 0 and self._to_prepare:
             self._begin()
             if self._up > 1:
                 self._speech = np.concatenate([self._speech, self._frame()])
             self._prepared = True
-        return self.chunks_wanted or int(self._to_prepare)
+        return self.chunks_wanted + int(self._to_prepare)
 
     def lost(self) -> Ints:
         """Speak 10 ms in place of lost samples."""
-        self._decode()
         if self._faded:
             self._speaking = False
             self._faded = 0
@@ -214,7 +222,6 @@ class Receiver:
         self.state = State.RECOVERED if recovered else State.NORMAL
         if not self._speaking:
             return self._play(pcm.copy())
-        self._decode()
         spoken = self._speak()
         if self._over and self._track.holds(self._track.now):
             self._over -= 1
@@ -243,13 +250,13 @@ class Receiver:
         self._track.move(slots)
         self._pending.drop_old()
         self._next += slots
-        self._prepared = False
+        self._prepared = self._expected = False
 
     def forget(self) -> None:
         """Forget all redundancy, as where the time jumps."""
         self._track.forget()
         self._pending.forget()
-        self._prepared = False
+        self._prepared = self._expected = False
 
     @property
     def _oldest(self) -> int:
@@ -260,13 +267,9 @@ class Receiver:
 
     @property
     def _to_prepare(self) -> bool:
-        idle = not self._speaking and not self._prepared
-        return idle and self.chunks_wanted == 0 and self._pending.expects_gap()
-
-    def _decode(self) -> None:
-        for _ in range(self.config.chunks_a_call):
-            if self.chunks_wanted:
-                self.decode()
+        if self._speaking or self._prepared:
+            return False
+        return self._expected or (self.chunks_wanted == 0 and self._pending.expects_gap())
 
     def _begin(self) -> None:
         """Start the voice and run it up to the last sample that was played."""
@@ -317,6 +320,7 @@ class Receiver:
 
     def _play(self, out: Ints) -> Ints:
         self._played = np.concatenate([self._played, out])[-len(self._played) :]
+        self._expected = False
         self._track.move(1)
         self._pending.drop_old()
         if not self._speaking:

@@ -61,6 +61,10 @@ class ReceiverClock:
         """Where the last 10 ms came from."""
         return self.receiver.state
 
+    def expect_loss(self) -> None:
+        """Tell that the audio that is played next is missing; see Receiver.expect."""
+        self.receiver.expect()
+
     def work(self, budget: int) -> int:
         """Do work ahead of need; see Receiver.work."""
         return self.receiver.work(budget)
@@ -68,12 +72,20 @@ class ReceiverClock:
     def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
         """Take good or recovered samples, 10 to 120 ms, and return what to play."""
         slots = self._slots(len(pcm))
+        if self.speaking:
+            self._decode(slots)
         parts = [self.receiver.good(p, recovered=recovered) for p in np.split(pcm, slots)]
         return self._played(parts)
 
     def lost(self, samples: int) -> Ints:
         """Speak 10 to 120 ms in place of lost samples."""
-        return self._played([self.receiver.lost() for _ in range(self._slots(samples))])
+        slots = self._slots(samples)
+        self._decode(slots)
+        return self._played([self.receiver.lost() for _ in range(slots)])
+
+    def _decode(self, slots: int) -> None:
+        """Decode the share of a call: all of it first, since the oldest frames come last."""
+        self.receiver.decode_wanted(self.receiver.config.chunks_a_call * slots)
 
     def _slots(self, samples: int) -> int:
         slots, rest = divmod(samples, self._slot)

@@ -174,6 +174,23 @@ def parse(data: bytes, tables: EntropyTables, max_chunks: int = MAX_CHUNKS) -> P
     return Payload(header, state, np.array(chunks, np.int64).reshape(-1, LATENTS), tuple(ends))
 
 
+def parse_plain(data: bytes, tables: EntropyTables, at: int, chunks: int) -> Payload:
+    """Parse a state and so many chunks, all of level `at`, without a header.
+
+    libopus' conformance vectors have such blocks. Raises PayloadError for an end inside them, and
+    for a symbol beyond int16.
+    """
+    coder = RangeDecoder(data)
+    state = _read(coder, tables.states, at)
+    ends = [coder.tell()]
+    found = []
+    for _ in range(chunks):
+        found.append(_read(coder, tables.latents, at))
+        ends.append(coder.tell())
+    symbols = np.array(found, np.int64).reshape(-1, LATENTS)
+    return Payload(Header(at, 0, LEVEL_MAX, 0), state, symbols, tuple(ends))
+
+
 def _write_header(coder: RangeEncoder, header: Header) -> None:
     coder.uint(header.q0, LEVELS)
     coder.uint(header.dq, len(SLOPES))

@@ -71,7 +71,8 @@ def play_both(
     seen = set()
     for _ in range(steps):
         call = rng.choice(
-            ["good", "lost", "payload", "work", "time"], p=[0.3, 0.3, 0.3, 0.08, 0.02]
+            ["good", "lost", "payload", "work", "expect", "time"],
+            p=[0.3, 0.28, 0.28, 0.08, 0.04, 0.02],
         )
         count = int(rng.choice([1, 1, 2, 2, 3, 12], p=[0.3, 0.2, 0.2, 0.2, 0.08, 0.02]))
         if call == "good":
@@ -84,6 +85,9 @@ def play_both(
         elif call == "work":
             budget = int(rng.integers(0, 9))
             assert native.work(budget) == clock.receiver.work(budget)
+        elif call == "expect":
+            native.expect_loss()
+            clock.expect_loss()
         elif call == "time":
             moved = scale * int(rng.choice([0, 80, 100, -800, 3200, 17280, 1 << 28, -(1 << 29)]))
             time = (clock.time + moved) % (1 << 32)
@@ -160,6 +164,7 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(
         lambda receiver: lib.dk_receiver_good(receiver, pcm, 160, pcm),
         lambda receiver: lib.dk_receiver_recovered(receiver, pcm, 160, pcm),
         lambda receiver: lib.dk_receiver_lost(receiver, 160, pcm),
+        lambda receiver: lib.dk_receiver_expect_loss(receiver),
         lambda receiver: lib.dk_receiver_work(receiver, 1),
         lambda receiver: lib.dk_receiver_set_time(receiver, 5),
         lambda receiver: lib.dk_receiver_payload(receiver, 0, data, len(data) - 1),

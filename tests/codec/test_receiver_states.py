@@ -24,11 +24,25 @@ def networks() -> DecoderNetworks:
     return random_networks()
 
 
+class InSlots(Receiver):
+    """A receiver that decodes in calls of 10 ms, as ReceiverClock lets it."""
+
+    def lost(self) -> Ints:
+        self.decode_wanted(self.config.chunks_a_call)
+        return super().lost()
+
+    def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
+        if self.speaking:
+            self.decode_wanted(self.config.chunks_a_call)
+        return super().good(pcm, recovered=recovered)
+
+
 def receiver_with(
     networks: DecoderNetworks, config: ReceiverConfig | None = None, rate: int = 16000
 ) -> tuple[Receiver, NotingVoice]:
     voice = NotingVoice()
-    return Receiver(Redundancy(networks), voice, config, rate), voice
+    config = config or ReceiverConfig(chunks_a_call=4)
+    return InSlots(Redundancy(networks), voice, config, rate), voice
 
 
 def good(value: int, slots: int = 1, rate: int = 16000) -> Ints:
@@ -81,7 +95,7 @@ def test_the_voice_speaks_over_the_first_good_packet_and_then_fades(
 def test_over_and_fade_last_as_long_as_configured(
     over: int, fade: int, networks: DecoderNetworks
 ) -> None:
-    receiver, _ = receiver_with(networks, ReceiverConfig(over, fade))
+    receiver, _ = receiver_with(networks, ReceiverConfig(over, fade, 4))
     receiver.payload(10 * FRAME, random_payload(9))
     receiver.lost()
     states = []
@@ -297,6 +311,87 @@ def test_a_call_decodes_no_more_than_its_share(networks: DecoderNetworks) -> Non
     # Until all is decoded, what was heard is held.
     assert spoken(voice)[0] == attenuated(REST, 2).tolist()
     assert spoken(voice)[3] == features[41 - 4].tolist()
+
+
+class Counting(Redundancy):
+    """Counts the chunks that it decodes."""
+
+    runs = 0
+
+    def chunk(self) -> Ints:
+        self.runs += 1
+        return super().chunk()
+
+
+def counted(networks: DecoderNetworks) -> tuple[ReceiverClock, Counting, NotingVoice]:
+    """Return a receiver by default, which has heard 100 ms, and what counts its work."""
+    decoder, voice = Counting(networks), NotingVoice()
+    clock = ReceiverClock(Receiver(decoder, voice))
+    for _ in range(5):
+        clock.good(good(5, slots=2))
+    return clock, decoder, voice
+
+
+@pytest.mark.parametrize(("packets", "first"), [(1, 2), (3, 2), (12, 2)])
+def test_no_call_of_20_ms_decodes_more_than_two_chunks(
+    packets: int, first: int, networks: DecoderNetworks
+) -> None:
+    """Two chunks are all that a single lost packet needs."""
+    clock, decoder, _ = counted(networks)
+    clock.payload(clock.time + packets * STEP, random_payload(5))
+    counts = []
+    for _ in range(packets):
+        before = decoder.runs
+        clock.lost(STEP)
+        counts.append(decoder.runs - before)
+    assert counts[0] == first
+    assert max(counts) == 2
+    assert clock.receiver.chunks_wanted == 0
+    assert clock.state == State.DRED
+
+
+@pytest.mark.parametrize("ahead", [None, STEP, 6 * STEP])
+def test_the_first_call_of_an_expected_gap_costs_no_more_than_the_next(
+    ahead: int | None, networks: DecoderNetworks
+) -> None:
+    """With a payload and without one: a unit of work does all that the first call has more."""
+    clock, decoder, voice = counted(networks)
+    if ahead is not None:
+        clock.payload(clock.time + ahead, random_payload(5))
+    clock.expect_loss()
+    clock.work(1)
+    assert (decoder.runs, len(voice.begun)) == (0, 1)
+    clock.payload(clock.time + 8 * STEP, random_payload(6))  # which comes late
+    told = len(voice.told)
+    clock.lost(STEP)
+    assert len(voice.begun) == 1
+    assert len(voice.told) == told + 2
+    assert decoder.runs <= 2
+
+
+def test_work_decodes_first_and_keeps_a_unit_for_the_loss(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, BY_HAND)
+    receiver.payload(6 * STEP, random_payload(5))
+    wanted = receiver.chunks_wanted
+    assert wanted == 5
+    receiver.expect()
+    assert receiver.work(0) == wanted + 1
+    assert not voice.begun
+    assert 0 < receiver.work(3) < wanted  # the voice has begun: the slots before are of no use
+    assert len(voice.begun) == 1
+    assert receiver.work(9) == 0
+    assert len(voice.begun) == 1
+
+
+def test_a_loss_that_does_not_come_is_forgotten(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, BY_HAND)
+    receiver.expect()
+    assert receiver.work(1) == 0
+    receiver.good(good(8))
+    assert receiver.work(1) == 0
+    assert len(voice.begun) == 1
+    receiver.lost()
+    assert len(voice.begun) == 2
 
 
 def test_a_prepared_voice_at_48_khz_is_a_slot_ahead(networks: DecoderNetworks) -> None:

@@ -123,7 +123,7 @@ def public_headers(built: Built) -> list[str]:
     return found + sorted(path.name for path in (built.folder / GENERATED).glob("*.h"))
 
 
-_RECEIVER = "static dk_receiver_core d; dk_receiver_core_config c = {20, 15, 4}; "
+_RECEIVER = "static dk_receiver_core d; dk_receiver_core_config c = {20, 15}; "
 _RECEIVER += "dk_receiver_core_init(&d, &c);"
 CALLS = {
     "encoder": ("codec/sender.h", "static dk_sender_core e; dk_sender_core_init(&e, 64);"),

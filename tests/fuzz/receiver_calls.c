@@ -9,7 +9,7 @@
 
 #include "dredkit/receiver.h"
 
-enum { INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK };
+enum { INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK, EXPECT };
 enum { SLOT = DK_OUTPUT_RATE / 100 };
 
 static void *room(size_t bytes)
@@ -84,6 +84,9 @@ int main(void)
                 break;
             case WORK:
                 give(dk_receiver_work(receiver, argument), NULL, 0);
+                break;
+            case EXPECT:
+                give(dk_receiver_expect_loss(receiver), NULL, 0);
                 break;
             default:
                 play(receiver, call[0], (size_t)count * SLOT);

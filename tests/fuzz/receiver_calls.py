@@ -28,7 +28,7 @@ from toolkit.common.paths import BUILD
 from toolkit.targets.sources import PORTABLE_FLAG
 
 SANITIZE: Final = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK = range(7)
+INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK, EXPECT = range(8)
 _CALL: Final = struct.Struct("<BBHI")
 _FIRST: Final = (20, 15, 4)
 
@@ -53,7 +53,7 @@ def random_calls(rng: np.random.Generator, count: int, rate: int) -> list[Call]:
     calls = [Call(GOOD, 1, body=bytes(2 * slot)), _init(*_FIRST)]
     sound = [random_payload(seed, chunks=int(rng.integers(0, 27))) for seed in range(12)]
     for _ in range(count):
-        op = int(rng.choice(7, p=[0.005, 0.015, 0.35, 0.25, 0.08, 0.25, 0.05]))
+        op = int(rng.choice(8, p=[0.005, 0.015, 0.35, 0.22, 0.08, 0.25, 0.05, 0.03]))
         slots = int(rng.choice([1, 2, 2, 2, 4, 6, 12, 0, 13]))
         if op == INIT:
             calls.append(_init(*(int(x) for x in rng.integers(0, 70, 3))))
@@ -72,6 +72,8 @@ def random_calls(rng: np.random.Generator, count: int, rate: int) -> list[Call]:
             calls.append(Call(PAYLOAD, len(data), at % (1 << 32), bytes(data)))
         elif op == WORK:
             calls.append(Call(WORK, argument=int(rng.integers(0, 9))))
+        elif op == EXPECT:
+            calls.append(Call(EXPECT))
         else:
             body = b"" if op == LOST else rng.integers(-32768, 32768, slots * slot, "<i2").tobytes()
             calls.append(Call(op, slots, body=body))
@@ -120,6 +122,8 @@ def _answer(clock: ReceiverClock, call: Call) -> bytes:
             status = clock.payload(call.argument, call.body)
         elif call.op == WORK:
             status = clock.work(call.argument)
+        elif call.op == EXPECT:
+            clock.expect_loss()
         elif call.op == LOST:
             pcm = clock.lost(call.count * clock.receiver.samples)
         else:

@@ -135,6 +135,10 @@ class NativeReceiver:
             raise PayloadError(f"the receiver refuses a payload: status {status}", status)
         return status
 
+    def expect_loss(self) -> None:
+        """Tell that the audio to be played next is missing."""
+        self._checked(self._lib.dk_receiver_expect_loss(self._memory))
+
     def work(self, budget: int) -> int:
         """Decode ahead."""
         return self._checked(self._lib.dk_receiver_work(self._memory, budget))

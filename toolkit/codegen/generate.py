@@ -26,6 +26,7 @@ from toolkit.codegen.blob.write import FILE as BLOB
 from toolkit.codegen.blob.write import write_blob
 from toolkit.codegen.constants.stats import entropy_source
 from toolkit.codegen.engine import (
+    call_config,
     decoder_cmake,
     engine_sizes,
     network_engine,
@@ -42,6 +43,7 @@ from toolkit.codegen.packing.pack import Packed, PackedNetwork, pack_network
 from toolkit.codegen.voice.voice import own_layers, voice_files
 from toolkit.codegen.wire import wire_header
 from toolkit.common.folders import alone
+from toolkit.stages.calling import CallStage
 from toolkit.stages.stage import DecoderStage, EncoderStage, NetworkStage, Stage
 from toolkit.targets.placement import WAIT_ESTIMATE, section_of
 from toolkit.targets.target import Target
@@ -74,6 +76,8 @@ def _generate(stage: Stage, target: Target, build_dir: Path, blob: bool) -> dict
         files["engine.c"] = network_engine(stage.model)
     elif isinstance(stage, DecoderStage):
         files["decoder.cmake"] = decoder_cmake(voice_name(stage.model.voice))
+        if isinstance(stage, CallStage):
+            files["dredkit/config.h"] = call_config(stage.output_rate)
     parts = parts_of([stage], packed, stage.hash) if blob else None
     files |= blob_files(parts, linked=True) if parts else {}
     manifest = _describe(stage, target, packed)
@@ -85,6 +89,7 @@ def _generate(stage: Stage, target: Target, build_dir: Path, blob: bool) -> dict
     made.mkdir(parents=True)
     try:
         for file_name, text in files.items():
+            (made / file_name).parent.mkdir(exist_ok=True)
             write_whole(made / file_name, text.encode())
         if parts is not None:
             write_whole(made / BLOB, write_blob(parts))

@@ -8,6 +8,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from quantize.codec.receiver_model import DecoderModel
 from toolkit.codegen.generate import generate
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
@@ -16,15 +17,16 @@ from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.option_types import InputFile
 from toolkit.common.paths import BUILD
 from toolkit.models.saved import load_quantised
+from toolkit.stages.calling import CallStage
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import stage_of
+from toolkit.stages.stage import Stage, stage_of
 from toolkit.targets.placement import WAIT_ESTIMATE
 from toolkit.targets.target import load_target
 
 
 @click.command("generate", cls=Telling)
 @options.target_option
-@options.stage_option
+@options.board_stage_option
 @click.option(
     "--model",
     type=InputFile(made=True),
@@ -52,10 +54,14 @@ def command(
     board = load_target(target)
     if model is None:
         check_stage(stage)
-    quantised = load_quantised(model or BUILD / f"{stage}.dkq", stage)
+    kind = "decoder" if stage == options.CALL_STAGE else stage
+    quantised = load_quantised(model or BUILD / f"{kind}.dkq", kind)
     if model is not None:
         check_stage(stage, quantised, model)
-    made = stage_of(quantised, Sending(input_rate), batch=batch)
+    if stage == options.CALL_STAGE and isinstance(quantised, DecoderModel):
+        made: Stage = CallStage(quantised)
+    else:
+        made = stage_of(quantised, Sending(input_rate), batch=batch)
     manifest = generate(made, board, BUILD / board.folder, blob)
     folder = BUILD / board.folder / "generated"
     err.print(

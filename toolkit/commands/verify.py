@@ -6,6 +6,13 @@ from pathlib import Path
 import click
 
 from toolkit.commands.shared import options
+from toolkit.commands.shared.board_call import (
+    Calling,
+    Line,
+    call_on_board,
+    calling_options,
+    refuse_without_call,
+)
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
 from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
@@ -23,7 +30,7 @@ from toolkit.targets.target import load_target
 
 @click.command("verify", cls=Telling)
 @options.target_option
-@options.stage_option
+@options.board_stage_option
 @options.source_options
 @options.model_option
 @options.audio_option
@@ -31,6 +38,7 @@ from toolkit.targets.target import load_target
 @options.batch_option
 @options.clock_option
 @options.cycles_option
+@calling_options
 @options.port_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
@@ -50,6 +58,7 @@ def command(
     audio: Path,
     sending: Sending,
     batch: int,
+    calling: Calling,
     clock_hz: int | None,
     cycles: bool,
     port: str | None,
@@ -63,7 +72,11 @@ def command(
 
     A receiver gets payloads that the host's sender makes from the audio. One second of packets in
     the middle is lost, and five bursts of 20 to 100 ms.
+
+    In a call (--stage call), Opus packets with LBRR and our payloads are sent and lost in bursts.
+    The board plays packet by packet what this machine plays.
     """
+    refuse_without_call(stage, trace)
     board = load_target(target)
     clock_of(board, clock_hz, cycles)
     if port is not None:
@@ -73,6 +86,11 @@ def command(
     if model is None:
         check_stage(stage)
     check_line(port, serial, board)
+    if stage == options.CALL_STAGE:
+        line = Line(port, serial, clock_hz, cycles)
+        call = call_on_board(board, for_target(sources, board), audio, model, calling, line)
+        call.conclude(output or verify_folder(target), junit, json_to)
+        return
     loaded = None if model is None else load_quantised(model, stage)
     if loaded is not None:
         check_stage(stage, loaded, model)

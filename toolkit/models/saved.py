@@ -17,6 +17,14 @@ Model = QuantisedModel | EncoderModel | DecoderModel
 _HEADER_BYTES = 4096  # the first bytes, where a sender's or receiver's file names its format
 
 
+def load_receiver(path: Path) -> DecoderModel:
+    """Read a quantised receiver; raises InputError for anything else."""
+    found = load_quantised(path, "decoder")
+    if not isinstance(found, DecoderModel):
+        raise InputError(f"{path}: holds no receiver; run `dredkit quantize --stage decoder` first")
+    return found
+
+
 def load_quantised(path: Path, stage: str = "encoder") -> Model:
     """Read a quantised network, sender or receiver; InputError if the file holds none of them.
 

@@ -33,8 +33,8 @@ def checks(facts: Mapping[str, Any]) -> list[Check]:
     return [
         *_sender(facts.get("sender")),
         *_comparisons(facts["comparisons"]),
-        _budget(budget_in(facts), noun(facts)),
-        *_memory(facts["memory"]),
+        budget_check(budget_in(facts), noun(facts)),
+        *memory_checks(facts["memory"]),
     ]
 
 
@@ -80,7 +80,8 @@ def _comparisons(comparisons: Mapping[str, Any]) -> list[Check]:
     return found
 
 
-def _budget(budget: Budget, step: str) -> Check:
+def budget_check(budget: Budget, step: str) -> Check:
+    """Return whether every step is within the budget; `step` is what a step is called."""
     costs, limit, unit = budget.per_frame, budget.limit, budget.unit
     name = f"every {step} within {limit:,} {unit}"
     if not costs:
@@ -103,7 +104,8 @@ def _budget(budget: Budget, step: str) -> Check:
     return Check(BUDGET, name, False, f"{text}{costs.index(budget.max)}, takes {used}")
 
 
-def _memory(memory: Mapping[str, Any]) -> list[Check]:
+def memory_checks(memory: Mapping[str, Any]) -> list[Check]:
+    """Return whether flash, RAM and stack suffice, as far as they are known."""
     found = []
     for key, name in (("flash", "flash"), ("ram", "RAM")):
         used, limit = memory[key], memory[f"{key}_limit"]

@@ -100,15 +100,7 @@ class Verification:
             "ops": self._ops(),
             "weight_reads": self.manifest.get("weight_reads"),
             "sender": self.sender,
-            "memory": {
-                "flash": build.flash if build else None,
-                "flash_limit": build.flash_limit if build else None,
-                "ram": build.ram if build else None,
-                "ram_limit": build.ram_limit if build else None,
-                "stack": build.stack if build else None,
-                "stack_worst": build.stack_worst if build else None,
-                "stack_used": self.stack_used or None,
-            },
+            "memory": memory_of(build, self.stack_used),
             "build_id": build.build_id if build else None,
             "link": self.link,
         }
@@ -127,6 +119,19 @@ class Verification:
             }
             for kind, part in by_kind(self.budget, self.playback.kinds).items()
         }
+
+
+def memory_of(build: BuildResult | None, stack_used: int) -> dict[str, int | None]:
+    """Return what an image takes of the board's memory, in bytes; None for what is not known."""
+    return {
+        "flash": build.flash if build else None,
+        "flash_limit": build.flash_limit if build else None,
+        "ram": build.ram if build else None,
+        "ram_limit": build.ram_limit if build else None,
+        "stack": build.stack if build else None,
+        "stack_worst": build.stack_worst if build else None,
+        "stack_used": stack_used or None,
+    }
 
 
 def _mismatch(first: Any) -> dict[str, Any]:

@@ -28,8 +28,7 @@ int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_wei
                                    const dk_receiver_core_config *config)
 {
     if (config->over_ms > DK_RECEIVER_CORE_OVER_MAX || config->over_ms % SLOT_MS != 0 ||
-        config->fade_ms < 1 || config->fade_ms > DK_RECEIVER_CORE_FADE_MAX ||
-        config->chunks_a_call > DK_RECEIVER_CORE_CHUNKS_MAX) {
+        config->fade_ms < 1 || config->fade_ms > DK_RECEIVER_CORE_FADE_MAX) {
         return DK_ERR_ARGUMENT;
     }
     memset(core, 0, sizeof *core);
@@ -46,7 +45,6 @@ int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_wei
     core->over_slots = config->over_ms / SLOT_MS;
     core->fade = (uint16_t)(config->fade_ms * (SAMPLES / SLOT_MS));
     core->fade_step = ((1 << STEP_FRAC) + core->fade) / (2 * core->fade);
-    core->chunks_a_call = config->chunks_a_call;
     // The count of slots wraps within the first second, so that a fault there shows at once.
     core->track.now = UINT32_MAX - 50;
     core->next = core->track.now;
@@ -75,12 +73,8 @@ static uint32_t oldest(const dk_receiver_core *core)
 int32_t dk_receiver_core_payload(dk_receiver_core *core, int32_t ahead, const uint8_t *data,
                                  size_t size, uint8_t *trace)
 {
-    const int32_t chunks = dk_pending_take(&core->pending, &core->work.pending, &core->track, ahead,
-                                           data, size, oldest(core), trace);
-    if (chunks >= 0) {
-        core->prepared = false;
-    }
-    return chunks;
+    return dk_pending_take(&core->pending, &core->work.pending, &core->track, ahead, data, size,
+                           oldest(core), trace);
 }
 
 unsigned dk_receiver_core_chunks(const dk_receiver_core *core)
@@ -99,14 +93,12 @@ int32_t dk_receiver_core_decode(dk_receiver_core *core, unsigned most, const int
     const int32_t count = dk_pending_decode(&core->pending, &core->work.pending, &core->track,
                                             oldest(core), most, trace);
     if (count > 0) {
-        core->prepared = false;
         *features = core->pending.found;
     }
     return count;
 }
 
-// Decode up to `budget` chunks of use. Returns what is left of the budget.
-static unsigned decode_wanted(dk_receiver_core *core, unsigned budget)
+unsigned dk_receiver_core_decode_wanted(dk_receiver_core *core, unsigned budget)
 {
     while (budget > 0) {
         const unsigned wanted = dk_receiver_core_chunks_wanted(core);
@@ -212,21 +204,29 @@ static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 
 static bool is_to_prepare(const dk_receiver_core *core)
 {
-    return !core->speaking && !core->prepared && dk_receiver_core_chunks_wanted(core) == 0 &&
-           dk_pending_expects_gap(&core->pending, &core->track);
+    if (core->speaking || core->prepared) {
+        return false;
+    }
+    return core->expected || (dk_receiver_core_chunks_wanted(core) == 0 &&
+                              dk_pending_expects_gap(&core->pending, &core->track));
+}
+
+void dk_receiver_core_expect(dk_receiver_core *core)
+{
+    core->expected = true;
 }
 
 unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget)
 {
-    if (decode_wanted(core, budget) > 0 && is_to_prepare(core)) {
+    const unsigned kept = budget > 0 && core->expected && is_to_prepare(core) ? 1 : 0;
+    if (dk_receiver_core_decode_wanted(core, budget - kept) + kept > 0 && is_to_prepare(core)) {
         begin(core);
 #if DK_RECEIVER_CORE_UP > 1
         add_frame(core);
 #endif
         core->prepared = true;
     }
-    const unsigned wanted = dk_receiver_core_chunks_wanted(core);
-    return wanted > 0 ? wanted : is_to_prepare(core) ? 1 : 0;
+    return dk_receiver_core_chunks_wanted(core) + (is_to_prepare(core) ? 1 : 0);
 }
 
 // Keep what was played and move on by a slot.
@@ -234,6 +234,7 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
 {
     memmove(core->played, core->played + SAMPLES, (PLAYED - SAMPLES) * sizeof core->played[0]);
     memcpy(core->played + PLAYED - SAMPLES, out, SAMPLES * sizeof core->played[0]);
+    core->expected = false;
     dk_track_move(&core->track, 1);
     dk_pending_drop_old(&core->pending, &core->track);
     if (!core->speaking) {
@@ -243,7 +244,6 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
 
 void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
 {
-    (void)decode_wanted(core, core->chunks_a_call);
     if (core->faded > 0) {
         core->speaking = false;
         core->faded = 0;
@@ -281,7 +281,6 @@ static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], in
 static void come_back(dk_receiver_core *core, int16_t out[SAMPLES])
 {
     int16_t spoken[SAMPLES];
-    (void)decode_wanted(core, core->chunks_a_call);
     speak(core, spoken);
     if (core->over > 0 && dk_track_holds(&core->track, core->track.now)) {
         core->over--;
@@ -312,6 +311,7 @@ void dk_receiver_core_move(dk_receiver_core *core, int32_t slots)
     dk_pending_drop_old(&core->pending, &core->track);
     core->next += (uint32_t)slots;
     core->prepared = false;
+    core->expected = false;
 }
 
 void dk_receiver_core_forget(dk_receiver_core *core)
@@ -319,4 +319,5 @@ void dk_receiver_core_forget(dk_receiver_core *core)
     dk_track_forget(&core->track);
     dk_pending_forget(&core->pending);
     core->prepared = false;
+    core->expected = false;
 }

@@ -24,7 +24,6 @@ extern "C" {
 #define DK_RECEIVER_CORE_SAMPLES (DK_RECEIVER_CORE_UP * DK_RECEIVER_CORE_FRAME)  // of a call
 #define DK_RECEIVER_CORE_OVER_MAX 60                                             // ms
 #define DK_RECEIVER_CORE_FADE_MAX 40                                             // ms
-#define DK_RECEIVER_CORE_CHUNKS_MAX 26                                           // a call
 
 // Samples at 16 kHz that are analysed when a gap begins, and samples kept for them at the output
 // rate. A voice begins with the last of them.
@@ -52,9 +51,8 @@ typedef enum {
 } dk_receiver_core_source;
 
 typedef struct {
-    uint8_t over_ms;        // of good samples that the voice speaks over: 0, 10 .. 60
-    uint8_t fade_ms;        // of the fade that follows: 1 .. 40
-    uint8_t chunks_a_call;  // decoded by a call while the voice speaks: 0 .. 26
+    uint8_t over_ms;  // of good samples that the voice speaks over: 0, 10 .. 60
+    uint8_t fade_ms;  // of the fade that follows: 1 .. 40
 } dk_receiver_core_config;
 
 // The weights of a receiver. DK_VOICE_WEIGHTS is the type of the voice's, if it has any; zeros
@@ -87,9 +85,9 @@ typedef struct {
     uint16_t faded;      // samples of the fade that were played
     uint8_t over_slots;  // slots that the voice speaks over good samples after a gap
     uint8_t over;        // how many of them are left
-    uint8_t chunks_a_call;
     bool speaking;
     bool prepared;  // the voice can speak slot `now` at once
+    bool expected;  // slot `now` is known to be missing
     dk_receiver_core_source source;
     union {
         dk_pending_scratch pending;
@@ -133,8 +131,15 @@ unsigned dk_receiver_core_chunks_wanted(const dk_receiver_core *core);
 int32_t dk_receiver_core_decode(dk_receiver_core *core, unsigned most, const int16_t **features,
                                 uint8_t *trace);
 
+// Decode up to `budget` chunks of use. Returns what is left of the budget.
+unsigned dk_receiver_core_decode_wanted(dk_receiver_core *core, unsigned budget);
+
+// Take note that slot `now` is missing. The next 10 ms that are played end this.
+void dk_receiver_core_expect(dk_receiver_core *core);
+
 // Decode up to `budget` chunks of use and prepare the voice for a gap, which costs one of the
-// budget. Returns how many are still wanted, 0 if nothing is.
+// budget: before the last chunk if slot `now` is known to be missing, else after all chunks.
+// Returns how many are still wanted, 0 if nothing is.
 unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget);
 
 // Take 10 ms of good samples, or of recovered ones, and write what to play. `pcm` and `out` may be

@@ -15,6 +15,7 @@
 enum {
     SLOT = DK_RECEIVER_CORE_SAMPLES,  // samples of 10 ms at the output rate
     CALL_MAX = 12,                    // slots of a call
+    CHUNKS_MAX = 26,                  // decoded for a slot of a call
 };
 
 static_assert(DK_OUTPUT_RATE == DK_RECEIVER_CORE_RATE, "config.h is of another model");
@@ -53,7 +54,7 @@ dk_receiver_config dk_receiver_config_default(void)
     const dk_receiver_config config = {
         .over_ms = 20,
         .fade_ms = 15,
-        .chunks_a_call = 4,
+        .chunks_a_call = 1,
         .weights = NULL,
     };
     return config;
@@ -62,7 +63,7 @@ dk_receiver_config dk_receiver_config_default(void)
 // Start with weights from a blob, or with those linked into the image.
 static int32_t start(dk_receiver_core *core, const dk_receiver_config *config)
 {
-    const dk_receiver_core_config own = {config->over_ms, config->fade_ms, config->chunks_a_call};
+    const dk_receiver_core_config own = {config->over_ms, config->fade_ms};
 #if defined(DK_RDOVAE_DEC_BLOB)
     const dk_model_weights *model = (const dk_model_weights *)(const void *)config->weights;
     if (model != NULL && model->tables != NULL) {
@@ -88,16 +89,17 @@ static int32_t start(dk_receiver_core *core, const dk_receiver_config *config)
 
 int32_t dk_receiver_init(dk_receiver *receiver, const dk_receiver_config *config)
 {
-    if (receiver == NULL) {
+    const dk_receiver_config given = config != NULL ? *config : dk_receiver_config_default();
+    if (receiver == NULL || given.chunks_a_call > CHUNKS_MAX) {
         return DK_ERR_ARGUMENT;
     }
-    const dk_receiver_config given = config != NULL ? *config : dk_receiver_config_default();
     struct dk_receiver_state *state = (struct dk_receiver_state *)(void *)receiver;
     const int32_t error = start(&state->core, &given);
     if (error < 0) {
         return error;
     }
     state->time = 0;
+    state->chunks_a_call = given.chunks_a_call;
     state->ready = READY;
     return DK_OK;
 }
@@ -137,6 +139,12 @@ int32_t dk_receiver_payload(dk_receiver *receiver, uint32_t timestamp, const uin
     return dk_receiver_core_payload(&state->core, ahead, payload, bytes, NULL);
 }
 
+// Decode the share of a call of so many slots: all of it first, since the oldest frames come last.
+static void decode_share(struct dk_receiver_state *state, size_t slots)
+{
+    (void)dk_receiver_core_decode_wanted(&state->core, (unsigned)slots * state->chunks_a_call);
+}
+
 static bool is_a_call(size_t samples)
 {
     return samples > 0 && samples % SLOT == 0 && samples <= (size_t)CALL_MAX * SLOT;
@@ -148,6 +156,9 @@ static int32_t take(dk_receiver *receiver, const int16_t *pcm, bool recovered, s
     struct dk_receiver_state *state = state_of(receiver);
     if (state == NULL || pcm == NULL || out == NULL || !is_a_call(samples)) {
         return DK_ERR_ARGUMENT;
+    }
+    if (state->core.speaking) {
+        decode_share(state, samples / SLOT);
     }
     for (size_t at = 0; at < samples; at += SLOT) {
         dk_receiver_core_good(&state->core, pcm + at, recovered, out + at);
@@ -173,10 +184,21 @@ int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out)
     if (state == NULL || out == NULL || !is_a_call(samples)) {
         return DK_ERR_ARGUMENT;
     }
+    decode_share(state, samples / SLOT);
     for (size_t at = 0; at < samples; at += SLOT) {
         dk_receiver_core_lost(&state->core, out + at);
     }
     state->time += (uint32_t)samples;
+    return DK_OK;
+}
+
+int32_t dk_receiver_expect_loss(dk_receiver *receiver)
+{
+    struct dk_receiver_state *state = state_of(receiver);
+    if (state == NULL) {
+        return DK_ERR_ARGUMENT;
+    }
+    dk_receiver_core_expect(&state->core);
     return DK_OK;
 }
 

@@ -10,6 +10,7 @@ struct dk_receiver_state {
     dk_receiver_core core;
     uint32_t ready;  // a fixed number once dk_receiver_init has set up the memory
     uint32_t time;   // time stamp of the next sample, at the output rate
+    uint8_t chunks_a_call;
 };
 
 #endif

@@ -23,8 +23,7 @@ static_assert(DK_RECEIVER_CORE_RATE == 16000, "the server plays 16 kHz");
 static_assert(DK_ENGINE_TRACE_BYTES == DK_RECEIVER_CORE_TRACE_BYTES, "manifest and C agree");
 static_assert(DK_REDUNDANCY_BATCH * FEATURE_BYTES <= PCM_BYTES, "room for the answers");
 
-// Chunks are decoded by ops alone, so that each op does one thing.
-static const dk_receiver_core_config config = {.over_ms = 20, .fade_ms = 15, .chunks_a_call = 0};
+static const dk_receiver_core_config config = {.over_ms = 20, .fade_ms = 15};
 static dk_receiver_core decoder;
 
 static uint16_t word(const uint8_t *bytes)

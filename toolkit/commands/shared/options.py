@@ -86,6 +86,15 @@ stage_option: Decorator = click.option(
     help="The sender (PCM to payload), the receiver (payload to PCM), or one network of the "
     "sender.",
 )
+CALL_STAGE: Final = "call"  # a receiver that is called packet by packet
+board_stage_option: Decorator = click.option(
+    "--stage",
+    type=Name((*STAGES, CALL_STAGE)),
+    default=STAGES[0],
+    show_default=True,
+    help="The sender (PCM to payload), the receiver (payload to PCM), the receiver in a call with "
+    "lost packets, or one network of the sender.",
+)
 pitch_option: Decorator = click.option(
     "--pitch",
     type=InputFile(),

@@ -25,6 +25,17 @@ STAGES: Final[Forms] = {
     "--stage encoder": (*_SENDER, "input_rate", *RATE),
     "--stage decoder": (*_SENDER, "decoder", "voice", "predictor", "batch", *RATE),
     "--stage rdovae_enc": ("weights",),
+    "--stage call": (
+        *_SENDER,
+        "decoder",
+        "voice",
+        "predictor",
+        "bitrate",
+        "loss",
+        "minutes",
+        "depth",
+        "seed",
+    ),
 }
 ROLES: Final[Forms] = {
     "--role encoder": ("input_rate", *RATE),
@@ -70,6 +81,8 @@ def check_stage(stage: str, model: Model | None = None, path: Path | None = None
         refuse_ignored(f"--stage {stage}", STAGES)
         return
     kind = kind_of(model)
+    if stage == "call" and kind == "decoder":
+        return
     if typed("stage") and stage != kind:
         raise InputError(f"--stage {stage}: {path} holds {_KINDS[kind]}; leave out one of them")
     refuse_ignored(f"--model of {_KINDS[kind]}", MODELS)

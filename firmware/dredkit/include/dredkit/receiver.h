@@ -14,8 +14,10 @@
 //   clock  buffer holds  calls
 //     640  2             dk_receiver_good(pcm of 2)
 //     960  5             dk_receiver_payload(1600, payload of 5), since packet 3 is missing;
-//                        dk_receiver_work(1) from an idle task until it returns 0, or not at all;
-//                        dk_receiver_lost(320): speaks the 20 ms of packet 3
+//                        dk_receiver_expect_loss(), then dk_receiver_work(1) from an idle task
+//                        until it returns 0, or not at all: what it does not do is done when the
+//                        gap is played, or for the oldest frames not at all
+//     960  5             dk_receiver_lost(320): speaks the 20 ms of packet 3
 //    1280  5, 6          dk_receiver_lost(320): speaks packet 4
 //    1600  5, 6          dk_receiver_good(pcm of 5): the voice speaks on, over these good samples
 //    1920  6             dk_receiver_payload(1920, payload of 6), of use while the voice speaks;
@@ -63,9 +65,10 @@ struct dk_weights;  // weights.h
 typedef struct {
     uint8_t over_ms;        // good audio after a gap that the voice speaks over: 0, 10 .. 60 ms
     uint8_t fade_ms;        // length of the fade from the voice to good audio: 1 .. 40 ms
-    uint8_t chunks_a_call;  // most chunks of 40 ms, 0 .. 26, that 10 ms of dk_receiver_lost decode;
-                            // also 10 ms of good audio that is spoken over. Frames that are not
-                            // decoded in time are repeated from those that are
+    uint8_t chunks_a_call;  // most chunks of 40 ms, 0 .. 26, that dk_receiver_lost decodes for each
+                            // 10 ms that it plays; also dk_receiver_good where the voice speaks on.
+                            // A call decodes them before it plays. Frames that are not decoded in
+                            // time are repeated from those that are: dk_receiver_work decodes ahead
     const struct dk_weights *weights;  // opened by dk_weights_open; they must outlive the receiver.
                                        // NULL: the weights that are linked into the image
 } dk_receiver_config;
@@ -79,7 +82,7 @@ typedef enum {
     DK_RECEIVER_FADE = 4        // the voice, fading into good audio
 } dk_receiver_source;
 
-// Return the default: over_ms 20, fade_ms 15, chunks_a_call 4, linked-in weights.
+// Return the default: over_ms 20, fade_ms 15, chunks_a_call 1, linked-in weights.
 dk_receiver_config dk_receiver_config_default(void);
 
 // Start; the clock is 0. `config` may be NULL for the default. Returns DK_OK or DK_ERR_ARGUMENT,
@@ -114,10 +117,17 @@ int32_t dk_receiver_recovered(dk_receiver *receiver, const int16_t *pcm, size_t 
 // DK_ERR_ARGUMENT.
 int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 
-// Do work ahead of need, in units of `budget`: decode chunks that have been taken, one unit each,
-// and then bring the voice up to the last sample played, one unit. A first dk_receiver_lost after
-// this costs no more than the next ones. Returns the number of units still of use, 0 if there are
-// none, or DK_ERR_ARGUMENT.
+// Tell that the audio to be played next is missing, as soon as that is known. dk_receiver_work then
+// brings the voice up to the last sample played, also if no payload has come. The next audio that
+// is played ends this. Returns DK_OK or DK_ERR_ARGUMENT.
+int32_t dk_receiver_expect_loss(dk_receiver *receiver);
+
+// Do work ahead of need, in units of `budget`: decode chunks that have been taken, newest first,
+// one unit each, and bring the voice up to the last sample played, one unit: the last of the budget
+// after dk_receiver_expect_loss, else after all chunks. A first dk_receiver_lost after this costs
+// no more than the next ones. Call it after the audio of a packet, so that its cost falls on a
+// packet that costs little. Returns the number of units still of use, 0 if there are none, or
+// DK_ERR_ARGUMENT.
 int32_t dk_receiver_work(dk_receiver *receiver, uint32_t budget);
 
 // Return whether the voice speaks now: in a gap, and after it until the fade has ended.
