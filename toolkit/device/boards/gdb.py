@@ -67,7 +67,7 @@ SERVERS = {
         ("-c", "adapter serial {probe}"),
     ),
     "pyocd": Server(
-        "pyocd, a Python package: pip install pyocd",
+        "it with `./run setup probe` or pip install 'dredkit[probe]'",
         ("pyocd", "gdbserver", "--no-wait", "--port", "{port}"),
         ("monitor reset halt",),
         ("monitor reset",),

@@ -15,7 +15,6 @@ from toolkit.device.flash.image import pieces
 from toolkit.device.flash.report import FlashReport
 from toolkit.targets.target import Target
 
-INSTALL = "pip install 'dredkit[probe]'"
 # Arguments of `pyocd gdbserver` that [flash.probes] may have -> options of a session.
 _OPTIONS = {
     **dict.fromkeys(("-t", "--target"), "target_override"),
