@@ -32,6 +32,7 @@ SETS = {"torch": "train", "ai_edge_litert": "export"}
 COMMANDS = {
     "doctor": "Show each tool, its version, and how to install a missing one.",
     "targets": "List the boards that dredkit knows.",
+    "boards": "List what is plugged in; verify all boards of a hardware map at once.",
     "import": "Read an Opus release's weights and entropy tables into a checkpoint.",
     "train": "Prepare speech data, train and score the default models.",
     "quantize": "Quantise a float model to integers.",

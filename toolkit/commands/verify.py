@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from toolkit.commands.shared import options
+from toolkit.commands.shared.flashing import flasher_of
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
 from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
@@ -32,6 +33,8 @@ from toolkit.targets.target import load_target
 @options.clock_option
 @options.cycles_option
 @options.port_option
+@options.server_option
+@options.probe_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
 @click.option(
@@ -53,6 +56,8 @@ def command(
     clock_hz: int | None,
     cycles: bool,
     port: str | None,
+    server: str | None,
+    probe: str | None,
     serial: str,
     trace: bool,
     output: Path | None,
@@ -68,6 +73,7 @@ def command(
     clock_of(board, clock_hz, cycles)
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
+    flasher = flasher_of(board, port, server, probe)
     if cycles:
         check_countable(board, port)
     if model is None:
@@ -87,5 +93,6 @@ def command(
         serial=serial,
         trace=trace,
         cycles=cycles,
+        flasher=flasher,
     )
     conclude(result, output or verify_folder(target), junit=junit, json_to=json_to)

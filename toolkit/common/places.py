@@ -18,6 +18,8 @@ JUNIT = "junit.xml"
 PAGE = "index.html"
 SENDER = "sender"  # in the folder of `demo`: the report of its first half
 DEMO = BUILD / "demo"
+BOARDS = BUILD / "boards"  # of `boards --map`: a folder a board, and the files of all together
+BOARDS_FACTS = "boards.json"
 CALL = BUILD / "call"  # of `call`, and the files there beside the page and what was played
 CALL_FACTS = "call.json"
 CALL_TIMELINE = "timeline.svg"
@@ -82,6 +84,7 @@ def read_words(words: list[str]) -> Params:
 
 _FLAGS = {
     "--target": "target",
+    "--map": "map_file",
     "--stage": "stage",
     "--output": "output",
     "--junit": "junit",
@@ -131,6 +134,13 @@ def _report(params: Params) -> Places:
     return Places(junit=junit, others=(params.get("output") or folder / PAGE,))
 
 
+def _boards(params: Params) -> Places:
+    if params.get("map_file") is None:
+        return Places()
+    folder = params.get("output") or BOARDS
+    return Places(json=(folder / BOARDS_FACTS,), junit=(folder / JUNIT,))
+
+
 def _call(params: Params) -> Places:
     folder = params.get("output") or CALL
     names = (PAGE, CALL_TIMELINE, CALL_PACKETS, CALL_LOSSES, "no-dred.wav", "sent.wav")
@@ -144,6 +154,7 @@ def _is_known(target: str | None) -> bool:
 
 _PLACES: dict[str, Callable[[Params], Places]] = {
     "verify": _verify,
+    "boards": _boards,
     "demo": _demo,
     "bench": _bench,
     "report": _report,

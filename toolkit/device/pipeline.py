@@ -12,6 +12,7 @@ from toolkit.common.errors import InputError, ToolError
 from toolkit.common.folders import alone, own_copy
 from toolkit.common.wire import WIRE
 from toolkit.device.boards import ssh
+from toolkit.device.boards.probe import flash_probe
 from toolkit.device.boards.process import ProcessBoard
 from toolkit.device.boards.qemu import QemuBoard, check_serial
 from toolkit.device.build.build import (
@@ -127,16 +128,29 @@ def _advice(stage: Stage) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class Flasher:
+    """How a board at a --port gets its image first: a word for --server, and which probe."""
+
+    server: str
+    probe: str | None = None
+
+
 @contextmanager
 def connected(
-    prepared: Firmware, *, port: str | None, serial: str, plugin: EmulatorPlugin | None = None
+    prepared: Firmware,
+    *,
+    port: str | None,
+    serial: str,
+    plugin: EmulatorPlugin | None = None,
+    flasher: Flasher | None = None,
 ) -> Iterator[Session]:
     """Yield a session with the target's board.
 
-    `port` (any pyserial URL) leads to a board that is flashed already, or (ssh://USER@HOST) to a
-    machine that the server is copied to and started on. Without it an emulated board is started
-    blank, flashed and reset, with its UART on a `serial` "socket" or "pty". `plugin` is loaded into
-    the emulator.
+    `port` (any pyserial URL) leads to a board that is flashed already or gets its image from the
+    `flasher`, or (ssh://USER@HOST) to a machine that the server is copied to and started on.
+    Without it an emulated board is started blank, flashed and reset, with its UART on a `serial`
+    "socket" or "pty". `plugin` is loaded into the emulator.
     """
     target = prepared.target
     with ExitStack() as stack:
@@ -145,6 +159,8 @@ def connected(
             return
         if port is None:
             port = stack.enter_context(_started(prepared, serial, plugin)).serial_url
+        elif flasher is not None and prepared.build is not None:
+            flash_probe(target, flasher.server, prepared.build.elf, flasher.probe)
         baud = target.uart.baud if target.uart else 115200
         transport = open_port(port, baud=baud, wait_s=WIRE.timeouts.open_s)
         stack.callback(transport.close)

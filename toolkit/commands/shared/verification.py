@@ -9,7 +9,7 @@ from quantize.codec.receiver_model import DecoderModel
 from toolkit.common.console import emit_json, err
 from toolkit.common.errors import CheckFailed
 from toolkit.common.paths import BUILD
-from toolkit.device.pipeline import connected, prepare
+from toolkit.device.pipeline import Flasher, connected, prepare
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder, quantise_stage
@@ -56,6 +56,7 @@ def verify_on_board(
     serial: str = "socket",
     trace: bool = False,
     cycles: bool = False,
+    flasher: Flasher | None = None,
 ) -> Verification:
     """Generate, build, flash, stream `inputs`, compare and judge.
 
@@ -75,7 +76,7 @@ def verify_on_board(
     counter = BlockCounter(image) if cycles and image else None
     err.print(f"connecting  {port or target.name}")
     with (
-        connected(prepared, port=port, serial=serial, plugin=counter) as session,
+        connected(prepared, port=port, serial=serial, plugin=counter, flasher=flasher) as session,
         Progress(
             TextColumn("streaming  "),
             BarColumn(),
