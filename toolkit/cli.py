@@ -40,6 +40,7 @@ COMMANDS = {
     "package": "Write the library for a product: one core, a model, build files.",
     "build": "Cross-compile the firmware for a target.",
     "flash": "Start a board and write the firmware to it.",
+    "monitor": "Show what a board says: text, and frames by name.",
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
     "bench": "Measure what every part and layer of a step costs on a board.",

@@ -160,6 +160,6 @@ _PLACES: dict[str, Callable[[Params], Places]] = {
     "report": _report,
     "call": _call,
     **dict.fromkeys(("build", "doctor", "export", "flash", "package"), _nothing_more),
-    **dict.fromkeys(("explain", "score", "simulate", "stream"), _nothing_more),
+    **dict.fromkeys(("explain", "monitor", "score", "simulate", "stream"), _nothing_more),
     **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`
 }
