@@ -43,6 +43,7 @@ COMMANDS = {
     "monitor": "Show what a board says: text, and frames by name.",
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
+    "soak": "Run speech through a board in real time; how long a frame takes at worst.",
     "bench": "Measure what every part and layer of a step costs on a board.",
     "score": "Have voices speak held-out speech, and judge the result.",
     "call": "Let packets of a call get lost; play and score what our receiver makes of it.",

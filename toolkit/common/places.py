@@ -20,6 +20,7 @@ SENDER = "sender"  # in the folder of `demo`: the report of its first half
 DEMO = BUILD / "demo"
 BOARDS = BUILD / "boards"  # of `boards --map`: a folder a board, and the files of all together
 BOARDS_FACTS = "boards.json"
+SOAK_FACTS = "soak.json"  # of `soak`, beside its page
 CALL = BUILD / "call"  # of `call`, and the files there beside the page and what was played
 CALL_FACTS = "call.json"
 CALL_TIMELINE = "timeline.svg"
@@ -50,6 +51,11 @@ class Places:
 def verify_folder(target: str) -> Path:
     """Where `verify` puts its report on a --target unless told otherwise."""
     return BUILD / board_folder(board_file(target)) / "verify"
+
+
+def soak_folder(target: str) -> Path:
+    """Where `soak` puts its report on a --target unless told otherwise."""
+    return BUILD / board_folder(board_file(target)) / "soak"
 
 
 def latest_path(build_root: Path, folder: str, stage: str) -> Path:
@@ -110,6 +116,14 @@ def _verify(params: Params) -> Places:
     return _report_in(folder or verify_folder(params["target"]))
 
 
+def _soak(params: Params) -> Places:
+    folder = params.get("output")
+    if folder is None and not _is_known(params.get("target")):
+        return Places()
+    folder = folder or soak_folder(params["target"])
+    return Places(json=(folder / SOAK_FACTS,), others=(folder / PAGE,))
+
+
 def _demo(params: Params) -> Places:
     folder = params.get("output") or DEMO
     return _report_in(folder, folder / SENDER)
@@ -155,6 +169,7 @@ def _is_known(target: str | None) -> bool:
 _PLACES: dict[str, Callable[[Params], Places]] = {
     "verify": _verify,
     "boards": _boards,
+    "soak": _soak,
     "demo": _demo,
     "bench": _bench,
     "report": _report,
