@@ -183,7 +183,9 @@ def test_what_the_system_refuses_is_one_line(tmp_path: Path, build_root: Path) -
 
     made = prepare(stand_in_stage("rdovae_enc"), load_target("host"), build_root)
     assert made.server is not None
-    limited = f"ulimit -r 0; ulimit -l 0; exec setpriv --bounding-set=-all --inh-caps=-all {made.server}"
+    limited = (
+        f"ulimit -r 0; ulimit -l 0; exec setpriv --bounding-set=-all --inh-caps=-all {made.server}"
+    )
     command = f"{limited} --stdio --real-time"
     done = subprocess.run(
         ["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True

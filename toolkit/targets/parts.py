@@ -50,6 +50,16 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A pin that is high while a step runs: the words that set and clear it, and where to write."""
+
+    set: int
+    set_value: int
+    clear: int
+    clear_value: int
+
+
+@dataclass(frozen=True)
 class Timer:
     """The free-running counter, and what one of its ticks means on the real board."""
 
@@ -143,6 +153,22 @@ def read_uart(table: Table) -> Uart:
     table.done()
     if value.ring_bytes & (value.ring_bytes - 1):
         table.refuse("ring_bytes", f"{value.ring_bytes} is not a power of two")
+    return value
+
+
+def read_mark(table: Table) -> Mark:
+    """Read [mark]."""
+    most = 2**32 - 1
+    value = Mark(
+        set=table.integer("set", high=most),
+        set_value=table.integer("set_value", high=most),
+        clear=table.integer("clear", high=most),
+        clear_value=table.integer("clear_value", high=most),
+    )
+    table.done()
+    for key in ("set", "clear"):
+        if getattr(value, key) % 4:
+            table.refuse(key, "not the address of a register of 32 bits")
     return value
 
 

@@ -30,6 +30,7 @@ from toolkit.targets.parts import (
     Emulator,
     Flash,
     Gic,
+    Mark,
     Product,
     Runner,
     Timer,
@@ -39,6 +40,7 @@ from toolkit.targets.parts import (
     read_emulator,
     read_flash,
     read_gic,
+    read_mark,
     read_product,
     read_runner,
     read_timer,
@@ -99,6 +101,7 @@ class Target:
     uart: Uart | None = None
     emulator: Emulator | None = None
     product: Product | None = None
+    mark: Mark | None = None
     runner: Runner | None = None
     drivers: tuple[Path, ...] = ()
     release_voice: str = ""
@@ -251,6 +254,7 @@ def target_in(path: Path, table: Table) -> Target:
         if on_board and "emulator" in table
         else None,
         product=read_product(table.table("product")) if "product" in table else None,
+        mark=read_mark(table.table("mark")) if on_board and "mark" in table else None,
         runner=read_runner(table.table("runner")) if not on_board and "runner" in table else None,
         release_voice=(
             table.choice("release_voice", RELEASE_VOICES) if "release_voice" in table else ""

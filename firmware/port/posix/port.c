@@ -180,6 +180,11 @@ uint32_t dk_port_work_ticks(void)
     return dk_port_ticks();
 }
 
+void dk_port_mark(bool running)
+{
+    (void)running;
+}
+
 uint32_t dk_port_rx_dropped(void)
 {
     return 0;
