@@ -9,7 +9,12 @@ from toolkit.commands.shared import options
 from toolkit.commands.shared.flashing import flasher_of
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
-from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
+from toolkit.commands.shared.verification import (
+    conclude,
+    ready_stage,
+    require_judge,
+    verify_on_board,
+)
 from toolkit.common.console import json_option
 from toolkit.common.option_types import Folder, OutputFile
 from toolkit.common.places import verify_folder
@@ -38,6 +43,11 @@ from toolkit.targets.target import load_target
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
 @click.option(
+    "--score",
+    is_flag=True,
+    help="Also judge what a receiver plays by PLCMOS, with payloads and without.",
+)
+@click.option(
     "--output",
     type=Folder(),
     default=None,
@@ -60,6 +70,7 @@ def command(
     probe: str | None,
     serial: str,
     trace: bool,
+    score: bool,
     output: Path | None,
     junit: Path | None,
     json_to: str | None,
@@ -83,6 +94,8 @@ def command(
     if loaded is not None:
         check_stage(stage, loaded, model)
     made = ready_stage(stage, for_target(sources, board), sending, loaded, batch)
+    if score:
+        require_judge(made)
     result = verify_on_board(
         made,
         board,
@@ -95,4 +108,4 @@ def command(
         cycles=cycles,
         flasher=flasher,
     )
-    conclude(result, output or verify_folder(target), junit=junit, json_to=json_to)
+    conclude(result, output or verify_folder(target), junit=junit, json_to=json_to, score=score)

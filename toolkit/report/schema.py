@@ -61,7 +61,23 @@ SCHEMA: dict[str, Any] = {
         {"*": {"steps": SIZE, "max": COUNT, "mean": float, "first": COUNT, "used_percent": float}},
         None,
     ),
-    "sender": ({"ok": bool, "verdict": str, "page": str}, None),
+    "sender": (
+        {
+            "ok": bool, "verdict": str, "page": str, "flash": (COUNT, None), "ram": (COUNT, None),
+            "max": COUNT, "limit": SIZE, "unit": str,
+        },
+        None,
+    ),
+    "redundancy": (
+        {"bytes": COUNT, "payloads": COUNT, "kbps": _NUMBER, "most_bytes": COUNT}, None,
+    ),
+    "history": [
+        {
+            "recorded": str, "target": str, "stage": str, "unit": str, "ms": _NUMBER,
+            "flash": (COUNT, None), "ram": (COUNT, None),
+        }
+    ],
+    "score": ({"*": _NUMBER}, None),
     "playback": (
         {
             "kinds": [str], "slots": [COUNT], "gaps": [[COUNT]], "delay": COUNT,
