@@ -20,7 +20,7 @@ _TAGS = {FAILED: "failure", ERROR: "error", SKIPPED: "skipped"}
 
 
 def farm_facts(outcomes: Sequence[Outcome], source: Path) -> dict[str, Any]:
-    """Return the public JSON of a run: toolkit/data/boards.schema.json has its shape."""
+    """Return the public JSON of a run: docs/schemas/boards.schema.json has its shape."""
     found = counts(outcomes)
     return {
         "format": "dredkit-boards-1",
