@@ -32,6 +32,7 @@ SETS = {"torch": "train", "ai_edge_litert": "export"}
 COMMANDS = {
     "doctor": "Show each tool, its version, and how to install a missing one.",
     "targets": "List the boards that dredkit knows.",
+    "boards": "List what is plugged in; verify all boards of a hardware map at once.",
     "import": "Read an Opus release's weights and entropy tables into a checkpoint.",
     "train": "Prepare speech data, train and score the default models.",
     "quantize": "Quantise a float model to integers.",
@@ -39,8 +40,10 @@ COMMANDS = {
     "package": "Write the library for a product: one core, a model, build files.",
     "build": "Cross-compile the firmware for a target.",
     "flash": "Start a board and write the firmware to it.",
+    "monitor": "Show what a board says: text, and frames by name.",
     "stream": "Stream audio through a board and keep its outputs.",
     "verify": "Prove that a board's outputs equal the reference, within the budget.",
+    "soak": "Run speech through a board in real time; how long a frame takes at worst.",
     "bench": "Measure what every part and layer of a step costs on a board.",
     "conformance": "Judge libopus' DRED vectors, decoded in integers, by xiph's limits.",
     "score": "Have voices speak held-out speech, and judge the result.",

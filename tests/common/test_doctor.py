@@ -38,7 +38,8 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_listed_tool_is_well_formed() -> None:
     tools = read_tools()
-    kinds = {"apt", "arm", "a64", "usr", "sim", "dev", "opt", "pip", "pip:export", "pip:train"}
+    kinds = {"apt", "arm", "a64", "usr", "sim", "dev", "opt", "pip", "pip:export", "pip:probe"}
+    kinds |= {"pip:train"}
     assert {entry.kind for entry in tools} == kinds
     assert len({entry.name for entry in tools}) == len(tools)
     for entry in tools:
@@ -66,7 +67,7 @@ def test_python_packages_are_those_of_pyproject_and_lock() -> None:
     assert block
     blocks = {"base": block[1]} | dict(re.findall(r"^(\w+) = \[(.*?)\]$", text, re.M | re.S))
     locked = sets_of_lock()
-    assert list(locked) == ["base", "export", "train", "test"]
+    assert list(locked) == ["base", "probe", "export", "train", "test"]
     for name, packages in locked.items():
         wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', blocks[name]))
         assert wanted, name

@@ -125,7 +125,7 @@ def test_flash_copies_the_image_while_nobody_builds(
         seen.append(is_taken(tmp_path) if locked else (tmp_path / LOCK).exists())
         return own_copy(file)
 
-    def flashed(board: Any, server: str, image: Path) -> None:
+    def flashed(board: Any, server: str, image: Path, probe: str | None) -> None:
         seen.append(image.parent != tmp_path)
         raise BoardError("no probe")
 

@@ -254,6 +254,7 @@ def test_the_terminal_is_told_little_and_the_log_all(machine: Machine) -> None:
     assert "pip speaks" in (machine.log_folder / "python.log").read_text()
 
 
+PROBE = "pip -r probe.lock"
 TRAIN = ["pip -r torch.lock", "pip -r train.lock"]
 
 
@@ -270,8 +271,9 @@ TRAIN = ["pip -r torch.lock", "pip -r train.lock"]
         ("demo", []),
         ("doctor", []),
         ("quantize", []),
-        ("test", ["pip -r export.lock", *TRAIN, "pip -r test.lock"]),
-        ("check", ["pip -r export.lock", *TRAIN, "pip -r test.lock"]),
+        ("setup probe", [PROBE]),
+        ("test", [PROBE, "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
+        ("check", [PROBE, "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
     ],
 )
 def test_a_set_comes_with_the_commands_that_need_it(

@@ -25,6 +25,7 @@ from toolkit.common.errors import BoardError, InputError, ToolError
 from toolkit.device.boards import gdb, patience
 from toolkit.device.boards.probe import flash_probe
 from toolkit.device.boards.qemu import QemuBoard
+from toolkit.device.flash import pyocd_api
 from toolkit.targets.target import load_target
 
 # A board's report of a fault: its bytes, the digits of an address, an undefined instruction.
@@ -419,6 +420,7 @@ def test_a_probe_that_is_not_there_is_one_line(
     fake.write_text(f'#!/bin/sh\necho "{says}" >&2\nexit 1\n', encoding="utf-8")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(pyocd_api, "available", lambda: False)  # the program is used then
     with pytest.raises(BoardError) as caught:
         flash_probe(load_target("netduinoplus2"), server, built("netduinoplus2").elf)
     advice = "" if "has ended" in meaning else ": connect the board, then try again"

@@ -5,11 +5,8 @@ import errno
 import importlib
 import os
 import pty
-import select
 import socket
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +14,10 @@ from typing import Any
 
 import pytest
 import serial
-from serial.rfc2217 import PortManager
 
 from quantize.errors import InputError
 from tests.support.fixtures.clocks import PATIENCE_S, Clock, Scripted
-from tests.support.fixtures.ports import unused_port
+from tests.support.fixtures.ports import rfc2217_place, unused_port
 from tests.support.fixtures.toy_board import (
     QUICK,
     Board,
@@ -114,41 +110,14 @@ def test_a_board_that_starts_late_is_waited_for(
 
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning:serial")
 def test_rfc2217(program: Path) -> None:
-    """The port is served over the network, so pyserial gives no file descriptor for it."""
     steps = inputs(30)
-    server = socket.create_server(("127.0.0.1", 0))
-    ending, end = socket.socketpair()  # readable once the test has ended
-
-    def serve(far: Any) -> None:
-        caller, _ = server.accept()
-        caller.setblocking(False)
-
-        class Out:
-            def write(self, data: bytes) -> None:
-                caller.setblocking(True)
-                caller.sendall(data)
-                caller.setblocking(False)
-
-        manager = PortManager(far, Out())
-        while not select.select([ending], [], [], 0.0)[0]:
-            with suppress(BlockingIOError):
-                far.write(b"".join(manager.filter(caller.recv(4096))))
-            if data := far.read(4096):
-                Out().write(b"".join(manager.escape(data)))
-            select.select([caller, far.fileno(), ending], [], [])
-        caller.close()
-
-    with running(program) as board, serial.serial_for_url(board.url, timeout=0) as far:
-        thread = threading.Thread(target=serve, args=(far,), daemon=True)
-        thread.start()
-        url = f"rfc2217://127.0.0.1:{server.getsockname()[1]}?timeout={PATIENCE_S}"
-        with open_port(url) as port:
-            session = begin(port, trace=True)
-            check(list(session.run_steps(steps)), steps, trace=True)
-        end.close()
-        thread.join(PATIENCE_S)
-    ending.close()
-    server.close()
+    with (
+        running(program) as board,
+        rfc2217_place(board.url) as url,
+        open_port(f"{url}?timeout={PATIENCE_S}") as port,
+    ):
+        session = begin(port, trace=True)
+        check(list(session.run_steps(steps)), steps, trace=True)
 
 
 def test_a_taken_port_is_told(program: Path) -> None:

@@ -54,6 +54,11 @@ uint32_t dk_port_rx_dropped(void)
     return 0;
 }
 
+void dk_port_mark(bool running)
+{
+    (void)running;
+}
+
 uint32_t dk_port_stack_peak(void)
 {
     return 0;

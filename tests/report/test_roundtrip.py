@@ -236,7 +236,28 @@ def test_the_demo_is_the_round_trip(trip: Trip, tmp_path: Path) -> None:
     assert facts["mismatches"] == 0
     assert json.loads((output / "sender" / "verify.json").read_text())["stage"] == "encoder"
     assert (output / facts["sender"]["page"]).is_file()
-    assert 'href="sender/index.html"' in (output / "index.html").read_text()
+    page = (output / "index.html").read_text()
+    assert 'href="sender/index.html"' in page
+    # What was sent, what was played, and the same packets lost without a payload.
+    assert page.count("<audio") == 3
+    record = load_record(output)
+    assert record.without is not None
+    assert record.played is not None
+    gaps = facts["playback"]["gaps"]
+    first, count = max(gaps, key=lambda gap: int(gap[1]))
+    gap = slice(320 * (first + count // 2), 320 * (first + count))  # by then all has faded
+    assert np.abs(record.without[gap]).max() < np.abs(record.played[gap]).max()
+    before = slice(0, 320 * gaps[0][0])
+    assert record.without[before].tolist() == record.played[before].tolist()
+    redundancy = facts["redundancy"]
+    assert (
+        0
+        < redundancy["kbps"]
+        == pytest.approx(8 * redundancy["bytes"] / (0.020 * PACKETS) / 1000, abs=1e-3)
+    )
+    assert f"{redundancy['kbps']:.1f} kbit/s" in page
+    assert "both, at most" in page
+    assert [run["stage"] for run in facts["history"]][-1] == "decoder"
 
 
 def test_stream_keeps_payloads_and_plays_them(

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Check a value by the part of JSON Schema (draft 7) that targets/board.schema.json uses."""
+"""Check a value by the part of JSON Schema (draft 7) that our schemas use."""
 
 import re
 from typing import Any
 
 TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float)
+    "object": (dict,), "array": (list,), "string": (str,), "integer": (int,),
+    "number": (int, float), "boolean": (bool,), "null": (type(None),),
 }  # fmt: skip
 KNOWN = {
     *("$schema", "title", "description", "type", "properties", "required", "additionalProperties"),
     *("items", "minItems", "enum", "const", "pattern", "minLength", "minimum", "maximum"),
-    *("exclusiveMinimum", "allOf", "if", "then"),
+    *("exclusiveMinimum", "allOf", "anyOf", "if", "then", "format"),
 }
 
 
@@ -20,7 +21,8 @@ def faults(value: Any, schema: Any, where: str = "") -> list[str]:
         return [] if schema else [f"{where}: not allowed"]
     assert schema.keys() <= KNOWN, schema.keys() - KNOWN
     kind = schema.get("type")
-    if kind and (not isinstance(value, TYPES[kind]) or isinstance(value, bool)):
+    is_bool = isinstance(value, bool) and kind != "boolean"
+    if kind and (not isinstance(value, TYPES[kind]) or is_bool):
         return [f"{where}: no {kind}"]
     found = [f"{where}: {word}" for word, wrong in _single(value, schema).items() if wrong]
     if isinstance(value, dict):
@@ -36,6 +38,8 @@ def faults(value: Any, schema: Any, where: str = "") -> list[str]:
             found += faults(item, schema["items"], f"{where}[{index}]")
     for part in schema.get("allOf", ()):
         found += faults(value, part, where)
+    if "anyOf" in schema and all(faults(value, part, where) for part in schema["anyOf"]):
+        found.append(f"{where}: anyOf")
     if "if" in schema and not faults(value, schema["if"], where):
         found += faults(value, schema["then"], where)
     return found

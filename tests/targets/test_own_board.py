@@ -12,6 +12,10 @@ from toolkit.cli import group
 from toolkit.common.errors import InputError
 from toolkit.common.paths import BUILD
 from toolkit.common.places import verify_folder
+from toolkit.device.boards.gdb import run_gdb
+from toolkit.device.boards.qemu import QemuBoard
+from toolkit.device.link.session import Session
+from toolkit.device.link.transport import open_port
 from toolkit.device.pipeline import connected, prepare
 from toolkit.measure.bench.figures import figures, known_figures
 from toolkit.stages.stage import stage_of
@@ -35,6 +39,39 @@ def own_board(folder: Path, name: str = "myboard", driver: str = "mine") -> Path
     )
     shutil.copy(PORT / "cortexm" / "uart_stm32.c", folder / f"uart_{driver}.c")
     return path
+
+
+SCRATCH = 0x2002_8000  # RAM of QEMU's machine that the board does not use
+
+
+def test_a_pin_is_high_while_a_step_runs(tmp_path: Path) -> None:
+    """The words go where [mark] says; memory stands for the registers of a pin."""
+    path = own_board(tmp_path)
+    mark = (
+        f"[mark]\nset = {SCRATCH}\nset_value = 32\nclear = {SCRATCH + 4}\nclear_value = 0x200000\n"
+    )
+    path.write_text(path.read_text(encoding="utf-8") + mark, encoding="utf-8")
+    target = load_target(str(path))
+    model = random_model(0)
+    prepared = prepare(stage_of(model), target, tmp_path / "build")
+    assert prepared.build is not None
+    with QemuBoard(target) as board:
+        board.flash(prepared.build.elf)
+        look = f"x/2xw {SCRATCH}"
+        arm = "set architecture arm"
+        assert words_of(run_gdb(board.gdb_address, [look, "detach"], before=arm)) == [0, 0]
+        with open_port(board.serial_url, wait_s=5.0) as port:
+            session = Session(port)
+            session.open()
+            session.step(bytes(prepared.stage.input_bytes))
+        said = run_gdb(board.gdb_address, [look, "detach"], before=arm)
+    assert words_of(said) == [32, 0x200000]
+
+
+def words_of(said: str) -> list[int]:
+    """Return the words that gdb's x command printed."""
+    line = next(line for line in said.splitlines() if line.startswith(f"{SCRATCH:#x}"))
+    return [int(word, 16) for word in line.split()[-2:]]
 
 
 def test_it_is_built_and_verified(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.support.json_schema import faults
 from toolkit.common.errors import InputError
 from toolkit.common.toml_table import Table
 from toolkit.targets.about import ABOUT
+from toolkit.targets.parts import PROBES
 from toolkit.targets.schema import FILE, board_schema, schema_text
 from toolkit.targets.target import TARGETS, target_in, target_names, tomllib
 
@@ -71,7 +72,7 @@ def test_an_unknown_key_fails_in_both(name: str) -> None:
 @pytest.mark.parametrize("name", ["netduinoplus2", "virt-a53", "linux-a53"])
 def test_a_missing_key_fails_in_both(name: str) -> None:
     optional = {"emulator", "product", "runner", "placement", "wait", "probes"}
-    optional |= {"release_voice", "openocd", "pyocd", "jlink", "st-util"}
+    optional |= {"release_voice", *PROBES}
     values = values_of(name)
     for table in tables(values):
         for key in table.keys() - optional:

@@ -48,6 +48,11 @@ def board_header(target: Target) -> str:
         f"#define DK_BOARD_UART_RING_BYTES {uart.ring_bytes}u",
         f"#define DK_BOARD_TIMER_BASE 0x{target.timer.base:08x}u",
     ]
+    if target.mark is not None:
+        lines += [
+            f"#define DK_BOARD_MARK_{key.upper()} 0x{value:08x}u"
+            for key, value in vars(target.mark).items()
+        ]
     if target.gic is not None:
         lines += [
             f"#define DK_BOARD_GIC_DISTRIBUTOR 0x{target.gic.distributor:08x}u",

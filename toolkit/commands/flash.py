@@ -17,13 +17,13 @@ from toolkit.common.errors import BoardError, InputError
 from toolkit.common.folders import LOCK, alone, own_copy
 from toolkit.common.option_types import InputFile
 from toolkit.common.paths import BUILD
-from toolkit.device.boards.gdb import FlashReport
 from toolkit.device.boards.probe import flash_probe
 from toolkit.device.boards.qemu import QemuBoard
 from toolkit.device.build.elf import build_id
+from toolkit.device.flash.report import FlashReport
 from toolkit.targets.target import Target, load_target
 
-_FORMS: Forms = {"--server": (), "an emulated board (without --server)": ("port", "check")}
+_FORMS: Forms = {"--server": ("probe",), "an emulated board (without --server)": ("port", "check")}
 POLL = 0.5  # seconds between looks at whether the emulator still runs
 
 
@@ -39,8 +39,10 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
     "--server",
     default=None,
     metavar="NAME",
-    help="Write to a real board through openocd, pyocd, jlink or st-util.",
+    help="Write to a real board: openocd, pyocd, jlink, st-util, picotool, cube (ST's "
+    "STM32_Programmer_CLI), uf2 or drive (copies to its drive).",
 )
+@options.probe_option
 @click.option(
     "--port",
     "--serial",
@@ -55,6 +57,7 @@ def command(
     target: str,
     image: Path | None,
     server: str | None,
+    probe: str | None,
     port: str,
     check: bool,
     json_to: str | None,
@@ -74,7 +77,7 @@ def command(
         raise InputError(f"{image} is missing: run `dredkit build --target {board.word}` first")
     own = _own_copy(image)
     if server is not None:
-        report = flash_probe(board, server, own)
+        report = flash_probe(board, server, own, probe)
         _say(board, report)
         emit_json(json_to, _as_json(board, image, own, report, None))
         return
@@ -101,10 +104,12 @@ def _own_copy(image: Path) -> Path:
 
 
 def _say(target: Target, report: FlashReport) -> None:
-    err.print(
-        f"{target.name}: {report.bytes} bytes written in {report.seconds:.1f} s; "
-        f"{len(report.sections)} sections read back and equal"
-    )
+    compared = {
+        "equal": f"{len(report.sections)} sections read back and equal",
+        "by the tool": "compared by the tool",
+        "no": "not read back; `dredkit verify` asks the firmware for its build id",
+    }[report.compared]
+    err.print(f"{target.name}: {report.bytes} bytes written in {report.seconds:.1f} s; {compared}")
 
 
 def _as_json(
@@ -117,6 +122,6 @@ def _as_json(
         "bytes": report.bytes,
         "seconds": round(report.seconds, 3),
         "sections": report.sections,
-        "compared": "equal",
+        "compared": report.compared,
         "port": port,
     }

@@ -13,9 +13,15 @@ from toolkit.commands.shared.board_call import (
     calling_options,
     refuse_without_call,
 )
+from toolkit.commands.shared.flashing import flasher_of
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
-from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
+from toolkit.commands.shared.verification import (
+    conclude,
+    ready_stage,
+    require_judge,
+    verify_on_board,
+)
 from toolkit.common.console import json_option
 from toolkit.common.option_types import Folder, OutputFile
 from toolkit.common.places import verify_folder
@@ -40,8 +46,15 @@ from toolkit.targets.target import load_target
 @options.cycles_option
 @calling_options
 @options.port_option
+@options.server_option
+@options.probe_option
 @options.serial_option
 @click.option("--trace", is_flag=True, help="Compare every layer on the board, in a second pass.")
+@click.option(
+    "--score",
+    is_flag=True,
+    help="Also judge what a receiver plays by PLCMOS, with payloads and without.",
+)
 @click.option(
     "--output",
     type=Folder(),
@@ -62,8 +75,11 @@ def command(
     clock_hz: int | None,
     cycles: bool,
     port: str | None,
+    server: str | None,
+    probe: str | None,
     serial: str,
     trace: bool,
+    score: bool,
     output: Path | None,
     junit: Path | None,
     json_to: str | None,
@@ -76,18 +92,19 @@ def command(
     In a call (--stage call), Opus packets with LBRR and our payloads are sent and lost in bursts.
     The board plays packet by packet what this machine plays.
     """
-    refuse_without_call(stage, trace)
+    refuse_without_call(stage, trace, score)
     board = load_target(target)
     clock_of(board, clock_hz, cycles)
     if port is not None:
         refuse_ignored("a board at --port", PORTS)
+    flasher = flasher_of(board, port, server, probe)
     if cycles:
         check_countable(board, port)
     if model is None:
         check_stage(stage)
     check_line(port, serial, board)
     if stage == options.CALL_STAGE:
-        line = Line(port, serial, clock_hz, cycles)
+        line = Line(port, serial, flasher, clock_hz, cycles)
         call = call_on_board(board, for_target(sources, board), audio, model, calling, line)
         call.conclude(output or verify_folder(target), junit, json_to)
         return
@@ -95,6 +112,8 @@ def command(
     if loaded is not None:
         check_stage(stage, loaded, model)
     made = ready_stage(stage, for_target(sources, board), sending, loaded, batch)
+    if score:
+        require_judge(made)
     result = verify_on_board(
         made,
         board,
@@ -105,5 +124,6 @@ def command(
         serial=serial,
         trace=trace,
         cycles=cycles,
+        flasher=flasher,
     )
-    conclude(result, output or verify_folder(target), junit=junit, json_to=json_to)
+    conclude(result, output or verify_folder(target), junit=junit, json_to=json_to, score=score)

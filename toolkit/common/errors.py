@@ -12,6 +12,7 @@ from quantize.errors import InputError
 
 __all__ = [
     "BoardError",
+    "BoardsFailed",
     "CheckFailed",
     "DredkitError",
     "InputError",
@@ -34,6 +35,15 @@ class CheckFailed(DredkitError):
     """A check ran and its verdict is no: a mismatch, or over budget."""
 
     exit_code = 1
+
+
+class BoardsFailed(CheckFailed):
+    """Of many boards none failed a check, and at least one could not be verified.
+
+    Like a failed check, it comes after the command has written its results.
+    """
+
+    exit_code = 3
 
 
 class ToolError(DredkitError):

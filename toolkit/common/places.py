@@ -18,6 +18,9 @@ JUNIT = "junit.xml"
 PAGE = "index.html"
 SENDER = "sender"  # in the folder of `demo`: the report of its first half
 DEMO = BUILD / "demo"
+BOARDS = BUILD / "boards"  # of `boards --map`: a folder a board, and the files of all together
+BOARDS_FACTS = "boards.json"
+SOAK_FACTS = "soak.json"  # of `soak`, beside its page
 CALL = BUILD / "call"  # of `call`, and the files there beside the page and what was played
 CALL_FACTS = "call.json"
 CALL_TIMELINE = "timeline.svg"
@@ -48,6 +51,11 @@ class Places:
 def verify_folder(target: str) -> Path:
     """Where `verify` puts its report on a --target unless told otherwise."""
     return BUILD / board_folder(board_file(target)) / "verify"
+
+
+def soak_folder(target: str) -> Path:
+    """Where `soak` puts its report on a --target unless told otherwise."""
+    return BUILD / board_folder(board_file(target)) / "soak"
 
 
 def latest_path(build_root: Path, folder: str, stage: str) -> Path:
@@ -82,6 +90,7 @@ def read_words(words: list[str]) -> Params:
 
 _FLAGS = {
     "--target": "target",
+    "--map": "map_file",
     "--stage": "stage",
     "--output": "output",
     "--junit": "junit",
@@ -105,6 +114,14 @@ def _verify(params: Params) -> Places:
     if folder is None and not _is_known(params.get("target")):
         return Places()
     return _report_in(folder or verify_folder(params["target"]))
+
+
+def _soak(params: Params) -> Places:
+    folder = params.get("output")
+    if folder is None and not _is_known(params.get("target")):
+        return Places()
+    folder = folder or soak_folder(params["target"])
+    return Places(json=(folder / SOAK_FACTS,), others=(folder / PAGE,))
 
 
 def _demo(params: Params) -> Places:
@@ -131,6 +148,13 @@ def _report(params: Params) -> Places:
     return Places(junit=junit, others=(params.get("output") or folder / PAGE,))
 
 
+def _boards(params: Params) -> Places:
+    if params.get("map_file") is None:
+        return Places()
+    folder = params.get("output") or BOARDS
+    return Places(json=(folder / BOARDS_FACTS,), junit=(folder / JUNIT,))
+
+
 def _call(params: Params) -> Places:
     folder = params.get("output") or CALL
     names = (PAGE, CALL_TIMELINE, CALL_PACKETS, CALL_LOSSES, "no-dred.wav", "sent.wav")
@@ -144,11 +168,13 @@ def _is_known(target: str | None) -> bool:
 
 _PLACES: dict[str, Callable[[Params], Places]] = {
     "verify": _verify,
+    "boards": _boards,
+    "soak": _soak,
     "demo": _demo,
     "bench": _bench,
     "report": _report,
     "call": _call,
     **dict.fromkeys(("build", "doctor", "export", "flash", "package"), _nothing_more),
-    **dict.fromkeys(("explain", "score", "simulate", "stream"), _nothing_more),
+    **dict.fromkeys(("explain", "monitor", "score", "simulate", "stream"), _nothing_more),
     **dict.fromkeys(("rdovae", "pitch", "lpcnet"), _nothing_more),  # of `train`
 }

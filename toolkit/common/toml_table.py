@@ -89,6 +89,15 @@ class Table:
             self.refuse(key, "must be a list of strings")
         return tuple(value)
 
+    def flag(self, key: str) -> bool:
+        """Return true or false."""
+        self._known.add(key)
+        self._taken.add(key)
+        value = self._values.get(key)
+        if not isinstance(value, bool):
+            self.refuse(key, f"must be true or false, not {told(value)}")
+        return value
+
     def integer(self, key: str, low: int = 0, high: int = 2**63 - 1) -> int:
         """Return an integer within [low, high]."""
         value: int = self._take(key, (int,), "an integer")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The steps put together: a stage on a target, ready to be streamed through."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from toolkit.common.errors import InputError, ToolError
 from toolkit.common.folders import alone, own_copy
 from toolkit.common.wire import WIRE
 from toolkit.device.boards import ssh
+from toolkit.device.boards.probe import flash_probe
 from toolkit.device.boards.process import ProcessBoard
 from toolkit.device.boards.qemu import QemuBoard, check_serial
 from toolkit.device.build.build import (
@@ -127,24 +128,46 @@ def _advice(stage: Stage) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class Flasher:
+    """How a board at a --port gets its image first: a word for --server, and which probe."""
+
+    server: str
+    probe: str | None = None
+
+
 @contextmanager
 def connected(
-    prepared: Firmware, *, port: str | None, serial: str, plugin: EmulatorPlugin | None = None
+    prepared: Firmware,
+    *,
+    port: str | None,
+    serial: str,
+    plugin: EmulatorPlugin | None = None,
+    flasher: Flasher | None = None,
+    real_time: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Session]:
     """Yield a session with the target's board.
 
-    `port` (any pyserial URL) leads to a board that is flashed already, or (ssh://USER@HOST) to a
-    machine that the server is copied to and started on. Without it an emulated board is started
-    blank, flashed and reset, with its UART on a `serial` "socket" or "pty". `plugin` is loaded into
-    the emulator.
+    `port` (any pyserial URL) leads to a board that is flashed already or gets its image from the
+    `flasher`, or (ssh://USER@HOST) to a machine that the server is copied to and started on.
+    Without it an emulated board is started blank, flashed and reset, with its UART on a `serial`
+    "socket" or "pty". `plugin` is loaded into the emulator. A process with `real_time` asks for
+    SCHED_FIFO and measures by the clock on the wall; `tell` gets what one at ssh:// says of it.
     """
     target = prepared.target
     with ExitStack() as stack:
         if port is not None and ssh.is_place(port):
-            yield Session(stack.enter_context(_sent(prepared, port)))
+            remote = stack.enter_context(_sent(prepared, port, real_time))
+            yield Session(remote)
+            for line in remote.said():
+                tell(line)
             return
         if port is None:
-            port = stack.enter_context(_started(prepared, serial, plugin)).serial_url
+            started = _started(prepared, serial, plugin, real_time)
+            port = stack.enter_context(started).serial_url
+        elif flasher is not None and prepared.build is not None:
+            flash_probe(target, flasher.server, prepared.build.elf, flasher.probe)
         baud = target.uart.baud if target.uart else 115200
         transport = open_port(port, baud=baud, wait_s=WIRE.timeouts.open_s)
         stack.callback(transport.close)
@@ -156,22 +179,22 @@ def _check_linux(target: Target, place: str) -> None:
         raise InputError(f"{place}: {target.name} is a board without Linux; give its serial port")
 
 
-def _sent(prepared: Firmware, place: str) -> ssh.RemoteServer:
+def _sent(prepared: Firmware, place: str, real_time: bool) -> ssh.RemoteServer:
     _check_linux(prepared.target, place)
     if prepared.server is None:
         raise InputError(f"{prepared.target.name}: nothing was built to start")
-    return ssh.RemoteServer(prepared.server, place)
+    return ssh.RemoteServer(prepared.server, place, real_time)
 
 
 @contextmanager
 def _started(
-    prepared: Firmware, serial: str, plugin: EmulatorPlugin | None
+    prepared: Firmware, serial: str, plugin: EmulatorPlugin | None, real_time: bool
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
         runner = prepared.target.runner
         if runner is not None and plugin is not None:
             runner = replace(runner, args=(*runner.args, *plugin.options(runner.program)))
-        with ProcessBoard(prepared.server, serial, runner) as process:
+        with ProcessBoard(prepared.server, serial, runner, real_time) as process:
             yield process
         return
     if prepared.build is None:

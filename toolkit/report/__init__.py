@@ -7,8 +7,9 @@ junit.xml    one test case a check
 index.html   the page, made from the first two files alone
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.common.places import JUNIT, PAGE
 from toolkit.report.junit import write_junit
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["JUNIT", "PAGE", "write_report", "write_verification"]
 
 
-def write_verification(verification: "Verification", directory: Path) -> Record:
+def write_verification(
+    verification: "Verification", directory: Path, more: Mapping[str, Any] | None = None
+) -> Record:
     """Write the record, JUnit and page of a verification, each file whole or not at all.
+
+    `more` are further facts, such as its history.
 
     Raises InputError if the recording cannot be read again or a file cannot be written.
     """
-    record = save_record(verification, directory)
+    record = save_record(verification, directory, more)
     write_report(record, directory)
     return record
 

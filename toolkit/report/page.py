@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from quantize.files.write import write_whole
 from toolkit.measure.budget import STEP_SECONDS, Budget
 from toolkit.report.bench_plot import bench_svg
+from toolkit.report.history import trends
 from toolkit.report.joins import Join, JoinPlot, plot
 from toolkit.report.plots import (
     NEGATIVE,
@@ -49,9 +50,13 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Played:
-    """What a receiver played: as sound, as a spectrogram, and at its joins."""
+    """What a receiver played: as sound, as a spectrogram, and at its joins.
+
+    `without` is the sound of the same receiver without payloads.
+    """
 
     sound: str | None
+    without: str | None
     spectrogram: Picture
     joins: list[JoinPlot]
 
@@ -107,6 +112,8 @@ def render(record: Record) -> str:
         step_seconds=STEP_SECONDS,
         bench=bench_svg(facts["bench"]) if facts["bench"] else None,
         gap=_longest_gap(facts),
+        trends=trends(facts["history"]),
+        together=_together(facts, budget),
         found_at=lambda step: slots[min(step, len(slots) - 1)],
         signed_colours=", ".join(
             f"#{colour} {25 * i}%" for i, colour in [*enumerate(NEGATIVE), *enumerate(POSITIVE, 2)]
@@ -228,6 +235,7 @@ def _played(record: Record, rate: int, seconds: float) -> Played | None:
     found = [Join(**told) for told in record.facts["playback"]["joins"]]
     return Played(
         sound=sound_uri(record.played, rate),
+        without=None if record.without is None else sound_uri(record.without, rate),
         spectrogram=spectrogram(record.played, rate, seconds),
         joins=[plot(join, sent, record.played, rate) for join in found],
     )
@@ -240,10 +248,35 @@ def _lost(facts: Mapping[str, Any], seconds: float) -> list[tuple[float, float]]
     return [(scale * first, scale * count) for first, count in told["gaps"]]
 
 
+def _together(facts: Mapping[str, Any], budget: Budget) -> list[dict[str, Any]]:
+    """Return flash, RAM and ms of sender and receiver and of both; empty unless both were run.
+
+    Each is an image with its own copy of what both share, so one image needs less than the sum.
+    """
+    sender, memory = facts["sender"], facts["memory"]
+    if sender is None:
+        return []
+    step_ms = 1000 * STEP_SECONDS
+    rows = [
+        {"name": "sender", "ms": step_ms * sender["max"] / sender["limit"], **_sizes(sender)},
+        {"name": "receiver", "ms": step_ms * budget.max / budget.limit, **_sizes(memory)},
+    ]
+    both: dict[str, Any] = {"name": "both, at most"}
+    for key in ("ms", "flash", "ram"):
+        values = [row[key] for row in rows]
+        both[key] = None if None in values else sum(values)
+    return [*rows, both]
+
+
+def _sizes(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: told[key] for key in ("flash", "ram")}
+
+
 def _rates(budget: Budget, macs: int) -> dict[str, float]:
     """Return what the costs imply: units a second and a MAC, and the clock that they need."""
     return {
         "per_second": budget.mean / STEP_SECONDS,
         "per_mac": budget.mean / macs if macs else 0.0,
         "clock": budget.max / STEP_SECONDS,
+        "ms": 1000 * STEP_SECONDS * budget.max / budget.limit,
     }

@@ -7,6 +7,7 @@ verify.json carries the SHA-256 of run.npz, so that files of two runs are never 
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,6 +38,7 @@ _LAYER = ("name", "op", "inputs", "outputs", "weights")
 _COST = ("times", "macs", "dense_macs", "flash_bytes")
 _OUTPUT = "output_"  # before a buffer's name in run.npz
 _PLAYED = "played"
+_WITHOUT = "without"
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class Record:
     """What a page is made from.
 
     `facts` is verify.json (see schema.py), `pcm` [samples] the recording at 16 kHz, `inputs`
-    [steps, n] the streamed inputs, `outputs` the board's answers by buffer, [steps, size] each, and
-    `played` [samples] what the board played at 16 kHz, if it speaks.
+    [steps, n] the streamed inputs, `outputs` the board's answers by buffer, [steps, size] each,
+    `played` [samples] what the board played at 16 kHz, if it speaks, and `without` [samples] what
+    it would have played without payloads, if that is known.
     """
 
     facts: dict[str, Any]
@@ -53,6 +56,7 @@ class Record:
     inputs: Int16s
     outputs: dict[str, Int16s]
     played: Int16s | None = None
+    without: Int16s | None = None
 
     @property
     def sent(self) -> Int16s:
@@ -67,8 +71,10 @@ def in_time(pcm: Int16s, delay: int, samples: int) -> Int16s:
     return late[:samples]
 
 
-def save_record(verification: "Verification", directory: Path) -> Record:
-    """Write the record of a verification into a folder and return it.
+def save_record(
+    verification: "Verification", directory: Path, more: Mapping[str, Any] | None = None
+) -> Record:
+    """Write the record of a verification into a folder and return it; `more` are further facts.
 
     Raises InputError if the recording cannot be read again or a file cannot be written.
     """
@@ -81,14 +87,16 @@ def save_record(verification: "Verification", directory: Path) -> Record:
     played = None if playback is None else playback.pcm.astype(np.int16)
     if played is not None:
         named[_PLAYED] = played
+    if verification.without is not None:
+        named[_WITHOUT] = verification.without
     np.savez_compressed(buffer, pcm=pcm, inputs=inputs, **named)
     run = buffer.getvalue()
-    facts = facts_of(verification, pcm)
+    facts = {**facts_of(verification, pcm), **(more or {})}
     facts["run"] = {"file": RUN, "sha256": hashlib.sha256(run).hexdigest()}
     text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
     write_whole(directory / RUN, run)
     write_whole(directory / FACTS, text.encode())
-    return Record(facts, pcm, inputs, outputs, played)
+    return Record(facts, pcm, inputs, outputs, played, verification.without)
 
 
 def load_record(directory: Path) -> Record:
@@ -126,12 +134,14 @@ def _with_run(facts: dict[str, Any], path: Path) -> Record:
     try:
         arrays = read_arrays(data)
         played = arrays.pop(_PLAYED, None)
+        without = arrays.pop(_WITHOUT, None)
         record = Record(
             facts,
             arrays.pop("pcm"),
             arrays.pop("inputs"),
             {name.removeprefix(_OUTPUT): values for name, values in arrays.items()},
             played,
+            without,
         )
     except (InputError, KeyError) as error:
         raise InputError(f"{path}: damaged ({error}); run `dredkit verify` again") from error
@@ -155,6 +165,10 @@ def _check_shapes(record: Record, path: Path) -> None:
         wrong.append("rate")
     if not _plays_as_told(record):
         wrong.append(_PLAYED)
+    if record.without is not None and (
+        record.without.dtype != np.int16 or record.without.ndim != 1 or record.played is None
+    ):
+        wrong.append(_WITHOUT)
     if wrong:
         raise InputError(f"{path}: damaged: {wrong[0]} does not fit {FACTS}; verify again")
     told = {
@@ -218,9 +232,35 @@ def facts_of(verification: "Verification", pcm: Int16s) -> dict[str, Any]:
         },
         "board": _board(verification.target),
         "playback": _playback(verification),
+        "redundancy": redundancy(verification),
+        "history": [],
+        "score": None,
         "bench": known_figures(
             verification.target, verification.stage.name, verification.stage.hash
         ),
+    }
+
+
+def redundancy(verification: "Verification") -> dict[str, Any] | None:
+    """Return bytes and rate of the payloads that were made or received; None if there are none."""
+    played = verification.playback
+    if played is None:
+        lengths = verification.outputs.get("payload_length")
+        count = None if lengths is None else [int(value) for value in lengths[:, 0]]
+        frames = len(verification.inputs)
+    else:
+        # A receiver's op: kind and most in the first 16 bits, the payload's length in the next.
+        took = [kind == "payload" for kind in played.kinds]
+        count = [int(value) for value in verification.inputs[took, 1]]
+        frames = len(played.pcm) // STEP
+    if count is None or not frames:
+        return None
+    seconds = frames * STEP / RATE
+    return {
+        "bytes": sum(count),
+        "payloads": sum(value > 0 for value in count),
+        "kbps": round(8 * sum(count) / seconds / 1000, 3),
+        "most_bytes": max(count, default=0),
     }
 
 

@@ -79,9 +79,15 @@ def receiver_inputs(stage: DecoderStage, sender: Verification) -> Int16s:
 
 def sender_facts(sender: Verification, page: Path) -> dict[str, Any]:
     """Return what the receiver's report says of the sender; `page` is its own page, relative."""
-    found = checks(sender.as_json())
+    facts = sender.as_json()
+    found = checks(facts)
     return {
         "ok": all(check.ok for check in found),
         "verdict": f"{verdict(found)}: {sender.stage.name} on {sender.target.name}",
         "page": page.as_posix(),
+        "flash": facts["memory"]["flash"],
+        "ram": facts["memory"]["ram"],
+        "max": sender.budget.max,
+        "limit": sender.budget.limit,
+        "unit": sender.budget.unit,
     }

@@ -9,7 +9,7 @@ from toolkit.common.errors import InputError
 COUNT = "a whole number from 0"
 SIZE = "a whole number from 1"
 SHIFT = "a number of bits"
-_RANGES = {COUNT: (0, 2**63 - 1), SIZE: (1, 2**63 - 1), SHIFT: (-64, 64)}
+RANGES = {COUNT: (0, 2**63 - 1), SIZE: (1, 2**63 - 1), SHIFT: (-64, 64)}
 
 # A type, COUNT, SIZE or SHIFT; None for null; a tuple of alternatives; [item] for a list;
 # {"*": value} for any keys; a dict for these keys (a file may hold more).
@@ -61,7 +61,23 @@ SCHEMA: dict[str, Any] = {
         {"*": {"steps": SIZE, "max": COUNT, "mean": float, "first": COUNT, "used_percent": float}},
         None,
     ),
-    "sender": ({"ok": bool, "verdict": str, "page": str}, None),
+    "sender": (
+        {
+            "ok": bool, "verdict": str, "page": str, "flash": (COUNT, None), "ram": (COUNT, None),
+            "max": COUNT, "limit": SIZE, "unit": str,
+        },
+        None,
+    ),
+    "redundancy": (
+        {"bytes": COUNT, "payloads": COUNT, "kbps": _NUMBER, "most_bytes": COUNT}, None,
+    ),
+    "history": [
+        {
+            "recorded": str, "target": str, "stage": str, "unit": str, "ms": _NUMBER,
+            "flash": (COUNT, None), "ram": (COUNT, None),
+        }
+    ],
+    "score": ({"*": _NUMBER}, None),
     "playback": (
         {
             "kinds": [str], "slots": [COUNT], "gaps": [[COUNT]], "delay": COUNT,
@@ -122,7 +138,7 @@ def require(value: object, kind: Any, where: str, key: str = "") -> None:
 def _is_plain(value: object, kind: Any) -> bool:
     """Return whether a plain value is of a kind; a bool is not an int, NaN not a number."""
     if isinstance(kind, str):
-        low, high = _RANGES[kind]
+        low, high = RANGES[kind]
         return type(value) is int and low <= value <= high
     if kind is None:
         return value is None

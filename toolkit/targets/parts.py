@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from toolkit.common.toml_table import Table
 
-PROBES = ("openocd", "pyocd", "jlink", "st-util")
+PROBES = ("openocd", "pyocd", "jlink", "st-util", "picotool", "cube", "uf2", "drive")
 # Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
 # round to nothing.
 CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
@@ -47,6 +47,16 @@ class Product:
 
     clock_hz: int
     source: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A pin that is high while a step runs: the words that set and clear it, and where to write."""
+
+    set: int
+    set_value: int
+    clear: int
+    clear_value: int
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,22 @@ def read_uart(table: Table) -> Uart:
     table.done()
     if value.ring_bytes & (value.ring_bytes - 1):
         table.refuse("ring_bytes", f"{value.ring_bytes} is not a power of two")
+    return value
+
+
+def read_mark(table: Table) -> Mark:
+    """Read [mark]."""
+    most = 2**32 - 1
+    value = Mark(
+        set=table.integer("set", high=most),
+        set_value=table.integer("set_value", high=most),
+        clear=table.integer("clear", high=most),
+        clear_value=table.integer("clear_value", high=most),
+    )
+    table.done()
+    for key in ("set", "clear"):
+        if getattr(value, key) % 4:
+            table.refuse(key, "not the address of a register of 32 bits")
     return value
 
 

@@ -30,6 +30,7 @@ from toolkit.targets.parts import (
     Emulator,
     Flash,
     Gic,
+    Mark,
     Product,
     Runner,
     Timer,
@@ -39,6 +40,7 @@ from toolkit.targets.parts import (
     read_emulator,
     read_flash,
     read_gic,
+    read_mark,
     read_product,
     read_runner,
     read_timer,
@@ -75,8 +77,9 @@ class Target:
     `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
     the board is emulated and names a product. `verified_on` says where it was run. `drivers` are
     the C files of its set-up, UART and timer, and of what the boot ROM reads if `boot` names one. A
-    process has a `runner` if this machine cannot run it by itself. `release_voice` is the voice that a receiver gets by default if the weights of an
-    Opus release have it, "" if it gets the same as with other weights.
+    process has a `runner` if this machine cannot run it by itself. `release_voice` is the voice
+    that a receiver gets by default if the weights of an Opus release have it, "" if it gets the
+    same as with other weights.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Target:
     uart: Uart | None = None
     emulator: Emulator | None = None
     product: Product | None = None
+    mark: Mark | None = None
     runner: Runner | None = None
     drivers: tuple[Path, ...] = ()
     release_voice: str = ""
@@ -253,6 +257,7 @@ def target_in(path: Path, table: Table) -> Target:
         if on_board and "emulator" in table
         else None,
         product=read_product(table.table("product")) if "product" in table else None,
+        mark=read_mark(table.table("mark")) if on_board and "mark" in table else None,
         runner=read_runner(table.table("runner")) if not on_board and "runner" in table else None,
         release_voice=(
             table.choice("release_voice", RELEASE_VOICES) if "release_voice" in table else ""

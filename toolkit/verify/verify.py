@@ -23,7 +23,7 @@ from toolkit.measure.budget import Budget, budget_of, by_kind, clock_of
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import Estimate, estimate
 from toolkit.stages.base import Playback
-from toolkit.stages.stage import HASH_BYTES, Reference, Stage
+from toolkit.stages.stage import HASH_BYTES, DecoderStage, Reference, Stage
 from toolkit.targets.target import Target
 from toolkit.verify.checks import checks
 from toolkit.verify.compare import Comparison, compare, split_trace
@@ -37,7 +37,8 @@ class Verification:
     """Everything that a verification found; `as_json` is its public form.
 
     `sender` has the verdict on the firmware that made a receiver's payloads: ok, verdict, page.
-    `estimate` is the source of the budget's cycles if they are estimated.
+    `estimate` is the source of the budget's cycles if they are estimated. `without` is what the
+    same receiver plays if no packet carries a payload, samples at 16 kHz, where that was made.
     """
 
     target: Target
@@ -53,6 +54,7 @@ class Verification:
     link: dict[str, Any]
     sender: dict[str, Any] | None = None
     estimate: Estimate | None = None
+    without: Int16s | None = None
 
     @cached_property
     def playback(self) -> Playback | None:
@@ -136,6 +138,17 @@ def memory_of(build: BuildResult | None, stack_used: int) -> dict[str, int | Non
 
 def _mismatch(first: Any) -> dict[str, Any]:
     return dict(vars(first))
+
+
+def without_payloads(engine: HostEngine, stage: DecoderStage, pcm: Int16s, packets: int) -> Int16s:
+    """Return what a receiver plays on this machine if the same packets are lost and none pays.
+
+    `pcm` is int16 at 16 kHz; the result [samples] too.
+    """
+    inputs = stage.inputs_of(pcm, [b""] * packets)
+    engine.reset()
+    rows = [engine.step(row.astype("<i2").tobytes())[0] for row in inputs]
+    return stage.playback(inputs, stage.outputs(rows)).pcm.astype(np.int16)
 
 
 def compare_host(engine: HostEngine, stage: Stage, inputs: Int16s, want: Reference) -> Comparison:

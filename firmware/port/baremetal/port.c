@@ -110,6 +110,19 @@ uint32_t dk_port_work_ticks(void)
     return ticks;
 }
 
+void dk_port_mark(bool running)
+{
+#ifdef DK_BOARD_MARK_SET
+    if (running) {
+        DK_REG(DK_BOARD_MARK_SET) = DK_BOARD_MARK_SET_VALUE;
+    } else {
+        DK_REG(DK_BOARD_MARK_CLEAR) = DK_BOARD_MARK_CLEAR_VALUE;
+    }
+#else
+    (void)running;
+#endif
+}
+
 void dk_port_idle(void)
 {
     // An interrupt that is held back still ends the sleep, but it cannot run between test and

@@ -9,7 +9,7 @@
 
 static int usage(void)
 {
-    fputs("usage: firmware --listen PORT [--all-addresses] | --pty | --stdio\n"
+    fputs("usage: firmware --listen PORT [--all-addresses] | --pty | --stdio [--real-time]\n"
           "Prints the URL that the host connects to, then serves until it is killed.\n",
           stderr);
     return 2;
@@ -18,6 +18,10 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     bool ready = false;
+    if (argc >= 3 && strcmp(argv[argc - 1], "--real-time") == 0) {
+        dk_posix_use_real_time();
+        argc--;
+    }
     if (argc >= 3 && strcmp(argv[1], "--listen") == 0) {
         bool all = argc == 4 && strcmp(argv[3], "--all-addresses") == 0;
         if (argc > 3 && !all) {

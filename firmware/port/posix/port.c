@@ -11,23 +11,29 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "posix.h"
 
 #define NOTE_ALIGN 4u
+#define FIFO_PRIORITY 50  // above other programs, below the threads of the kernel
+#define NANOSECONDS 1000000000u
 
 static struct {
     int listener;           // -1 unless listening
     int in, out;            // -1 while no host is connected
     uint8_t pending[4096];  // not sent yet: an answer becomes one packet, not one a COBS group
     size_t pending_count;
+    bool real_time;  // ticks are the clock on the wall
     uint8_t build_id[DK_PORT_BUILD_ID_BYTES];
 } port = {.listener = -1, .in = -1, .out = -1};
 
@@ -98,6 +104,18 @@ void dk_posix_use_stdio(void)
     port.out = STDOUT_FILENO;
 }
 
+void dk_posix_use_real_time(void)
+{
+    const struct sched_param asked = {.sched_priority = FIFO_PRIORITY};
+    port.real_time = true;
+    if (sched_setscheduler(0, SCHED_FIFO, &asked) < 0) {
+        fail("SCHED_FIFO");
+    }
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
+        fail("memory that stays in RAM");
+    }
+}
+
 static int find_build_id(struct dl_phdr_info *info, size_t size, void *data)
 {
     (void)size;
@@ -139,12 +157,17 @@ const uint8_t *dk_port_build_id(void)
 
 uint32_t dk_port_ticks(void)
 {
-    return dk_timer_now();
+    struct timespec now;
+    if (!port.real_time) {
+        return dk_timer_now();
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec);
 }
 
 bool dk_port_ticks_are_cycles(void)
 {
-    return dk_timer_counts_cycles();
+    return !port.real_time && dk_timer_counts_cycles();
 }
 
 uint32_t dk_port_isr_ticks(void)
@@ -155,6 +178,11 @@ uint32_t dk_port_isr_ticks(void)
 uint32_t dk_port_work_ticks(void)
 {
     return dk_port_ticks();
+}
+
+void dk_port_mark(bool running)
+{
+    (void)running;
 }
 
 uint32_t dk_port_rx_dropped(void)

@@ -16,6 +16,11 @@ bool dk_posix_open_pty(void);
 // Talk over stdin and stdout; the end of stdin ends the process.
 void dk_posix_use_stdio(void);
 
+// Ask for a real-time thread: SCHED_FIFO, memory that stays in RAM, and ticks that are nanoseconds
+// of the clock on the wall, so that a step also costs the time in which other programs ran. Says on
+// stderr what the system refuses, and goes on.
+void dk_posix_use_real_time(void);
+
 // Start the timer for the calling thread.
 void dk_timer_init(void);
 

@@ -149,6 +149,7 @@ static dk_status run_step(const uint8_t *input)
     remembered *result = &server.results[server.next % DK_SERVER_WINDOW];
     uint8_t *trace = (server.flags & DK_WIRE_OPEN_TRACE) != 0 ? (uint8_t *)server.trace : NULL;
     memcpy(server.input, input, engine->input_bytes);
+    dk_port_mark(true);
     uint32_t start = dk_port_work_ticks();
 #ifdef DK_PROFILE
     dk_trace_begin(start);
@@ -156,6 +157,7 @@ static dk_status run_step(const uint8_t *input)
     dk_status status =
         engine->step((const uint8_t *)server.input, (uint8_t *)result->output, trace);
     result->ticks = dk_port_work_ticks() - start;
+    dk_port_mark(false);
     if (status < 0) {
         server.broken = status;
         return status;

@@ -31,7 +31,7 @@ from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.option_types import SEED_MAX, Real
 from toolkit.common.paths import BUILD
 from toolkit.common.places import FACTS, JUNIT
-from toolkit.device.pipeline import connected, prepare
+from toolkit.device.pipeline import Flasher, connected, prepare
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
 from toolkit.models.saved import load_receiver
@@ -67,19 +67,22 @@ class Calling:
 
 @dataclass(frozen=True)
 class Line:
-    """How the board is reached, the clock in Hz for its costs, and whether cycles are estimated."""
+    """How the board is reached and flashed, its clock in Hz, and whether cycles are estimated."""
 
     port: str | None
     serial: str
+    flasher: Flasher | None
     clock_hz: int | None
     cycles: bool
 
 
-def refuse_without_call(stage: str, trace: bool) -> None:
-    """Raise InputError for an option of calls without --stage call, or for --trace with it."""
+def refuse_without_call(stage: str, trace: bool, score: bool) -> None:
+    """Raise InputError for an option of calls without --stage call, or for another's with it."""
     if stage == CALL_STAGE:
         if trace:
             raise InputError("--trace: a call has no layers; `--stage decoder` compares them")
+        if score:
+            raise InputError("--score: `dredkit call --score` judges what is played in a call")
         return
     for name in ("minutes", "depth", "seed"):
         if typed(name):
@@ -191,7 +194,13 @@ def call_on_board(
     counter = BlockCounter(image) if line.cycles and image else None
     err.print(f"connecting  {line.port or target.name}")
     with (
-        connected(prepared, port=line.port, serial=line.serial, plugin=counter) as session,
+        connected(
+            prepared,
+            port=line.port,
+            serial=line.serial,
+            plugin=counter,
+            flasher=line.flasher,
+        ) as session,
         Progress(
             TextColumn("streaming  "),
             BarColumn(),

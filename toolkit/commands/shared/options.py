@@ -182,6 +182,19 @@ port_option: Decorator = click.option(
     help="The port of a flashed board, as pyserial names it; ssh://USER@HOST for Linux; if left "
     "out, an emulated board.",
 )
+server_option: Decorator = click.option(
+    "--server",
+    metavar="NAME",
+    default=None,
+    help="Flash the board at --port first: openocd, pyocd, jlink, st-util, picotool, cube, uf2 "
+    "or drive.",
+)
+probe_option: Decorator = click.option(
+    "--probe",
+    metavar="SERIAL",
+    default=None,
+    help="Which of several probes: its serial number, or the folder of its drive.",
+)
 clock_option: Decorator = click.option(
     "--clock",
     "clock_hz",

@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What `verify` and `demo` share: from weights to the verdict, with a line for each step."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import DecoderModel
 from toolkit.common.console import emit_json, err
-from toolkit.common.errors import CheckFailed
+from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.paths import BUILD
-from toolkit.device.pipeline import connected, prepare
+from toolkit.device.pipeline import Flasher, connected, prepare
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder, quantise_stage
 from toolkit.models.saved import Model
 from toolkit.report import write_verification
+from toolkit.report.history import SHOWN, entry_of, keep, past
 from toolkit.report.junit import write_junit
+from toolkit.report.record import facts_of
 from toolkit.report.table import table
+from toolkit.speech.audio import read_speech
 from toolkit.stages.sending import Sending
-from toolkit.stages.stage import Int16s, Stage, stage_of
+from toolkit.stages.stage import DecoderStage, Int16s, Stage, stage_of
 from toolkit.targets.target import Target
 from toolkit.verify.checks import checks
-from toolkit.verify.verify import Verification, verify
+from toolkit.verify.verify import Verification, verify, without_payloads
 
 
 def ready_stage(
@@ -56,6 +62,7 @@ def verify_on_board(
     serial: str = "socket",
     trace: bool = False,
     cycles: bool = False,
+    flasher: Flasher | None = None,
 ) -> Verification:
     """Generate, build, flash, stream `inputs`, compare and judge.
 
@@ -75,7 +82,7 @@ def verify_on_board(
     counter = BlockCounter(image) if cycles and image else None
     err.print(f"connecting  {port or target.name}")
     with (
-        connected(prepared, port=port, serial=serial, plugin=counter) as session,
+        connected(prepared, port=port, serial=serial, plugin=counter, flasher=flasher) as session,
         Progress(
             TextColumn("streaming  "),
             BarColumn(),
@@ -86,7 +93,7 @@ def verify_on_board(
         ) as bar,
     ):
         task = bar.add_task("", total=len(inputs) * (2 if trace else 1))
-        return verify(
+        found = verify(
             session,
             target=target,
             stage=made,
@@ -100,13 +107,40 @@ def verify_on_board(
             counter=counter,
             progress=lambda: bar.advance(task),
         )
+    if not isinstance(made, DecoderStage) or found.playback is None:
+        return found
+    packets = len(found.playback.pcm) // STEP
+    return replace(
+        found, without=without_payloads(prepared.engine, made, read_speech(audio), packets)
+    )
+
+
+def require_judge(made: Stage) -> None:
+    """Raise ToolError without PLCMOS' packages, InputError for a stage that plays nothing."""
+    from toolkit.verify.scoring.metrics import PLCMOS_PACKAGES, require
+
+    if not isinstance(made, DecoderStage):
+        raise InputError("--score: only a receiver plays something; say --stage decoder")
+    require(PLCMOS_PACKAGES)
 
 
 def conclude(
-    result: Verification, output: Path, *, junit: Path | None = None, json_to: str | None = None
+    result: Verification,
+    output: Path,
+    *,
+    junit: Path | None = None,
+    json_to: str | None = None,
+    score: bool = False,
 ) -> None:
-    """Write the report and print the verdict; raises CheckFailed if a check failed."""
-    record = write_verification(result, output)
+    """Write the report and print the verdict; raises CheckFailed if a check failed.
+
+    The run joins the history in build/. With `score`, judge what a receiver played by PLCMOS.
+    """
+    entry = entry_of(facts_of(result, read_speech(result.audio)))
+    runs = [*past(BUILD, entry), entry][-SHOWN:]
+    more = {"history": runs, "score": _scores(result) if score else None}
+    record = write_verification(result, output, more)
+    keep(BUILD, entry)
     if junit is not None:
         write_junit(record.facts, junit)
     emit_json(json_to, record.facts)
@@ -115,3 +149,17 @@ def conclude(
     failed = [check for check in checks(record.facts) if not check.ok]
     if failed:
         raise CheckFailed(f"{failed[0].name}: {failed[0].text}")
+
+
+def _scores(result: Verification) -> dict[str, float] | None:
+    """Return PLCMOS, 1 to 5, of what was played, with payloads and without, and of the speech."""
+    playback = result.playback
+    if playback is None:
+        return None
+    from toolkit.verify.scoring.metrics import Plcmos
+
+    with err.status("scoring"):
+        judge = Plcmos()
+        takes = {"with DRED": playback.pcm.astype(np.int16), "without DRED": result.without}
+        takes["the speech itself"] = read_speech(result.audio)
+        return {name: round(judge.score(pcm), 3) for name, pcm in takes.items() if pcm is not None}

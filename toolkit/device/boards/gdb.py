@@ -18,6 +18,7 @@ from pathlib import Path
 from toolkit.common.errors import BoardError, ToolError
 from toolkit.device.boards import patience
 from toolkit.device.build.elf import load_sections
+from toolkit.device.flash.report import FlashReport
 from toolkit.targets.target import Target
 
 # Debian's gdb for every processor, Arm's own, and that of systems with one gdb for all processors.
@@ -39,6 +40,8 @@ class Server:
 
     `start` is its command line with {port} in it; it is empty for QEMU, which is the board itself.
     The gdb command `halt` comes before writing, the gdb command `reset` boots the board afterwards.
+    `select` are the words that choose one of several probes, with {probe} in them. `package` says
+    how to install it.
     """
 
     package: str
@@ -46,6 +49,7 @@ class Server:
     halt: tuple[str, ...]
     reset: tuple[str, ...]
     complaints: tuple[tuple[str, str], ...] = ()
+    select: tuple[str, ...] = ()
 
 
 SERVERS = {
@@ -60,19 +64,21 @@ SERVERS = {
             ("Error: open failed", "openocd finds no debug probe"),
             ("LIBUSB_ERROR_ACCESS", "openocd may not use the probe: USB permissions"),
         ),
+        ("-c", "adapter serial {probe}"),
     ),
     "pyocd": Server(
-        "pyocd",
-        ("pyocd", "gdbserver", "--port", "{port}"),
+        "it with `./run setup probe` or pip install 'dredkit[probe]'",
+        ("pyocd", "gdbserver", "--no-wait", "--port", "{port}"),
         ("monitor reset halt",),
         ("monitor reset",),
         (
             ("No connected debug probes", "pyocd finds no debug probe"),
             ("No available debug probes", "pyocd finds no debug probe"),
         ),
+        ("--uid", "{probe}"),
     ),
     "jlink": Server(
-        "JLinkGDBServerCLExe (segger.com)",
+        "the J-Link software of segger.com",
         ("JLinkGDBServerCLExe", "-if", "SWD", "-nohalt", "-port", "{port}"),
         ("monitor reset", "monitor halt"),
         ("monitor reset", "monitor go"),
@@ -80,6 +86,7 @@ SERVERS = {
             ("Connecting to J-Link failed", "the J-Link server finds no probe"),
             ("No emulators connected", "the J-Link server finds no probe"),
         ),
+        ("-select", "usb={probe}"),
     ),
     "st-util": Server(
         "stlink-tools",
@@ -87,17 +94,9 @@ SERVERS = {
         ("monitor reset", "monitor halt"),
         ("monitor reset",),
         (("Couldn't find any ST-Link devices", "st-util finds no ST-Link"),),
+        ("--serial", "{probe}"),
     ),
 }
-
-
-@dataclass(frozen=True)
-class FlashReport:
-    """Bytes written by section, all of which compared equal, and the time that it took."""
-
-    sections: dict[str, int]
-    bytes: int
-    seconds: float
 
 
 def check_fits(image: Path, target: Target) -> dict[str, int]:

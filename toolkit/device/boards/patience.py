@@ -11,6 +11,7 @@ STOP_S = 5.0  # for a program to end by itself before it is killed
 GDB_CONNECT_S = 60  # for a debug server to take a connection
 GDB_ANSWER_S = 60  # for one answer to gdb
 GDB_S = 600.0  # for a whole run of gdb: a megabyte through a slow probe
+TOOL_S = 600.0  # for a program that writes an image by itself
 SSH_CONNECT_S = 15  # for a machine to answer ssh
 SSH_COPY_S = 120.0  # for the server to be copied there
 LOOK_S = 0.05  # between two checks whether a program has ended

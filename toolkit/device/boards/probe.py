@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A real board behind a debug probe: start the probe's gdb server, write, reset."""
+"""A real board behind a debug probe: the ways to write an image, and the probe's gdb server."""
 
 import shutil
 import socket
@@ -12,39 +12,54 @@ from pathlib import Path
 from quantize.near import near
 from toolkit.common.errors import BoardError, InputError, ToolError
 from toolkit.device.boards import gdb, patience
+from toolkit.device.flash import pyocd_api
+from toolkit.device.flash.copying import KINDS, copy_image
+from toolkit.device.flash.report import FlashReport
+from toolkit.device.flash.tools import TOOLS, run_tool
 from toolkit.targets.target import Target
 
 
-def flash_probe(target: Target, server_name: str, image: Path) -> gdb.FlashReport:
-    """Write `image` to a real board through the named debug server.
+def ways() -> list[str]:
+    """Return the names of all ways to write an image, as --server takes them."""
+    return [*_servers(), *TOOLS, *KINDS]
 
-    Raises ToolError when the server is missing, BoardError when it finds no probe.
+
+def check_server(name: str) -> None:
+    """Raise InputError for a name that is no way to write an image."""
+    if name not in ways():
+        raise InputError(
+            f"unknown debug server '{name}'; known: {', '.join(ways())}{near(name, ways())}"
+        )
+
+
+def flash_probe(
+    target: Target, server_name: str, image: Path, probe: str | None = None
+) -> FlashReport:
+    """Write `image` to a real board in the named way, through the probe of that serial.
+
+    Raises ToolError when the tool is missing, BoardError when it finds no probe.
     """
-    server = _server(server_name)
+    check_server(server_name)
     gdb.check_fits(image, target)
-    with _running(target, server_name, server) as (address, alive):
+    if server_name in TOOLS:
+        return run_tool(target, server_name, image, probe)
+    if server_name in KINDS:
+        return copy_image(target, server_name, image, probe)
+    if server_name == "pyocd" and pyocd_api.available():
+        return pyocd_api.flash(target, image, probe)
+    server = gdb.SERVERS[server_name]
+    with _running(target, server_name, server, probe) as (address, alive):
         return gdb.write_image(server, address, image, target, alive)
 
 
-def reset_probe(target: Target, server_name: str) -> None:
-    """Reset a real board through the named debug server and let it run."""
-    server = _server(server_name)
-    with _running(target, server_name, server) as (address, alive):
-        gdb.reset(server, address, target, alive)
-
-
-def _server(name: str) -> gdb.Server:
-    probes = [row for row, server in gdb.SERVERS.items() if server.start]
-    if name not in probes:
-        raise InputError(
-            f"unknown debug server '{name}'; known: {', '.join(probes)}{near(name, probes)}"
-        )
-    return gdb.SERVERS[name]
+def _servers() -> list[str]:
+    """Return the debug servers that gdb writes through."""
+    return [row for row, server in gdb.SERVERS.items() if server.start]
 
 
 @contextmanager
 def _running(
-    target: Target, name: str, server: gdb.Server
+    target: Target, name: str, server: gdb.Server, probe: str | None
 ) -> Iterator[tuple[str, Callable[[], bool]]]:
     """Run a debug server; yield its address and a function that tells whether it still runs."""
     program = shutil.which(server.start[0])
@@ -55,6 +70,8 @@ def _running(
         port = free.getsockname()[1]
     command = [program, *(word.format(port=port) for word in server.start[1:])]
     command += target.flash.probes.get(name, ())
+    if probe is not None:
+        command += [word.format(probe=probe) for word in server.select]
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         try:
             process = subprocess.Popen(

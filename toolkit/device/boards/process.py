@@ -16,10 +16,18 @@ class ProcessBoard:
     """A running server process; a context manager. `serial` is "socket" or "pty".
 
     A `runner` runs a program for another kind of machine. Raises ToolError if it is not installed.
+    With `real_time` the process asks for SCHED_FIFO, and its ticks are the clock on the wall.
     """
 
-    def __init__(self, program: Path, serial: str = "socket", runner: Runner | None = None) -> None:
+    def __init__(
+        self,
+        program: Path,
+        serial: str = "socket",
+        runner: Runner | None = None,
+        real_time: bool = False,
+    ) -> None:
         words = [str(program), *(["--pty"] if serial == "pty" else ["--listen", "0"])]
+        words += ["--real-time"] if real_time else []
         if runner is not None:
             words = [_installed(runner), *runner.args, *words]
         try:

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from toolkit.common.errors import BoardError, InputError, ToolError
 from toolkit.device.boards import gdb, patience
+from toolkit.device.flash.report import FlashReport
 from toolkit.targets.target import Target
 
 SOCKET_PATH_BYTES = 103  # the longest name of a Unix socket on any system
@@ -97,7 +98,7 @@ class QemuBoard:
             except OSError as error:
                 raise ToolError(f"{command[0]} cannot be started: {error.strerror}") from None
 
-    def flash(self, image: Path) -> gdb.FlashReport:
+    def flash(self, image: Path) -> FlashReport:
         """Write an image, compare it, reset and let it run. Raises BoardError.
 
         After an error the board is dead: QEMU aborts when gdb leaves a blank board running.

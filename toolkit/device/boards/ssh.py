@@ -51,7 +51,7 @@ _RUN = """d=FOLDER
 clean() { rm -rf "$d"; }
 trap clean EXIT
 trap "exit 1" HUP INT TERM
-"$d/server" --stdio
+"$d/server" --stdio OPTIONS
 """
 _ADVICE: Final = {
     "Permission denied (": "let it in without a password: ssh-copy-id",
@@ -108,16 +108,17 @@ class RemoteServer(SocketTransport):
     """A server that runs on another machine, and the transport to it; use as a context manager.
 
     Raises LinkError if the machine cannot be reached, or cannot run the program. When closed, the
-    program ends and its folder is removed.
+    program ends and its folder is removed. With `real_time` it asks for SCHED_FIFO.
     """
 
-    def __init__(self, program: Path, url: str) -> None:
+    def __init__(self, program: Path, url: str, real_time: bool = False) -> None:
         self._place = check_place(url)
         self._folder = _copied(program, self._place)
         near, far = socket.socketpair()
         super().__init__(url, near)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
         script = _RUN.replace("FOLDER", shlex.quote(self._folder))
+        script = script.replace("OPTIONS", "--real-time" if real_time else "")
         with far:
             # A session of its own: Ctrl-C ends the server through its input, which cleans up.
             self._process = subprocess.Popen(
@@ -130,6 +131,12 @@ class RemoteServer(SocketTransport):
             return super().read(wait_s)
         except PortLost:
             raise PortLost(f"{self.url}: {self._last_words()}") from None
+
+    def said(self) -> list[str]:
+        """Return what the program there, and ssh, have said for people so far."""
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").splitlines()
+        return [line.strip() for line in lines if line.strip()]
 
     def alive(self) -> bool:
         """Return whether the connection stands."""

@@ -6,6 +6,7 @@ rfc2217://host:port, or any other URL that pyserial knows.
 """
 
 import errno
+import os
 import select
 import socket
 import time
@@ -59,14 +60,25 @@ class SerialTransport:
     def read(self, wait_s: float) -> bytes:
         try:
             if self._descriptor is not None:
-                select.select([self._descriptor], [], [], max(wait_s, 0.0))
-                return bytes(self._port.read(_AT_ONCE))
+                return self._read_now(self._descriptor, wait_s)
             deadline = time.monotonic() + wait_s
             while not (data := self._port.read(_AT_ONCE)) and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
             return bytes(data)
         except (OSError, ValueError, TypeError) as error:
             raise PortLost(f"{self.url}: the port went away (unplugged or killed)") from error
+
+    def _read_now(self, descriptor: int, wait_s: float) -> bytes:
+        """Read what is there. pyserial would read on, and lose it where the port then goes away."""
+        if not select.select([descriptor], [], [], max(wait_s, 0.0))[0]:
+            return b""
+        try:
+            data = os.read(descriptor, _AT_ONCE)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise OSError("the other end is gone")
+        return data
 
     def write(self, data: bytes) -> None:
         try:
