@@ -88,6 +88,8 @@ else gcc-arm fedora-arm,fedora-newlib - arch-arm
 LOCK = """# written
 # [base]
 click==1
+# [call]
+dask==1
 # [export]
 litert==1
 # [train]
@@ -270,8 +272,11 @@ TRAIN = ["pip -r torch.lock", "pip -r train.lock"]
         ("demo", []),
         ("doctor", []),
         ("quantize", []),
-        ("test", ["pip -r export.lock", *TRAIN, "pip -r test.lock"]),
-        ("check", ["pip -r export.lock", *TRAIN, "pip -r test.lock"]),
+        ("call", []),
+        ("call --table", ["pip -r call.lock"]),
+        ("setup call", ["pip -r call.lock"]),
+        ("test", ["pip -r call.lock", "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
+        ("check", ["pip -r call.lock", "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
     ],
 )
 def test_a_set_comes_with_the_commands_that_need_it(
