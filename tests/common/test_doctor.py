@@ -111,8 +111,9 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
                     imported |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     imported.add(node.module.partition(".")[0])
-    # tomli replaces the standard tomllib on Python 3.10; triton comes with torch for a GPU.
-    known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
+    # tomli replaces the standard tomllib on Python 3.10; triton comes with torch for a GPU, dask
+    # with distributed.
+    known = {"toolkit", "quantize", "tomllib", "tomli", "triton", "dask"}
     foreign = imported - sys.stdlib_module_names - known
     listed = [entry.name for entry in read_tools() if entry.kind.startswith("pip")]
     assert foreign == {IMPORTED_AS.get(name, name) for name in listed}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
 from toolkit.call.table.conditions import Setup
@@ -14,6 +14,14 @@ from toolkit.call.table.row import Row, Scored, make_stream, score_row
 from toolkit.common.errors import DredkitError, InputError, ToolError
 
 _CONNECT_S: Final = 15.0
+# A machine may be so busy that a process does not answer for minutes. dask would take it for dead.
+_PATIENT: Final = {
+    "distributed.comm.timeouts.connect": "600s",
+    "distributed.comm.timeouts.tcp": "3600s",
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.deploy.lost-worker-timeout": "600s",
+    "distributed.nanny.environ.PYTHONWARNINGS": "ignore",
+}
 
 
 def run_rows(
@@ -76,30 +84,48 @@ def _result(future: Any, row: Row) -> Scored:
 @contextmanager
 def _client(jobs: int, address: str | None) -> Iterator[Any]:
     """Yield a client of a scheduler's, or of a new cluster of this machine that ends with it."""
+    import dask
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if address is not None:
-        try:
-            client = Client(address, timeout=_CONNECT_S)
-        except (OSError, ValueError, TypeError) as error:
-            raise ToolError(
-                f"--dask {address}: no scheduler answers: start one with `dask scheduler`, and "
-                "`dask worker ADDRESS` on each machine, where dredkit is installed"
-            ) from error
-        with closing(client):
-            if not client.scheduler_info()["workers"]:
-                raise ToolError(f"--dask {address}: no workers: start `dask worker {address}`")
-            yield client
-        return
-    cluster = LocalCluster(
-        n_workers=jobs, threads_per_worker=1, processes=jobs > 1, dashboard_address=None,
-        silence_logs=logging.CRITICAL, memory_limit=0,
-    )  # fmt: skip
-    with closing(cluster), closing(Client(cluster)) as client:
-        if jobs > 1:
-            client.run(_leave_interrupts)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(_PATIENT))
+        if address is not None:
+            client = _connected(address)
+            stack.callback(_close, client)
+        else:
+            cluster = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, processes=jobs > 1, memory_limit=0,
+                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
+            )  # fmt: skip
+            stack.callback(_close, cluster)
+            client = Client(cluster)
+            stack.callback(_close, client)
+            if jobs > 1:
+                client.run(_leave_interrupts)
         yield client
+
+
+def _connected(address: str) -> Any:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_CONNECT_S)
+    except (OSError, ValueError, TypeError) as error:
+        raise ToolError(
+            f"--dask {address}: no scheduler answers: start one with `dask scheduler`, and "
+            "`dask worker ADDRESS` on each machine, where dredkit is installed"
+        ) from error
+    if not client.scheduler_info()["workers"]:
+        _close(client)
+        raise ToolError(f"--dask {address}: no workers: start `dask worker {address}`")
+    return client
+
+
+def _close(part: Any) -> None:
+    """Close a client or a cluster; what fails there must not hide why the run ended."""
+    with suppress(Exception):
+        part.close()
 
 
 def _leave_interrupts() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import platform
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from quantize.codec.receiver_model import DecoderModel
 from quantize.packet.opus_packet import Packet
 from toolkit.call.bitfile import Record
 from toolkit.call.codec import FRAME, decode_stream, encode_speech, lbrr_bytes
-from toolkit.call.library import LIBRARY, ReceiverLibrary, build_receiver
+from toolkit.call.library import ReceiverLibrary, build_receiver
 from toolkit.call.play import decode_call, has_lbrr, play
 from toolkit.call.sender import send
 from toolkit.call.table.code import code_hash
@@ -166,14 +167,17 @@ def _library(made_of: str, model: DecoderModel) -> ReceiverLibrary:
 
 
 def _compiled(model: DecoderModel, folder: Path) -> Path:
-    """Return the folder of a compiled receiver; other processes wait for the one that compiles."""
-    ready = folder / "ready"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "compiling").open("w") as lock:
+    """Return the folder of a compiled receiver; other processes wait for the one that compiles.
+
+    The folder appears whole: what an interrupted run leaves behind is never taken.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (ready.is_file() and (folder / LIBRARY).is_file()):
-            build_receiver(model, folder)
-            ready.touch()
+        if not folder.is_dir():
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix="partial-") as partial:
+                build_receiver(model, Path(partial) / "made")
+                (Path(partial) / "made").rename(folder)
     return folder
 
 
