@@ -16,6 +16,7 @@ from distributed import LocalCluster
 from quantize.codec.receiver import ReceiverConfig
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
+from scripts import call_scores
 from tests.call.conftest import PACKETS, Fake
 from toolkit.call.table import cluster, row, speech
 from toolkit.call.table.cluster import run_rows
@@ -137,6 +138,27 @@ def test_bitrates_add_up(run: Callable[..., Result], folder: Path, tmp_path: Pat
         assert of["base"] + of["lbrr"] + of["redundancy"] == pytest.approx(of["total"])
         assert (of["lbrr"] > 0) == ("lbrr" in key)
         assert (of["redundancy"] > 0) == ("dred" in key)
+
+
+def test_the_results_page_gets_the_figures(
+    run: Callable[..., Result], folder: Path, tmp_path: Path
+) -> None:
+    run(folder, "--at", "20", "--output", tmp_path / "out")
+    facts = json.loads((tmp_path / "out" / "call.json").read_text())
+    told = call_scores.text(facts)
+    cells = {key: of["rates"]["20"] for key, of in facts["conditions"].items()}
+    lbrr, pair = cells["lbrr"], facts["order"][0]["rates"]["20"]
+    apart = lbrr["from_no_loss"]
+    assert (
+        f"| LBRR | {lbrr['plcmos']:.2f} ± {lbrr['half']:.2f} "
+        f"| {apart['difference']:+.2f} ± {apart['half']:.2f} |\n"
+    ) in told
+    figure = f"{pair['difference']:+.2f} ± {pair['half']:.2f}"
+    figure = f"**{figure}**" if pair["beyond"] else figure
+    assert f"| DRED, pulse less held, pulse | {figure} |\n" in told
+    rates = cells["dred-pulse"]["bitrates"]
+    figures = [f"{rates[key] / 1000:.1f}" for key in ("base", "lbrr", "redundancy", "total")]
+    assert f"| DRED | {' | '.join(figures)} |\n" in told
 
 
 def test_the_page_plays_every_way(run: Callable[..., Result], folder: Path, tmp_path: Path) -> None:

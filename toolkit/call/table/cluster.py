@@ -20,7 +20,7 @@ _PATIENT: Final = {
     "distributed.comm.timeouts.tcp": "3600s",
     "distributed.scheduler.worker-ttl": None,
     "distributed.deploy.lost-worker-timeout": "600s",
-    "distributed.nanny.environ.PYTHONWARNINGS": "ignore",
+    "distributed.worker.profile.enabled": False,  # its samples take time from the work
 }
 
 
