@@ -27,7 +27,8 @@ recordings of {speakers} speakers in {languages} languages ({codes}), {seconds:.
 - Losses: packets of 20 ms, lost in bursts of very different length, the same in every row.
 - Scores: PLCMOS, an estimate by a network (1 to 5), ± half of a 95 % interval by Student's t over
   the recordings, which takes those of one speaker as independent.
-- Base codec: {opus}. Rows without DRED: {plain}. Rows with DRED: {bitrate}.
+- Base codec: {opus}. Rows without DRED: {plain}.
+  Rows with DRED: {bitrate}.
 - "Predictor": no payloads; our receiver speaks in every gap, continued by the shipped predictor.
 - "DRED": payloads of our sender; the receiver holds the last features where no payload covers a
   gap. After a gap: {back}.
@@ -36,7 +37,8 @@ PLCMOS at each loss, and the distance from no loss:
 
 """
 ORDER: Final = """
-Paired differences, the same recording with the same losses. **Bold**: the interval is above zero.
+Paired differences, the same recording with the same losses. **Bold**: the interval is above zero;
+*slanted*: below it.
 
 """
 UNSEEN: Final = """
@@ -115,7 +117,7 @@ def _order(facts: dict[str, Any], order: Sequence[dict[str, Any]]) -> Iterator[s
     for pair in order:
         yield row(
             f"{titles[pair['higher']]} less {titles[pair['lower']]}",
-            *(f"**{_apart(at)}**" if at["beyond"] else _apart(at) for at in pair["rates"].values()),
+            *(_marked(at) for at in pair["rates"].values()),
         )
 
 
@@ -133,6 +135,12 @@ def _bitrates(facts: dict[str, Any], rate: str) -> Iterator[str]:
 
 def _apart(of: dict[str, Any]) -> str:
     return f"{of['difference']:+.2f} ± {of['half']:.2f}"
+
+
+def _marked(of: dict[str, Any]) -> str:
+    """Return a difference, in bold or slanted if its interval is above or below zero."""
+    mark = "**" if of["beyond"] else "*" if of["difference"] < -of["half"] else ""
+    return f"{mark}{_apart(of)}{mark}"
 
 
 def main(words: Sequence[str]) -> int:

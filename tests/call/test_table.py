@@ -154,7 +154,8 @@ def test_the_results_page_gets_the_figures(
         f"| {apart['difference']:+.2f} ± {apart['half']:.2f} |\n"
     ) in told
     figure = f"{pair['difference']:+.2f} ± {pair['half']:.2f}"
-    figure = f"**{figure}**" if pair["beyond"] else figure
+    mark = "**" if pair["beyond"] else "*" if pair["difference"] < -pair["half"] else ""
+    figure = f"{mark}{figure}{mark}"
     assert f"| DRED, pulse less held, pulse | {figure} |\n" in told
     rates = cells["dred-pulse"]["bitrates"]
     figures = [f"{rates[key] / 1000:.1f}" for key in ("base", "lbrr", "redundancy", "total")]
