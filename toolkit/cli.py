@@ -26,7 +26,7 @@ with interrupts.ending_at_once():
     from toolkit.common.paths import INSTALLED, find_own_tools
 
 # Packages that only some commands import, and the extra of pyproject.toml that installs each.
-SETS = {"torch": "train", "ai_edge_litert": "export"}
+SETS = {"torch": "train", "ai_edge_litert": "export", "distributed": "call", "dask": "call"}
 
 # In the order in which a user runs them: model -> quantize -> ... -> report.
 COMMANDS = {

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_listed_tool_is_well_formed() -> None:
     tools = read_tools()
-    kinds = {"apt", "arm", "a64", "usr", "sim", "dev", "opt", "pip", "pip:export", "pip:probe"}
-    kinds |= {"pip:train"}
+    kinds = {"apt", "arm", "a64", "usr", "sim", "dev", "opt", "pip", "pip:call"}
+    kinds |= {"pip:export", "pip:probe", "pip:train"}
     assert {entry.kind for entry in tools} == kinds
     assert len({entry.name for entry in tools}) == len(tools)
     for entry in tools:
@@ -67,7 +68,7 @@ def test_python_packages_are_those_of_pyproject_and_lock() -> None:
     assert block
     blocks = {"base": block[1]} | dict(re.findall(r"^(\w+) = \[(.*?)\]$", text, re.M | re.S))
     locked = sets_of_lock()
-    assert list(locked) == ["base", "probe", "export", "train", "test"]
+    assert list(locked) == ["base", "call", "probe", "export", "train", "test"]
     for name, packages in locked.items():
         wanted = dict(re.findall(r'"([\w-]+)>=([\d.]+)"', blocks[name]))
         assert wanted, name
@@ -78,12 +79,23 @@ def test_python_packages_are_those_of_pyproject_and_lock() -> None:
             assert re.search(rf"^{re.escape(package)}==", packages, re.M), package
 
 
-def test_no_package_is_locked_in_two_sets() -> None:
-    names = {
-        name: set(re.findall(r"^([\w-]+)==", text, re.M)) for name, text in sets_of_lock().items()
-    }
-    assert sum(map(len, names.values())) == len(set().union(*names.values()))
+def test_sets_that_are_installed_together_do_not_repeat_or_contradict() -> None:
+    """Every set comes with base, "test" with all; others may share a package of one version."""
+    lines = {name: text.splitlines() for name, text in sets_of_lock().items()}
+    names = {name: {re.split("==", line)[0] for line in of} for name, of in lines.items()}
+    extras = ("call", "probe", "export", "train")
+    for name in (*extras, "test"):
+        assert not names["base"] & names[name], name
+    assert not names["test"] & set().union(*(names[name] for name in extras))
+    for one, other in combinations(extras, 2):
+        for package in names[one] & names[other]:
+            found = [
+                {x.partition(" ;")[0] for x in lines[n] if x.startswith(f"{package}==")}
+                for n in (one, other)
+            ]
+            assert found[0] == found[1], package
     assert {"torch", "sympy", "networkx", "mpmath", "fsspec"} <= names["train"]
+    assert {"dask", "tornado", "fsspec"} <= names["call"]
 
 
 # Packages whose name is not the name to import.
@@ -104,8 +116,9 @@ def test_the_listed_python_packages_are_those_that_the_code_imports() -> None:
                     imported |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     imported.add(node.module.partition(".")[0])
-    # tomli replaces the standard tomllib on Python 3.10; triton comes with torch for a GPU.
-    known = {"toolkit", "quantize", "tomllib", "tomli", "triton"}
+    # tomli replaces the standard tomllib on Python 3.10; triton comes with torch for a GPU, dask
+    # with distributed.
+    known = {"toolkit", "quantize", "tomllib", "tomli", "triton", "dask"}
     foreign = imported - sys.stdlib_module_names - known
     listed = [entry.name for entry in read_tools() if entry.kind.startswith("pip")]
     assert foreign == {IMPORTED_AS.get(name, name) for name in listed}

@@ -88,6 +88,8 @@ else gcc-arm fedora-arm,fedora-newlib - arch-arm
 LOCK = """# written
 # [base]
 click==1
+# [call]
+dask==1
 # [export]
 litert==1
 # [train]
@@ -254,7 +256,7 @@ def test_the_terminal_is_told_little_and_the_log_all(machine: Machine) -> None:
     assert "pip speaks" in (machine.log_folder / "python.log").read_text()
 
 
-PROBE = "pip -r probe.lock"
+CALL, PROBE = "pip -r call.lock", "pip -r probe.lock"
 TRAIN = ["pip -r torch.lock", "pip -r train.lock"]
 
 
@@ -271,9 +273,12 @@ TRAIN = ["pip -r torch.lock", "pip -r train.lock"]
         ("demo", []),
         ("doctor", []),
         ("quantize", []),
+        ("call", []),
+        ("call --table", [CALL]),
+        ("setup call", [CALL]),
         ("setup probe", [PROBE]),
-        ("test", [PROBE, "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
-        ("check", [PROBE, "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
+        ("test", [CALL, PROBE, "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
+        ("check", [CALL, PROBE, "pip -r export.lock", *TRAIN, "pip -r test.lock"]),
     ],
 )
 def test_a_set_comes_with_the_commands_that_need_it(

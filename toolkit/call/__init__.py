@@ -10,6 +10,6 @@ losses.py      which packets are lost
 play.py        what a receiver is given when, and what it plays
 library.py     the firmware's receiver, compiled for this machine
 one.py         one call
-conditions.py  ways to send and play a recording, each scored
-table.py       conditions over many recordings, on several processes
+oggfile.py     the packets of Ogg Opus, by libopusfile
+table/         ways to send and play recordings, scored side by side
 """

@@ -101,3 +101,28 @@ def decode_stream(
             raise InputError(f"packet {i}: libopus cannot decode it ({error})") from error
         frames.append(np.frombuffer(data, "<i2"))
     return np.stack(frames)
+
+
+def lbrr_bytes(packet: bytes, samples: int = FRAME) -> int:
+    """Return how many bytes at the beginning of a packet its LBRR takes; the packet has LBRR.
+
+    libopus does not tell. What it decodes from LBRR does not change with the bytes after it, so
+    the shortest beginning is sought that decides the sound.
+    """
+    opus = _binding()
+
+    def recovered(data: bytes) -> bytes:
+        return bytes(opus.Decoder(RATE, 1).decode(data, samples, decode_fec=True))
+
+    wanted = recovered(packet)
+    found = []
+    for rest in (b"\0", b"\xff"):
+        low, high = 1, len(packet)
+        while low < high:
+            middle = (low + high) // 2
+            if recovered(packet[:middle] + rest * (len(packet) - middle)) == wanted:
+                high = middle
+            else:
+                low = middle + 1
+        found.append(low)
+    return max(found)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,10 @@ from quantize.packet.extension import Framing
 from toolkit.call.bitfile import Record, read_bitfile
 from toolkit.call.library import ReceiverLibrary
 from toolkit.call.losses import bursty, gilbert, read_pattern, spread
-from toolkit.call.play import Decoded, Played, decode_call, play_decoded
+from toolkit.call.oggfile import is_oggfile, read_oggfile
+from toolkit.call.play import Decoded, Played, decode_call, payload_in, play_decoded
 from toolkit.call.sender import send
-from toolkit.speech.audio import Pcm, read_audio
+from toolkit.speech.audio import OGG_SUFFIXES, Pcm, read_audio
 
 BIT_SUFFIX: Final = ".bit"
 
@@ -50,8 +51,16 @@ class Losses:
 
 
 @dataclass(frozen=True)
+class Packets:
+    """Packets that a file holds; `cut` tells that it ends inside one."""
+
+    records: list[Record]
+    cut: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Call:
-    """What is sent and how. `bitrate`, `duration` and `packet_ms` do not concern a packet file."""
+    """What is sent and how. `bitrate`, `duration` and `packet_ms` do not concern packets."""
 
     source: Path
     losses: Losses
@@ -62,11 +71,6 @@ class Call:
     depth: int
     config: ReceiverConfig
     framings: Sequence[Framing]
-
-    @property
-    def of_packets(self) -> bool:
-        """Whether the source is a packet file."""
-        return self.source.suffix.lower() == BIT_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,37 @@ class Outcome:
     cut: list[str]
 
 
-def run_call(call: Call, sender: EncoderModel, receivers: Mapping[str, Path]) -> Outcome:
+def read_packets(source: Path, framings: Sequence[Framing]) -> Packets | None:
+    """Return the packets of a source that is sent as it is; None for a recording.
+
+    Packets are opus_demo's files, and Ogg Opus with DRED in any packet. Raises InputError for a
+    file that cannot be read.
+    """
+    suffix = source.suffix.lower()
+    if suffix == BIT_SUFFIX:
+        cut: list[str] = []
+        return Packets(read_bitfile(source, cut.append), cut)
+    if suffix not in OGG_SUFFIXES or not is_oggfile(source):
+        return None
+    records = read_oggfile(source)
+    return Packets(records) if any(_carries(record, framings) for record in records) else None
+
+
+def _carries(record: Record, framings: Sequence[Framing]) -> bool:
+    return payload_in(record.packet, framings) is not None
+
+
+def run_call(
+    call: Call, packets: Packets | None, sender: EncoderModel, receivers: Mapping[str, Path]
+) -> Outcome:
     """Run a call; `receivers` has the folder of each voice's compiled receiver.
 
-    Raises InputError for a source that cannot be used, ToolError without libopus.
+    `packets` are those of the source if it has any. Raises InputError for a source that cannot be
+    used, ToolError without libopus.
     """
     sent, cut = None, list[str]()
-    if call.of_packets:
-        records = read_bitfile(call.source, cut.append)
+    if packets is not None:
+        records, cut = packets.records, packets.cut
     else:
         sent = read_audio(call.source)
         records = send(

@@ -106,7 +106,7 @@ def decode_call(records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool =
     samples = UNIT * units.pop()
     if samples % FRAME:
         raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
-    recovers = [lbrr and gone[i] and _has_lbrr(after) for i, after in enumerate(arrived[1:])]
+    recovers = [lbrr and gone[i] and has_lbrr(after) for i, after in enumerate(arrived[1:])]
     recovers.append(False)
     return Decoded(decode_stream(records, gone, recovers, samples), gone, recovers, arrived)
 
@@ -175,6 +175,11 @@ def _whole(packet: bytes) -> Packet | None:
         return None
 
 
+def payload_in(packet: bytes, framings: Sequence[Framing]) -> Found | None:
+    """Return the redundancy in a packet; None if it has none that can be read, or is damaged."""
+    return _payload(_whole(packet), framings)
+
+
 def _payload(packet: Packet | None, framings: Sequence[Framing]) -> Found | None:
     if packet is None:
         return None
@@ -185,7 +190,7 @@ def _payload(packet: Packet | None, framings: Sequence[Framing]) -> Found | None
     return found if isinstance(found, Found) else None
 
 
-def _has_lbrr(packet: Packet | None) -> bool:
+def has_lbrr(packet: Packet | None) -> bool:
     """Return whether a mono packet's first frame has LBRR of the time before it.
 
     A SILK frame begins with a voice flag for each 20 ms, and then the LBRR flag (RFC 6716, section

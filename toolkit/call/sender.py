@@ -22,11 +22,15 @@ _FRAME_UNITS: Final = 4  # units of 2.5 ms in 10 ms
 
 @dataclass(frozen=True)
 class Sent:
-    """A stream: its packets, the rate of the redundancy, and each packet's DRED bytes."""
+    """A stream: its packets, the rate of the redundancy, and each packet's DRED bytes.
+
+    `plain_bytes` is what all packets would take without redundancy.
+    """
 
     records: list[Record]
     rate: Rate | None
     payloads: list[bytes]
+    plain_bytes: int
 
 
 def send(
@@ -66,8 +70,9 @@ def send(
     policy = libopus_policy(bitrate, loss, duration, units=frames * _FRAME_UNITS, lbrr=lbrr)
     base = max(BITRATE_MIN, bitrate - policy.bitrate)
     records = encode_speech(pcm, [base] * count, loss, samples, lbrr)
+    plain = sum(len(record.packet) for record in records)
     if policy.rate is None:
-        return Sent(records, None, [b""] * len(records))
+        return Sent(records, None, [b""] * len(records), plain)
     rate = replace(policy.rate, max_bytes=min(policy.rate.max_bytes, DEFAULT_BYTES))
     packets = [frames] * count
     payloads = run_encoder(model, pcm, [rate] * count, active, frames=packets).payloads
@@ -75,4 +80,4 @@ def send(
         if payload:
             packet = insert(records[i].packet, payload, framing)
             records[i] = Record(packet, records[i].final_range)
-    return Sent(records, rate, payloads)
+    return Sent(records, rate, payloads, plain)

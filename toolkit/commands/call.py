@@ -12,17 +12,13 @@ from typing import Any, Final
 import click
 
 from quantize.codec.receiver import FADE_MAX, OVER_MAX, SLOT_MS, ReceiverConfig
-from quantize.codec.receiver_model import DecoderModel
-from quantize.codec.sender import EncoderModel
-from quantize.vocoder.voices import voice_name
 from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN, opus_version
-from toolkit.call.conditions import Setup
 from toolkit.call.library import build_receiver
 from toolkit.call.losses import LOSS_MAX
-from toolkit.call.one import Call, Losses, run_call
+from toolkit.call.one import Call, Losses, read_packets, run_call
 from toolkit.call.sender import PACKET_MS
-from toolkit.commands.shared import call_table, options
-from toolkit.commands.shared.call_outcome import TAKES, conclude
+from toolkit.commands.shared import call_models, call_table, options
+from toolkit.commands.shared.call_outcome import conclude
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.packets import (
     extension_id_option,
@@ -34,16 +30,18 @@ from toolkit.common.console import err, json_option
 from toolkit.common.errors import InputError
 from toolkit.common.option_types import SEED_MAX, Folder, InputFile, Kind, Real
 from toolkit.common.places import CALL
-from toolkit.models.quantise import CLIP, Sources, quantise_decoder, quantise_encoder
+from toolkit.models.quantise import CLIP, Sources
 from toolkit.models.voice import voice_model
 from toolkit.verify.scoring.metrics import PLCMOS_PACKAGES, require
 
 _ONE: Final = ("loss", "pattern", "gilbert", "lbrr", "score", "extension_id", "extension_prefix")
+_TABLE: Final = ("plain_bitrate", "rates", "against", "jobs", "dask", "listen", "data")
 _FORMS: Final[Forms] = {
     "a call of a recording": (*_ONE, "bitrate", "duration", "packet_ms"),
     "a call of packets": _ONE,
-    "--table": ("bitrate", "duration", "plain_bitrate", "rates", "against", "jobs"),
+    "--table": ("bitrate", "duration", *_TABLE),
 }
+_SPEECH: Final = Path("build/speech")
 _PROCESSES_MAX: Final = 256
 
 
@@ -60,11 +58,11 @@ class _Source(Kind):
 
 
 @click.command("call", cls=Telling)
-@click.argument("source", type=_Source(), default=CLIP)
+@click.argument("source", type=_Source(), nargs=-1)
 @click.option(
     "--table",
     is_flag=True,
-    help="Compare all ways to send and play the recordings in the folder SOURCE, by PLCMOS.",
+    help="Compare all ways to send and play recordings, by PLCMOS.",
 )
 @options.source_options
 @click.option(
@@ -174,6 +172,26 @@ class _Source(Kind):
     show_default="one a core",
     help="With --table: processes side by side.",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    default=None,
+    help="With --table: run on the workers of this dask scheduler instead.",
+)
+@click.option(
+    "--listen",
+    type=click.IntRange(0, 100),
+    default=3,
+    show_default=True,
+    help="With --table: of so many recordings the page plays every condition.",
+)
+@click.option(
+    "--data",
+    type=Folder(),
+    default=_SPEECH,
+    show_default=True,
+    help="With --table without SOURCE: folder for the held-out speech, as of `dredkit train data`.",
+)
 @extension_id_option
 @extension_prefix_option
 @click.option(
@@ -181,7 +199,7 @@ class _Source(Kind):
 )
 @json_option
 def command(
-    source: Path,
+    source: tuple[Path, ...],
     table: bool,
     sources: Sources,
     compare: tuple[str, ...],
@@ -201,6 +219,9 @@ def command(
     rates: tuple[int, ...],
     against: str,
     jobs: int,
+    dask: str | None,
+    listen: int,
+    data: Path,
     extension_id: int | None,
     extension_prefix: str | None,
     output: Path,
@@ -209,79 +230,66 @@ def command(
     """Send speech in packets, lose some, and play what our receiver makes of the rest.
 
     SOURCE is a recording (WAV, or Ogg with Opus or Vorbis) or packets in opus_demo's format (.bit);
-    the shipped clip if left out. The base codec is the system's libopus. The folder of results gets
-    what is played, what the base codec alone would play, a timeline, and a page to compare them
-    by ear.
+    the shipped clip if left out. An Ogg Opus file whose packets carry DRED is taken as packets. The
+    base codec is the system's libopus. The folder of results gets what is played, what the base
+    codec alone would play, a timeline, and a page to compare them by ear.
 
-    With --table, SOURCE is a folder of recordings. Each is sent and played in every way: without
-    loss, with libopus' own concealment, with LBRR, by our receiver without payloads, with DRED, and
-    with both. A run that was interrupted goes on where it stopped.
+    With --table, SOURCE are recordings and folders of them; if left out, the 30 utterances that
+    `dredkit score` judges, which a Debian mirror has (220 MB, once). Each is sent and played in
+    every way: without loss, with libopus' own concealment, with LBRR, by our receiver without
+    payloads, with DRED, and with both; by all voices that ship unless --voice or --compare name
+    some. A run that was interrupted goes on where it stopped.
     """
     if over_ms % SLOT_MS:
         raise InputError(f"--over-ms {over_ms}: want a multiple of {SLOT_MS}")
+    config = ReceiverConfig(over_ms=over_ms, fade_ms=fade_ms)
+    framings = framings_of(extension_id, extension_prefix)
+    if table:
+        refuse_ignored("--table", _FORMS)
+        asked = call_table.Asked(_told(source), rates, against, jobs, dask, listen)
+        prepared = call_models.prepare(sources, compare, against)
+        speech = call_table.recordings(source, data)
+        setup = prepared.setup(bitrate, plain_bitrate, duration, depth, config, seed)
+        call_table.run(speech, prepared.ways, setup, asked, prepared.made(config), output, json_to)
+        return
     call = Call(
-        source=source,
+        _one(source),
         losses=Losses(loss, seed, pattern, gilbert),
         bitrate=bitrate,
         duration=duration,
         packet_ms=int(packet_ms),
         lbrr=lbrr,
         depth=depth,
-        config=ReceiverConfig(over_ms=over_ms, fade_ms=fade_ms),
-        framings=framings_of(extension_id, extension_prefix),
+        config=config,
+        framings=framings,
     )
-    kind = "--table" if table else f"a call of {'packets' if call.of_packets else 'a recording'}"
-    refuse_ignored(kind, _FORMS)
-    if source.is_dir() != table:
-        raise InputError(f"{source}: want {'a folder with' if table else 'a file, or'} --table")
+    packets = read_packets(call.source, framings)
+    refuse_ignored(f"a call of {'packets' if packets else 'a recording'}", _FORMS)
     if pattern is not None and gilbert is not None:
         raise InputError("--pattern and --gilbert both say what is lost: leave out one of them")
-    voices = _voices(sources, compare)
-    if table:
-        call_table.check(source, voices, against)
-    if table or score:
+    voices = call_models.named_voices(sources, compare)
+    if score:
         require(PLCMOS_PACKAGES)
     opus = opus_version()
     with tempfile.TemporaryDirectory(prefix="dredkit-call-") as folder:
-        sender, receiver = _models(sources)
+        sender, receiver = call_models.models_of(sources)
         receivers = {}
         for name, voice in voices.items():
             with err.status(f"compiling the receiver with {name}"):
                 own = replace(receiver, voice=voice_model(voice))
                 receivers[name] = build_receiver(own, Path(folder) / name)
-        made = {
-            "base codec": opus,
-            "sender": f"{sources.weights.name}, {sender.hash[:12]}",
-            "receiver": f"{(sources.decoder or sources.weights).name}, {receiver.hash[:12]}",
-            "return after a gap": f"{over_ms} ms spoken over, {fade_ms} ms of fade",
-        }
-        if table:
-            setup = Setup(
-                sender, receivers, bitrate, plain_bitrate, duration, depth, call.config, seed, opus
-            )
-            call_table.run(source, setup, rates, against, jobs, made, output, json_to)
-            return
+        made = call_models.told_models(opus, sources, sender, receiver, config)
         with err.status("calling"):
-            outcome = run_call(call, sender, receivers)
+            outcome = run_call(call, packets, sender, receivers)
     conclude(call, outcome, made, score, output, json_to)
 
 
-def _voices(sources: Sources, compare: tuple[str, ...]) -> dict[str, str]:
-    """Return the voices by the name that results have; InputError if two have the same."""
-    first = sources.voice or voice_name(voice_model(None))
-    found: dict[str, str] = {}
-    for voice in (first, *compare):
-        name = Path(voice).stem
-        if name in found:
-            raise InputError(f"--compare {voice}: {name} speaks already")
-        if name in TAKES:
-            raise InputError(f"--voice {voice}: {name} names another recording; rename the file")
-        found[name] = voice
-    return found
+def _one(source: tuple[Path, ...]) -> Path:
+    """Return the source of one call; InputError for a folder, and for several."""
+    if len(source) > 1 or any(path.is_dir() for path in source):
+        raise InputError(f"{source[-1]}: want one file, or --table")
+    return source[0] if source else CLIP
 
 
-def _models(sources: Sources) -> tuple[EncoderModel, DecoderModel]:
-    with err.status(f"quantising {sources.weights.name}"):
-        sender, _ = quantise_encoder(sources)
-    with err.status(f"quantising {(sources.decoder or sources.weights).name}"):
-        return sender, quantise_decoder(sources, sender)[0]
+def _told(source: tuple[Path, ...]) -> str:
+    return ", ".join(map(str, source)) or "held-out speech"

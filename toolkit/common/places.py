@@ -26,6 +26,8 @@ CALL_FACTS = "call.json"
 CALL_TIMELINE = "timeline.svg"
 CALL_PACKETS = "packets.bit"
 CALL_LOSSES = "losses.txt"
+CALL_RESULTS = "results.jsonl"  # of a table; later runs take them, so they stay
+CALL_SOUNDS = "sounds"
 
 Params = Mapping[str, Any]  # a command's options by name; those that could not be read are missing
 

@@ -180,10 +180,22 @@ def quantise_decoder(
     found = _predictor(sources)
     model = None
     if found is not None:
-        speech = read_speech(sources.calibration)
-        model, more = quantise_predictor(found.layers, speech, found.source)
+        model, more = _quantise_predictor(found, sources)
         rows += more
     return DecoderModel(networks, voice_model(sources.voice), model), rows
+
+
+def own_predictor(sources: Sources) -> QuantisedModel:
+    """Quantise the predictor that ships, for a receiver whose weights have none."""
+    found = _predictor(replace(sources, predictor=OWN_PREDICTOR))
+    assert found is not None
+    return _quantise_predictor(found, sources)[0]
+
+
+def _quantise_predictor(
+    found: FloatModel, sources: Sources
+) -> tuple[QuantisedModel, list[LayerReport]]:
+    return quantise_predictor(found.layers, read_speech(sources.calibration), found.source)
 
 
 def _quantise(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pages of a call and of a table of calls: players, a timeline, scores."""
+"""The page of a call: players, a timeline, scores."""
 
 from __future__ import annotations
 
@@ -126,42 +126,6 @@ def _legend(lanes: Sequence[Lane]) -> str:
     return "".join(body)
 
 
-def bars_svg(facts: Mapping[str, Any]) -> str:
-    """Draw the mean PLCMOS of a table's conditions, with their intervals, a group a loss rate."""
-    rates, table = facts["rates"], facts["conditions"]
-    rows = [(rate, key) for rate in rates for key in table]
-    left, right, row = 230, 90, 24
-    height = row * len(rows) + 26 * len(rates) + 20
-    scale = (_WIDTH - left - right) / 4  # PLCMOS runs from 1 to 5
-    body, y = [], 0
-    for rate in rates:
-        y += 26
-        body.append(f'<text x="0" y="{y - 8}" font-weight="600">{rate} % lost</text>')
-        for key, told in table.items():
-            at = told["rates"][str(rate)]
-            wide, half = scale * (at["plcmos"] - 1), scale * (at["half"] or 0)
-            colour = "#4a7fb5" if key == facts["against"] else "#2f9e62"
-            body.append(
-                f'<text x="0" y="{y + 14}">{escape(told["title"])}</text>'
-                f'<rect x="{left}" y="{y}" width="{wide:.1f}" height="18" fill="{colour}"/>'
-                f'<path d="M{left + wide - half:.1f} {y + 9}h{2 * half:.1f}" '
-                'stroke="currentColor" stroke-width="2"/>'
-                f'<text x="{_WIDTH - right + 10}" y="{y + 14}">{at["plcmos"]:.2f}'
-                f"{_give_or_take(at['half'])}</text>"
-            )
-            y += row
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="100%" '
-        f'role="img" fill="currentColor" {_FONT}><title>PLCMOS by condition</title>\n'
-        + "\n".join(body)
-        + "\n</svg>\n"
-    )
-
-
-def _give_or_take(half: float | None) -> str:
-    return "" if half is None else f" ± {half:.2f}"
-
-
 def write_call_page(
     path: Path, facts: Mapping[str, Any], takes: Sequence[Take], timeline: str
 ) -> None:
@@ -177,15 +141,11 @@ def write_call_page(
         }
         for take in takes
     ]
-    _write(path, "call.html.j2", facts=facts, players=players, timeline=timeline)
+    write_page(path, "call.html.j2", facts=facts, players=players, timeline=timeline)
 
 
-def write_table_page(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the page of a table, whole or not at all; raises InputError if that fails."""
-    _write(path, "call_table.html.j2", facts=facts, bars=bars_svg(facts), plus=_give_or_take)
-
-
-def _write(path: Path, template: str, **values: Any) -> None:
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Fill a template of this folder in; write it whole or not at all, or raise InputError."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -88,7 +88,7 @@ def _facts(call: Call, outcome: Outcome, made: Mapping[str, str]) -> dict[str, A
     gaps = [len(list(group)) for gone, group in groupby(base.gone) if gone]
     carries = next(iter(outcome.played.values())).carries
     stream = "the packets of the file"
-    if not call.of_packets:
+    if outcome.sent is not None:
         lbrr = ", with in-band FEC" if call.lbrr else ""
         stream = f"asked for {call.bitrate / 1000:g} kb/s in all{lbrr}"
     return {

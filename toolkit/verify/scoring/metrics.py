@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -92,6 +93,11 @@ def _session(path: Path) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def scorer_version() -> str:
+    """Return the package that has PLCMOS, and its version, as results name it."""
+    return f"speechmos {importlib.metadata.version('speechmos')}"
 
 
 def require(packages: Sequence[str] = PACKAGES) -> None:

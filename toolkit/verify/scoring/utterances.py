@@ -46,7 +46,26 @@ class Utterance:
     features: NDArray[np.float32]  # [frames, 20], no delay
 
 
+@dataclass(frozen=True)
+class Excerpt:
+    """Speech of a source: 16 kHz, whole frames of 160 samples, all at one level."""
+
+    name: str  # source and number
+    group: str
+    files: tuple[str, ...]  # names of the files that were joined
+    source: Source
+    pcm: I16
+
+
 def held_out(cache: Path, note: Callable[[str], None]) -> list[Utterance]:
+    """Return the 30 utterances with their features; see `excerpts`."""
+    return [
+        Utterance(e.name, e.group, e.files, e.pcm, features.extract(e.pcm, delay=0))
+        for e in excerpts(cache, note)
+    ]
+
+
+def excerpts(cache: Path, note: Callable[[str], None]) -> list[Excerpt]:
     """Fetch, choose and join the 30 utterances; `note` gets a text for each source.
 
     Raises ToolError where a package cannot be fetched, or has changed.
@@ -69,17 +88,17 @@ def _unseen() -> Iterator[tuple[Source, int]]:
 
 def _of_source(
     source: Source, count: int, group: str, cache: Path, note: Callable[[str], None]
-) -> list[Utterance]:
+) -> list[Excerpt]:
     note(f"{source.name}: {source.speaker}")
     root = fetch(source, cache)
     paths = [p for p in root.glob(source.files) if not any(w in p.name for w in source.skip)]
     if group == "prompts":
         paths = [p for p in paths if part_of(str(p)) == "test"]
-    made: list[Utterance] = []
+    made: list[Excerpt] = []
     for files, pcm in _join(sorted(paths, key=_shuffled)):
         pcm = levelled(pcm[: len(pcm) // features.FRAME * features.FRAME])
         name = f"{source.name}-{len(made) + 1}"
-        made.append(Utterance(name, group, files, pcm, features.extract(pcm, delay=0)))
+        made.append(Excerpt(name, group, files, source, pcm))
         if len(made) == count:
             return made
     raise ToolError(f"{source.package} holds too little of {source.files}: another version?")
