@@ -100,7 +100,7 @@ def test_assembly_compiles_without_optimisation_and_with_a_frame_pointer(
     if shutil.which(f"{known.prefix}gcc") is None:
         pytest.skip("no compiler for 32-bit Arm")
     kernels = sorted((folder / "src").glob(f"*/{known.isa}/*.c"))
-    assert len(kernels) > 10
+    assert len(kernels) >= 9
     command = [f"{known.prefix}gcc", *known.flags, *options, "-std=c11", *WARNINGS]
     command += [f"-I{folder / name}" for name in ("include", "src")]
     subprocess.run([*command, "-c", *kernels], check=True, cwd=tmp_path)

@@ -116,6 +116,11 @@ def test_the_calls_compile_for_a_board(side: str, tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_these_are_all_blocks_of_c() -> None:
+    compiled = {snippet(name) for name in ("on_audio", "on_lost", "complete_packet")}
+    assert {*re.findall(r"```c\n(.*?)```", TEXT, re.DOTALL)} == compiled
+
+
 def test_the_include_paths_are_those_of_the_build() -> None:
     for path in INCLUDES:
         assert f"`{path.relative_to(ROOT)}`" in TEXT

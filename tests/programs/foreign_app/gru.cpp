@@ -2,7 +2,7 @@
 // One gated unit that follows the speech's level.
 #include "gru.h"
 
-const int16_t tables[2] = {4, 40};  // how fast the unit follows, and the level of speech
+int16_t tables[2] = {4, 40};  // how fast the unit follows, and the level of speech
 int16_t gru_1_state = 0;
 
 bool gru_1(const int16_t *pcm, size_t samples)

@@ -9,7 +9,7 @@
 
 extern "C" {
 extern int16_t gru_1_state;  // what the layer remembers
-extern const int16_t tables[2];
+extern int16_t tables[2];
 
 // Run the layer on samples of 20 ms. Returns whether they are speech.
 bool gru_1(const int16_t *pcm, size_t samples);
