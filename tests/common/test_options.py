@@ -33,14 +33,17 @@ WILD = ("-1", "0", "1", "2", str(2**63), "nan", "inf", "-inf", "1e400", "")
 # Words that end a command after it has read its options and before it does any work.
 ENDINGS = {
     "dredkit bench": ("--target", "toaster"),
+    "dredkit boards": ("--map", "absent.toml"),
     "dredkit call": ("absent.wav",),
     "dredkit build": ("--target", "toaster"),
     "dredkit demo": ("--target", "toaster"),
     "dredkit explain": ("absent.bit",),
     "dredkit flash": ("--target", "toaster"),
     "dredkit generate": ("--target", "toaster"),
+    "dredkit monitor": ("--port", "ssh://board"),
     "dredkit package": ("--target-core", "toaster"),
     "dredkit simulate": ("--model", "absent.dkq"),
+    "dredkit soak": ("--target", "toaster"),
     "dredkit stream": ("--target", "toaster"),
     "dredkit train data": ("--source", "nobody"),
     "dredkit train fargan": ("--data", "absent"),

@@ -11,8 +11,9 @@ import click
 
 from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.errors import LinkError
+from toolkit.common.errors import InputError, LinkError
 from toolkit.common.wire import WIRE
+from toolkit.device.boards.ssh import is_place
 from toolkit.device.link.frames import Frame, encode_frame
 from toolkit.device.link.listening import Heard, Listener
 from toolkit.device.link.transport import PortLost, SerialTransport, open_port
@@ -47,6 +48,8 @@ def command(port: str, baud: int, hello: bool, count: int | None, json_to: str |
     Only one program can use a port, so end this before `verify` or `stream`. A port that goes away
     is waited for. Lines go to standard output: seconds, then what came. Ctrl-C ends it.
     """  # fmt: skip
+    if is_place(port):
+        raise InputError(f"{port}: a server there talks to the program that started it alone")
     kinds: Counter[str] = Counter()
     with contextlib.suppress(KeyboardInterrupt):
         for number, heard in enumerate(_listen(port, baud, hello, kinds), 1):

@@ -2,8 +2,8 @@
 """Boards that appear as a drive: UF2 loaders, and the drive of a DAPLink probe.
 
 A UF2 loader has a file INFO_UF2.TXT on its drive, with a line "Board-ID:" (microsoft/uf2,
-README.md). A DAPLink has DETAILS.TXT with a line "Unique ID:" (ARMmbed/DAPLink,
-docs/MSD_COMMANDS.md and docs/USERS-GUIDE.md), and writes FAIL.TXT when it refuses a file.
+README.md). A DAPLink (ARMmbed/DAPLink, its users' guide) has DETAILS.TXT with a line "Unique ID:",
+and writes FAIL.TXT when it refuses a file.
 """
 
 import os

@@ -33,8 +33,8 @@ uint32_t dk_port_isr_ticks(void);
 // difference of two results is the work done in between, and nothing else.
 uint32_t dk_port_work_ticks(void);
 
-// Mark on a pin whether a step is running, for a current recorder. Does nothing on a board whose TOML
-// names no pin.
+// Mark on a pin whether a step is running, for a current recorder. Does nothing on a board whose
+// TOML names no pin.
 void dk_port_mark(bool running);
 
 // Sleep until something may have been received. Returns at once if bytes are waiting.
