@@ -69,7 +69,8 @@ def test_an_image_of_another_map_is_refused() -> None:
 def patched(image: Path, folder: Path, old: bytes, new: bytes) -> Path:
     """Write a copy of an image with one run of bytes replaced."""
     data = image.read_bytes()
-    assert data.count(old) == 1 and len(old) == len(new)
+    assert data.count(old) == 1
+    assert len(old) == len(new)
     copy = folder / "patched.elf"
     copy.write_bytes(data.replace(old, new))
     return copy

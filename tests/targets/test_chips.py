@@ -183,9 +183,7 @@ def test_the_uart_is_the_svds(name: str) -> None:
     assert board.uart is not None
     element = peripherals(file)[peripheral]
     assert base_of(element) == board.uart.base
-    assert {entry.findtext("value") for entry in element.iter("interrupt")} == {
-        str(board.uart.irq)
-    }
+    assert {entry.findtext("value") for entry in element.iter("interrupt")} == {str(board.uart.irq)}
 
 
 @pytest.mark.parametrize(("source", "macro", "file", "peripheral"), IN_DRIVERS)

@@ -75,8 +75,9 @@ class Target:
     `clock_hz` is its own clock. The budget is judged by that clock, or by the one of `product` if
     the board is emulated and names a product. `verified_on` says where it was run. `drivers` are
     the C files of its set-up, UART and timer, and of what the boot ROM reads if `boot` names one. A
-    process has a `runner` if this machine cannot run it by itself. `release_voice` is the voice that a receiver gets by default if the weights of an
-    Opus release have it, "" if it gets the same as with other weights.
+    process has a `runner` if this machine cannot run it by itself. `release_voice` is the voice
+    that a receiver gets by default if the weights of an Opus release have it, "" if it gets the
+    same as with other weights.
     """
 
     name: str

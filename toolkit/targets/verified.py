@@ -2,7 +2,8 @@
 """The record of a verification on a board of silicon.
 
 It is the verify.json of that run, as `dredkit verify` wrote it: targets/verified/NAME.json for a
-board that ships, BOARD.verified.json beside the TOML of any other. Without it a board is unverified.
+board that ships, BOARD.verified.json beside the TOML of any other. Without it a board is
+unverified.
 """
 
 import json

@@ -23,7 +23,7 @@
 #define R_ON (1u << 28)    // RCC_PLLCFGR
 #define PLL_ON (1u << 24)  // RCC_CR
 #define PLL_READY (1u << 25)
-#define SYSTEM_IS_PLL 2u   // RCC_CFGR
+#define SYSTEM_IS_PLL 2u  // RCC_CFGR
 
 #define HSI_HZ 16000000u
 #define M 1u
@@ -46,9 +46,9 @@ void dk_setup(void)
     RCC_CFGR = SYSTEM_IS_PLL;
     while ((RCC_CFGR >> 3 & 7u) != SYSTEM_IS_PLL) {
     }
-    RCC_IOPENR |= 1u << 0;                     // GPIOA
-    RCC_APBENR1 |= (1u << 0) | (1u << 17);     // TIM2, USART2
-    (void)RCC_APBENR1;                         // the clock runs two cycles after the write
+    RCC_IOPENR |= 1u << 0;                  // GPIOA
+    RCC_APBENR1 |= (1u << 0) | (1u << 17);  // TIM2, USART2
+    (void)RCC_APBENR1;                      // the clock runs two cycles after the write
     GPIOA_MODER = (GPIOA_MODER & ~(15u << 4)) | (10u << 4);    // PA2, PA3: alternate function
     GPIOA_AFRL = (GPIOA_AFRL & ~(0xFFu << 8)) | (0x11u << 8);  // number 1: USART2
 }

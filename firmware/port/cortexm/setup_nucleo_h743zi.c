@@ -26,18 +26,18 @@
 #define GPIOD_MODER DK_REG(0x58020C00u)
 #define GPIOD_AFRH DK_REG(0x58020C24u)
 
-#define LDO_ONLY 2u                // PWR_CR3: the board's supply; may be written once
-#define ACTVOSRDY (1u << 13)       // PWR_CSR1
-#define VOSRDY (1u << 13)          // PWR_D3CR
-#define VOS_1 (3u << 14)           // PWR_D3CR
-#define LATENCY_210_MHZ 0x22u      // FLASH_ACR in VOS1 up to 210 MHz: 2 wait states, WRHIGHFREQ 2
-#define PLL1_ON (1u << 24)         // RCC_CR
-#define PLL1_READY (1u << 25)      // RCC_CR
+#define LDO_ONLY 2u                  // PWR_CR3: the board's supply; may be written once
+#define ACTVOSRDY (1u << 13)         // PWR_CSR1
+#define VOSRDY (1u << 13)            // PWR_D3CR
+#define VOS_1 (3u << 14)             // PWR_D3CR
+#define LATENCY_210_MHZ 0x22u        // FLASH_ACR in VOS1 up to 210 MHz: 2 wait states, WRHIGHFREQ 2
+#define PLL1_ON (1u << 24)           // RCC_CR
+#define PLL1_READY (1u << 25)        // RCC_CR
 #define INPUT_8_TO_16_MHZ (3u << 2)  // RCC_PLLCFGR; a wide VCO
-#define P_ON (1u << 16)            // RCC_PLLCFGR
-#define SYSTEM_IS_PLL1 3u          // RCC_CFGR
-#define HALF 8u                    // of the core's clock: AHB
-#define QUARTER 4u                 // half of the AHB's: every APB
+#define P_ON (1u << 16)              // RCC_PLLCFGR
+#define SYSTEM_IS_PLL1 3u            // RCC_CFGR
+#define HALF 8u                      // of the core's clock: AHB
+#define QUARTER 4u                   // half of the AHB's: every APB
 
 #define HSI_HZ 64000000u
 #define M 4u

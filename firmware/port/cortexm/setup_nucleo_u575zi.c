@@ -23,19 +23,19 @@
 #define GPIOA_MODER DK_REG(0x42020000u)
 #define GPIOA_AFRH DK_REG(0x42020024u)
 
-#define RANGE_1 (3u << 16)         // PWR_VOSR
-#define BOOSTER_ON (1u << 18)      // PWR_VOSR: needed above 55 MHz, runs from the PLL's input
-#define BOOSTER_READY (1u << 14)   // PWR_VOSR
-#define VOLTAGE_READY (1u << 15)   // PWR_VOSR
-#define LATENCY_160_MHZ 4u         // FLASH_ACR in range 1
-#define PREFETCH (1u << 8)         // FLASH_ACR
-#define FROM_MSIS 1u               // RCC_PLL1CFGR; input of 4 to 8 MHz
-#define R_ON (1u << 18)            // RCC_PLL1CFGR
-#define PLL1_ON (1u << 24)         // RCC_CR
-#define PLL1_READY (1u << 25)      // RCC_CR
-#define SYSTEM_IS_PLL1 3u          // RCC_CFGR1
-#define CACHE_BUSY 1u              // ICACHE_SR
-#define CACHE_ON 1u                // ICACHE_CR
+#define RANGE_1 (3u << 16)        // PWR_VOSR
+#define BOOSTER_ON (1u << 18)     // PWR_VOSR: needed above 55 MHz, runs from the PLL's input
+#define BOOSTER_READY (1u << 14)  // PWR_VOSR
+#define VOLTAGE_READY (1u << 15)  // PWR_VOSR
+#define LATENCY_160_MHZ 4u        // FLASH_ACR in range 1
+#define PREFETCH (1u << 8)        // FLASH_ACR
+#define FROM_MSIS 1u              // RCC_PLL1CFGR; input of 4 to 8 MHz
+#define R_ON (1u << 18)           // RCC_PLL1CFGR
+#define PLL1_ON (1u << 24)        // RCC_CR
+#define PLL1_READY (1u << 25)     // RCC_CR
+#define SYSTEM_IS_PLL1 3u         // RCC_CFGR1
+#define CACHE_BUSY 1u             // ICACHE_SR
+#define CACHE_ON 1u               // ICACHE_CR
 
 #define MSIS_HZ 4000000u
 #define M 1u
