@@ -62,7 +62,7 @@ void dk_setup(void)
     wait_for(&PWR_D3CR, VOSRDY, VOSRDY);
     FLASH_ACR = LATENCY_210_MHZ;
     wait_for(&FLASH_ACR, 0xFu, LATENCY_210_MHZ & 0xFu);
-    RCC_PLLCKSELR = M << 4;  // from HSI; the other PLLs stay off
+    RCC_PLLCKSELR = M << 4;  // from the internal oscillator; the other PLLs stay off
     RCC_PLLCFGR = INPUT_8_TO_16_MHZ | P_ON;
     RCC_PLL1DIVR = (N - 1u) | ((P - 1u) << 9) | (1u << 16) | (1u << 24);
     RCC_CR |= PLL1_ON;
