@@ -7,6 +7,7 @@
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
+#include "wait.h"
 
 #define FLASH_ACR DK_REG(0x52002000u)
 #define PWR_CSR1 DK_REG(0x58024804u)
@@ -48,30 +49,24 @@ static_assert(HSI_HZ / M * N >= 192000000u && HSI_HZ / M * N <= 836000000u, "the
 static_assert(HSI_HZ / M * N / P == DK_BOARD_CLOCK_HZ, "clock_hz");
 static_assert(DK_BOARD_CLOCK_HZ / 4u == DK_BOARD_UART_CLOCK_HZ, "uart.clock_hz is APB1's");
 
-static void wait_for(volatile uint32_t *reg, uint32_t bits, uint32_t value)
-{
-    while ((*reg & bits) != value) {
-    }
-}
-
 void dk_setup(void)
 {
     PWR_CR3 = LDO_ONLY;
-    wait_for(&PWR_CSR1, ACTVOSRDY, ACTVOSRDY);
+    dk_wait_for(&PWR_CSR1, ACTVOSRDY, ACTVOSRDY);
     PWR_D3CR = VOS_1;
-    wait_for(&PWR_D3CR, VOSRDY, VOSRDY);
+    dk_wait_for(&PWR_D3CR, VOSRDY, VOSRDY);
     FLASH_ACR = LATENCY_210_MHZ;
-    wait_for(&FLASH_ACR, 0xFu, LATENCY_210_MHZ & 0xFu);
+    dk_wait_for(&FLASH_ACR, 0xFu, LATENCY_210_MHZ & 0xFu);
     RCC_PLLCKSELR = M << 4;  // from the internal oscillator; the other PLLs stay off
     RCC_PLLCFGR = INPUT_8_TO_16_MHZ | P_ON;
     RCC_PLL1DIVR = (N - 1u) | ((P - 1u) << 9) | (1u << 16) | (1u << 24);
     RCC_CR |= PLL1_ON;
-    wait_for(&RCC_CR, PLL1_READY, PLL1_READY);
+    dk_wait_for(&RCC_CR, PLL1_READY, PLL1_READY);
     RCC_D1CFGR = HALF | (QUARTER << 4);
     RCC_D2CFGR = (QUARTER << 4) | (QUARTER << 8);
     RCC_D3CFGR = QUARTER << 4;
     RCC_CFGR = SYSTEM_IS_PLL1;
-    wait_for(&RCC_CFGR, 7u << 3, SYSTEM_IS_PLL1 << 3);
+    dk_wait_for(&RCC_CFGR, 7u << 3, SYSTEM_IS_PLL1 << 3);
     RCC_AHB4ENR |= 1u << 3;    // GPIOD
     RCC_APB1LENR |= 1u << 18;  // USART3
     (void)RCC_APB1LENR;        // the clock runs two cycles after the write
