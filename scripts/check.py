@@ -22,7 +22,7 @@ from toolkit.speech.opus import FOLDER as OPUS
 from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.cores import load_core
 from toolkit.targets.sources import SERVER_INCLUDES
-from toolkit.targets.target import GIC_SYSTEMS, Target, load_target
+from toolkit.targets.target import GIC_SYSTEMS, Target, load_target, target_names
 
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
@@ -109,6 +109,11 @@ def clang_tidy() -> tuple[bool, str]:
         own = [name for name in sources if name not in taken and is_of_board(name, board)]
         jobs.append((own, board_flags(board)))
         taken |= set(own)
+    for board in map(load_target, target_names()):
+        drivers = {str(file.relative_to(ROOT)) for file in board.drivers if board.is_board}
+        own = sorted(drivers & set(sources) - taken)
+        jobs.append((own, driver_flags(board) if own else []))
+        taken |= set(own)
     rest = [name for name in sources if name not in taken]
     jobs.append(([name for name in rest if not name.startswith(DECODER)], host_flags()))
     folders = (folder_of("host") / GENERATED, folder_of("host") / RECEIVER / GENERATED)
@@ -180,6 +185,16 @@ def host_flags() -> list[str]:
 
 def board_flags(board: Target) -> list[str]:
     """Return a board's options for clang, with the C library headers of the board's compiler."""
+    return [*port_flags(board), *include_flags(board)]
+
+
+def driver_flags(board: Target) -> list[str]:
+    """Return the options for a board's drivers, which need no generated header but board.h."""
+    return [*port_flags(board), f"-I{write_board_files(board, folder_of(board.name))}"]
+
+
+def port_flags(board: Target) -> list[str]:
+    """Return a board's options but for the folders of what is generated for it."""
     prefix = board.toolchain.prefix
     libc = tool(f"{prefix}gcc", "-print-file-name=libc.a")[1].strip()
     return [
@@ -188,7 +203,6 @@ def board_flags(board: Target) -> list[str]:
         f"-isystem{Path(libc).resolve().parent.parent / 'include'}",
         f"-Ifirmware/port/{board.system}",
         "-Ifirmware/port/baremetal",
-        *include_flags(board),
     ]
 
 

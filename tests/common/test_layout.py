@@ -31,6 +31,8 @@ MANY = {
     "firmware/dredkit/nn/simd32": "kernels and the headers they share",
     "firmware/port/cortexm": "one driver a chip",
     "toolkit/commands": "one module a word",
+    "toolkit/codegen": "one module or folder a kind of generated file",
+    "toolkit/targets": "one module a part of a board's file",
     "toolkit/report": "one module a part of the page",
     "toolkit": "one folder a step of the way",
     "quantize": "the mirror of firmware/dredkit and what is around it",

@@ -71,6 +71,10 @@ CHIPS = {
         "stm32/stm32l4-75.xml", {"name": "75", "size": "g"}, "USART1",
         (("b", "6", "7", "1"), ("b", "7", "7", "1")),
     ),
+    "nucleo_g0b1re": Chip(
+        "stm32/stm32g0-b1_c1.xml", {"name": "b1", "size": "e"}, "USART2_LPUART2",
+        (("a", "2", "1", "2"), ("a", "3", "1", "2")),
+    ),
     "nrf5340dk": Chip("nrf/nrf5340.xml", {"core": "app"}, "SERIAL0"),
     # Its flash is outside the chip, and modm-devices names half of its RAM.
     "pico2": Chip("rp/rp2350.xml", {}, "UART0_IRQ", memories=False),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the boot ROM of an i.MX RT1062 reads at the start of a serial NOR flash on FlexSPI (NXP
-// IMXRT1060RM, chapter "System Boot": "FlexSPI NOR configuration block", "Image vector table", "Boot
-// data"): at 0 how to read the flash, at 0x1000 where the program is. The flash is read by the
-// command 0xEB, with four wires, as those on the MIMXRT1060-EVKB (IS25WP064) and on the Teensy 4.1
-// (W25Q64) can after they left the factory.
+// IMXRT1060RM, chapter "System Boot": "FlexSPI NOR configuration block", "Image vector table",
+// "Boot data"): at 0 how to read the flash, at 0x1000 where the program is. The flash is read by
+// the command 0xEB, with four wires, as those on the MIMXRT1060-EVKB (IS25WP064) and on the
+// Teensy 4.1 (W25Q64) can after they left the factory.
 #include <assert.h>
 
 #include "board.h"

@@ -9,7 +9,7 @@
 #define ITEM_IMAGE_TYPE (0x42u | (1u << 8))  // one word
 #define IS_EXECUTABLE (1u << 16)
 #define IS_SECURE (2u << 20)
-#define FOR_RP2350 (1u << 28)  // and for Arm, which is 0
+#define FOR_RP2350 (1u << 28)          // and for Arm, which is 0
 #define ITEM_LAST (0xFFu | (1u << 8))  // one word of items before it
 #define NO_OTHER_BLOCK 0u
 

@@ -17,16 +17,16 @@
 #define DK_SCB_HFSR DK_REG(0xE000ED2Cu)
 #define DK_SCB_BFAR DK_REG(0xE000ED38u)
 #define DK_SCB_CPACR DK_REG(0xE000ED88u)
-#define DK_SCB_CCSIDR DK_REG(0xE000ED80u)    // size of the cache that CSSELR selects
+#define DK_SCB_CCSIDR DK_REG(0xE000ED80u)  // size of the cache that CSSELR selects
 #define DK_SCB_CSSELR DK_REG(0xE000ED84u)
-#define DK_SCB_ICIALLU DK_REG(0xE000EF50u)   // invalidates the instruction cache
-#define DK_SCB_DCISW DK_REG(0xE000EF60u)     // invalidates a line of the data cache
+#define DK_SCB_ICIALLU DK_REG(0xE000EF50u)  // invalidates the instruction cache
+#define DK_SCB_DCISW DK_REG(0xE000EF60u)    // invalidates a line of the data cache
 #define DK_MPU_CTRL DK_REG(0xE000ED94u)
 #define DK_MPU_RNR DK_REG(0xE000ED98u)
 #define DK_MPU_RBAR DK_REG(0xE000ED9Cu)
-#define DK_MPU_RASR DK_REG(0xE000EDA0u)      // Armv7-M
-#define DK_MPU_RLAR DK_REG(0xE000EDA0u)      // Armv8-M
-#define DK_MPU_MAIR0 DK_REG(0xE000EDC0u)     // Armv8-M
+#define DK_MPU_RASR DK_REG(0xE000EDA0u)   // Armv7-M
+#define DK_MPU_RLAR DK_REG(0xE000EDA0u)   // Armv8-M
+#define DK_MPU_MAIR0 DK_REG(0xE000EDC0u)  // Armv8-M
 
 #define DK_DEMCR DK_REG(0xE000EDFCu)
 #define DK_DWT_CTRL DK_REG(0xE0001000u)
@@ -40,12 +40,12 @@
 #define DK_SHCSR_FAULTS (7u << 16)       // enables MemManage, BusFault and UsageFault
 #define DK_CCR_DC (1u << 16)             // enables the data cache
 #define DK_CCR_IC (1u << 17)             // enables the instruction cache
-#define DK_MPU_ON 5u  // with the default map where there is no region
+#define DK_MPU_ON 5u                     // with the default map where there is no region
 // Kinds of DK_BOARD_REGIONS in board.h.
-#define DK_REGION_CODE 0u  // read-only
-#define DK_REGION_DATA 1u  // not executable
-#define DK_REGION_NONE 2u  // nothing is there
-#define DK_CCR_LOB (1u << 19)            // v8.1-M: cache of loop and branch information
+#define DK_REGION_CODE 0u      // read-only
+#define DK_REGION_DATA 1u      // not executable
+#define DK_REGION_NONE 2u      // nothing is there
+#define DK_CCR_LOB (1u << 19)  // v8.1-M: cache of loop and branch information
 
 // Make a write to a system register take effect before the next instruction.
 static inline void dk_core_sync(void)

@@ -23,17 +23,17 @@
 
 #define MILLIVOLTS(mv) (((mv)-800u) / 25u)  // DCDC_REG3
 #define TARGET_MASK 0x1Fu
-#define VOLTAGE_OK (1u << 31)       // DCDC_REG0
-#define PERIPH_CLK2 (1u << 25)      // CBCDR: the AHB runs from the crystal meanwhile
+#define VOLTAGE_OK (1u << 31)   // DCDC_REG0
+#define PERIPH_CLK2 (1u << 25)  // CBCDR: the AHB runs from the crystal meanwhile
 #define PERIPH_CLK2_PODF (7u << 27)
 #define CLK2_IS_CRYSTAL (1u << 12)  // CBCMR
 #define CLK2_MASK (3u << 12)
-#define PRE_IS_PLL_ARM (3u << 18)   // CBCMR
+#define PRE_IS_PLL_ARM (3u << 18)  // CBCMR
 #define PRE_MASK (3u << 18)
-#define AHB_MASK (7u << 10)         // CBCDR: divided by 1
-#define IPG_BY_4 (3u << 8)          // CBCDR
+#define AHB_MASK (7u << 10)  // CBCDR: divided by 1
+#define IPG_BY_4 (3u << 8)   // CBCDR
 #define IPG_MASK (3u << 8)
-#define SWITCHING (1u << 5)         // CDHIPR
+#define SWITCHING (1u << 5)  // CDHIPR
 #define CLK2_SWITCHING (1u << 3)
 #define ARM_DIVIDING (1u << 16)
 #define PLL_LOCKED (1u << 31)
@@ -41,9 +41,9 @@
 #define PLL_ENABLE (1u << 13)
 #define UART_FROM_CRYSTAL (1u << 6)  // CSCDR1, divided by 1
 #define UART_MASK 0x7Fu
-#define GATE_DCDC (3u << 6)          // CCGR6
+#define GATE_DCDC (3u << 6)  // CCGR6
 #define FUNCTION_LPUART 2u
-#define PAD_SLOW_PULLED_UP 0x10B0u   // keeper on, 100 MHz, drive R0/6: the reset value
+#define PAD_SLOW_PULLED_UP 0x10B0u  // keeper on, 100 MHz, drive R0/6: the reset value
 
 #define CRYSTAL_HZ 24000000u
 #define MULTIPLE 100u  // of half the crystal

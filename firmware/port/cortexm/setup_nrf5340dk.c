@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The setup of an nRF5340 DK, application core, Secure state (nRF5340 Product Specification):
-// 128 MHz with the crystal; the cache; UARTE0 on P0.20 and P0.22, the debugger's serial port (Zephyr
-// boards/nordic/nrf5340dk/nrf5340_cpuapp_common-pinctrl.dtsi, uart0).
+// 128 MHz with the crystal; the cache; UARTE0 on P0.20 and P0.22, the debugger's serial port
+// (Zephyr boards/nordic/nrf5340dk/nrf5340_cpuapp_common-pinctrl.dtsi, uart0).
 #include <assert.h>
 
 #include "board.h"

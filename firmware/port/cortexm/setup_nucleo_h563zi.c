@@ -7,6 +7,7 @@
 #include "board.h"
 #include "core.h"
 #include "drivers.h"
+#include "wait.h"
 
 #define FLASH_ACR DK_REG(0x40022000u)
 #define ICACHE_CR DK_REG(0x40030400u)
@@ -45,25 +46,19 @@ static_assert(HSI_HZ / M * N >= 192000000u && HSI_HZ / M * N <= 836000000u, "the
 static_assert(HSI_HZ / M * N / P == DK_BOARD_CLOCK_HZ, "clock_hz");
 static_assert(DK_BOARD_CLOCK_HZ == DK_BOARD_UART_CLOCK_HZ, "uart.clock_hz is APB1's");
 
-static void wait_for(volatile uint32_t *reg, uint32_t bits, uint32_t value)
-{
-    while ((*reg & bits) != value) {
-    }
-}
-
 void dk_setup(void)
 {
     PWR_VOSCR = VOS_0;
-    wait_for(&PWR_VOSSR, VOLTAGE_READY, VOLTAGE_READY);
+    dk_wait_for(&PWR_VOSSR, VOLTAGE_READY, VOLTAGE_READY);
     FLASH_ACR = LATENCY_250_MHZ | PREFETCH;
-    wait_for(&FLASH_ACR, 0xFu, LATENCY_250_MHZ & 0xFu);
+    dk_wait_for(&FLASH_ACR, 0xFu, LATENCY_250_MHZ & 0xFu);
     RCC_PLL1CFGR = FROM_HSI | INPUT_4_TO_8_MHZ | (M << 8) | P_ON;
     RCC_PLL1DIVR = (N - 1u) | ((P - 1u) << 9) | (1u << 16) | (1u << 24);
     RCC_CR |= PLL1_ON;
-    wait_for(&RCC_CR, PLL1_READY, PLL1_READY);
+    dk_wait_for(&RCC_CR, PLL1_READY, PLL1_READY);
     RCC_CFGR1 = SYSTEM_IS_PLL1;
-    wait_for(&RCC_CFGR1, 3u << 3, SYSTEM_IS_PLL1 << 3);
-    wait_for(&ICACHE_SR, CACHE_BUSY, 0);
+    dk_wait_for(&RCC_CFGR1, 3u << 3, SYSTEM_IS_PLL1 << 3);
+    dk_wait_for(&ICACHE_SR, CACHE_BUSY, 0);
     ICACHE_CR |= CACHE_ON;
     RCC_AHB2ENR |= 1u << 3;    // GPIOD
     RCC_APB1LENR |= 1u << 18;  // USART3

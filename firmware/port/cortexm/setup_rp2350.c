@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The setup of a Raspberry Pi Pico 2 (RP2350 datasheet, RP-008373): 150 MHz from the 12 MHz crystal;
-// UART0 on GPIO 0 and 1, which a debug probe or a USB adapter connects. The boot ROM has set up the
-// flash; its clock is that of the core divided.
+// The setup of a Raspberry Pi Pico 2 (RP2350 datasheet, RP-008373): 150 MHz from the 12 MHz
+// crystal; UART0 on GPIO 0 and 1, which a debug probe or a USB adapter connects. The boot ROM has
+// set up the flash; its clock is that of the core divided.
 #include <assert.h>
 
 #include "board.h"
@@ -42,8 +42,9 @@
 #define SYS_AUX 1u
 #define PERI_SYS (1u << 11)
 #define FUNCTION_UART 2u
-#define PAD_INPUT ((1u << 6) | (1u << 3) | (1u << 1))  // input, pull-up, Schmitt trigger; isolation off
-#define PAD_OUTPUT ((1u << 6) | (1u << 4))             // 4 mA; isolation off
+#define PAD_INPUT \
+    ((1u << 6) | (1u << 3) | (1u << 1))     // input, pull-up, Schmitt trigger; isolation off
+#define PAD_OUTPUT ((1u << 6) | (1u << 4))  // 4 mA; isolation off
 
 #define XOSC_HZ 12000000u
 #define FEEDBACK 125u

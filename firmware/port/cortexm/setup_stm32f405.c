@@ -60,8 +60,8 @@ void dk_setup(void)
     }
     RCC_AHB1ENR |= 1u << 0;  // GPIOA
     RCC_APB1ENR |= 1u << 0;  // TIM2
-    // A USART's clock runs two cycles after the write (errata 2.1.13), hence the reads. The function
-    // of the pins is number 7 for both.
+    // A USART's clock runs two cycles after the write (errata 2.1.13), hence the reads. The
+    // function of the pins is number 7 for both.
 #if DK_BOARD_UART_BASE == USART1
     RCC_APB2ENR |= 1u << 4;
     (void)RCC_APB2ENR;

@@ -18,13 +18,13 @@
 #define GPIOB_MODER DK_REG(0x48000400u)
 #define GPIOB_AFRL DK_REG(0x48000420u)
 
-#define LATENCY_80_MHZ 4u   // FLASH_ACR in range 1, which reset selects
+#define LATENCY_80_MHZ 4u  // FLASH_ACR in range 1, which reset selects
 #define PREFETCH_AND_CACHES (7u << 8)
-#define FROM_MSI 1u         // RCC_PLLCFGR
-#define R_ON (1u << 24)     // RCC_PLLCFGR; R is 2
-#define PLL_ON (1u << 24)   // RCC_CR
+#define FROM_MSI 1u        // RCC_PLLCFGR
+#define R_ON (1u << 24)    // RCC_PLLCFGR; R is 2
+#define PLL_ON (1u << 24)  // RCC_CR
 #define PLL_READY (1u << 25)
-#define SYSTEM_IS_PLL 3u    // RCC_CFGR
+#define SYSTEM_IS_PLL 3u  // RCC_CFGR
 
 #define WAITS 100u  // QEMU has no such register, and the chip takes it at once
 
@@ -49,10 +49,10 @@ void dk_setup(void)
     RCC_CFGR = SYSTEM_IS_PLL;
     while ((RCC_CFGR >> 2 & 3u) != SYSTEM_IS_PLL) {
     }
-    RCC_AHB2ENR |= 1u << 1;    // GPIOB
-    RCC_APB1ENR1 |= 1u << 0;   // TIM2
-    RCC_APB2ENR |= 1u << 14;   // USART1
-    (void)RCC_APB2ENR;         // the clock runs two cycles after the write
-    GPIOB_MODER = (GPIOB_MODER & ~(15u << 12)) | (10u << 12);  // PB6, PB7: alternate function
+    RCC_AHB2ENR |= 1u << 1;   // GPIOB
+    RCC_APB1ENR1 |= 1u << 0;  // TIM2
+    RCC_APB2ENR |= 1u << 14;  // USART1
+    (void)RCC_APB2ENR;        // the clock runs two cycles after the write
+    GPIOB_MODER = (GPIOB_MODER & ~(15u << 12)) | (10u << 12);    // PB6, PB7: alternate function
     GPIOB_AFRL = (GPIOB_AFRL & ~(0xFFu << 24)) | (0x77u << 24);  // number 7: USART1
 }

@@ -20,7 +20,7 @@ static uint32_t &at(uint32_t offset)
 
 #if defined(MODEL_STM32)
 #ifdef MODEL_FIFO
-enum : uint32_t { DEPTH = 16, CONTROL = 0x2000002D };  // FIFOEN, RXFNEIE, TE, RE, UE
+enum : uint32_t { DEPTH = 16, CONTROL = 0x2000002D };  // FIFOs, receive interrupt, all on
 #else
 enum : uint32_t { DEPTH = 1, CONTROL = 0x0000002D };
 #endif

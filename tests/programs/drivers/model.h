@@ -24,14 +24,27 @@ int model_sent();
 // The rate that the driver has set, in bits a second, with a clock of `clock` Hz.
 double model_rate(double clock);
 
-class Register {
-public:
-    explicit Register(uint32_t address) : address(address) { model_access(); }
-    operator uint32_t() const { return model_read(address); }
-    void operator=(uint32_t value) const { model_write(address, value); }
-    void operator|=(uint32_t bits) const { model_write(address, model_read(address) | bits); }
+class Register
+{
+  public:
+    explicit Register(uint32_t address) : address(address)
+    {
+        model_access();
+    }
+    operator uint32_t() const
+    {
+        return model_read(address);
+    }
+    void operator=(uint32_t value) const
+    {
+        model_write(address, value);
+    }
+    void operator|=(uint32_t bits) const
+    {
+        model_write(address, model_read(address) | bits);
+    }
 
-private:
+  private:
     uint32_t address;
 };
 #define DK_REG(address) (Register((uint32_t)(address)))

@@ -39,15 +39,21 @@ static void write_word(uint32_t word)
 #ifdef __aarch64__
 #define COUNT_DOWN "1: subs %w0, %w0, #1\n\tb.ne 1b"
 #define PUSH_ON "1: stp x0, x1, [sp, #-16]!\n\tb 1b"
+#define COUNTER "+r"
+#elif defined(__ARM_ARCH_6M__)
+#define COUNT_DOWN "1: sub %0, %0, #1\n\tbne 1b"  // in the old syntax, which GCC uses there
+#define PUSH_ON "1: push {r0-r7}\n\tb 1b"
+#define COUNTER "+l"
 #else
 #define COUNT_DOWN "1: subs %0, %0, #1\n\tbne 1b"
 #define PUSH_ON "1: push {r0-r7}\n\tb 1b"
+#define COUNTER "+r"
 #endif
 
 // Spend two instructions a round, whatever the compiler does.
 static void spin(uint32_t rounds)
 {
-    __asm__ volatile(COUNT_DOWN : "+r"(rounds)::"cc");
+    __asm__ volatile(COUNT_DOWN : COUNTER(rounds)::"cc");
 }
 
 // Measure spin's work. If `interrupted`, a byte is pending when the work begins and interrupts it
