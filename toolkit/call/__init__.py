@@ -12,4 +12,6 @@ library.py     the firmware's receiver, compiled for this machine
 one.py         one call
 conditions.py  ways to send and play a recording, each scored
 table.py       conditions over many recordings, on several processes
+board/         one call through a board, compared packet by packet
+conformance/   libopus' DRED vectors, judged by its limits
 """

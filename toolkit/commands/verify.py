@@ -14,7 +14,7 @@ from toolkit.commands.shared.board_call import (
     refuse_without_call,
 )
 from toolkit.commands.shared.outcome import Telling
-from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
+from toolkit.commands.shared.taken import CALL_STAGES, PORTS, check_stage, refuse_ignored
 from toolkit.commands.shared.verification import conclude, ready_stage, verify_on_board
 from toolkit.common.console import json_option
 from toolkit.common.option_types import Folder, OutputFile
@@ -83,8 +83,8 @@ def command(
         refuse_ignored("a board at --port", PORTS)
     if cycles:
         check_countable(board, port)
-    if model is None:
-        check_stage(stage)
+    if model is None or stage == options.CALL_STAGE:
+        check_stage(stage, forms=CALL_STAGES)
     check_line(port, serial, board)
     if stage == options.CALL_STAGE:
         line = Line(port, serial, clock_hz, cycles)
