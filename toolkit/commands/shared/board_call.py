@@ -47,6 +47,7 @@ _PACKETS_A_MINUTE: Final = round(60 / PACKET_SECONDS)
 _CHECKED: Final = 250
 _RATE: Final = 16000
 _BITRATE, _LOSS, _DURATION = 48_000, 20, 104  # of the call unless told otherwise
+FORMAT: Final = "dredkit-call-1"
 _PLAYED: Final = "played.wav"
 
 
@@ -143,7 +144,7 @@ class BoardCall:
         Raises CheckFailed if a check failed.
         """
         verdict = self.verdict
-        facts = {**self.made, **verdict.as_json()}
+        facts = {"format": FORMAT, **self.made, **verdict.as_json()}
         folder.mkdir(parents=True, exist_ok=True)
         write_wav(folder / _PLAYED, played(self.rows, self.rows.rows), _RATE)
         xml = junit_xml(facts, verdict.checks)
