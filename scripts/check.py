@@ -19,6 +19,7 @@ from toolkit.codegen.package.write import write_package
 from toolkit.device.build.build import write_board_files
 from toolkit.measure.package.speech import speech_header
 from toolkit.speech.opus import FOLDER as OPUS
+from toolkit.stages.calling import CallStage
 from toolkit.stages.stage import DecoderStage, EncoderStage
 from toolkit.targets.cores import load_core
 from toolkit.targets.sources import SERVER_INCLUDES
@@ -37,6 +38,8 @@ DECODER = (
     "firmware/server/receiver/",
 )
 RECEIVER = "receiver"  # folder of the receiver's generated code
+CALL = "firmware/server/call/"
+CALL_FOLDER = "call"  # folder of the generated code of a call
 EXAMPLES = "firmware/examples/"
 MEASURE = "firmware/measure/"
 FARGAN = "fargan"  # folder of the same with FARGAN as the voice
@@ -115,7 +118,7 @@ def clang_tidy() -> tuple[bool, str]:
         jobs.append((own, driver_flags(board) if own else []))
         taken |= set(own)
     rest = [name for name in sources if name not in taken]
-    jobs.append(([name for name in rest if not name.startswith(DECODER)], host_flags()))
+    jobs.append(([n for n in rest if not n.startswith((*DECODER, CALL))], host_flags()))
     folders = (folder_of("host") / GENERATED, folder_of("host") / RECEIVER / GENERATED)
     generated = [str(path) for folder in folders for path in folder.glob("*.c")]
     jobs[-1][0].extend(name for name in generated if not name.endswith(TABLES))
@@ -123,6 +126,8 @@ def clang_tidy() -> tuple[bool, str]:
     flags = jobs[-1][1]
     receiver = f"-I{folder_of('host') / RECEIVER / GENERATED}"
     jobs.append(([name for name in rest if name.startswith(DECODER)], [receiver, *flags]))
+    call = f"-I{folder_of('host') / CALL_FOLDER / GENERATED}"
+    jobs.append(([name for name in rest if name.startswith(CALL)], [call, *flags]))
     results = [
         tool("clang-tidy", "--quiet", *own, "--", "-std=c11", *flags) for own, flags in jobs if own
     ]
@@ -212,6 +217,7 @@ def include_flags(target: Target) -> list[str]:
     generate(EncoderStage(stand_in()), target, folder, blob=True)
     generate(DecoderStage(stand_in_receiver()), target, folder / RECEIVER, blob=True)
     generate(DecoderStage(stand_in_fargan()), target, folder / FARGAN, blob=True)
+    generate(CallStage(stand_in_receiver()), target, folder / CALL_FOLDER)
     board = write_board_files(target, folder)
     parts = (folder, folder / RECEIVER, folder / FARGAN)
     generated = [f"-I{part / GENERATED}" for part in parts]

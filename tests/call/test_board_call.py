@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import DecoderModel
@@ -15,13 +16,14 @@ from quantize.vocoder.voices import VoiceModel
 from tests.support.decoder_models import random_networks, random_payload
 from tests.support.fargan_models import random_fargan
 from tests.support.lpcnet_models import random_voice
+from toolkit.call.board.steps import FIRST, Steps, steps_of
+from toolkit.call.board.verdict import CallVerdict, states_of, verify_call
 from toolkit.call.play import Decoded
-from toolkit.call.steps import FIRST, Steps, steps_of
+from toolkit.cli import group
 from toolkit.common.errors import InputError
 from toolkit.device.pipeline import Prepared, connected, prepare
 from toolkit.stages.calling import PAYLOAD_MAX, CallStage, CallStep, Kind
 from toolkit.targets.target import load_target
-from toolkit.verify.call import CallVerdict, states_of, verify_call
 
 PACKETS = 60
 # Spans of lost packets: single ones, of which LBRR recovers one, and gaps longer and shorter than
@@ -142,3 +144,24 @@ def test_what_a_board_cannot_take_is_refused() -> None:
     long = replace(base(), pcm=np.zeros((PACKETS, 960), np.int16))
     with pytest.raises(InputError, match="packets of 60 ms: a board plays packets of 20 ms"):
         steps_of(long, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--minutes", "1"), "--minutes: only --stage call takes it"),
+        (("--stage", "decoder", "--depth", "3"), "--depth: only --stage call takes it"),
+        (("--stage", "call", "--trace"), "--trace: a call has no layers"),
+        (("--stage", "call", "--q0", "3"), "--q0: --stage call does not take it; "),
+        (("--stage", "call", "--batch", "2"), "--batch: --stage call does not take it; "),
+        (("--stage", "call", "--minutes", "0"), "Invalid value for '--minutes'"),
+        (
+            ("--stage", "call", "--bitrate", "48000", "--loss", "95"),
+            "--bitrate 48000 --loss 95: a call takes",
+        ),
+    ],
+)
+def test_options_of_a_call(words: tuple[str, ...], line: str) -> None:
+    done = CliRunner().invoke(group, ["verify", "--target", "host", *words])
+    assert done.exit_code != 0
+    assert line in f"{done.output}{done.exception}"

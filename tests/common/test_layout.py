@@ -45,6 +45,7 @@ MANY = {
     "tests/support": "all helpers of tests",
     "tests/train": "one file a training",
     "tests/device": "one file a part of the device side",
+    "toolkit/call": "what a call is made of, and one folder a use of it",
 }
 
 

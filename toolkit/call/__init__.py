@@ -12,4 +12,6 @@ library.py     the firmware's receiver, compiled for this machine
 one.py         one call
 oggfile.py     the packets of Ogg Opus, by libopusfile
 table/         ways to send and play recordings, scored side by side
+board/         one call through a board, compared packet by packet
+conformance/   libopus' DRED vectors, judged by its limits
 """

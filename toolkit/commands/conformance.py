@@ -7,14 +7,14 @@ import click
 from rich import box
 from rich.table import Table
 
+from toolkit.call.conformance.judge import Judgement, judge
+from toolkit.call.conformance.vectors import find_vectors
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import CheckFailed
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
 from toolkit.models.saved import load_receiver
-from toolkit.verify.conformance.judge import Judgement, judge
-from toolkit.verify.conformance.vectors import find_vectors
 
 
 @click.command("conformance", cls=Telling)

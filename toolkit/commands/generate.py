@@ -12,7 +12,7 @@ from quantize.codec.receiver_model import DecoderModel
 from toolkit.codegen.generate import generate
 from toolkit.commands.shared import options
 from toolkit.commands.shared.outcome import Telling
-from toolkit.commands.shared.taken import check_stage
+from toolkit.commands.shared.taken import CALL_STAGES, check_stage
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.option_types import InputFile
 from toolkit.common.paths import BUILD
@@ -53,7 +53,7 @@ def command(
     """Generate C weight tables and step functions for a target."""
     board = load_target(target)
     if model is None:
-        check_stage(stage)
+        check_stage(stage, forms=CALL_STAGES)
     kind = "decoder" if stage == options.CALL_STAGE else stage
     quantised = load_quantised(model or BUILD / f"{kind}.dkq", kind)
     if model is not None:

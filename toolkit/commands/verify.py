@@ -15,7 +15,7 @@ from toolkit.commands.shared.board_call import (
 )
 from toolkit.commands.shared.flashing import flasher_of
 from toolkit.commands.shared.outcome import Telling
-from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
+from toolkit.commands.shared.taken import CALL_STAGES, PORTS, check_stage, refuse_ignored
 from toolkit.commands.shared.verification import (
     conclude,
     ready_stage,
@@ -100,8 +100,8 @@ def command(
     flasher = flasher_of(board, port, server, probe)
     if cycles:
         check_countable(board, port)
-    if model is None:
-        check_stage(stage)
+    if model is None or stage == options.CALL_STAGE:
+        check_stage(stage, forms=CALL_STAGES)
     check_line(port, serial, board)
     if stage == options.CALL_STAGE:
         line = Line(port, serial, flasher, clock_hz, cycles)

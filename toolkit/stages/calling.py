@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A call as a stage: packets of 20 ms in, what is played out, through the public receiver.
 
-toolkit/common/wire.toml describes input and output (call_op, call_answer). toolkit/call/steps.py
-makes the steps of a call with losses.
+toolkit/common/wire.toml describes input and output (call_op, call_answer). The steps of a call with
+losses are made in toolkit/call/board/steps.py.
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ class CallStage(DecoderStage):
         }
 
     def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback:
-        raise InputError("a call has no playback: toolkit/verify/call.py tells what was played")
+        raise InputError(
+            "a call has no playback: toolkit/call/board tells what was played"
+        )
 
     def voice_frames(self, kind: str) -> tuple[int, int] | None:
         return None

@@ -79,6 +79,7 @@ static int32_t work(const uint8_t *input)
     return dk_receiver_work(receiver, input[DK_WIRE_CALL_OP_AT_BUDGET]);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the interface has this type
 static dk_status step(const uint8_t *input, uint8_t *output, uint8_t *trace)
 {
     int16_t out[SAMPLES] = {0};

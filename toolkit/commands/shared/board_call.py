@@ -19,11 +19,12 @@ from rich.text import Text
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from quantize.files.write import write_whole
+from toolkit.call.board.steps import DEPTH, Steps, steps_of
+from toolkit.call.board.verdict import PACKET_SECONDS, CallVerdict, played, verify_call
 from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.call.losses import LOSS_MAX, bursty
 from toolkit.call.play import Decoded, decode_call
 from toolkit.call.sender import send
-from toolkit.call.steps import DEPTH, Steps, steps_of
 from toolkit.commands.shared.options import CALL_STAGE
 from toolkit.commands.shared.taken import typed
 from toolkit.common.console import emit_json, err
@@ -39,7 +40,6 @@ from toolkit.report.junit import junit as junit_xml
 from toolkit.speech.audio import read_speech, write_wav
 from toolkit.stages.calling import CallStage
 from toolkit.targets.target import Target
-from toolkit.verify.call import PACKET_SECONDS, CallVerdict, played, verify_call
 
 MINUTES_MAX: Final = 600.0
 _PACKETS_A_MINUTE: Final = round(60 / PACKET_SECONDS)
@@ -47,6 +47,7 @@ _PACKETS_A_MINUTE: Final = round(60 / PACKET_SECONDS)
 _CHECKED: Final = 250
 _RATE: Final = 16000
 _BITRATE, _LOSS, _DURATION = 48_000, 20, 104  # of the call unless told otherwise
+FORMAT: Final = "dredkit-call-1"
 _PLAYED: Final = "played.wav"
 
 
@@ -146,7 +147,7 @@ class BoardCall:
         Raises CheckFailed if a check failed.
         """
         verdict = self.verdict
-        facts = {**self.made, **verdict.as_json()}
+        facts = {"format": FORMAT, **self.made, **verdict.as_json()}
         folder.mkdir(parents=True, exist_ok=True)
         write_wav(folder / _PLAYED, played(self.rows, self.rows.rows), _RATE)
         xml = junit_xml(facts, verdict.checks)

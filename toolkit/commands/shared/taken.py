@@ -25,17 +25,11 @@ STAGES: Final[Forms] = {
     "--stage encoder": (*_SENDER, "input_rate", *RATE),
     "--stage decoder": (*_SENDER, "decoder", "voice", "predictor", "batch", *RATE),
     "--stage rdovae_enc": ("weights",),
-    "--stage call": (
-        *_SENDER,
-        "decoder",
-        "voice",
-        "predictor",
-        "bitrate",
-        "loss",
-        "minutes",
-        "depth",
-        "seed",
-    ),
+}
+# Of the commands that also take a call.
+CALL_STAGES: Final[Forms] = {
+    **STAGES,
+    "--stage call": (*_SENDER, "decoder", "voice", "predictor", "bitrate", "loss"),
 }
 ROLES: Final[Forms] = {
     "--role encoder": ("input_rate", *RATE),
@@ -72,13 +66,16 @@ def refuse_ignored(form: str, forms: Forms) -> None:
             raise InputError(f"{flag}: {form} does not take it; {' and '.join(takers)} {verb}")
 
 
-def check_stage(stage: str, model: Model | None = None, path: Path | None = None) -> None:
+def check_stage(
+    stage: str, model: Model | None = None, path: Path | None = None, forms: Forms = STAGES
+) -> None:
     """Refuse options that a stage, or a model read from `path`, does not take.
 
+    `forms` has the stages of the command.
     Also raises InputError if --stage and the model contradict each other.
     """
     if model is None or path is None:
-        refuse_ignored(f"--stage {stage}", STAGES)
+        refuse_ignored(f"--stage {stage}", forms)
         return
     kind = kind_of(model)
     if stage == "call" and kind == "decoder":

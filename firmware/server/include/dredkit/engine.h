@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The interface between the serial server and a stage of the codec: one step function. An image has
-// one instance, dk_app_engine. firmware/server/sender and firmware/server/receiver define it; for a
+// one instance, dk_app_engine. firmware/server/sender, receiver and call define it; for a
 // single network the generator writes it beside the model's tables.
 #ifndef DREDKIT_ENGINE_H
 #define DREDKIT_ENGINE_H

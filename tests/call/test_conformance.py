@@ -19,10 +19,10 @@ from quantize.dred.tables import DECAY, P_ZERO, EntropyTables
 from quantize.errors import InputError
 from tests.support.decoder_models import random_networks
 from toolkit.call.bitfile import Record, write_bitfile
+from toolkit.call.conformance.audio import AudioErrors, compare_audio
+from toolkit.call.conformance.judge import judge
+from toolkit.call.conformance.vectors import find_vectors, read_blocks
 from toolkit.cli import group
-from toolkit.verify.conformance.audio import AudioErrors, compare_audio
-from toolkit.verify.conformance.judge import judge
-from toolkit.verify.conformance.vectors import find_vectors, read_blocks
 
 LEVEL = 6  # of the golden packets' newest chunk
 MODEL = DecoderModel(random_networks(), "pulse")

@@ -20,10 +20,8 @@ from quantize.features.limits import LIMITS, compare_features
 from quantize.integer import to_fixed
 from quantize.vocoder.voices import speaker
 from toolkit.call.bitfile import read_bitfile
-from toolkit.call.play import play
-from toolkit.common.errors import InputError
-from toolkit.verify.conformance.audio import SYSTEM_LIMITS, VOICE_LIMITS, compare_audio
-from toolkit.verify.conformance.vectors import (
+from toolkit.call.conformance.audio import SYSTEM_LIMITS, VOICE_LIMITS, compare_audio
+from toolkit.call.conformance.vectors import (
     DRED,
     SYSTEM,
     VOICE,
@@ -33,6 +31,8 @@ from toolkit.verify.conformance.vectors import (
     read_features,
     read_speech_file,
 )
+from toolkit.call.play import play
+from toolkit.common.errors import InputError
 
 Int16s = npt.NDArray[np.int16]
 # Samples that a decoder is later than what it was given: half a frame of the voice.

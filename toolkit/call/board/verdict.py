@@ -15,7 +15,7 @@ import numpy as np
 
 from quantize.codec.receiver import STEP, State
 from quantize.features.integers import FRAME
-from toolkit.call.steps import Steps
+from toolkit.call.board.steps import Steps
 from toolkit.device.link.session import Session
 from toolkit.device.pipeline import Prepared
 from toolkit.device.stream import stream
