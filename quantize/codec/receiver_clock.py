@@ -75,6 +75,11 @@ class ReceiverClock:
         """Speak 10 to 120 ms in place of lost samples."""
         return self._played([self.receiver.lost() for _ in range(self._slots(samples))])
 
+    def concealed(self, pcm: Ints) -> Ints:
+        """Play 10 to 120 ms in place of lost samples; see Receiver.concealed."""
+        parts = np.split(pcm, self._slots(len(pcm)))
+        return self._played([self.receiver.concealed(part) for part in parts])
+
     def _slots(self, samples: int) -> int:
         slots, rest = divmod(samples, self._slot)
         if rest or not 1 <= slots <= CALL_MAX:

@@ -119,6 +119,12 @@ class NativeReceiver:
         self._checked(self._lib.dk_receiver_lost(self.memory, samples, out))
         return np.array(list(out), np.int64)
 
+    def concealed(self, pcm: Ints) -> Ints:
+        memory = self._ffi.new("int16_t[]", pcm.tolist())
+        out = self._ffi.new("int16_t[]", len(pcm))
+        self._checked(self._lib.dk_receiver_concealed(self.memory, memory, len(pcm), out))
+        return np.array(list(out), np.int64)
+
     def _checked(self, status: int) -> int:
         if status < 0:
             raise ArithmeticError(status)
