@@ -35,6 +35,7 @@ CORES = {
     "virt-a53": "A53",
     "virt-a76": "A76",
 }
+FARGAN = ("mps2-an500", "mps3-an547", "virt-a7", "virt-a53", "virt-a76")  # fast enough for it
 NO_LPCNET = ("netduinoplus2", "mps2-an505")  # too small, too slow
 SENDERS = [(target, weights) for target in CORES for weights in ("Opus 1.6.1", "our own")]
 RECEIVERS = [
@@ -44,13 +45,20 @@ RECEIVERS = [
     ("mps2-an505", "pulse", "Opus 1.6.1"),
     ("mps2-an505", "pulse", "our own"),
     *((target, "LPCNet", "our own") for target in CORES if target not in NO_LPCNET),
+    *((target, "FARGAN", "Opus 1.6.1") for target in FARGAN),
 ]
+VOICES: dict[str, tuple[str, ...]] = {
+    "pulse": ("--voice", "pulse"),
+    "LPCNet": (),  # the shipped one
+    "FARGAN": ("--voice", str(UPSTREAM / "weights" / "fargan.bin")),
+}
 TEXT = """\
 `python -m scripts.measured` writes these tables. Each row is a run of `./run verify --target TARGET
---stage STAGE --cycles --json -` (with `--weights FILE` or `--voice pulse`) on the shipped clip, in
-QEMU 7.2. In every row the board, C on this machine and the integer reference agreed on every value.
-QEMU counts the instructions. `--cycles` estimates the cycles from the code that ran, by a model of
-the core that the verdict names; wait states, cache misses and mispredictions are not included.
+--stage STAGE --cycles --json -` (with `--weights FILE`, `--voice pulse` or `--voice FILE`) on the
+shipped clip, in QEMU 7.2. In every row the board, C on this machine and the integer reference
+agreed on every value. QEMU counts the instructions. `--cycles` estimates the cycles from the code
+that ran, by a model of the core that the verdict names; wait states, cache misses and
+mispredictions are not included.
 
 A step of the sender is 20 ms:
 """
@@ -129,8 +137,7 @@ def receivers() -> str:
                 "of the clock: speak", "most expensive", "flash", "RAM", "stack seen")  # fmt: skip
     table += "|---" * 11 + "|\n"
     for target, voice, weights in RECEIVERS:
-        options = ("--voice", "pulse") if voice == "pulse" else ()
-        facts = verify(target, "decoder", weights, *options)
+        facts = verify(target, "decoder", weights, *VOICES[voice])
         budget, ops = facts["budget"], facts["ops"]
         per_step = list(zip(budget["per_frame"], budget["instructions"], strict=True))
         counts = [

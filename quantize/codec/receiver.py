@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a receiver does, 10 ms at a time, in integers: this module defines firmware/dredkit/codec.
 
-payload  take the redundancy of a packet, at any time
-good     take good samples of the base codec, or samples that it recovered from LBRR
-lost     speak in place of samples that did not come
-decode   decode the next 40-ms chunks of redundancy
-expect   what is played next is missing
-work     decode ahead, and prepare the voice for a gap
+payload    take the redundancy of a packet, at any time
+good       take good samples of the base codec, or samples that it recovered from LBRR
+lost       speak in place of samples that did not come
+concealed  the same, with what the base codec's decoder made of them by itself
+decode     decode the next 40-ms chunks of redundancy
+expect     what is played next is missing
+work       decode ahead, and prepare the voice for a gap
 
 Here is the machine that switches between good samples and speech. quantize.codec.track holds the
 features, quantize.codec.pending the payloads. Model files, ops as data and error numbers are in
@@ -21,6 +22,10 @@ The return after a gap: the voice speaks on over the first `over_ms` of good sam
 features of that time are held, and then fades into them for `fade_ms`. If the next gap begins
 before the fade, the voice has never stopped. If it begins inside the fade, the voice begins again,
 from what was played.
+
+A short gap that no payload covers: the base codec's own concealment plays for up to 40 ms, because
+the good samples after it continue it, which they do not do with a voice's speech. Then the voice
+takes over.
 
 At 48 kHz, good samples pass through as they are. A voice hears a copy at 16 kHz of what was played
 and its speech is interpolated, so it runs a slot ahead (quantize.dsp.thirds).
@@ -54,6 +59,7 @@ OUTPUT_RATES: Final = (VOICE_RATE, UP * VOICE_RATE)
 OVER_MAX: Final = 60  # ms
 FADE_MAX: Final = 40  # ms
 CHUNKS_MAX: Final = 26
+BRIDGE: Final = 4  # slots of a gap that the base codec's concealment plays at most
 WEIGHT_FRAC: Final = 15
 _STEP_FRAC: Final = 26  # of the step of the fade's weight
 
@@ -66,6 +72,7 @@ class State(IntEnum):
     DRED = 2  # the voice, with features of a payload
     PLC = 3  # the voice, with features that were predicted or held
     FADE = 4  # the voice, fading into good samples
+    CONCEALED = 5  # the base codec's own concealment
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,7 @@ class Receiver:
         self._expected = False  # slot `now` is known to be missing
         self._over = 0  # slots that the voice still speaks over good samples
         self._faded = 0  # samples of the fade that were played
+        self._bridged = 0  # slots of this gap that the base codec's concealment played
         self._speech = np.zeros(0, np.int64)  # at 48 kHz: of the voice, not yet played, and REACH
 
     @property
@@ -216,9 +224,24 @@ class Receiver:
         self.state = State.DRED if self._track.holds(self._track.now) else State.PLC
         return self._play(self._speak())
 
+    def concealed(self, pcm: Ints) -> Ints:
+        """Return 10 ms to play in place of lost samples, of which the base codec made `pcm`.
+
+        That plays in the first 40 ms of a gap, unless the voice speaks already, a payload covers
+        this time, or chunks of use wait to be decoded. Otherwise this is `lost`.
+        """
+        covered = self._track.holds(self._track.now) or self.chunks_wanted > 0
+        if self._speaking or covered or self._bridged >= BRIDGE:
+            return self.lost()
+        self._bridged += 1
+        self._prepared = False
+        self.state = State.CONCEALED
+        return self._play(pcm.copy())
+
     def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
         """Take 10 ms of good samples, or of recovered ones, and return what to play."""
         self._prepared = False
+        self._bridged = 0
         self.state = State.RECOVERED if recovered else State.NORMAL
         if not self._speaking:
             return self._play(pcm.copy())

@@ -87,6 +87,12 @@ class ReceiverClock:
         """Decode the share of a call: all of it first, since the oldest frames come last."""
         self.receiver.decode_wanted(self.receiver.config.chunks_a_call * slots)
 
+    def concealed(self, pcm: Ints) -> Ints:
+        """Play 10 to 120 ms in place of lost samples; see Receiver.concealed."""
+        parts = np.split(pcm, self._slots(len(pcm)))
+        self._decode(len(parts))
+        return self._played([self.receiver.concealed(part) for part in parts])
+
     def _slots(self, samples: int) -> int:
         slots, rest = divmod(samples, self._slot)
         if rest or not 1 <= slots <= CALL_MAX:

@@ -44,10 +44,10 @@ class Noting:
         self.left = max(self.left - 1, 0)
         return pcm
 
-    def lost(self, samples: int) -> Ints:
-        self.calls.append(("lost", samples))
+    def concealed(self, pcm: Ints) -> Ints:
+        self.calls.append(("lost", len(pcm)))
         self.left = 2
-        return np.full(samples, 77, np.int64)
+        return np.full(len(pcm), 77, np.int64)
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,8 @@ def play_both(
     seen = set()
     for _ in range(steps):
         call = rng.choice(
-            ["good", "lost", "payload", "work", "expect", "time"],
-            p=[0.3, 0.28, 0.28, 0.08, 0.04, 0.02],
+            ["good", "lost", "concealed", "payload", "work", "expect", "time"],
+            p=[0.3, 0.2, 0.1, 0.26, 0.08, 0.04, 0.02],
         )
         count = int(rng.choice([1, 1, 2, 2, 3, 12], p=[0.3, 0.2, 0.2, 0.2, 0.08, 0.02]))
         if call == "good":
@@ -82,6 +82,9 @@ def play_both(
             assert got.tolist() == want.tolist()
         elif call == "lost":
             assert native.lost(count * slot).tolist() == clock.lost(count * slot).tolist()
+        elif call == "concealed":
+            pcm = rng.integers(-32768, 32768, count * slot)
+            assert native.concealed(pcm).tolist() == clock.concealed(pcm).tolist()
         elif call == "work":
             budget = int(rng.integers(0, 9))
             assert native.work(budget) == clock.receiver.work(budget)
@@ -137,6 +140,25 @@ def test_any_calls_give_the_same_audio(
         assert seen == set(State)
 
 
+@pytest.mark.parametrize("kind", ["16k", "48k"])
+def test_the_base_codecs_concealment_gives_the_same_audio(
+    kind: str, libraries: dict[str, ReceiverLibrary], models: dict[str, DecoderModel]
+) -> None:
+    rng = np.random.default_rng(5)
+    rate = KINDS[kind][0]
+    native = libraries[kind].start()
+    clock = ReceiverClock(models[kind].receiver(None, rate))
+    seen = []
+    for slots in (2, -2, 2, -6, 1, -3, -2, 4):  # of good audio, and of gaps
+        pcm = rng.integers(-32768, 32768, abs(slots) * rate // 100)
+        got, want = (x.good(pcm) if slots > 0 else x.concealed(pcm) for x in (native, clock))
+        assert got.tolist() == want.tolist()
+        assert native.time == clock.time
+        seen.append(native.state)
+    bridge, voice = State.CONCEALED, State.PLC
+    assert seen == [0, bridge, 0, voice, State.FADE, voice, voice, 0]
+
+
 @pytest.mark.parametrize("compiler", ["gcc -std=c11", "g++ -std=c++11"])
 def test_the_header_stands_alone(compiler: str, tmp_path: Path) -> None:
     """Strict C and C++ take it with the other public headers alone."""
@@ -165,6 +187,7 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(
         lambda receiver: lib.dk_receiver_recovered(receiver, pcm, 160, pcm),
         lambda receiver: lib.dk_receiver_lost(receiver, 160, pcm),
         lambda receiver: lib.dk_receiver_expect_loss(receiver),
+        lambda receiver: lib.dk_receiver_concealed(receiver, pcm, 160, pcm),
         lambda receiver: lib.dk_receiver_work(receiver, 1),
         lambda receiver: lib.dk_receiver_set_time(receiver, 5),
         lambda receiver: lib.dk_receiver_payload(receiver, 0, data, len(data) - 1),
@@ -184,7 +207,10 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(
     for samples in (0, 80, 161, 13 * 160):
         assert lib.dk_receiver_lost(memory, samples, pcm) == -1
         assert lib.dk_receiver_good(memory, pcm, samples, pcm) == -1
+        assert lib.dk_receiver_concealed(memory, pcm, samples, pcm) == -1
     assert lib.dk_receiver_good(memory, ffi.NULL, 160, pcm) == -1
+    assert lib.dk_receiver_concealed(memory, ffi.NULL, 160, pcm) == -1
+    assert lib.dk_receiver_concealed(memory, pcm, 160, ffi.NULL) == -1
     assert lib.dk_receiver_lost(memory, 160, ffi.NULL) == -1
     assert lib.dk_receiver_payload(memory, 0, ffi.NULL, 9) == -1
     assert lib.dk_receiver_time(memory) == 0

@@ -485,3 +485,46 @@ def test_48_khz_passes_through_and_joins_without_a_shift(networks: DecoderNetwor
     assert np.array_equal(np.concatenate(played[16:]), np.concatenate(parts[16:]))
     assert not np.array_equal(played[8], parts[8])
     assert np.abs(np.concatenate(played) - wave).max() <= 40
+
+
+def test_the_base_codec_plays_the_first_40_ms_of_a_gap_without_a_payload(
+    networks: DecoderNetworks,
+) -> None:
+    receiver, voice = receiver_with(networks)
+    receiver.good(good(3000))
+    played = [receiver.concealed(good(500 + i)) for i in range(4)]
+    assert [set(part.tolist()) for part in played] == [{500}, {501}, {502}, {503}]
+    assert (receiver.state, receiver.speaking, voice.told) == (State.CONCEALED, False, [])
+    receiver.concealed(good(504))
+    assert (receiver.state, receiver.speaking) == (State.PLC, True)
+    assert set(voice.known[-1].tolist()) == {503}  # the voice continues what was played
+
+
+def test_good_samples_follow_the_base_codecs_concealment_as_they_are(
+    networks: DecoderNetworks,
+) -> None:
+    receiver, voice = receiver_with(networks)
+    for _ in range(3):  # each gap has its own 40 ms
+        for _ in range(4):
+            receiver.concealed(good(500))
+        assert set(receiver.good(good(-3000)).tolist()) == {-3000}
+    assert (receiver.state, voice.told) == (State.NORMAL, [])
+
+
+def test_a_payload_goes_before_the_base_codecs_concealment(networks: DecoderNetworks) -> None:
+    config = ReceiverConfig(chunks_a_call=1)
+    for decode in (False, True):  # chunks that wait to be decoded count as well
+        receiver, _ = receiver_with(networks, config)
+        receiver.payload(STEP, random_payload(9))
+        if decode:
+            receiver.work(30)
+        for _ in range(2):
+            receiver.concealed(good(500))
+            assert receiver.state == State.DRED
+
+
+def test_a_voice_that_speaks_goes_on_in_a_gap_without_a_payload(networks: DecoderNetworks) -> None:
+    receiver, _ = receiver_with(networks)
+    receiver.lost()
+    receiver.concealed(good(500))
+    assert receiver.state == State.PLC

@@ -10,6 +10,7 @@
 #include "dredkit/receiver.h"
 
 enum { INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK, EXPECT };
+enum { CONCEALED = 16 };
 enum { SLOT = DK_OUTPUT_RATE / 100 };
 
 static void *room(size_t bytes)
@@ -45,8 +46,9 @@ static void play(dk_receiver *receiver, int op, size_t samples)
         status = dk_receiver_lost(receiver, samples, out);
     } else {
         take(pcm, bytes);
-        status = op == GOOD ? dk_receiver_good(receiver, pcm, samples, out)
-                            : dk_receiver_recovered(receiver, pcm, samples, out);
+        status = op == CONCEALED ? dk_receiver_concealed(receiver, pcm, samples, out)
+                 : op == GOOD    ? dk_receiver_good(receiver, pcm, samples, out)
+                                 : dk_receiver_recovered(receiver, pcm, samples, out);
     }
     give(status, out, samples);
     free(pcm);

@@ -29,6 +29,7 @@ from toolkit.targets.sources import PORTABLE_FLAG
 
 SANITIZE: Final = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK, EXPECT = range(8)
+CONCEALED: Final = 16
 _CALL: Final = struct.Struct("<BBHI")
 _FIRST: Final = (20, 15, 4)
 
@@ -75,6 +76,7 @@ def random_calls(rng: np.random.Generator, count: int, rate: int) -> list[Call]:
         elif op == EXPECT:
             calls.append(Call(EXPECT))
         else:
+            op = CONCEALED if op == LOST and rng.random() < 0.4 else op
             body = b"" if op == LOST else rng.integers(-32768, 32768, slots * slot, "<i2").tobytes()
             calls.append(Call(op, slots, body=body))
             time = (time + slot * slots) % (1 << 32) if 1 <= slots <= CALL_MAX else time
@@ -128,7 +130,10 @@ def _answer(clock: ReceiverClock, call: Call) -> bytes:
             pcm = clock.lost(call.count * clock.receiver.samples)
         else:
             good = np.frombuffer(call.body, "<i2").astype(np.int64)
-            pcm = clock.good(good, recovered=call.op == RECOVERED)
+            if call.op == CONCEALED:
+                pcm = clock.concealed(good)
+            else:
+                pcm = clock.good(good, recovered=call.op == RECOVERED)
     except PayloadError as error:
         status = error.status
     except InputError:

@@ -2,9 +2,11 @@
 """The choice of a receiver's voice, and of the clock that it is judged by."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from safetensors.numpy import save_file
 
 from quantize.errors import InputError
@@ -14,11 +16,14 @@ from quantize.vocoder.voices import read_voice, speaker, voice_bytes, voice_name
 from tests.support.fargan_models import random_layers
 from tests.support.lpcnet_models import random_tensors, random_voice
 from tests.support.small_models import small_weights
+from toolkit.cli import group
+from toolkit.commands import package, quantize
 from toolkit.measure.budget import budget_of, by_kind
 from toolkit.models.importers import SHIPPED_VOICE
 from toolkit.models.importers.checkpoint import write_checkpoint
 from toolkit.models.quantise import Sources, for_target
 from toolkit.models.voice import voice_model
+from toolkit.targets.cores import Core, cores
 from toolkit.targets.target import load_target
 
 
@@ -94,3 +99,36 @@ def test_a_targets_voice_is_that_of_the_release_that_has_it(tmp_path: Path) -> N
     assert for_target(Sources(release), does_not).voice is None
     assert for_target(Sources(release, voice="pulse"), speaks).voice == "pulse"
     assert for_target(Sources(other), speaks).voice is None
+    assert for_target(Sources(release), None).voice is None
+
+
+def test_a_packages_voice_is_that_of_the_board_that_measures_its_core() -> None:
+    speaking = {name for name, core in cores().items() if _release_voice(core) == "fargan"}
+    assert speaking == {"cortex-m55", "cortex-a7", "cortex-a53", "cortex-a76"}
+
+
+def _release_voice(core: Core) -> str:
+    board = core.measuring_board()
+    return "" if board is None else board.release_voice
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "function"),
+    [
+        (package, ["package", "--target-core", "cortex-m55", "--output", "made"], "_models"),
+        (quantize, ["quantize", "--target", "mps3-an547", "--stage", "decoder"], "quantise_stage"),
+    ],
+)
+def test_commands_that_know_a_target_take_its_voice(
+    command: Any, words: list[str], function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = tmp_path / "release.safetensors"
+    write_checkpoint(release, random_layers(3), "seed 3")
+
+    def told(first: object, second: object, *_: object) -> None:
+        (sources,) = (part for part in (first, second) if isinstance(part, Sources))
+        raise InputError(f"the voice is {sources.voice}")
+
+    monkeypatch.setattr(command, function, told)
+    run = CliRunner().invoke(group, [*words, "--weights", str(release)], standalone_mode=False)
+    assert str(run.exception) == f"the voice is {release}"

@@ -157,6 +157,14 @@ class NativeReceiver:
         self._checked(self._lib.dk_receiver_lost(self._memory, samples, self._of(out)))
         return out.astype(np.int64)
 
+    def concealed(self, pcm: Ints) -> Ints:
+        """Play in place of lost samples, of which the base codec made `pcm`."""
+        given = np.ascontiguousarray(pcm, np.int16)
+        out = np.zeros(len(given), np.int16)
+        call = self._lib.dk_receiver_concealed
+        self._checked(call(self._memory, self._of(given), len(given), self._of(out)))
+        return out.astype(np.int64)
+
     def _of(self, array: Any) -> Any:
         return self._ffi.cast("int16_t *", array.ctypes.data)
 

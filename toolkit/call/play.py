@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Play a stream with lost packets: the base codec's decoder, and a receiver of the redundancy.
 
-The base decoder is the system's libopus, which knows nothing of DRED: it conceals lost packets in
-its own state, and nothing of that is played. Time stamps count from the first packet.
+The base decoder is the system's libopus, which knows nothing of DRED: it conceals lost packets by
+itself. The receiver plays that where a short gap has no payload. Time stamps count from the first
+packet.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Player(Protocol):
     def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
         """Take good samples and return what to play."""
 
-    def lost(self, samples: int) -> Ints:
-        """Speak in place of lost samples."""
+    def concealed(self, pcm: Ints) -> Ints:
+        """Play in place of lost samples, of which the base codec made `pcm`."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def play_decoded(player: Player, base: Decoded, depth: int, framings: Sequence[F
             _give(player, samples * ahead, payloads[ahead])
         for part in np.split(base.pcm[i].astype(np.int64), samples // FRAME):
             if flag and not base.recovers[i]:
-                parts.append(player.lost(FRAME))
+                parts.append(player.concealed(part))
             else:
                 parts.append(player.good(part, recovered=base.recovers[i]))
             sources.append(player.state)

@@ -24,7 +24,7 @@ from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import InputError
 from toolkit.common.option_types import Folder, InputFile, Name
 from toolkit.measure.package.figures import measure_package
-from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
+from toolkit.models.quantise import Sources, for_target, quantise_decoder, quantise_encoder
 from toolkit.models.saved import load_quantised
 from toolkit.stages.sending import Sending
 from toolkit.stages.stage import DecoderStage, EncoderStage
@@ -118,6 +118,7 @@ def command(
     sending = Sending(input_rate)
     if cmsis_pack and not core.cmsis:
         raise InputError(f"--cmsis-pack: a CMSIS-Pack cannot name {core.name}; leave it out")
+    sources = for_target(sources, core.measuring_board())
     sender, receiver = _models(ROLES[role], sources, models)
     product = Product(
         core,

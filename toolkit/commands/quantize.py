@@ -15,7 +15,7 @@ from toolkit.commands.shared.taken import check_stage
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.option_types import InputFile, OutputFile
 from toolkit.common.paths import BUILD
-from toolkit.models.quantise import CLIP, Sources, quantise_stage
+from toolkit.models.quantise import CLIP, Sources, for_target, quantise_stage
 from toolkit.stages.stage import stage_of
 from toolkit.targets.target import load_target
 
@@ -23,6 +23,12 @@ from toolkit.targets.target import load_target
 @click.command("quantize", cls=Telling)
 @options.stage_option
 @options.source_options
+@click.option(
+    "--target",
+    default=None,
+    metavar="NAME",
+    help="The board whose default voice a receiver gets if --voice is left out.",
+)
 @click.option(
     "--calibration",
     type=InputFile(),
@@ -39,12 +45,14 @@ from toolkit.targets.target import load_target
 def command(
     stage: str,
     sources: Sources,
+    target: str | None,
     calibration: Path,
     output: Path | None,
     json_to: str | None,
 ) -> None:
     """Quantise a float model to integers (scheme a8w8)."""
     check_stage(stage)
+    sources = for_target(sources, None if target is None else load_target(target))
     with err.status("quantising"):
         model, rows = quantise_stage(stage, replace(sources, calibration=calibration))
     output = output or BUILD / f"{stage}.dkq"

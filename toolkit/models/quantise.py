@@ -68,12 +68,13 @@ class Sources:
     predictor: str | None = None
 
 
-def for_target(sources: Sources, target: Target) -> Sources:
+def for_target(sources: Sources, target: Target | None) -> Sources:
     """Return the sources with the voice that a target's receiver gets if none is asked for.
 
     That is FARGAN if the target speaks it and the weights are of an Opus release that has it.
+    Without a target nothing changes.
     """
-    if sources.voice is not None or target.release_voice != "fargan":
+    if sources.voice is not None or target is None or target.release_voice != "fargan":
         return sources
     for path in (sources.decoder, sources.weights):
         if path is not None and path.is_file() and holds_fargan(path):

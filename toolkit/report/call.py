@@ -28,6 +28,7 @@ SPEAKERS: Final = {
     State.DRED: ("DRED", "#2f9e62", "the voice, from a payload"),
     State.PLC: ("PLC", "#d9722e", "the voice, without a payload"),
     State.FADE: ("fade", "#d8b52c", "the voice fades into good samples"),
+    State.CONCEALED: ("concealed", "#c05a8a", "the base codec's own concealment"),
 }
 ARRIVED: Final = ("arrived", "#8fa3b5", "without a payload")
 CARRIED: Final = ("payload", "#2f9e62", "arrived with a payload")

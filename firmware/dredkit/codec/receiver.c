@@ -11,6 +11,7 @@ enum {
     HEARD = DK_RECEIVER_CORE_HEARD,
     PLAYED = DK_RECEIVER_CORE_PLAYED,
     SLOT_MS = 10,
+    BRIDGE = 4,  // slots of a gap that the base codec's concealment plays at most
     WEIGHT_FRAC = 15,
     STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
@@ -260,6 +261,22 @@ void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
     played(core, out);
 }
 
+void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLES],
+                                int16_t out[SAMPLES])
+{
+    const bool covered =
+        dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
+    if (core->speaking || covered || core->bridged >= BRIDGE) {
+        dk_receiver_core_lost(core, out);
+        return;
+    }
+    core->bridged++;
+    core->prepared = false;
+    core->source = DK_RECEIVER_CORE_CONCEALED;
+    memmove(out, pcm, SAMPLES * sizeof out[0]);
+    played(core, out);
+}
+
 // Fade from speech into `good`; writes to `good`.
 static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], int16_t good[SAMPLES])
 {
@@ -297,6 +314,7 @@ void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[SAMPLES], b
                            int16_t out[SAMPLES])
 {
     core->prepared = false;
+    core->bridged = 0;
     core->source = recovered ? DK_RECEIVER_CORE_RECOVERED : DK_RECEIVER_CORE_NORMAL;
     memmove(out, pcm, SAMPLES * sizeof out[0]);
     if (core->speaking) {

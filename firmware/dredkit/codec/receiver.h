@@ -48,6 +48,7 @@ typedef enum {
     DK_RECEIVER_CORE_DRED,       // the voice, with features of a payload
     DK_RECEIVER_CORE_PLC,        // the voice, with features that were predicted or held
     DK_RECEIVER_CORE_FADE,       // the voice, fading into good samples
+    DK_RECEIVER_CORE_CONCEALED,  // the base codec's own concealment
 } dk_receiver_core_source;
 
 typedef struct {
@@ -85,6 +86,7 @@ typedef struct {
     uint16_t faded;      // samples of the fade that were played
     uint8_t over_slots;  // slots that the voice speaks over good samples after a gap
     uint8_t over;        // how many of them are left
+    uint8_t bridged;     // slots of this gap that the base codec's concealment played
     bool speaking;
     bool prepared;  // the voice can speak slot `now` at once
     bool expected;  // slot `now` is known to be missing
@@ -149,6 +151,11 @@ void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[DK_RECEIVER
 
 // Speak 10 ms in place of lost samples.
 void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[DK_RECEIVER_CORE_SAMPLES]);
+
+// The same, where the base codec made `pcm` of the lost samples: it plays for up to 40 ms of a gap
+// that no payload covers. `pcm` and `out` may be the same array.
+void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[DK_RECEIVER_CORE_SAMPLES],
+                                int16_t out[DK_RECEIVER_CORE_SAMPLES]);
 
 // Move the clock by slots of either sign, as where the player skips or repeats audio.
 void dk_receiver_core_move(dk_receiver_core *core, int32_t slots);

@@ -27,7 +27,8 @@ static_assert((int)DK_RECEIVER_NORMAL == (int)DK_RECEIVER_CORE_NORMAL &&
                   (int)DK_RECEIVER_RECOVERED == (int)DK_RECEIVER_CORE_RECOVERED &&
                   (int)DK_RECEIVER_DRED == (int)DK_RECEIVER_CORE_DRED &&
                   (int)DK_RECEIVER_PLC == (int)DK_RECEIVER_CORE_PLC &&
-                  (int)DK_RECEIVER_FADE == (int)DK_RECEIVER_CORE_FADE,
+                  (int)DK_RECEIVER_FADE == (int)DK_RECEIVER_CORE_FADE &&
+                  (int)DK_RECEIVER_CONCEALED == (int)DK_RECEIVER_CORE_CONCEALED,
               "sources have the core's numbers");
 
 // Return the contents of an initialised receiver, or NULL.
@@ -187,6 +188,21 @@ int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out)
     decode_share(state, samples / SLOT);
     for (size_t at = 0; at < samples; at += SLOT) {
         dk_receiver_core_lost(&state->core, out + at);
+    }
+    state->time += (uint32_t)samples;
+    return DK_OK;
+}
+
+int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
+                              int16_t *out)
+{
+    struct dk_receiver_state *state = state_of(receiver);
+    if (state == NULL || pcm == NULL || out == NULL || !is_a_call(samples)) {
+        return DK_ERR_ARGUMENT;
+    }
+    decode_share(state, samples / SLOT);
+    for (size_t at = 0; at < samples; at += SLOT) {
+        dk_receiver_core_concealed(&state->core, pcm + at, out + at);
     }
     state->time += (uint32_t)samples;
     return DK_OK;

@@ -33,8 +33,9 @@
 // dk_packet_found's place of the frame (packet.h). Give it as soon as you know that a packet before
 // it is missing, and for each packet while dk_receiver_is_speaking. You may give every payload;
 // this costs its parsing. Late, doubled and reordered ones are harmless. The base decoder must
-// decode or conceal every packet as it does without DRED; of a lost packet's PCM nothing is used.
-// Where it recovers a packet from LBRR, pass that PCM to dk_receiver_recovered.
+// decode or conceal every packet as it does without DRED. Pass its concealment of a lost packet to
+// dk_receiver_concealed, or call dk_receiver_lost without it. Where it recovers a packet from LBRR,
+// pass that PCM to dk_receiver_recovered.
 //
 // Payloads are not trusted: any bytes are harmless. Functions that return int32_t return a negative
 // dk_status on an error and then change nothing. DK_ERR_ARGUMENT also means a receiver that
@@ -79,7 +80,8 @@ typedef enum {
     DK_RECEIVER_RECOVERED = 1,  // the base decoder's, from LBRR
     DK_RECEIVER_DRED = 2,       // the voice, with a payload's features
     DK_RECEIVER_PLC = 3,        // the voice, with no features for this time
-    DK_RECEIVER_FADE = 4        // the voice, fading into good audio
+    DK_RECEIVER_FADE = 4,       // the voice, fading into good audio
+    DK_RECEIVER_CONCEALED = 5   // the base decoder's own concealment
 } dk_receiver_source;
 
 // Return the default: over_ms 20, fade_ms 15, chunks_a_call 1, linked-in weights.
@@ -116,6 +118,13 @@ int32_t dk_receiver_recovered(dk_receiver *receiver, const int16_t *pcm, size_t 
 // Write what to play for lost audio, `samples` of it: 10, 20 .. 120 ms. Returns DK_OK or
 // DK_ERR_ARGUMENT.
 int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
+
+// The same, given the PCM that the base decoder made of the lost audio without any packet. It plays
+// in the first 40 ms of a gap that no payload covers, since the base decoder continues from it when
+// packets return; then the voice takes over. Sounds better than dk_receiver_lost where gaps lack a
+// payload and is the same elsewhere. `out` may be the memory of `pcm`.
+int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
+                              int16_t *out);
 
 // Tell that the audio to be played next is missing, as soon as that is known. dk_receiver_work then
 // brings the voice up to the last sample played, also if no payload has come. The next audio that
