@@ -31,6 +31,7 @@ MANY = {
     "firmware/dredkit/nn/simd32": "kernels and the headers they share",
     "firmware/port/cortexm": "one driver a chip",
     "toolkit/commands": "one module a word",
+    "toolkit/commands/shared": "one module a thing that several words do",
     "toolkit/codegen": "one module or folder a kind of generated file",
     "toolkit/targets": "one module a part of a board's file",
     "toolkit/report": "one module a part of the page",
