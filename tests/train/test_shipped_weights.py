@@ -54,11 +54,12 @@ def test_the_lpcnet_state_is_one_to_go_on_from() -> None:
     assert trainer.average < 3.5
 
 
-def test_the_predictor_foresees_more_than_holding_does() -> None:
+@pytest.mark.parametrize("name", ["predictor", "predictor-sparse"])
+def test_the_predictor_foresees_more_than_holding_does(name: str) -> None:
     torch.set_num_threads(1)
     clip = Path(toolkit.__file__).parent / "data" / "clip.wav"
     pcm = soundfile.read(clip, dtype="int16")[0]
-    model = predictor_score.load_checkpoint(CHECKPOINTS / "predictor.safetensors")
+    model = predictor_score.load_checkpoint(CHECKPOINTS / f"{name}.safetensors")
     rows = predictor_score.evaluate(model, [(pcm, features.extract(pcm, delay=0))], gaps=200)
     for row in rows[:-1]:
         assert row["db"] < 0.9 * row["held_db"], row

@@ -39,6 +39,7 @@ from toolkit.commands.shared.train_options import (
     check_span,
     checkpoint_option,
     data_option,
+    density_option,
     device_option,
     export_option,
     fresh_option,
@@ -66,7 +67,10 @@ _RDOVAE: Forms = {
     TRAINING: ("state", "steps", "batch", "begin", "minutes", "device", "pack"),
 }
 _PITCH: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device")}
-_PREDICTOR: Forms = {"--evaluate": (), TRAINING: ("state", "steps", "minutes", "device", "pack")}
+_PREDICTOR: Forms = {
+    "--evaluate": (),
+    TRAINING: ("state", "steps", "density", "minutes", "device", "pack"),
+}
 _LPCNET: Forms = {
     "--evaluate": (),
     TRAINING: (
@@ -249,6 +253,7 @@ def _evaluate_pitch(path: Path, data: Path) -> dict[str, Any]:
 @data_option
 @state_option("predictor")
 @steps_option(predictor.Settings.steps)
+@density_option(predictor.Settings.density)
 @minutes_option
 @device_option
 @checkpoint_option("predictor")
@@ -259,6 +264,7 @@ def predictor_command(
     data: Path,
     state: Path,
     steps: int,
+    density: float,
     minutes: float | None,
     device: str,
     checkpoint: Path,
@@ -273,7 +279,7 @@ def predictor_command(
         emit_json(json_to, _evaluate_predictor(checkpoint, data))
         return
     recordings = list(load_speech(data, "train").values())
-    settings = predictor.Settings(steps=steps)
+    settings = predictor.Settings(steps=steps, density=density)
     with steps_shown(steps) as note:
         trainer = predictor.train(recordings, state, settings, device, stop_at(minutes), note, pack)
     predictor_score.save_checkpoint(checkpoint, trainer.model, {"steps": str(trainer.step)})

@@ -24,6 +24,7 @@ from toolkit.commands.shared.train_options import (
     TRAINING,
     check_span,
     data_option,
+    density_option,
     device_option,
     export_option,
     fresh_option,
@@ -110,13 +111,7 @@ _FORMS: Forms = {
     show_default=True,
     help="Learning rate of the voice from --critics on.",
 )
-@click.option(
-    "--density",
-    type=Real(0, 1, min_open=True),
-    default=fargan.Settings.density,
-    show_default=True,
-    help="Share of 8 x 4 blocks of weights to keep.",
-)
+@density_option(fargan.Settings.density)
 @click.option(
     "--sparse",
     type=_STEP,

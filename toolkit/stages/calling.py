@@ -143,9 +143,7 @@ class CallStage(DecoderStage):
         }
 
     def playback(self, inputs: Int16s, outputs: dict[str, Int16s]) -> Playback:
-        raise InputError(
-            "a call has no playback: toolkit/call/board tells what was played"
-        )
+        raise InputError("a call has no playback: toolkit/call/board tells what was played")
 
     def voice_frames(self, kind: str) -> tuple[int, int] | None:
         return None

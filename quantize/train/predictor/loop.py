@@ -33,7 +33,7 @@ class Settings(trainer.Schedule):
     warm_up: int = 100  # steps to get there
     pitch_weight: float = 1.0
     correlation_weight: float = 0.3
-    density: float = 0.5  # share of 8 x 4 blocks of the GRUs' weights that are kept at the end
+    density: float = 1.0  # share of 8 x 4 blocks of the GRUs' weights that are kept at the end
     sparse_share: float = 0.5  # of all steps, over which the weakest blocks are dropped
     sparse_every: int = 20  # steps
     int8_share: float = 0.75  # of all steps are run before weights are rounded to int8

@@ -47,6 +47,17 @@ minutes_option = click.option(
 )
 
 
+def density_option(default: float) -> Decorator:
+    """Add --density: how sparse the trained network ends."""
+    return click.option(
+        "--density",
+        type=Real(0, 1, min_open=True),
+        default=default,
+        show_default=True,
+        help="Share of 8 x 4 blocks of weights to keep.",
+    )
+
+
 fresh_option = click.option(
     "--fresh",
     is_flag=True,
