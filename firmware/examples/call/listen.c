@@ -36,27 +36,48 @@ void listen_arrive(uint32_t n, const packet *from)
     }
 }
 
-cost_part listen_play(uint32_t n, int16_t base[SAMPLES], int16_t out[SAMPLES])
+// Return whether the base codec can recover the packet before `next` from it.
+static bool recovers(const packet *next)
 {
-    packet *now = &buffer[n % LISTEN_DELAY];
-    const packet *next = &buffer[(n + 1) % LISTEN_DELAY];
+    return next->length > 0 && codec_has_lbrr(next->bytes, next->length);
+}
+
+// Do what packet n will need, after the audio of the packet before it.
+static void prepare(uint32_t n)
+{
+    const packet *now = &buffer[n % LISTEN_DELAY];
     if (now->length > 0 && dk_receiver_is_speaking(&receiver)) {
-        give(n, now);  // the voice speaks on over the first good packet
+        give(n, now);  // the voice will speak on over the first good packet
+    } else if (now->length == 0 && !recovers(&buffer[(n + 1) % LISTEN_DELAY])) {
+        (void)dk_receiver_expect_loss(&receiver);
     }
     // A chunk is 40 ms of redundancy: they are decoded ahead, twice as fast as they are played.
     (void)COST(COST_RECEIVER_WORK, dk_receiver_work(&receiver, 1));
+}
+
+static cost_part play(uint32_t n, int16_t base[SAMPLES], int16_t out[SAMPLES])
+{
+    packet *now = &buffer[n % LISTEN_DELAY];
+    const packet *next = &buffer[(n + 1) % LISTEN_DELAY];
     const int32_t length = now->length;
     now->length = 0;
     if (length > 0 && COST(COST_OPUS_DECODE, codec_decode(now->bytes, length, base)) > 0) {
         (void)COST(COST_RECEIVER_GOOD, dk_receiver_good(&receiver, base, SAMPLES, out));
         return COST_RECEIVING;
     }
-    if (next->length > 0 && codec_has_lbrr(next->bytes, next->length)) {
+    if (recovers(next)) {
         (void)COST(COST_OPUS_DECODE_LBRR, codec_recover(next->bytes, next->length, base));
         (void)COST(COST_RECEIVER_RECOVERED, dk_receiver_recovered(&receiver, base, SAMPLES, out));
         return COST_RECOVERING;
     }
     (void)COST(COST_OPUS_CONCEAL, codec_conceal(base));
-    (void)COST(COST_RECEIVER_LOST, dk_receiver_lost(&receiver, SAMPLES, out));
+    (void)COST(COST_RECEIVER_LOST, dk_receiver_concealed(&receiver, base, SAMPLES, out));
     return COST_IN_A_GAP;
+}
+
+cost_part listen_play(uint32_t n, int16_t base[SAMPLES], int16_t out[SAMPLES])
+{
+    const cost_part part = play(n, base, out);
+    prepare(n + 1);
+    return part;
 }
