@@ -11,7 +11,7 @@ from quantize.packet.opus_packet import Packet
 from tests.support.decoder_models import random_payload
 from toolkit.call.bitfile import Record
 from toolkit.call.codec import decode_stream, encode_speech
-from toolkit.call.play import _has_lbrr, decode_call, play
+from toolkit.call.play import decode_call, has_lbrr, play
 from toolkit.common.errors import InputError
 from toolkit.common.paths import DATA
 from toolkit.speech.audio import read_speech
@@ -94,7 +94,7 @@ def test_a_payload_beyond_the_jitter_buffer_has_not_come(records: list[Record]) 
 
 
 def test_the_last_packet_of_a_gap_may_come_from_lbrr(records: list[Record]) -> None:
-    has = [_has_lbrr(Packet.parse(record.packet)) for record in records]
+    has = [has_lbrr(Packet.parse(record.packet)) for record in records]
     lost = [n in (6, 7) for n in range(PACKETS)]
     recovers = [n == 7 and has[8] for n in range(PACKETS)]
     player = Noting()
@@ -107,13 +107,13 @@ def test_the_last_packet_of_a_gap_may_come_from_lbrr(records: list[Record]) -> N
 def test_lbrr_is_seen_in_a_packets_first_bits() -> None:
     """The flags of voice come first, one for each 20 ms of a frame, then the one of LBRR."""
     silk_20, silk_60, celt = 9 << 3, 11 << 3, 17 << 3
-    assert _has_lbrr(Packet(silk_20, (b"\x40",)))
-    assert not _has_lbrr(Packet(silk_20, (b"\x80",)))
-    assert _has_lbrr(Packet(silk_60, (b"\x10",)))
-    assert not _has_lbrr(Packet(silk_60, (b"\xe0",)))
-    assert not _has_lbrr(Packet(celt, (b"\xff",)))
-    assert not _has_lbrr(Packet(silk_20, (b"",)))
-    assert not _has_lbrr(None)
+    assert has_lbrr(Packet(silk_20, (b"\x40",)))
+    assert not has_lbrr(Packet(silk_20, (b"\x80",)))
+    assert has_lbrr(Packet(silk_60, (b"\x10",)))
+    assert not has_lbrr(Packet(silk_60, (b"\xe0",)))
+    assert not has_lbrr(Packet(celt, (b"\xff",)))
+    assert not has_lbrr(Packet(silk_20, (b"",)))
+    assert not has_lbrr(None)
 
 
 def test_packets_of_2_5_ms_are_refused() -> None:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A UART that receives into a FIFO of DEPTH bytes, as its manual describes it: an STM32's USART with
-// or without FIFOs, the i.MX RT's LPUART, or a PL011. After an overrun the STM32 asks for interrupts
-// and the LPUART receives nothing, until the flag is cleared.
+// A UART that receives into a FIFO of DEPTH bytes, as its manual describes it: an STM32's USART
+// with or without FIFOs, the i.MX RT's LPUART, or a PL011. After an overrun the STM32 asks for
+// interrupts and the LPUART receives nothing, until the flag is cleared.
 #include <deque>
 #include <map>
 
@@ -25,18 +25,48 @@ enum : uint32_t { DEPTH = 16, CONTROL = 0x2000002D };  // FIFOs, receive interru
 enum : uint32_t { DEPTH = 1, CONTROL = 0x0000002D };
 #endif
 enum : uint32_t { STATE = 0x1C, CLEAR = 0x20, IN = 0x24, OUT = 0x28, OVERRUN = 1u << 3 };
-static bool is_on() { return at(0) == CONTROL; }
-static uint32_t state() { return 1u << 7 | (fifo.empty() ? 0u : 1u << 5) | (overrun ? +OVERRUN : 0u); }
-static bool clears(uint32_t offset, uint32_t value) { return offset == CLEAR && value & OVERRUN; }
-static bool asks() { return !fifo.empty() || overrun; }
-static double divisor() { return at(0x0C); }
+static bool is_on()
+{
+    return at(0) == CONTROL;
+}
+static uint32_t state()
+{
+    return 1u << 7 | (fifo.empty() ? 0u : 1u << 5) | (overrun ? +OVERRUN : 0u);
+}
+static bool clears(uint32_t offset, uint32_t value)
+{
+    return offset == CLEAR && value & OVERRUN;
+}
+static bool asks()
+{
+    return !fifo.empty() || overrun;
+}
+static double divisor()
+{
+    return at(0x0C);
+}
 #elif defined(MODEL_LPUART)
 enum : uint32_t { DEPTH = 4, STATE = 0x14, IN = 0x1C, OUT = 0x1C, OVERRUN = 1u << 19 };
-static bool is_on() { return at(0x18) == 0x2C0000 && at(0x28) & 8u && at(0x2C) == 0; }
-static uint32_t state() { return 1u << 23 | (fifo.empty() ? 0u : 1u << 21) | (overrun ? +OVERRUN : 0u); }
-static bool clears(uint32_t offset, uint32_t value) { return offset == STATE && value & OVERRUN; }
-static bool asks() { return !fifo.empty(); }
-static double divisor() { return ((at(0x10) >> 24 & 31u) + 1.0) * (at(0x10) & 0x1FFFu); }
+static bool is_on()
+{
+    return at(0x18) == 0x2C0000 && at(0x28) & 8u && at(0x2C) == 0;
+}
+static uint32_t state()
+{
+    return 1u << 23 | (fifo.empty() ? 0u : 1u << 21) | (overrun ? +OVERRUN : 0u);
+}
+static bool clears(uint32_t offset, uint32_t value)
+{
+    return offset == STATE && value & OVERRUN;
+}
+static bool asks()
+{
+    return !fifo.empty();
+}
+static double divisor()
+{
+    return ((at(0x10) >> 24 & 31u) + 1.0) * (at(0x10) & 0x1FFFu);
+}
 #elif defined(MODEL_PL011)
 #ifdef MODEL_FIFO
 enum : uint32_t { DEPTH = 32, FORMAT = 0x70, INTERRUPTS = 0x50 };
@@ -44,14 +74,31 @@ enum : uint32_t { DEPTH = 32, FORMAT = 0x70, INTERRUPTS = 0x50 };
 enum : uint32_t { DEPTH = 1, FORMAT = 0x60, INTERRUPTS = 0x10 };
 #endif
 enum : uint32_t { STATE = 0x18, IN = 0x00, OUT = 0x00, OVERRUN = 0 };
-static bool is_on() { return at(0x30) == 0x301 && at(0x2C) == FORMAT && at(0x38) == INTERRUPTS; }
-static uint32_t state() { return fifo.empty() ? 1u << 4 : 0; }
-static bool clears(uint32_t, uint32_t) { return true; }
-static bool asks() { return !fifo.empty(); }
-static double divisor() { return 16.0 * (at(0x24) + at(0x28) / 64.0); }
+static bool is_on()
+{
+    return at(0x30) == 0x301 && at(0x2C) == FORMAT && at(0x38) == INTERRUPTS;
+}
+static uint32_t state()
+{
+    return fifo.empty() ? 1u << 4 : 0;
+}
+static bool clears(uint32_t, uint32_t)
+{
+    return true;
+}
+static bool asks()
+{
+    return !fifo.empty();
+}
+static double divisor()
+{
+    return 16.0 * (at(0x24) + at(0x28) / 64.0);
+}
 #endif
 
-void model_access() {}
+void model_access()
+{
+}
 
 uint32_t model_read(uint32_t address)
 {

@@ -8,12 +8,24 @@
 
 #ifdef MODEL_NRF54
 enum : uint32_t { UARTE = 0x500C6000, TIMER = 0x500CA000, DPPIC = 0x500C2000 };
-enum : uint32_t { STARTRX = 0x28, STARTTX = 0x50, RXDRDY = 0x110, RXSTARTED = 0x150, ENDTX = 0x168 };
+enum : uint32_t {
+    STARTRX = 0x28,
+    STARTTX = 0x50,
+    RXDRDY = 0x110,
+    RXSTARTED = 0x150,
+    ENDTX = 0x168
+};
 enum : uint32_t { PUBLISH = 0x190, RX_PTR = 0x704, RX_MAX = 0x708, TX_PTR = 0x73C, TX_MAX = 0x740 };
 enum : uint32_t { INT_RXDRDY = 1u << 4 };
 #else
 enum : uint32_t { UARTE = 0x50008000, TIMER = 0x5000F000, DPPIC = 0x50017000 };
-enum : uint32_t { STARTRX = 0x00, STARTTX = 0x08, RXDRDY = 0x108, RXSTARTED = 0x14C, ENDTX = 0x120 };
+enum : uint32_t {
+    STARTRX = 0x00,
+    STARTTX = 0x08,
+    RXDRDY = 0x108,
+    RXSTARTED = 0x14C,
+    ENDTX = 0x120
+};
 enum : uint32_t { PUBLISH = 0x188, RX_PTR = 0x534, RX_MAX = 0x538, TX_PTR = 0x544, TX_MAX = 0x548 };
 enum : uint32_t { INT_RXDRDY = 1u << 2 };
 #endif
