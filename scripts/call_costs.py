@@ -38,7 +38,7 @@ CHOICES: Final = {
     SMALL: {
         "--weights": str(SHIPPED / "rdovae-sparse.safetensors"),
         "--voice": str(SHIPPED / "fargan-edge-sparse.safetensors"),
-        "--predictor": "own",
+        "--predictor": str(SHIPPED / "predictor-sparse.safetensors"),
     },
     RELEASE: {"--voice": "pulse", **{key: str(UPSTREAM / name) for key, name in OPUS.items()}},
 }
@@ -60,7 +60,7 @@ TEXT: Final = """\
 `python -m scripts.call_costs` writes these tables. They are from runs of the example `call`
 (firmware/examples) on the shipped clip in QEMU: libopus {version} of Debian in fixed point, mono at
 16 kHz, 24 kb/s, LBRR on; dredkit with the voice `pulse`, or where the row says so with
-rdovae-sparse, fargan-edge-sparse and the predictor. "Assembly" is libopus' own inline assembly
+rdovae-sparse, fargan-edge-sparse and predictor-sparse. "Assembly" is libopus' own inline assembly
 for these cores (`-DDREDKIT_OPUS_ASM=ON`). QEMU counts the instructions; cycles are estimated as for
 the tables above. All figures are for 20 ms of one direction; a device in a call pays for both.
 
@@ -69,9 +69,9 @@ Sending: means, and the most expensive 20 ms of both together.
 """
 RECEIVING: Final = """
 Receiving: `opus_decode` and the receiver for a packet that is here, then in a gap: what libopus
-does for a lost packet, which keeps its state right and is not played; a chunk of 40 ms of
-redundancy, most expensive; 20 ms of speech. "Received" and "lost" are the most expensive 20 ms of
-each kind, with all that belongs to it.
+does for a lost packet, which keeps its state right; the most expensive `dk_receiver_work`, which decodes
+a chunk of 40 ms of redundancy or, before a gap, prepares the voice; 20 ms of a gap. "Received" and
+"lost" are the most expensive 20 ms of each kind, with all that belongs to it.
 
 """
 MEMORY: Final = """
@@ -204,7 +204,7 @@ def tables() -> str:
     head = ("core", "weights", "compiled")
     sending = heading(*head, "complexity", "opus_encode", "sender", "together, most", "cycles")
     receiving = heading(
-        *head, "opus_decode", "receiver", "lost: opus_decode", "chunk", "speak", "received",
+        *head, "opus_decode", "receiver", "lost: opus_decode", "work", "speak", "received",
         "lost", "received, cycles", "lost, cycles",
     )  # fmt: skip
     memory = heading(

@@ -4,15 +4,25 @@
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
-from scripts.call_costs import flash_of, measured, played
-from tests.support.examples import PACKETS, program, programs, speech, write_pcm
+from scripts.call_costs import SMALL, flash_of, measured, package, played
+from tests.support.examples import PACKETS, opus, program, programs, speech, write_pcm
 from toolkit.call.bitfile import Record
 from toolkit.common.errors import BoardError, InputError
 from toolkit.measure.cycles.counter import call_marks
-from toolkit.measure.examples import CORES, HOST, Cost, costs_of, run_example
+from toolkit.measure.examples import (
+    CORES,
+    HOST,
+    Cost,
+    Options,
+    build_examples,
+    costs_of,
+    run_example,
+)
 
 BOARD = "mps2-an386"
+RAM_FROM = 0x20000000  # in its address space and the STM32F405's
 LBRR, PLAIN = Record(b"\x48\x40\x00"), Record(b"\x48\x80\x00")
 MAP = """\
  .text          0x00000000       0x40 opus/libopus.a(discarded.c.obj)
@@ -59,6 +69,20 @@ def test_blocks_add_up_to_the_timers_instructions(tmp_path: Path) -> None:
     assert sent.mean < sum(run.sent) / PACKETS < 2 * sent.mean
     assert 150_000 < run.flash["libopus.a"] < 250_000 < run.flash["libdredkit.a"]
     assert 16_000 < run.numbers["stack, most"] < 65_536
+
+
+def test_a_whole_call_with_sparse_weights_fits_an_stm32f405(tmp_path: Path) -> None:
+    program(BOARD, "call")
+    source = opus()
+    assert isinstance(source, Path)
+    made, _ = package(CORES[BOARD], SMALL)
+    built = build_examples(BOARD, made, tmp_path, Options(source, small=True))
+    with (built / "call").open("rb") as file:
+        parts = [part for part in ELFFile(file).iter_segments() if part["p_type"] == "PT_LOAD"]
+        flash = sum(part["p_filesz"] for part in parts)
+        ram = sum(part["p_memsz"] for part in parts if part["p_vaddr"] >= RAM_FROM)
+    assert 900_000 < flash <= 1 << 20
+    assert 64_000 < ram <= (128 << 10) - 24_000  # the stack's depth is in docs/RESULTS.md
 
 
 def test_functions_that_an_image_lacks() -> None:
