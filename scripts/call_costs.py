@@ -69,9 +69,9 @@ Sending: means, and the most expensive 20 ms of both together.
 """
 RECEIVING: Final = """
 Receiving: `opus_decode` and the receiver for a packet that is here, then in a gap: what libopus
-does for a lost packet, which keeps its state right; the most expensive `dk_receiver_work`, which decodes
-a chunk of 40 ms of redundancy or, before a gap, prepares the voice; 20 ms of a gap. "Received" and
-"lost" are the most expensive 20 ms of each kind, with all that belongs to it.
+does for a lost packet, which keeps its state right; the most expensive `dk_receiver_work`, which
+decodes a chunk of 40 ms of redundancy or, before a gap, prepares the voice; 20 ms of a gap.
+"Received" and "lost" are the most expensive 20 ms of each kind, with all that belongs to it.
 
 """
 MEMORY: Final = """
