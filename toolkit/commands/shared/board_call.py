@@ -12,7 +12,6 @@ import click
 import numpy as np
 from rich import box
 from rich.console import Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -27,12 +26,12 @@ from toolkit.call.play import Decoded, decode_call
 from toolkit.call.sender import send
 from toolkit.commands.shared.options import CALL_STAGE
 from toolkit.commands.shared.taken import typed
+from toolkit.commands.shared.verification import built_for, streaming
 from toolkit.common.console import emit_json, err
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.option_types import SEED_MAX, Real
-from toolkit.common.paths import BUILD
 from toolkit.common.places import FACTS, JUNIT
-from toolkit.device.pipeline import Flasher, connected, prepare
+from toolkit.device.pipeline import Flasher, connected
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
 from toolkit.models.saved import load_receiver
@@ -183,12 +182,7 @@ def call_on_board(
     with err.status("calling"):
         base = _call(audio, sender, calling)
     stage = CallStage(receiver)
-    err.print(f"quantised   {stage.name}, {stage.scheme}, hash {stage.hash[:12]}")
-    with err.status(f"generating and building for {target.name}"):
-        prepared = prepare(stage, target, BUILD)
-    if prepared.build is not None:
-        built = prepared.build
-        err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
+    prepared = built_for(stage, target)
     with err.status("playing the call on this machine"):
         steps = steps_of(base, prepared.engine, calling.depth)
     image = prepared.build.elf if prepared.build else prepared.server
@@ -202,14 +196,7 @@ def call_on_board(
             plugin=counter,
             flasher=line.flasher,
         ) as session,
-        Progress(
-            TextColumn("streaming  "),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
-            TimeElapsedColumn(),
-            console=err,
-        ) as bar,
+        streaming() as bar,
     ):
         task = bar.add_task("", total=len(steps.inputs))
         verdict = verify_call(

@@ -12,7 +12,7 @@ from quantize.codec.receiver_model import DecoderModel
 from toolkit.common.console import emit_json, err
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.paths import BUILD
-from toolkit.device.pipeline import Flasher, connected, prepare
+from toolkit.device.pipeline import Flasher, Prepared, connected, prepare
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import check_countable
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder, quantise_stage
@@ -51,6 +51,29 @@ def ready_stage(
     return stage_of(model, sending, sender, batch)
 
 
+def built_for(made: Stage, target: Target) -> Prepared:
+    """Generate and build a stage for a target; say what was quantised, and what was built."""
+    err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
+    with err.status(f"generating and building for {target.name}"):
+        prepared = prepare(made, target, BUILD)
+    if prepared.build is not None:
+        built = prepared.build
+        err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
+    return prepared
+
+
+def streaming() -> Progress:
+    """Return the bar that counts the steps of a board."""
+    return Progress(
+        TextColumn("streaming  "),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        console=err,
+    )
+
+
 def verify_on_board(
     made: Stage,
     target: Target,
@@ -72,25 +95,13 @@ def verify_on_board(
         check_countable(target, port)
     if port is not None:
         target = target.not_run_here()
-    err.print(f"quantised   {made.name}, {made.scheme}, hash {made.hash[:12]}")
-    with err.status(f"generating and building for {target.name}"):
-        prepared = prepare(made, target, BUILD)
-    if prepared.build is not None:
-        built = prepared.build
-        err.print(f"built       {built.elf.name}, flash {built.flash}, RAM {built.ram} bytes")
+    prepared = built_for(made, target)
     image = prepared.build.elf if prepared.build else prepared.server
     counter = BlockCounter(image) if cycles and image else None
     err.print(f"connecting  {port or target.name}")
     with (
         connected(prepared, port=port, serial=serial, plugin=counter, flasher=flasher) as session,
-        Progress(
-            TextColumn("streaming  "),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
-            TimeElapsedColumn(),
-            console=err,
-        ) as bar,
+        streaming() as bar,
     ):
         task = bar.add_task("", total=len(inputs) * (2 if trace else 1))
         found = verify(
