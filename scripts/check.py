@@ -28,6 +28,7 @@ from toolkit.targets.target import GIC_SYSTEMS, Target, load_target, target_name
 ROOT = Path(__file__).resolve().parent.parent
 # One emulated board for each family of drivers and kernels; the host compiles all the rest.
 BOARDS = ("mps3-an547", "netduinoplus2", "mps2-an500", "virt-a53", "virt-a76", "virt-a7")
+GCC_ONLY = "-mgeneral-regs-only"  # of 32-bit cores; clang 19 refuses it there
 TABLES = ("_weights.c", "_tables.c", "_model.c")
 # These files are compiled against the receiver's generated headers.
 DECODER = (
@@ -204,7 +205,7 @@ def port_flags(board: Target) -> list[str]:
     libc = tool(f"{prefix}gcc", "-print-file-name=libc.a")[1].strip()
     return [
         f"--target={prefix.rstrip('-')}",
-        *board.toolchain.cpu_flags,
+        *(flag for flag in board.toolchain.cpu_flags if flag != GCC_ONLY),
         f"-isystem{Path(libc).resolve().parent.parent / 'include'}",
         f"-Ifirmware/port/{board.system}",
         "-Ifirmware/port/baremetal",

@@ -38,4 +38,10 @@ enum { DK_ISA_CHOSEN = 1 };
 #endif
 #endif
 
+// With an FPU, gcc 13 and 14 keep one of these registers for moves between it and the core, and
+// then find too few. No code here needs the FPU.
+#if defined(DK_ISA_SIMD32) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("general-regs-only")
+#endif
+
 #endif

@@ -9,6 +9,7 @@ import pytest
 from quantize.nn.quantizer import quantise_narrow
 from quantize.nn.weights import Weights
 from tests.nn.test_kernels_boards import odd_matrices, shapes
+from tests.support.compilers import slack
 from tests.support.kernel_board import CORES, KernelBoard, built
 from tests.support.kernel_cases import random_input, random_matrix
 
@@ -77,4 +78,4 @@ def test_instructions_of_a_batch(board: KernelBoard, tmp_path: Path) -> None:
     core = next(name for name, core in CORES.items() if core == board.core)
     most = MOST_OF_ONE_BY_ONE.get(core, (1.03, 1.03))
     for one, four, share in zip(costs[::2], costs[1::2], most, strict=True):
-        assert four <= 4 * one * share
+        assert four <= 4 * one * share * slack(board.core.family.compiler, 1.05)

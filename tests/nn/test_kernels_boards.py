@@ -10,6 +10,7 @@ from quantize import integer
 from quantize.nn.model import QuantisedMatrix
 from quantize.nn.quantizer import quantise_narrow, quantise_wide
 from quantize.nn.weights import Weights
+from tests.support.compilers import slack
 from tests.support.kernel_board import CORES, KernelBoard, built, equal
 from tests.support.kernel_cases import random_input, random_matrix
 from toolkit.codegen.constants import chords as chord_tables
@@ -255,7 +256,8 @@ def test_instructions_of_the_others(board: KernelBoard, tmp_path: Path) -> None:
     costs = np.array(board.instructions(tmp_path)) / [*pieces, 1024, 1024, 1024, 256, 1024]
     board.counting = False
     core = next(name for name, core in CORES.items() if core == board.core)
-    assert np.all(costs <= MOST_OF_OTHERS[core]), costs.round(3).tolist()
+    most = np.array(MOST_OF_OTHERS[core]) * slack(board.core.family.compiler, 1.4)
+    assert np.all(costs <= most), costs.round(3).tolist()
 
 
 @pytest.mark.parametrize("channels", [1, 4])

@@ -57,7 +57,7 @@ def on_host(vectors: list[Case], tmp_path_factory: pytest.TempPathFactory) -> li
     assert answers == [expected(case) for case in vectors]
     kinds = Counter((type(a.found) is bytes and a.found != b"", type(a.added)) for a in answers)
     assert len(kinds) == 4
-    assert min(kinds.values()) >= 10
+    assert min(kinds.values()) >= 5  # which they are depends on the version of libopus
     return answers
 
 

@@ -41,7 +41,7 @@ def own_board(folder: Path, name: str = "myboard", driver: str = "mine") -> Path
     return path
 
 
-SCRATCH = 0x2002_8000  # RAM of QEMU's machine that the board does not use
+SCRATCH = 0x2001_0000  # RAM between the image and the stack
 
 
 def test_a_pin_is_high_while_a_step_runs(tmp_path: Path) -> None:

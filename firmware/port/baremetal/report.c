@@ -19,8 +19,9 @@ static void send_text(const char *text)
 
 static void send_hex(uintptr_t value)
 {
+    static const char digits[] = "0123456789abcdef";
     for (size_t shift = 8u * sizeof value; shift > 0u; shift -= 4u) {
-        send((uint8_t) "0123456789abcdef"[(value >> (shift - 4u)) & 15u]);
+        send((uint8_t)digits[(value >> (shift - 4u)) & 15u]);
     }
 }
 

@@ -21,7 +21,7 @@
 #define DCDC_REG3 DK_REG(0x4008000Cu)
 #define IOMUXC 0x401F8000u
 
-#define MILLIVOLTS(mv) (((mv)-800u) / 25u)  // DCDC_REG3
+#define MILLIVOLTS(mv) ((mv) / 25u - 32u)  // DCDC_REG3
 #define TARGET_MASK 0x1Fu
 #define VOLTAGE_OK (1u << 31)   // DCDC_REG0
 #define PERIPH_CLK2 (1u << 25)  // CBCDR: the AHB runs from the crystal meanwhile

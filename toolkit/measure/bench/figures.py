@@ -113,10 +113,13 @@ def known_figures(
     return None
 
 
-def check_against(found: Mapping[str, Any], committed: Mapping[str, Any]) -> None:
-    """Raise CheckFailed if the step or a part costs over 2 % more than the committed figures say.
+def check_against(
+    found: Mapping[str, Any], committed: Mapping[str, Any], tolerance: float = TOLERANCE
+) -> None:
+    """Raise CheckFailed if the step or a part costs more than the committed figures say.
 
-    Both are as `Bench.as_json` returns them. Raises InputError if they measure different things.
+    Both are as `Bench.as_json` returns them; `tolerance` is the share by which a
+    cost may be higher. Raises InputError if they measure different things.
     """
     for key in ("target", "stage", "unit", "steps"):
         if found[key] != committed.get(key):
@@ -128,7 +131,7 @@ def check_against(found: Mapping[str, Any], committed: Mapping[str, Any]) -> Non
     now = {"step": found["step"]["mean"]} | {p["name"]: p["mean"] for p in found["parts"]}
     # Parts come first: they say more than the whole.
     for name, cost in reversed(now.items()):
-        if name not in before or cost > before[name] * (1 + TOLERANCE):
+        if name not in before or cost > before[name] * (1 + tolerance):
             raise CheckFailed(
                 f"{found['target']} {found['stage']}: {name} costs {cost:,.0f} {found['unit']}, "
                 f"committed is {before.get(name, 0):,.0f}{_grown(name, found, committed)}; find "
