@@ -87,6 +87,8 @@ SVDS = {
     "b-l475e-iot01a": ("STM32L4x5.svd", "USART1"),
     "netduinoplus2": ("STM32F41x.svd", "USART1"),
 }
+# Boards whose chips are in neither package.
+NOWHERE = {"ek_ra8m1"}
 # Addresses that a driver itself has: file, macro, SVD file, peripheral.
 IN_DRIVERS = (
     ("uart_nrf54_uarte.c", "TIMER", "nrf54l15.svd", "GLOBAL_TIMER20_S"),
@@ -203,4 +205,4 @@ def of_silicon(target: Target) -> bool:
 
 def test_every_board_of_silicon_is_checked() -> None:
     boards = {name for name in target_names() if of_silicon(load_target(name))}
-    assert boards <= CHIPS.keys() | SVDS.keys()
+    assert boards == CHIPS.keys() | SVDS.keys() | NOWHERE
