@@ -52,7 +52,7 @@
 #define ACTVOSRDY (1u << 17)      // PWR_VOSCR
 #define VDDIO_VALID (1u << 8)     // PWR_SVMCR1 to 3: supplies 4, 5 and 2
 #define VDDIO3_VALID (1u << 9)    // PWR_SVMCR3
-#define HSI (1u << 3)             // RCC_CSR, RCC_SR
+#define HSI_ON (1u << 3)          // RCC_CSR, RCC_SR
 #define HSI_DIVIDER (3u << 7)     // RCC_HSICFGR
 #define PLL1 (1u << 8)            // RCC_CSR, RCC_SR, RCC_CCR
 #define MODULATION_RESET 1u       // RCC_PLL1CFGR3
@@ -91,8 +91,8 @@ static void set_supply(void)
 // Run everything from the oscillator: the boot ROM may have left the PLL in use.
 static void leave_pll(void)
 {
-    RCC_CSR = HSI;
-    dk_wait_for(&RCC_SR, HSI, HSI);
+    RCC_CSR = HSI_ON;
+    dk_wait_for(&RCC_SR, HSI_ON, HSI_ON);
     RCC_HSICFGR &= ~HSI_DIVIDER;
     RCC_CFGR1 &= ~(CPU_SWITCH | BUS_SWITCH);
     dk_wait_for(&RCC_CFGR1, CPU_STATE | BUS_STATE, 0);
