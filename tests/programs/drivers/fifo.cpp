@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A UART that receives into a FIFO of DEPTH bytes, as its manual describes it: an STM32's USART
-// with or without FIFOs, the i.MX RT's LPUART, a SAM's USART, or a PL011. After an overrun the
-// STM32 asks for interrupts and the LPUART receives nothing, until the flag is cleared.
+// with or without FIFOs, the i.MX RT's LPUART, a SAM's USART, or a PL011, Ambiq's too. After an
+// overrun the STM32 asks for interrupts and the LPUART receives nothing, until the flag is cleared.
 #include <deque>
 #include <map>
 
@@ -106,10 +106,15 @@ enum : uint32_t { DEPTH = 32, FORMAT = 0x70, INTERRUPTS = 0x50 };
 #else
 enum : uint32_t { DEPTH = 1, FORMAT = 0x60, INTERRUPTS = 0x10 };
 #endif
+#ifdef MODEL_AMBIQ
+enum : uint32_t { CLOCK = 0x18 };
+#else
+enum : uint32_t { CLOCK = 0 };
+#endif
 enum : uint32_t { STATE = 0x18, IN = 0x00, OUT = 0x00, OVERRUN = 0 };
 static bool is_on()
 {
-    return at(0x30) == 0x301 && at(0x2C) == FORMAT && at(0x38) == INTERRUPTS;
+    return at(0x30) == (0x301 | CLOCK) && at(0x2C) == FORMAT && at(0x38) == INTERRUPTS;
 }
 static uint32_t state()
 {
