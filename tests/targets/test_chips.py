@@ -92,7 +92,7 @@ SVDS = {
     "netduinoplus2": ("STM32F41x.svd", "USART1"),
 }
 # Boards whose chips are in neither package.
-NOWHERE = {"apollo510_evb", "ek_ra8m1", "stm32n6570_dk"}
+NOWHERE = {"apollo510_evb", "ek_ra8m1", "ensemble_e7_dk", "stm32n6570_dk"}
 # Addresses that a driver itself has: file, macro, SVD file, peripheral.
 IN_DRIVERS = (
     ("uart_nrf54_uarte.c", "TIMER", "nrf54l15.svd", "GLOBAL_TIMER20_S"),
