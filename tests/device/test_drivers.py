@@ -21,6 +21,10 @@ MODELS = {
     "lpuart": ("fifo.cpp", ("-DMODEL_LPUART",), 3),
     "pl011": ("fifo.cpp", ("-DMODEL_PL011",), 0),
     "pl011_fifo": ("fifo.cpp", ("-DMODEL_PL011", "-DMODEL_FIFO"), 31),
+    "ambiq": ("fifo.cpp", ("-DMODEL_PL011", "-DMODEL_FIFO", "-DMODEL_AMBIQ"), 31),
+    "sam": ("fifo.cpp", ("-DMODEL_SAM",), 0),
+    "dw_apb": ("dw_apb.cpp", (), 31),
+    "sci_b": ("sci_b.cpp", (), 15),
     # Two halves of 64 bytes: after the first byte of one, the other must be given before it ends.
     "nrf_uarte": ("uarte.cpp", (), 62),
     "nrf54_uarte": ("uarte.cpp", ("-DMODEL_NRF54",), 62),

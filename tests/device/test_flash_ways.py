@@ -96,6 +96,18 @@ def test_sts_programmer_starts_an_image_in_ram_where_the_board_says(
     assert said == ["-c", "port=SWD", "sn=0669FF", "-w", str(image), "-v", "-s", "0x20000001"]
 
 
+def test_a_boards_settings_of_the_connection_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = put(tmp_path / "bin", monkeypatch, "STM32_Programmer_CLI")
+    image = built("stm32n6570_dk").elf
+    flash_probe(load_target("stm32n6570_dk"), "cube", image)
+    said = words.read_text(encoding="utf-8").splitlines()
+    assert said == [
+        "-c", "port=SWD", "mode=HOTPLUG", "ap=1", "-w", str(image), "-v", "-s", "0x34000000",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("server", "program", "says", "told"),
     [

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The driver of the PrimeCell UART PL011 (Arm DDI 0183). The file that includes this header defines
-// LCRH_FEN and INTERRUPTS: without FIFOs each byte causes an interrupt.
+// LCRH_FEN and INTERRUPTS: without FIFOs each byte causes an interrupt. Where CR has the UART's
+// clock too, it also defines CR_CLOCK.
 #include <assert.h>
 
 #include "baud.h"
@@ -16,6 +17,9 @@
 #define IFLS DK_REG(DK_BOARD_UART_BASE + 0x34u)
 #define IMSC DK_REG(DK_BOARD_UART_BASE + 0x38u)
 
+#ifndef CR_CLOCK
+#define CR_CLOCK 0u
+#endif
 #define FR_RX_EMPTY (1u << 4)
 #define FR_TX_FULL (1u << 5)
 #define LCRH_8_BITS (3u << 5)
@@ -30,13 +34,13 @@ static_assert(DK_BAUD_FITS(DK_BOARD_UART_CLOCK_HZ, DK_BOARD_UART_BAUD, DIVISOR, 
 
 void dk_uart_init(void)
 {
-    CR = 0;
+    CR = CR_CLOCK;
     IBRD = DIVISOR / 64u;
     FBRD = DIVISOR % 64u;
     LCRH = LCRH_8_BITS | LCRH_FEN;  // this write also makes the divisor take effect
     IFLS = 0;                       // the interrupt comes when an eighth of the FIFO is full
     IMSC = INTERRUPTS;
-    CR = CR_ENABLE;
+    CR = CR_CLOCK | CR_ENABLE;
 }
 
 bool dk_uart_receive(uint8_t *byte)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A UART that receives into a FIFO of DEPTH bytes, as its manual describes it: an STM32's USART
-// with or without FIFOs, the i.MX RT's LPUART, or a PL011. After an overrun the STM32 asks for
-// interrupts and the LPUART receives nothing, until the flag is cleared.
+// with or without FIFOs, the i.MX RT's LPUART, a SAM's USART, or a PL011, Ambiq's too. After an
+// overrun the STM32 asks for interrupts and the LPUART receives nothing, until the flag is cleared.
 #include <deque>
 #include <map>
 
@@ -12,6 +12,12 @@ static std::map<uint32_t, uint32_t> cells;
 static std::deque<uint8_t> fifo;
 static bool overrun;
 static int out = -1;
+
+#ifdef MODEL_LPUART
+constexpr bool STOPS = true;  // at an overrun
+#else
+constexpr bool STOPS = false;
+#endif
 
 static uint32_t &at(uint32_t offset)
 {
@@ -67,16 +73,48 @@ static double divisor()
 {
     return ((at(0x10) >> 24 & 31u) + 1.0) * (at(0x10) & 0x1FFFu);
 }
+#elif defined(MODEL_SAM)
+enum : uint32_t { DEPTH = 1, STATE = 0x14, IN = 0x18, OUT = 0x1C, OVERRUN = 1u << 5 };
+enum : uint32_t { ENABLE = 0x50, DISABLE = 0xA0, CLEAR_ERRORS = 0x100 };
+static bool enabled;
+static bool is_on()
+{
+    return enabled && at(0x04) == 0x8C0 && at(0x08) == 1;
+}
+static uint32_t state()
+{
+    return 2u | (fifo.empty() ? 0u : 1u) | (overrun ? +OVERRUN : 0u);
+}
+static bool clears(uint32_t offset, uint32_t value)
+{
+    if (offset == 0) {
+        enabled = (enabled || (value & ENABLE) == ENABLE) && !(value & DISABLE);
+    }
+    return offset == 0 && value & CLEAR_ERRORS;
+}
+static bool asks()
+{
+    return !fifo.empty();
+}
+static double divisor()
+{
+    return 16.0 * ((at(0x20) & 0xFFFFu) + (at(0x20) >> 16 & 7u) / 8.0);
+}
 #elif defined(MODEL_PL011)
 #ifdef MODEL_FIFO
 enum : uint32_t { DEPTH = 32, FORMAT = 0x70, INTERRUPTS = 0x50 };
 #else
 enum : uint32_t { DEPTH = 1, FORMAT = 0x60, INTERRUPTS = 0x10 };
 #endif
+#ifdef MODEL_AMBIQ
+enum : uint32_t { CLOCK = 0x18 };
+#else
+enum : uint32_t { CLOCK = 0 };
+#endif
 enum : uint32_t { STATE = 0x18, IN = 0x00, OUT = 0x00, OVERRUN = 0 };
 static bool is_on()
 {
-    return at(0x30) == 0x301 && at(0x2C) == FORMAT && at(0x38) == INTERRUPTS;
+    return at(0x30) == (0x301 | CLOCK) && at(0x2C) == FORMAT && at(0x38) == INTERRUPTS;
 }
 static uint32_t state()
 {
@@ -126,7 +164,7 @@ void model_write(uint32_t address, uint32_t value)
 
 bool model_receive(uint8_t byte)
 {
-    if (!is_on() || fifo.size() == DEPTH || (STATE == 0x14 && overrun)) {
+    if (!is_on() || fifo.size() == DEPTH || (STOPS && overrun)) {
         overrun = is_on();
         return false;
     }

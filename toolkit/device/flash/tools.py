@@ -68,10 +68,14 @@ def run_tool(target: Target, name: str, image: Path, probe: str | None) -> Flash
     if program is None:
         raise ToolError(f"{tool.command[0]} is missing: {tool.install}")
     words = [word.format(image=image.absolute()) for word in tool.command[1:]]
+    own = target.flash.probes.get(name, ())
+    # Settings, such as ap=1, are for the connection. Other words follow all of the tool's own.
+    connection = [word for word in own if "=" in word]
     if probe is not None:
-        at = tool.select_at - 1
-        words[at:at] = [word.format(probe=probe) for word in tool.select]
-    words += target.flash.probes.get(name, ())
+        connection += [word.format(probe=probe) for word in tool.select]
+    at = tool.select_at - 1
+    words[at:at] = connection
+    words += [word for word in own if "=" not in word]
     start = time.monotonic()
     try:
         done = subprocess.run(
