@@ -22,6 +22,7 @@ def run_check(*names: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.timeout(3600)  # clang-tidy takes 3 minutes of an idle core
 @pytest.mark.parametrize("name", check.CHECKS)
 def test_content(name: str) -> None:
     if name == "mypy":
