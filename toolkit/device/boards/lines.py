@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from toolkit.device.boards import rtt
+from toolkit.device.boards import labgrid, rtt
 from toolkit.device.flash import pyocd_api
 from toolkit.device.link.rtt import RttTransport
 from toolkit.device.link.transport import SerialTransport, check_port, open_port
@@ -20,7 +20,7 @@ def check_line(url: str, target: Target | None = None) -> None:
     if rtt.is_place(url):
         pyocd_api.check_probe(rtt.check_place(url, target).probe)
     else:
-        check_port(url)
+        check_port(labgrid.resolve(url) if labgrid.is_place(url) else url)
 
 
 def open_line(
@@ -31,7 +31,7 @@ def open_line(
     target: Target | None = None,
     image: Path | None = None,
 ) -> SerialTransport | RttTransport:
-    """Open a port: a device, a URL of pyserial, or rtt://. Use the result as a context manager.
+    """Open a port: a device, a URL of pyserial, rtt:// or labgrid://. Returns a context manager.
 
     The rate is `baud`, else that of the target. `wait_s` is how long a port that is absent is tried
     again. Raises LinkError, and BoardError without a debug probe.
@@ -40,4 +40,5 @@ def open_line(
         return rtt.open_place(url, target, image, wait_s)
     if baud is None:
         baud = target.uart.baud if target is not None and target.uart else USUAL_BAUD
-    return open_port(url, baud=baud, wait_s=wait_s)
+    found = labgrid.resolve(url) if labgrid.is_place(url) else url
+    return open_port(found, baud=baud, wait_s=wait_s)

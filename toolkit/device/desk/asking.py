@@ -30,7 +30,7 @@ def hello(url: str, wait_s: float) -> Board:
 
     A serial port is asked at each rate for `wait_s` seconds; a socket has no rate.
     """
-    has_rate = "://" not in url or url.lower().startswith("rfc2217:")
+    has_rate = "://" not in url or url.lower().startswith(("rfc2217:", "labgrid:"))
     times = replace(WIRE.timeouts, hello_s=wait_s, silent_s=wait_s)
     silent: LinkError | None = None
     for baud in rates() if has_rate else [USUAL_BAUD]:
