@@ -17,7 +17,7 @@ from toolkit.cli import group
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.device.link.messages import StepResult
 from toolkit.measure.budget import clock_of
-from toolkit.measure.energy import read_energy
+from toolkit.measure.energy import Energy, read_energy
 from toolkit.measure.soak import BINS, Feed, Run, run_soak, soak_facts
 from toolkit.report.soak import soak_page, soak_verdict
 from toolkit.targets.target import load_target
@@ -154,7 +154,7 @@ def saved(tmp_path: Path) -> Path:
 def test_a_process_is_soaked_in_real_time_priority(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_root: Path
 ) -> None:
-    monkeypatch.setattr("toolkit.commands.soak.BUILD", build_root)
+    monkeypatch.setattr("toolkit.commands.shared.verification.BUILD", build_root)
     words = [
         "--model",
         str(saved(tmp_path)),
@@ -228,6 +228,52 @@ def test_energy_of_a_joulescope_has_its_own_voltage(tmp_path: Path) -> None:
     found = read_energy(file, 3.3)
     assert found.joules.tolist() == pytest.approx([20e-6])
     assert found.idle_watts == pytest.approx(0.002)
+
+
+def recording(steps: int) -> str:
+    """Write a PPK2's file of so many steps of 1 ms; step n takes n + 1 mA."""
+    rows = ["Timestamp(ms),Current(uA),D0-D7", "0,0,00000000"]
+    for n in range(steps):
+        rows += [f"{2 * n + 1},{1000 * (n + 1)},10000000", f"{2 * n + 2},0,00000000"]
+    return "\n".join([*rows, f"{2 * steps + 1},0,00000000"]) + "\n"
+
+
+@pytest.mark.parametrize("steps", [30, 29])
+def test_energy_is_joined_frame_by_frame(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_root: Path
+) -> None:
+    monkeypatch.setattr("toolkit.commands.shared.verification.BUILD", build_root)
+    file, out = tmp_path / "ppk.csv", tmp_path / "out"
+    file.write_text(recording(steps), encoding="utf-8")
+    words = ["--model", str(saved(tmp_path)), "--minutes", "0.01", "--output", str(out)]
+    words += ["--energy", str(file), "--volts", "2", "--target", "linux-a53"]
+    done = CliRunner().invoke(group, ["soak", "--stage", "rdovae_enc", *words])
+    assert done.exception is None, done.output
+    facts = json.loads((out / "soak.json").read_text())
+    joined = facts["energy"]["joined"]
+    page = (out / "index.html").read_text()
+    if steps == 29:
+        assert joined is None
+        assert "the recording has 29 pulses and this run 30 steps" in facts["notes"][-1]
+        assert facts["notes"][-1] in page
+        return
+    rows = [line.split(",") for line in (out / "frames.csv").read_text().splitlines()]
+    assert rows[0] == ["frame", "ms", "uJ"]
+    assert [(row[0], float(row[2])) for row in rows[1:]] == [
+        (str(n), pytest.approx(2.0 * (n + 1)))
+        for n in range(30)  # (n + 1) mA, 2 V, 1 ms
+    ]
+    assert joined["mean_uj"] == pytest.approx(31.0)
+    assert [(one["frame"], one["uj"]) for one in joined["worst"]][:2] == [(29, 60.0), (28, 58.0)]
+    assert "Most energy: frame 29 (60 µJ" in page
+
+
+def test_a_frame_of_several_steps_has_the_energy_of_all() -> None:
+    energy = Energy(np.array([1.0, 2.0, 4.0]), np.ones(3), 0.0)
+    found = energy.by_frame([0, 0, 1])
+    assert found is not None
+    assert found.tolist() == [3.0, 4.0]
+    assert energy.by_frame([0, 1]) is None
 
 
 @pytest.mark.parametrize(

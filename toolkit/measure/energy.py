@@ -34,6 +34,15 @@ class Energy:
     seconds: Floats
     idle_watts: float
 
+    def by_frame(self, frames: Sequence[int]) -> Floats | None:
+        """Return the energy of each frame in J; `frames` has the frame of each step, ascending.
+
+        Each pulse is a step. Returns None if there are not as many pulses as steps.
+        """
+        if len(frames) != len(self.joules):
+            return None
+        return np.bincount(np.asarray(frames), weights=self.joules)
+
     def as_json(self, file: str) -> dict[str, Any]:
         """Return the figures in µJ, ms and mW."""
         return {
