@@ -171,10 +171,44 @@ def test_a_process_is_soaked_in_real_time_priority(
     assert (tmp_path / "out" / "index.html").read_text().startswith("<!DOCTYPE html>")
     if name == "linux-a53":
         assert done.exception is None
+        (line,) = [line for line in facts["notes"] if "perf_event" in line]
+        assert line.startswith("linux-a53 says: firmware: perf_event: no cycles: ")
+        assert line in (tmp_path / "out" / "index.html").read_text()
         assert facts["misses"] is None
     else:  # on a busy machine a frame may well be late
         assert done.exception is None or isinstance(done.exception, CheckFailed)
         assert facts["label"].startswith("time by the clock on the wall")
+
+
+TIMER = """
+#include "posix.h"
+static uint32_t count;
+void dk_timer_init(void) {}
+uint32_t dk_timer_now(void) { return count += 500u; }
+bool dk_timer_counts_cycles(void) { return true; }
+"""
+
+
+def test_cycles_are_told_beside_the_clock_on_the_wall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_root: Path
+) -> None:
+    """A timer of 500 cycles a reading stands for perf_event, which few machines of CI have."""
+    monkeypatch.setattr("toolkit.commands.shared.verification.BUILD", build_root)
+    text = load_target("host").path.read_text(encoding="utf-8")
+    assert text.count('driver = "clock_gettime"') == 1
+    board = tmp_path / "mine.toml"
+    board.write_text(text.replace('driver = "clock_gettime"', 'driver = "mine"'), encoding="utf-8")
+    (tmp_path / "timer_mine.c").write_text(TIMER, encoding="utf-8")
+    words = ["--model", str(saved(tmp_path)), "--minutes", "0.01", "--output", str(tmp_path / "o")]
+    done = CliRunner().invoke(
+        group, ["soak", "--target", str(board), "--stage", "rdovae_enc", *words]
+    )
+    assert done.exception is None or isinstance(done.exception, CheckFailed)  # late if busy
+    facts = json.loads((tmp_path / "o" / "soak.json").read_text())
+    line = "mine says: firmware: perf_event: a step took 500 cycles, at most 500"
+    assert facts["notes"][-1] == line
+    assert line in (tmp_path / "o" / "index.html").read_text()
+    assert facts["label"].startswith("time by the clock on the wall")
 
 
 def test_what_the_system_refuses_is_one_line(tmp_path: Path, build_root: Path) -> None:

@@ -153,19 +153,19 @@ def connected(
     on.
     Without it an emulated board is started blank, flashed and reset, with its UART on a `serial`
     "socket" or "pty". `plugin` is loaded into the emulator. A process with `real_time` asks for
-    SCHED_FIFO and measures by the clock on the wall; `tell` gets what one at ssh:// says of it.
+    SCHED_FIFO and measures by the clock on the wall; `tell` gets what it says of that at its end.
     """
     target = prepared.target
     with ExitStack() as stack:
         if port is not None and ssh.is_place(port):
-            remote = stack.enter_context(_sent(prepared, port, real_time))
-            yield Session(remote)
+            with _sent(prepared, port, real_time) as remote:
+                yield Session(remote)
             for line in remote.said():
                 tell(line)
             return
         image = prepared.build.elf if prepared.build is not None else None
         if port is None:
-            board = stack.enter_context(_started(prepared, serial, plugin, real_time))
+            board = stack.enter_context(_started(prepared, serial, plugin, real_time, tell))
             if isinstance(board, QemuBoard) and board.ram is not None and image is not None:
                 yield Session(stack.enter_context(rtt.open_emulated(board, image)))
                 return
@@ -192,7 +192,11 @@ def _sent(prepared: Firmware, place: str, real_time: bool) -> ssh.RemoteServer:
 
 @contextmanager
 def _started(
-    prepared: Firmware, serial: str, plugin: EmulatorPlugin | None, real_time: bool
+    prepared: Firmware,
+    serial: str,
+    plugin: EmulatorPlugin | None,
+    real_time: bool,
+    tell: Callable[[str], None],
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
         runner = prepared.target.runner
@@ -200,6 +204,8 @@ def _started(
             runner = replace(runner, args=(*runner.args, *plugin.options(runner.program)))
         with ProcessBoard(prepared.server, serial, runner, real_time) as process:
             yield process
+        for line in process.said():
+            tell(line)
         return
     if prepared.build is None:
         raise InputError(f"{prepared.target.name}: nothing was built to start")

@@ -41,7 +41,9 @@ class Energy:
         """
         if len(frames) != len(self.joules):
             return None
-        return np.bincount(np.asarray(frames), weights=self.joules)
+        found: Floats = np.zeros(max(frames) + 1)
+        np.add.at(found, np.asarray(frames), self.joules)
+        return found
 
     def as_json(self, file: str) -> dict[str, Any]:
         """Return the figures in µJ, ms and mW."""
