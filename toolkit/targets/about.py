@@ -65,6 +65,7 @@ ABOUT: Final = {
     "flash.probes.st-util": "Arguments of st-util",
     "flash.probes.picotool": "Arguments of picotool load",
     "flash.probes.cube": "The address to start at, if STM32_Programmer_CLI cannot know it: RAM",
+    "flash.probes.teensy": "Arguments of teensy_loader_cli, such as --mcu=TEENSY41",
     "flash.probes.uf2": "The chip's UF2 family id, such as 0xe48bff59",
     "flash.probes.drive": "Nothing: the drive of a DAPLink takes no arguments",
     "mark": "A pin, made an output by set-up, that is high while a step runs",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from toolkit.common.toml_table import Table
 
 RTT = "rtt"  # the driver whose link runs through the debug probe, without an interrupt
-PROBES = ("openocd", "pyocd", "jlink", "st-util", "picotool", "cube", "uf2", "drive")
+PROBES = ("openocd", "pyocd", "jlink", "st-util", "picotool", "cube", "teensy", "uf2", "drive")
 # Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
 # round to nothing.
 CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
