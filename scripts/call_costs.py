@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measure what a whole call costs, for docs/RESULTS.md: `python -m scripts.call_costs`.
 
+It also writes libopus' own share into targets/figures/codec.json, from which the page of a
+verification takes it. `python -m scripts.call_costs --from-results` measures nothing and takes that
+share from the tables that are in docs/RESULTS.md.
+
 The example `call` runs with libopus and the shipped clip on an emulated Cortex-M4 and Cortex-M7.
 Rows with the weights of an Opus release read them from $DREDKIT_UPSTREAM, else from
 ../shared/opus-1.6. $DREDKIT_OPUS_DIR may name another release of libopus than Debian's.
@@ -15,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from quantize.files.write import write_whole
 from quantize.packet.opus_packet import Packet
 from scripts.measured import OPUS, UPSTREAM, row
 from toolkit.call.bitfile import Record, read_bitfile
 from toolkit.common.paths import BUILD
+from toolkit.measure.codec import FILE, FORMAT
 from toolkit.measure.cycles.counter import BlockCounter, call_marks
 from toolkit.measure.cycles.estimate import Estimate, estimate
 from toolkit.measure.examples import CORES, Cost, Options, build_examples, costs_of, run_example
@@ -28,6 +34,7 @@ from toolkit.speech.opus import fetch
 from toolkit.targets.target import Target, load_target
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+RESULTS: Final = ROOT / "docs" / "RESULTS.md"
 FOLDER: Final = BUILD / "call-costs"
 BEGIN, END = "<!-- call:begin -->", "<!-- call:end -->"
 OWN, SMALL, RELEASE = "our own", "our own, sparse, with FARGAN", "Opus 1.6.1"
@@ -220,12 +227,54 @@ def tables() -> str:
     return f"{text}{sending}{RECEIVING}{receiving}{MEMORY}{memory}"
 
 
+def codec_facts(text: str) -> dict[str, Any]:
+    """Return libopus' share of the tables: of rows with our own weights, compiled with -O2."""
+    version = re.search(r"libopus ([\d.]+\d) of Debian", text)
+    if version is None:
+        sys.exit(f"{RESULTS}: the text of the tables names no version of libopus")
+    cores: dict[str, dict[str, Any]] = {}
+    for chip, _, target in CHIPS.values():
+        core = cores[load_target(target).core] = {"encode": {}}
+        for cells in _table(text, "opus_encode", chip):
+            core["encode"][cells["complexity"]] = _number(cells["opus_encode"])
+        (receiving,) = _table(text, "lost: opus_decode", chip)
+        core["decode"] = _number(receiving["opus_decode"])
+        (memory,) = _table(text, "flash: libopus", chip)
+        core["flash"] = _number(memory["flash: libopus"])
+        core["ram"] = _number(memory["RAM: libopus"])
+        core["stack"] = _number(memory["stack"])
+    return {"format": FORMAT, "libopus": version[1], "unit": "instructions", "cores": cores}
+
+
+def _table(text: str, column: str, chip: str) -> list[dict[str, str]]:
+    """Return a chip's rows (our own weights, -O2) of the table that has a column."""
+    found = []
+    for part in text.split("\n\n"):
+        lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in part.splitlines()]
+        if not lines or column not in lines[0]:
+            continue
+        named = [dict(zip(lines[0], line, strict=True)) for line in lines[2:] if line]
+        found += [
+            row
+            for row in named
+            if row["core"].startswith(f"{chip} ")
+            and (row["weights"], row["compiled"]) == (OWN, BUILDS[0][0])
+        ]
+    return found
+
+
+def _number(cell: str) -> int:
+    return int(cell.replace(",", ""))
+
+
 def main() -> int:
-    """Measure, and write the tables into docs/RESULTS.md."""
-    results = ROOT / "docs" / "RESULTS.md"
-    text = tables()
-    before, _, rest = results.read_text(encoding="utf-8").partition(BEGIN)
-    results.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
+    """Measure, and write the tables into docs/RESULTS.md and libopus' share into its own file."""
+    before, _, rest = RESULTS.read_text(encoding="utf-8").partition(BEGIN)
+    text, _, after = rest.partition(END)
+    if sys.argv[1:] != ["--from-results"]:
+        text = f"\n{tables()}"
+        write_whole(RESULTS, f"{before}{BEGIN}{text}{END}{after}".encode())
+    write_whole(FILE, f"{json.dumps(codec_facts(text), indent=1)}\n".encode())
     return 0
 
 

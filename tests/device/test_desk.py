@@ -156,7 +156,7 @@ def test_a_serial_port_is_asked_at_every_rate(monkeypatch: pytest.MonkeyPatch) -
         tried.append(baud)
         return Silent(clock)
 
-    monkeypatch.setattr(asking, "open_port", opened)
+    monkeypatch.setattr(asking, "open_line", opened)
     monkeypatch.setattr(asking, "Session", partial(Session, clock=clock))
     with pytest.raises(LinkError, match="nothing answers within 1 s"):
         asking.hello("/dev/ttyACM0", 1.0)

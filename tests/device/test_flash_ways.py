@@ -108,9 +108,28 @@ def test_a_boards_settings_of_the_connection_come_first(
     ]  # fmt: skip
 
 
+def test_a_teensy_gets_a_hex_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program in place of the loader keeps the file, which is gone once that has ended."""
+    target = load_target("teensy41")
+    image = built(target.name).elf
+    kept = tmp_path / "kept.hex"
+    words = put(tmp_path / "bin", monkeypatch, "teensy_loader_cli", f'cp "$2" {kept}')
+    report = flash_probe(target, "teensy", image)
+    verbose, file, board = words.read_text(encoding="utf-8").splitlines()
+    assert (verbose, Path(file).name, board) == ("-v", "firmware.hex", "--mcu=TEENSY41")
+    assert not Path(file).exists()
+    assert kept.read_bytes() == intel_hex(pieces(image))
+    assert kept.read_text(encoding="ascii").startswith(":020000046000")  # flash at 0x60000000
+    assert report.compared == "no"
+    with pytest.raises(InputError, match="--probe: teensy_loader_cli cannot choose"):
+        flash_probe(target, "teensy", image, "123")
+
+
 @pytest.mark.parametrize(
     ("server", "program", "says", "told"),
     [
+        ("teensy", "teensy_loader_cli", "Unable to open device (hint: try -w option)",
+         "teensy_loader_cli finds no board: press its button"),
         ("picotool", "picotool", "No accessible RP2350 devices in BOOTSEL mode were found.",
          "picotool finds no board: hold BOOTSEL while you plug it in"),
         ("cube", "STM32_Programmer_CLI", "Error: No debug probe detected.",
@@ -130,7 +149,9 @@ def test_a_tools_complaint_is_one_line(
     assert str(caught.value) == told
 
 
-@pytest.mark.parametrize("server", ["openocd", "pyocd", "jlink", "st-util", "picotool", "cube"])
+@pytest.mark.parametrize(
+    "server", ["openocd", "pyocd", "jlink", "st-util", "picotool", "cube", "teensy"]
+)
 def test_a_missing_tool_is_named_with_its_cure(
     monkeypatch: pytest.MonkeyPatch, board: Target, image: Path, server: str
 ) -> None:

@@ -1,15 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The tables of a call's cost: they count what ran, and say from what each 20 ms was played."""
 
+import json
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from scripts.call_costs import SMALL, flash_of, measured, package, played
+from scripts.call_costs import (
+    BEGIN,
+    END,
+    RESULTS,
+    SMALL,
+    codec_facts,
+    flash_of,
+    measured,
+    package,
+    played,
+)
 from tests.support.examples import PACKETS, opus, program, programs, speech, write_pcm
 from toolkit.call.bitfile import Record
 from toolkit.common.errors import BoardError, InputError
+from toolkit.measure.codec import FILE, codec_cost
 from toolkit.measure.cycles.counter import call_marks
 from toolkit.measure.examples import (
     CORES,
@@ -50,6 +62,23 @@ def test_what_20_ms_are_played_from() -> None:
 def test_flash_of_an_archive() -> None:
     assert flash_of(MAP, "libopus.a") == 0x38
     assert flash_of(MAP, "libdredkit.a") == 4
+
+
+def test_the_codecs_share_is_that_of_the_tables() -> None:
+    """The page's file follows from docs/RESULTS.md: `scripts.call_costs --from-results`."""
+    text = RESULTS.read_text(encoding="utf-8")
+    facts = codec_facts(text.partition(BEGIN)[2].partition(END)[0])
+    assert FILE.read_text(encoding="utf-8") == json.dumps(facts, indent=1) + "\n"
+    assert set(facts["cores"]) == {"cortex-m4", "cortex-m7"}
+    for core, told in facts["cores"].items():
+        cost = codec_cost(core)
+        assert cost is not None
+        line = next(row for row in text.splitlines() if f"| {cost.flash:,} |" in row)
+        assert f"| our own | -O2 | {cost.flash:,} |" in line
+        assert f"| our own | -O2 | 5 | {cost.encode[5]:,} |" in text
+        assert f"| our own | -O2 | {cost.decode:,} |" in text
+        assert (cost.ram, cost.stack) == (told["ram"], told["stack"])
+    assert codec_cost("cortex-m55") is None
 
 
 def test_costs_are_read_from_what_the_example_prints() -> None:

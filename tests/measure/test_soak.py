@@ -17,7 +17,7 @@ from toolkit.cli import group
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.device.link.messages import StepResult
 from toolkit.measure.budget import clock_of
-from toolkit.measure.energy import read_energy
+from toolkit.measure.energy import Energy, read_energy
 from toolkit.measure.soak import BINS, Feed, Run, run_soak, soak_facts
 from toolkit.report.soak import soak_page, soak_verdict
 from toolkit.targets.target import load_target
@@ -154,7 +154,7 @@ def saved(tmp_path: Path) -> Path:
 def test_a_process_is_soaked_in_real_time_priority(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_root: Path
 ) -> None:
-    monkeypatch.setattr("toolkit.commands.soak.BUILD", build_root)
+    monkeypatch.setattr("toolkit.commands.shared.verification.BUILD", build_root)
     words = [
         "--model",
         str(saved(tmp_path)),
@@ -171,10 +171,44 @@ def test_a_process_is_soaked_in_real_time_priority(
     assert (tmp_path / "out" / "index.html").read_text().startswith("<!DOCTYPE html>")
     if name == "linux-a53":
         assert done.exception is None
+        (line,) = [line for line in facts["notes"] if "perf_event" in line]
+        assert line.startswith("linux-a53 says: firmware: perf_event: no cycles: ")
+        assert line in (tmp_path / "out" / "index.html").read_text()
         assert facts["misses"] is None
     else:  # on a busy machine a frame may well be late
         assert done.exception is None or isinstance(done.exception, CheckFailed)
         assert facts["label"].startswith("time by the clock on the wall")
+
+
+TIMER = """
+#include "posix.h"
+static uint32_t count;
+void dk_timer_init(void) {}
+uint32_t dk_timer_now(void) { return count += 500u; }
+bool dk_timer_counts_cycles(void) { return true; }
+"""
+
+
+def test_cycles_are_told_beside_the_clock_on_the_wall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_root: Path
+) -> None:
+    """A timer of 500 cycles a reading stands for perf_event, which few machines of CI have."""
+    monkeypatch.setattr("toolkit.commands.shared.verification.BUILD", build_root)
+    text = load_target("host").path.read_text(encoding="utf-8")
+    assert text.count('driver = "clock_gettime"') == 1
+    board = tmp_path / "mine.toml"
+    board.write_text(text.replace('driver = "clock_gettime"', 'driver = "mine"'), encoding="utf-8")
+    (tmp_path / "timer_mine.c").write_text(TIMER, encoding="utf-8")
+    words = ["--model", str(saved(tmp_path)), "--minutes", "0.01", "--output", str(tmp_path / "o")]
+    done = CliRunner().invoke(
+        group, ["soak", "--target", str(board), "--stage", "rdovae_enc", *words]
+    )
+    assert done.exception is None or isinstance(done.exception, CheckFailed)  # late if busy
+    facts = json.loads((tmp_path / "o" / "soak.json").read_text())
+    line = "mine says: firmware: perf_event: a step took 500 cycles, at most 500"
+    assert facts["notes"][-1] == line
+    assert line in (tmp_path / "o" / "index.html").read_text()
+    assert facts["label"].startswith("time by the clock on the wall")
 
 
 def test_what_the_system_refuses_is_one_line(tmp_path: Path, build_root: Path) -> None:
@@ -228,6 +262,52 @@ def test_energy_of_a_joulescope_has_its_own_voltage(tmp_path: Path) -> None:
     found = read_energy(file, 3.3)
     assert found.joules.tolist() == pytest.approx([20e-6])
     assert found.idle_watts == pytest.approx(0.002)
+
+
+def recording(steps: int) -> str:
+    """Write a PPK2's file of so many steps of 1 ms; step n takes n + 1 mA."""
+    rows = ["Timestamp(ms),Current(uA),D0-D7", "0,0,00000000"]
+    for n in range(steps):
+        rows += [f"{2 * n + 1},{1000 * (n + 1)},10000000", f"{2 * n + 2},0,00000000"]
+    return "\n".join([*rows, f"{2 * steps + 1},0,00000000"]) + "\n"
+
+
+@pytest.mark.parametrize("steps", [30, 29])
+def test_energy_is_joined_frame_by_frame(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build_root: Path
+) -> None:
+    monkeypatch.setattr("toolkit.commands.shared.verification.BUILD", build_root)
+    file, out = tmp_path / "ppk.csv", tmp_path / "out"
+    file.write_text(recording(steps), encoding="utf-8")
+    words = ["--model", str(saved(tmp_path)), "--minutes", "0.01", "--output", str(out)]
+    words += ["--energy", str(file), "--volts", "2", "--target", "linux-a53"]
+    done = CliRunner().invoke(group, ["soak", "--stage", "rdovae_enc", *words])
+    assert done.exception is None, done.output
+    facts = json.loads((out / "soak.json").read_text())
+    joined = facts["energy"]["joined"]
+    page = (out / "index.html").read_text()
+    if steps == 29:
+        assert joined is None
+        assert "the recording has 29 pulses and this run 30 steps" in facts["notes"][-1]
+        assert facts["notes"][-1] in page
+        return
+    rows = [line.split(",") for line in (out / "frames.csv").read_text().splitlines()]
+    assert rows[0] == ["frame", "ms", "uJ"]
+    assert [(row[0], float(row[2])) for row in rows[1:]] == [
+        (str(n), pytest.approx(2.0 * (n + 1)))
+        for n in range(30)  # (n + 1) mA, 2 V, 1 ms
+    ]
+    assert joined["mean_uj"] == pytest.approx(31.0)
+    assert [(one["frame"], one["uj"]) for one in joined["worst"]][:2] == [(29, 60.0), (28, 58.0)]
+    assert "Most energy: frame 29 (60 µJ" in page
+
+
+def test_a_frame_of_several_steps_has_the_energy_of_all() -> None:
+    energy = Energy(np.array([1.0, 2.0, 4.0]), np.ones(3), 0.0)
+    found = energy.by_frame([0, 0, 1])
+    assert found is not None
+    assert found.tolist() == [3.0, 4.0]
+    assert energy.by_frame([0, 1]) is None
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,35 @@ def test_the_page_says_what_was_found(record: Record, good: Verification) -> Non
     assert "✗" not in text
 
 
+@pytest.mark.parametrize(
+    ("core", "rows"),
+    [
+        # (638,455 + 108,652) instructions, and with complexity 5, of 3,360,000 in 20 ms
+        ("cortex-m4", ["complexity 0, on average 4.45 22.2 %", "complexity 5, on average 12.66 6"]),
+        ("cortex-m55", ["codec: not measured on this core – – – –"]),
+    ],
+)
+def test_the_codec_stands_beside_sender_and_receiver(
+    record: Record, core: str, rows: list[str]
+) -> None:
+    sender = {
+        "ok": True, "verdict": "ok", "page": "sender/index.html", "flash": 1000, "ram": 100,
+        "max": 336_000, "limit": 3_360_000, "unit": "instructions",
+    }  # fmt: skip
+    budget = {**record.facts["budget"], "limit": 3_360_000}
+    board = {**record.facts["board"], "core": core}
+    memory = {**record.facts["memory"], "flash": 2000, "ram": 200}
+    facts = {"sender": sender, "budget": budget, "board": board, "memory": memory}
+    shown = Elements(render(replace(record, facts={**record.facts, **facts}))).text
+    text = " ".join(shown.split())
+    assert "Sender, receiver and codec together" in text
+    assert "sender 2.00 10.0 %" in text
+    for row in rows:
+        assert row in text
+    assert ("libopus 1.3.1" in text) == (core == "cortex-m4")
+    assert ("169,174" in text) == (core == "cortex-m4")
+
+
 def test_the_page_needs_nothing_but_itself(record: Record) -> None:
     page = render(record)
     assert len(page) < 1_500_000

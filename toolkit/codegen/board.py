@@ -48,6 +48,8 @@ def board_header(target: Target) -> str:
         f"#define DK_BOARD_UART_RING_BYTES {uart.ring_bytes}u",
         f"#define DK_BOARD_TIMER_BASE 0x{target.timer.base:08x}u",
     ]
+    if uart.is_rtt:
+        lines.append("#define DK_BOARD_UART_POLLED 1")
     if target.mark is not None:
         lines += [
             f"#define DK_BOARD_MARK_{key.upper()} 0x{value:08x}u"

@@ -40,7 +40,7 @@ POLL = 0.5  # seconds between looks at whether the emulator still runs
     default=None,
     metavar="NAME",
     help="Write to a real board: openocd, pyocd, jlink, st-util, picotool, cube (ST's "
-    "STM32_Programmer_CLI), uf2 or drive (copies to its drive).",
+    "STM32_Programmer_CLI), teensy (PJRC's loader), uf2 or drive (copies to its drive).",
 )
 @options.probe_option
 @click.option(

@@ -11,12 +11,14 @@ import click
 
 from toolkit.commands.shared.outcome import Telling
 from toolkit.common.console import emit_json, err, json_option
-from toolkit.common.errors import InputError, LinkError
+from toolkit.common.errors import BoardError, InputError, LinkError
 from toolkit.common.wire import WIRE
+from toolkit.device.boards.lines import open_line
 from toolkit.device.boards.ssh import is_place
 from toolkit.device.link.frames import Frame, encode_frame
 from toolkit.device.link.listening import Heard, Listener
-from toolkit.device.link.transport import PortLost, SerialTransport, open_port
+from toolkit.device.link.rtt import RttTransport
+from toolkit.device.link.transport import PortLost, SerialTransport
 
 _LOOK_S: Final = 0.2  # between two looks at a port, and between two tries to open it again
 _BAUD_MAX: Final = 50_000_000
@@ -68,7 +70,7 @@ def _listen(url: str, baud: int, hello: bool, kinds: Counter[str]) -> Iterator[H
 
     Raises LinkError if the port cannot be opened at first.
     """
-    transport = open_port(url, baud=baud)
+    transport = open_line(url, baud=baud)
     while True:
         listener = Listener()
         with transport:
@@ -90,9 +92,9 @@ def _hello() -> bytes:
     return encode_frame(Frame(message.type, 0, message.pack(protocol=WIRE.protocol)))
 
 
-def _again(url: str, baud: int) -> SerialTransport:
+def _again(url: str, baud: int) -> SerialTransport | RttTransport:
     while True:
         try:
-            return open_port(url, baud=baud)
-        except LinkError:
+            return open_line(url, baud=baud)
+        except (BoardError, LinkError):
             time.sleep(_LOOK_S)

@@ -6,34 +6,34 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from quantize.files.write import write_whole
 from toolkit.commands.shared import options
 from toolkit.commands.shared.flashing import flasher_of
 from toolkit.commands.shared.outcome import Telling
 from toolkit.commands.shared.taken import PORTS, check_stage, refuse_ignored
-from toolkit.commands.shared.verification import ready_stage
+from toolkit.commands.shared.verification import built_for, ready_stage, streaming
 from toolkit.common.console import emit_json, err, json_option
 from toolkit.common.errors import CheckFailed, InputError
 from toolkit.common.option_types import Folder, InputFile, Real
-from toolkit.common.paths import BUILD
 from toolkit.common.places import PAGE, SOAK_FACTS, soak_folder
 from toolkit.device.build.hostlib import HostEngine
-from toolkit.device.pipeline import check_line, connected, prepare
+from toolkit.device.pipeline import check_line, connected
 from toolkit.measure.budget import clock_of
 from toolkit.measure.energy import Energy, read_energy
-from toolkit.measure.soak import Feed, run_soak, soak_facts
+from toolkit.measure.soak import WORST, Feed, Run, run_soak, soak_facts
 from toolkit.models.quantise import Sources, for_target
 from toolkit.models.saved import load_quantised
 from toolkit.report.soak import soak_table, soak_verdict, write_soak_page
 from toolkit.stages.sending import Sending
 from toolkit.stages.stage import HASH_BYTES, Int16s, Stage
-from toolkit.targets.target import load_target
+from toolkit.targets.target import Target, load_target
 
 _FRAMES_A_MINUTE: Final = 3000
 _HOUR: Final = 60.0
 _MINUTES_MAX: Final = 10_080.0
 _VOLTS: Final = 3.3
+FRAMES: Final = "frames.csv"  # ms and energy of each frame, beside the page
 
 
 @click.command("soak", cls=Telling)
@@ -115,8 +115,7 @@ def command(
     inputs = made.inputs(audio)
     if port is not None:
         board = board.not_run_here()
-    with err.status(f"generating and building for {board.name}"):
-        prepared = prepare(made, board, BUILD)
+    prepared = built_for(made, board)
     feed = Feed(inputs, _frames(made, inputs, prepared.engine))
     paced = port is not None
     count = (
@@ -133,10 +132,7 @@ def command(
             prepared, port=port, serial=serial, flasher=flasher, real_time=not board.is_board,
             tell=said.append,
         ) as session,
-        Progress(
-            TextColumn("soaking    "), BarColumn(), MofNCompleteColumn(), TextColumn("frames"),
-            TimeRemainingColumn(), console=err,
-        ) as bar,
+        streaming("soaking", "frames") as bar,
     ):  # fmt: skip
         told = session.expect(
             target=board.name, stage=made.name,
@@ -162,10 +158,12 @@ def command(
         "audio": audio.name,
         **soak_facts(run, board, clock, paced=paced),
         "notes": [f"{board.name} says: {line}" for line in said],
-        "energy": _energy(measured, energy),
+        "energy": None if measured is None or energy is None else measured.as_json(energy.name),
         "link": link,
     }
     folder = output or soak_folder(target)
+    if measured is not None:
+        facts["energy"]["joined"] = _joined(measured, run, board, facts, folder)
     emit_json(str(folder / SOAK_FACTS), facts)
     write_soak_page(facts, folder / PAGE)
     emit_json(json_to, facts)
@@ -185,5 +183,26 @@ def _frames(made: Stage, inputs: Int16s, engine: HostEngine) -> list[int]:
     return list(range(len(inputs))) if playback is None else playback.slots
 
 
-def _energy(measured: Energy | None, file: Path | None) -> dict[str, Any] | None:
-    return None if measured is None or file is None else measured.as_json(file.name)
+def _joined(
+    measured: Energy, run: Run, board: Target, facts: dict[str, Any], folder: Path
+) -> dict[str, Any] | None:
+    """Write ms and energy of each frame beside the page; return its facts, or None if none fit."""
+    frames = measured.by_frame(run.frames)
+    if frames is None:
+        facts["notes"].append(
+            f"the recording has {len(measured.joules):,} pulses and this run {len(run.frames):,} "
+            "steps, so energy is not told frame by frame: record a run of the same length"
+        )
+        return None
+    ms = [1000.0 * board.count(ticks) / facts["clock_hz"] for ticks in run.ticks]
+    lines = [f"{n},{a:.6f},{1e6 * b:.4f}" for n, (a, b) in enumerate(zip(ms, frames, strict=True))]
+    write_whole(folder / FRAMES, ("\n".join(["frame,ms,uJ", *lines]) + "\n").encode())
+    worst = sorted(range(len(ms)), key=lambda n: -frames[n])[:WORST]
+    return {
+        "file": FRAMES,
+        "mean_uj": round(1e6 * float(frames.mean()), 4),
+        "worst": [
+            {"frame": n, "uj": round(1e6 * float(frames[n]), 4), "ms": round(ms[n], 6)}
+            for n in worst
+        ],
+    }

@@ -11,7 +11,7 @@ from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import InputError, ToolError
 from toolkit.common.folders import alone, own_copy
 from toolkit.common.wire import WIRE
-from toolkit.device.boards import ssh
+from toolkit.device.boards import lines, rtt, ssh
 from toolkit.device.boards.probe import flash_probe
 from toolkit.device.boards.process import ProcessBoard
 from toolkit.device.boards.qemu import QemuBoard, check_serial
@@ -23,7 +23,6 @@ from toolkit.device.build.build import (
 )
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.link.session import Session
-from toolkit.device.link.transport import check_port, open_port
 from toolkit.stages.stage import DecoderStage, Stage
 from toolkit.targets.target import HOST, Target, load_target
 
@@ -109,7 +108,7 @@ def check_line(port: str | None, serial: str, target: Target | None = None) -> N
         if target is not None:
             _check_linux(target, port)
     elif port is not None:
-        check_port(port)
+        lines.check_line(port, target)
     check_serial(serial)
 
 
@@ -149,27 +148,32 @@ def connected(
 ) -> Iterator[Session]:
     """Yield a session with the target's board.
 
-    `port` (any pyserial URL) leads to a board that is flashed already or gets its image from the
-    `flasher`, or (ssh://USER@HOST) to a machine that the server is copied to and started on.
+    `port` (any pyserial URL, or rtt://) leads to a board that is flashed already or gets its image
+    from the `flasher`, or (ssh://USER@HOST) to a machine that the server is copied to and started
+    on.
     Without it an emulated board is started blank, flashed and reset, with its UART on a `serial`
     "socket" or "pty". `plugin` is loaded into the emulator. A process with `real_time` asks for
-    SCHED_FIFO and measures by the clock on the wall; `tell` gets what one at ssh:// says of it.
+    SCHED_FIFO and measures by the clock on the wall; `tell` gets what it says of that at its end.
     """
     target = prepared.target
     with ExitStack() as stack:
         if port is not None and ssh.is_place(port):
-            remote = stack.enter_context(_sent(prepared, port, real_time))
-            yield Session(remote)
+            with _sent(prepared, port, real_time) as remote:
+                yield Session(remote)
             for line in remote.said():
                 tell(line)
             return
+        image = prepared.build.elf if prepared.build is not None else None
         if port is None:
-            started = _started(prepared, serial, plugin, real_time)
-            port = stack.enter_context(started).serial_url
-        elif flasher is not None and prepared.build is not None:
-            flash_probe(target, flasher.server, prepared.build.elf, flasher.probe)
-        baud = target.uart.baud if target.uart else 115200
-        transport = open_port(port, baud=baud, wait_s=WIRE.timeouts.open_s)
+            board = stack.enter_context(_started(prepared, serial, plugin, real_time, tell))
+            if isinstance(board, QemuBoard) and board.ram is not None and image is not None:
+                yield Session(stack.enter_context(rtt.open_emulated(board, image)))
+                return
+            port = board.serial_url
+        elif flasher is not None and image is not None:
+            flash_probe(target, flasher.server, image, flasher.probe)
+        wait_s = WIRE.timeouts.open_s
+        transport = lines.open_line(port, wait_s=wait_s, target=target, image=image)
         stack.callback(transport.close)
         yield Session(transport)
 
@@ -188,7 +192,11 @@ def _sent(prepared: Firmware, place: str, real_time: bool) -> ssh.RemoteServer:
 
 @contextmanager
 def _started(
-    prepared: Firmware, serial: str, plugin: EmulatorPlugin | None, real_time: bool
+    prepared: Firmware,
+    serial: str,
+    plugin: EmulatorPlugin | None,
+    real_time: bool,
+    tell: Callable[[str], None],
 ) -> Iterator[ProcessBoard | QemuBoard]:
     if prepared.server is not None:
         runner = prepared.target.runner
@@ -196,6 +204,8 @@ def _started(
             runner = replace(runner, args=(*runner.args, *plugin.options(runner.program)))
         with ProcessBoard(prepared.server, serial, runner, real_time) as process:
             yield process
+        for line in process.said():
+            tell(line)
         return
     if prepared.build is None:
         raise InputError(f"{prepared.target.name}: nothing was built to start")

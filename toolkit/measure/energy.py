@@ -34,6 +34,17 @@ class Energy:
     seconds: Floats
     idle_watts: float
 
+    def by_frame(self, frames: Sequence[int]) -> Floats | None:
+        """Return the energy of each frame in J; `frames` has the frame of each step, ascending.
+
+        Each pulse is a step. Returns None if there are not as many pulses as steps.
+        """
+        if len(frames) != len(self.joules):
+            return None
+        found: Floats = np.zeros(max(frames) + 1)
+        np.add.at(found, np.asarray(frames), self.joules)
+        return found
+
     def as_json(self, file: str) -> dict[str, Any]:
         """Return the figures in µJ, ms and mW."""
         return {

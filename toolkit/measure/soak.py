@@ -21,18 +21,19 @@ from toolkit.targets.target import Target
 
 Int16s = npt.NDArray[np.int16]
 BINS: Final = 60
-_WORST: Final = 5  # frames that are named
+WORST: Final = 5  # frames that are named
 
 
 @dataclass
 class Run:
     """What a soak measured: the ticks of each frame, late answers, wrong outputs.
 
-    `late` counts frames whose answer came after the next frame was due, line and host included;
-    `worst_late_s` is by how much at most.
+    `frames` is the frame of each step. `late` counts frames whose answer came after the next frame
+    was due, line and host included; `worst_late_s` is by how much at most.
     """
 
     ticks: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
     late: int = 0
     worst_late_s: float = 0.0
     mismatches: int = 0
@@ -94,6 +95,7 @@ def run_soak(
 
     for result in session.run_steps(inputs()):
         frame, row = sent.pop()
+        found.frames.append(frame)
         if frame == len(found.ticks):
             found.ticks.append(0)
             progress()
@@ -119,7 +121,7 @@ def soak_facts(run: Run, target: Target, clock: Clock, *, paced: bool) -> dict[s
     judged = target.runner is None  # time in an emulator says nothing
     misses = int((ms > limit_ms).sum()) if judged else None
     edges, counts = _histogram(ms)
-    order = np.argsort(ms)[::-1][:_WORST]
+    order = np.argsort(ms)[::-1][:WORST]
     return {
         "ok": not run.mismatches and not misses,
         "unit": unit,

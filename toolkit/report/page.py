@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The page of a verification: one HTML file that has no scripts and fetches nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from quantize.files.write import write_whole
 from toolkit.measure.budget import STEP_SECONDS, Budget
+from toolkit.measure.codec import codec_cost
 from toolkit.report.bench_plot import bench_svg
 from toolkit.report.history import trends
 from toolkit.report.joins import Join, JoinPlot, plot
@@ -30,6 +31,7 @@ from toolkit.report.sound import sound_uri
 from toolkit.report.text import fit_text
 from toolkit.verify.checks import Check, budget_in, checks, mismatch_text
 
+_SHARES = ("ms", "flash", "ram")  # columns of the table of sender, receiver and codec
 _TITLES = {
     "latents": "Latents",
     "initial_state": "Initial state",
@@ -249,7 +251,7 @@ def _lost(facts: Mapping[str, Any], seconds: float) -> list[tuple[float, float]]
 
 
 def _together(facts: Mapping[str, Any], budget: Budget) -> list[dict[str, Any]]:
-    """Return flash, RAM and ms of sender and receiver and of both; empty unless both were run.
+    """Return flash, RAM and ms of sender, receiver, both, and codec; empty unless both were run.
 
     Each is an image with its own copy of what both share, so one image needs less than the sum.
     """
@@ -261,11 +263,29 @@ def _together(facts: Mapping[str, Any], budget: Budget) -> list[dict[str, Any]]:
         {"name": "sender", "ms": step_ms * sender["max"] / sender["limit"], **_sizes(sender)},
         {"name": "receiver", "ms": step_ms * budget.max / budget.limit, **_sizes(memory)},
     ]
-    both: dict[str, Any] = {"name": "both, at most"}
-    for key in ("ms", "flash", "ram"):
-        values = [row[key] for row in rows]
-        both[key] = None if None in values else sum(values)
-    return [*rows, both]
+    rows.append(_sum("both, at most", rows))
+    codec = codec_cost(facts["board"]["core"])
+    if codec is None:
+        return [*rows, {"name": "codec: not measured on this core", **dict.fromkeys(_SHARES)}]
+    per_ms = budget.limit / step_ms  # instructions or cycles; one instruction stands for a cycle
+    return [
+        *rows,
+        *(
+            {
+                "name": f"libopus {codec.version}, complexity {complexity}, on average",
+                "ms": (encode + codec.decode) / per_ms, "flash": codec.flash, "ram": codec.ram,
+            }
+            for complexity, encode in sorted(codec.encode.items())
+        ),
+    ]  # fmt: skip
+
+
+def _sum(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a row that adds others; what one of them lacks, the sum lacks."""
+    columns = {key: [row[key] for row in rows] for key in _SHARES}
+    return {"name": name} | {
+        key: None if None in values else sum(values) for key, values in columns.items()
+    }
 
 
 def _sizes(told: Mapping[str, Any]) -> dict[str, Any]:

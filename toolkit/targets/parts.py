@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from toolkit.common.toml_table import Table
 
-PROBES = ("openocd", "pyocd", "jlink", "st-util", "picotool", "cube", "uf2", "drive")
+RTT = "rtt"  # the driver whose link runs through the debug probe, without an interrupt
+PROBES = ("openocd", "pyocd", "jlink", "st-util", "picotool", "cube", "teensy", "uf2", "drive")
 # Clock of a core in Hz: 1 MHz to 10 GHz. A lower number was meant in megahertz, or makes a limit
 # round to nothing.
 CLOCK_HZ_MIN, CLOCK_HZ_MAX = 1_000_000, 10_000_000_000
@@ -31,6 +32,11 @@ class Uart:
     baud: int
     clock_hz: int
     ring_bytes: int
+
+    @property
+    def is_rtt(self) -> bool:
+        """Whether the link runs through a debug probe; the board's UART is then off."""
+        return self.driver == RTT
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Emulator:
     """QEMU's machine, and what a tick of its timer means under -icount.
 
     `since` is the first version of QEMU that has the board, "" for one that dredkit's set-up has.
+    `ram` names the memory of the board that is the machine's RAM to QEMU, "" if none is named.
     """
 
     program: str
@@ -108,6 +115,7 @@ class Emulator:
     unit: str
     ticks_per_unit: float
     since: str = ""
+    ram: str = ""
 
 
 def read_clock(table: Table) -> int:
@@ -212,8 +220,8 @@ def read_runner(table: Table) -> Runner:
     return value
 
 
-def read_emulator(table: Table) -> Emulator:
-    """Read [emulator]."""
+def read_emulator(table: Table, memories: tuple[str, ...]) -> Emulator:
+    """Read [emulator]; `memories` are the names of the board's."""
     value = Emulator(
         program=table.text("program"),
         package=table.text("package"),
@@ -223,6 +231,7 @@ def read_emulator(table: Table) -> Emulator:
         unit=table.text("unit"),
         ticks_per_unit=table.number("ticks_per_unit"),
         since=table.version("since") if "since" in table else "",
+        ram=table.named("ram", memories) if "ram" in table else "",
     )
     table.done()
     return value

@@ -253,7 +253,7 @@ def target_in(path: Path, table: Table) -> Target:
         placements=_placements(table, memories) if on_board and "placement" in table else (),
         gic=read_gic(table.table("gic")) if system in GIC_SYSTEMS else None,
         uart=read_uart(table.table("uart")) if on_board else None,
-        emulator=read_emulator(table.table("emulator"))
+        emulator=read_emulator(table.table("emulator"), tuple(memory.name for memory in memories))
         if on_board and "emulator" in table
         else None,
         product=read_product(table.table("product")) if "product" in table else None,

@@ -34,7 +34,8 @@
 void dk_setup(void);
 
 // Enable transmitter, receiver and the receive interrupt (at the device; dk_core_enable enables it
-// at the interrupt controller).
+// at the interrupt controller). A device without an interrupt is looked at while the board waits:
+// board.h then defines DK_BOARD_UART_POLLED.
 void dk_uart_init(void);
 
 // Take one received byte. Returns false if there is none. Clears the cause of the interrupt.

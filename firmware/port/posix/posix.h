@@ -21,6 +21,10 @@ void dk_posix_use_stdio(void);
 // stderr what the system refuses, and goes on.
 void dk_posix_use_real_time(void);
 
+// Return whether dk_posix_use_real_time was called. Such a process ends with its first host, and
+// then tells on stderr how many cycles a step took, if its timer counts them.
+bool dk_posix_is_real_time(void);
+
 // Start the timer for the calling thread.
 void dk_timer_init(void);
 

@@ -4,7 +4,10 @@
 // machine has no such counter (an emulator).
 #define _GNU_SOURCE  // syscall, clock_gettime
 
+#include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +19,14 @@ static int counter = -1;  // the file that reads as cycles, or -1
 static bool read_cycles(uint64_t *cycles)
 {
     return read(counter, cycles, sizeof *cycles) == (ssize_t)sizeof *cycles;
+}
+
+// A real-time process measures by the clock on the wall, and cycles are all that it lacks.
+static void refused(const char *why)
+{
+    if (dk_posix_is_real_time()) {
+        fprintf(stderr, "firmware: perf_event: no cycles: %s\n", why);
+    }
 }
 
 void dk_timer_init(void)
@@ -31,12 +42,14 @@ void dk_timer_init(void)
     uint64_t after = 0;
     counter = (int)syscall(SYS_perf_event_open, &asked, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
     if (counter < 0) {
+        refused(strerror(errno));
         return;
     }
     // A virtual machine may have the event and never count.
     if (!read_cycles(&before) || !read_cycles(&after) || after <= before) {
         close(counter);
         counter = -1;
+        refused("the machine has the event and does not count");
     }
 }
 

@@ -179,15 +179,15 @@ port_option: Decorator = click.option(
     "--port",
     metavar="URL",
     default=None,
-    help="The port of a flashed board, as pyserial names it; ssh://USER@HOST for Linux; if left "
-    "out, an emulated board.",
+    help="The port of a flashed board, as pyserial names it; ssh://USER@HOST for Linux; "
+    "rtt://, labgrid://PLACE; if left out, an emulated board.",
 )
 server_option: Decorator = click.option(
     "--server",
     metavar="NAME",
     default=None,
-    help="Flash the board at --port first: openocd, pyocd, jlink, st-util, picotool, cube, uf2 "
-    "or drive.",
+    help="Flash the board at --port first: openocd, pyocd, jlink, st-util, picotool, cube, "
+    "teensy, uf2 or drive.",
 )
 probe_option: Decorator = click.option(
     "--probe",

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What `verify` and `demo` share: from weights to the verdict, with a line for each step."""
+"""What `verify`, `demo` and `soak` share: from weights to the verdict, a line for each step."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import DecoderModel
@@ -62,14 +69,15 @@ def built_for(made: Stage, target: Target) -> Prepared:
     return prepared
 
 
-def streaming() -> Progress:
-    """Return the bar that counts the steps of a board."""
+def streaming(what: str = "streaming", counted: str = "steps") -> Progress:
+    """Return the bar that counts the steps of a board, or what else is `counted`."""
     return Progress(
-        TextColumn("streaming  "),
+        TextColumn(f"{what:<11}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("steps"),
+        TextColumn(counted),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=err,
     )
 

@@ -14,4 +14,5 @@ GDB_S = 600.0  # for a whole run of gdb: a megabyte through a slow probe
 TOOL_S = 600.0  # for a program that writes an image by itself
 SSH_CONNECT_S = 15  # for a machine to answer ssh
 SSH_COPY_S = 120.0  # for the server to be copied there
+LABGRID_S = 60.0  # for labgrid's coordinator to say where a place is
 LOOK_S = 0.05  # between two checks whether a program has ended

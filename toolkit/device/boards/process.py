@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The server as a process of this machine: the same C and the same link, without a board."""
 
+import contextlib
 import select
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from types import TracebackType
 
@@ -16,7 +18,8 @@ class ProcessBoard:
     """A running server process; a context manager. `serial` is "socket" or "pty".
 
     A `runner` runs a program for another kind of machine. Raises ToolError if it is not installed.
-    With `real_time` the process asks for SCHED_FIFO, and its ticks are the clock on the wall.
+    With `real_time` the process asks for SCHED_FIFO, its ticks are the clock on the wall, and it
+    ends with its first host; `said` then has what it says for people.
     """
 
     def __init__(
@@ -30,9 +33,13 @@ class ProcessBoard:
         words += ["--real-time"] if real_time else []
         if runner is not None:
             words = [_installed(runner), *runner.args, *words]
+        self._ends_itself = real_time
+        self._said: list[str] = []
+        self.serial_url = ""
+        self._log = tempfile.TemporaryFile() if real_time else None  # noqa: SIM115 - closed below
         try:
             self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, text=True
             )
         except OSError as error:
             raise BoardError(f"{program} cannot be started: {error.strerror}") from None
@@ -56,8 +63,15 @@ class ProcessBoard:
         self._process.kill()
         self._process.wait()
 
+    def said(self) -> list[str]:
+        """Return what a real-time process has said for people, once it is closed."""
+        return self._said
+
     def close(self) -> None:
         """End the process; may be called twice."""
+        if self._ends_itself and self.serial_url:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience.STOP_S)
         if self.alive():
             self._process.terminate()
             try:
@@ -66,6 +80,11 @@ class ProcessBoard:
                 self.kill()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        if self._log is not None:
+            self._log.seek(0)
+            self._said = self._log.read().decode(errors="replace").splitlines()
+            self._log.close()
+            self._log = None
 
     def __enter__(self) -> "ProcessBoard":
         return self

@@ -16,12 +16,14 @@ from types import TracebackType
 
 from toolkit.common.errors import BoardError, InputError, ToolError
 from toolkit.device.boards import gdb, patience
+from toolkit.device.boards.shared_ram import SharedRam
 from toolkit.device.flash.report import FlashReport
 from toolkit.targets.target import Target
 
 SOCKET_PATH_BYTES = 103  # the longest name of a Unix socket on any system
 HIGHEST_PORT = 65535
 GDB_SOCKET = "gdb"
+RTT_FILE = "ram"  # a board's RAM in the temporary folder, if its link is RTT
 PREFIX = "dredkit-"  # of a temporary folder; tempfile adds 8 letters
 SOCKET_URL = re.compile(r"^socket://([^:/]+):(\d+)$")
 VERSION = re.compile(r"version (\d+)\.(\d+)")
@@ -32,8 +34,9 @@ class QemuBoard:
     """A running emulated board. Use as a context manager, or call `close`.
 
     It starts blank and halted; `flash` writes an image and lets it run. `serial` is "socket" (any
-    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. QEMU ends
-    with the thread that started it, so that nothing stays behind, however this process ends.
+    free port of 127.0.0.1), "socket://HOST:PORT" or "pty". `serial_url` is for pyserial. A board
+    whose link is RTT has `ram` in place of a serial port, and `serial_url` names its file. QEMU
+    ends with the thread that started it, so that nothing stays behind, however this process ends.
     `options` go on QEMU's command line.
     """
 
@@ -50,23 +53,44 @@ class QemuBoard:
             _need_version(program, emulator.since, target)
         self.target = target
         self.serial_url = ""
+        self.ram: SharedRam | None = None
         self._server = gdb.SERVERS["qemu"]
         self._directory = _folder()
         self.gdb_address = str(Path(self._directory.name) / GDB_SOCKET)
         self._log = Path(self._directory.name) / "log"
-        command = [
-            *_tied_to_us(), program, "-M", emulator.machine, "-nodefaults", "-display", "none",
-            "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
-            *emulator.args, *options,
-        ]  # fmt: skip
         try:
+            machine = [emulator.machine]
+            if target.uart is not None and target.uart.is_rtt:
+                machine = self._share_ram(machine)
+            command = [
+                *_tied_to_us(), program, "-M", *machine, "-nodefaults", "-display", "none",
+                "-monitor", "none", "-S", "-icount", f"shift={emulator.icount_shift}",
+                *emulator.args, *options,
+            ]  # fmt: skip
             self._process = self._start(command, serial)
         except BaseException:
             self._directory.cleanup()
             raise
         atexit.register(self.close)
-        if serial == "pty":
+        if serial == "pty" and self.ram is None:
             self.serial_url = self._pty_path()
+
+    def _share_ram(self, machine: list[str]) -> list[str]:
+        """Make the file of the board's RAM; return the words after -M that make QEMU use it."""
+        assert self.target.emulator is not None
+        named = self.target.emulator.ram
+        memory = next((memory for memory in self.target.memories if memory.name == named), None)
+        if memory is None:
+            raise InputError(
+                f"{self.target.name}: an emulated board has no debug probe for uart.driver = "
+                '"rtt": emulator.ram names the memory that QEMU shares in its place'
+            )
+        path = Path(self._directory.name) / RTT_FILE
+        self.ram = SharedRam(path, memory.origin, memory.length)
+        self.serial_url = str(path)
+        place = str(path).replace(",", ",,")  # QEMU's own escape
+        backend = f"memory-backend-file,id=ram,share=on,size={memory.length},mem-path={place}"
+        return [f"{machine[0]},memory-backend=ram", "-object", backend]
 
     def _start(self, command: list[str], serial: str) -> "subprocess.Popen[bytes]":
         """Start QEMU with a socket for gdb and the asked port for the UART."""
@@ -78,7 +102,9 @@ class QemuBoard:
             passed = [gdb_socket.fileno()]
             command += ["-chardev", f"socket,id=gdb,fd={passed[0]},server=on,wait=off"]
             command += ["-gdb", "chardev:gdb"]
-            if serial == "pty":
+            if self.ram is not None:
+                command += ["-chardev", "null,id=serial"]
+            elif serial == "pty":
                 command += ["-chardev", "pty,id=serial"]
             else:
                 serial_socket = files.enter_context(_port(serial))
@@ -151,6 +177,8 @@ class QemuBoard:
                 self._process.wait(patience.STOP_S)
             except subprocess.TimeoutExpired:
                 self.kill()
+        if self.ram is not None:
+            self.ram.close()
         self._directory.cleanup()
 
     def last_words(self) -> str:

@@ -116,6 +116,7 @@ class RemoteServer(SocketTransport):
         self._folder = _copied(program, self._place)
         near, far = socket.socketpair()
         super().__init__(url, near)
+        self._words: list[str] = []
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the rest
         script = _RUN.replace("FOLDER", shlex.quote(self._folder))
         script = script.replace("OPTIONS", "--real-time" if real_time else "")
@@ -133,10 +134,11 @@ class RemoteServer(SocketTransport):
             raise PortLost(f"{self.url}: {self._last_words()}") from None
 
     def said(self) -> list[str]:
-        """Return what the program there, and ssh, have said for people so far."""
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
-        return [line.strip() for line in lines if line.strip()]
+        """Return what the program there, and ssh, have said for people; all of it once closed."""
+        if not self._log.closed:
+            self._log.seek(0)
+            self._words = self._log.read().decode(errors="replace").splitlines()
+        return [line.strip() for line in self._words if line.strip()]
 
     def alive(self) -> bool:
         """Return whether the connection stands."""
@@ -155,6 +157,7 @@ class RemoteServer(SocketTransport):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self.said()
         self._log.close()
         if self._folder and self._process.returncode != 0:
             # The remote shell may not have come to it. Nothing more can be done if this fails too.

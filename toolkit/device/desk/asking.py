@@ -6,16 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
-from toolkit.common.errors import LinkError
+from toolkit.common.errors import BoardError, LinkError, ToolError
 from toolkit.common.wire import WIRE
+from toolkit.device.boards.lines import USUAL_BAUD, open_line
 from toolkit.device.desk.plugged import Plugged
 from toolkit.device.link.messages import Board
 from toolkit.device.link.session import Session
-from toolkit.device.link.transport import open_port
 from toolkit.targets.target import load_target, target_names
 
 _AT_ONCE: Final = 16
-_USUAL: Final = 115200
 Ask = Callable[[str, float], Board]
 
 
@@ -23,7 +22,7 @@ def rates() -> list[int]:
     """Return the usual rate and those of the UARTs of all targets, the most frequent first."""
     uarts = [load_target(name).uart for name in target_names()]
     bauds = [uart.baud for uart in uarts if uart is not None]
-    return sorted({*bauds, _USUAL}, key=lambda baud: (-bauds.count(baud), baud))
+    return sorted({*bauds, USUAL_BAUD}, key=lambda baud: (-bauds.count(baud), baud))
 
 
 def hello(url: str, wait_s: float) -> Board:
@@ -31,11 +30,11 @@ def hello(url: str, wait_s: float) -> Board:
 
     A serial port is asked at each rate for `wait_s` seconds; a socket has no rate.
     """
-    has_rate = "://" not in url or url.lower().startswith("rfc2217:")
+    has_rate = "://" not in url or url.lower().startswith(("rfc2217:", "labgrid:"))
     times = replace(WIRE.timeouts, hello_s=wait_s, silent_s=wait_s)
     silent: LinkError | None = None
-    for baud in rates() if has_rate else [_USUAL]:
-        with open_port(url, baud=baud) as port:
+    for baud in rates() if has_rate else [USUAL_BAUD]:
+        with open_line(url, baud=baud) as port:
             try:
                 return Session(port, timeouts=times).hello()
             except LinkError as error:
@@ -54,7 +53,7 @@ def ask_all(rows: Sequence[Plugged], wait_s: float, ask: Ask = hello) -> list[Pl
             return replace(row, silent="not asked: no maker of boards; --port asks")
         try:
             return replace(row, firmware=ask(row.port, wait_s))
-        except LinkError as error:
+        except (BoardError, LinkError, ToolError) as error:
             return replace(row, silent=str(error).removeprefix(f"{row.port}: "))
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pyOCD by its Python API: list probes, write an image, read it back. Nothing waits for a probe."""
 
+import contextlib
 import importlib.util
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,40 @@ def flash(target: Target, image: Path, serial: str | None) -> FlashReport:
                     )
             session.target.reset()
     except TargetSupportError as error:
-        chip = options.get("target_override", target.name)
-        raise BoardError(
-            f"pyocd knows no chip '{chip}': `pyocd pack install {chip}` gets its pack ({error})"
-        ) from None
+        raise _unknown_chip(options.get("target_override", target.name), error) from None
     except (Error, OSError, ValueError) as error:
         raise BoardError(f"pyocd: {_line(error)}") from None
     sections = {name: size for name, (_, size) in load_sections(image).items()}
     return FlashReport(sections, sum(sections.values()), time.monotonic() - start)
+
+
+def check_probe(serial: str | None) -> None:
+    """Raise BoardError without exactly one probe (whose serial holds `serial`)."""
+    _one(serial)
+
+
+def attach(serial: str | None, options: dict[str, Any]) -> tuple[Any, Callable[[], None]]:
+    """Connect to a board that runs, and let it run; return its memory and what disconnects.
+
+    The memory has pyOCD's methods. Raises BoardError without exactly one probe and for a chip that
+    pyOCD does not know.
+    """
+    from pyocd.core.exceptions import Error, TargetSupportError
+    from pyocd.core.session import Session
+
+    session = Session(_one(serial), options={**options, "connect_mode": "attach"})
+    try:
+        session.open()
+    except TargetSupportError as error:
+        raise _unknown_chip(options.get("target_override", ""), error) from None
+    except (Error, OSError, ValueError) as error:
+        raise BoardError(f"pyocd: {_line(error)}") from None
+
+    def done() -> None:
+        with contextlib.suppress(Error, OSError):
+            session.close()
+
+    return session.target, done
 
 
 def options_of(words: Sequence[str], name: str) -> dict[str, Any]:
@@ -129,6 +156,12 @@ def _described(probe: Any) -> Probe:
         info = None
     chip, board = (info.target, info.name) if info else ("", "")
     return Probe(probe.unique_id, probe.description, chip or "", board or "")
+
+
+def _unknown_chip(chip: str, error: Exception) -> BoardError:
+    return BoardError(
+        f"pyocd knows no chip '{chip}': `pyocd pack install {chip}` gets its pack ({error})"
+    )
 
 
 def _line(error: BaseException) -> str:

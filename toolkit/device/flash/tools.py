@@ -2,19 +2,23 @@
 """Programs that write an image in one run and compare it themselves.
 
 picotool: raspberrypi/picotool, README.md ("load"). STM32_Programmer_CLI: ST UM2237.
+teensy_loader_cli: PaulStoffregen/teensy_loader_cli, README.md; it takes Intel HEX and cannot read
+back, since a Teensy has no debug port.
 """
 
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toolkit.common.errors import BoardError, ToolError
+from toolkit.common.errors import BoardError, InputError, ToolError
 from toolkit.device.boards import patience
 from toolkit.device.build.elf import load_sections
+from toolkit.device.flash.image import intel_hex, pieces
 from toolkit.device.flash.report import FlashReport
 from toolkit.targets.target import Target
 
@@ -23,8 +27,9 @@ from toolkit.targets.target import Target
 class Tool:
     """A program: how to install it, its words around the image, and its usual complaints.
 
-    {image} stands for the image's path. `select` are the words that choose a probe, with {probe};
-    they follow the word at `select_at` of the command.
+    {image} stands for the image's path, {hex} for that of the same bytes as Intel HEX. `select` are
+    the words that choose a probe, with {probe}; they follow the word at `select_at` of the command.
+    Without them the tool cannot choose. `compared` says who compares what was written.
     """
 
     install: str
@@ -32,6 +37,7 @@ class Tool:
     select: tuple[str, ...]
     select_at: int
     complaints: tuple[tuple[str, str], ...]
+    compared: str = "by the tool"
 
 
 TOOLS: Final = {
@@ -55,28 +61,58 @@ TOOLS: Final = {
             ("No STM32 target found", "STM32_Programmer_CLI finds no chip behind the ST-LINK"),
         ),
     ),
+    "teensy": Tool(
+        "apt-get install teensy-loader-cli, or build github.com/PaulStoffregen/teensy_loader_cli",
+        ("teensy_loader_cli", "-v", "{hex}"),
+        (),
+        0,
+        (("Unable to open device", "teensy_loader_cli finds no board: press its button"),),
+        "no",
+    ),
 }
 
 
 def run_tool(target: Target, name: str, image: Path, probe: str | None) -> FlashReport:
-    """Write an image with a tool, which compares it.
+    """Write an image with a tool, which compares it if it can.
 
-    Raises ToolError without the tool, BoardError in the tool's own words when it fails.
+    Raises ToolError without the tool, InputError for a probe that it cannot choose, BoardError in
+    the tool's own words when it fails.
     """
     tool = TOOLS[name]
     program = shutil.which(tool.command[0])
     if program is None:
         raise ToolError(f"{tool.command[0]} is missing: {tool.install}")
-    words = [word.format(image=image.absolute()) for word in tool.command[1:]]
-    own = target.flash.probes.get(name, ())
-    # Settings, such as ap=1, are for the connection. Other words follow all of the tool's own.
-    connection = [word for word in own if "=" in word]
-    if probe is not None:
-        connection += [word.format(probe=probe) for word in tool.select]
-    at = tool.select_at - 1
-    words[at:at] = connection
-    words += [word for word in own if "=" not in word]
-    start = time.monotonic()
+    if probe is not None and not tool.select:
+        raise InputError(f"--probe: {tool.command[0]} cannot choose; plug in one board alone")
+    with tempfile.TemporaryDirectory(prefix="dredkit-") as folder:
+        converted = Path(folder) / f"{image.stem}.hex"
+        if any("{hex}" in word for word in tool.command):
+            converted.write_bytes(intel_hex(pieces(image)))
+        words = [word.format(image=image.absolute(), hex=converted) for word in tool.command[1:]]
+        own = target.flash.probes.get(name, ())
+        # Settings, such as ap=1, are for the connection. Other words follow all of the tool's own.
+        connection = [word for word in own if is_setting(word)]
+        if probe is not None:
+            connection += [word.format(probe=probe) for word in tool.select]
+        at = tool.select_at - 1
+        words[at:at] = connection
+        words += [word for word in own if not is_setting(word)]
+        start = time.monotonic()
+        status, said = _finished(name, program, words)
+    if status:
+        raise BoardError(_reason(name, tool, said, status))
+    sections = {section: size for section, (_, size) in load_sections(image).items()}
+    seconds = time.monotonic() - start
+    return FlashReport(sections, sum(sections.values()), seconds, tool.compared)
+
+
+def is_setting(word: str) -> bool:
+    """Tell whether a word is a setting as ST's programmer takes them, not an option."""
+    return "=" in word and not word.startswith("-")
+
+
+def _finished(name: str, program: str, words: list[str]) -> tuple[int, str]:
+    """Run a tool to its end; return its exit status and what it said."""
     try:
         done = subprocess.run(
             [program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -89,12 +125,7 @@ def run_tool(target: Target, name: str, image: Path, probe: str | None) -> Flash
         ) from None
     except OSError as error:
         raise ToolError(f"{program} cannot be started: {error.strerror}") from None
-    said = done.stdout.decode(errors="replace")
-    if done.returncode:
-        raise BoardError(_reason(name, tool, said, done.returncode))
-    sections = {section: size for section, (_, size) in load_sections(image).items()}
-    seconds = time.monotonic() - start
-    return FlashReport(sections, sum(sections.values()), seconds, "by the tool")
+    return done.returncode, done.stdout.decode(errors="replace")
 
 
 def _reason(name: str, tool: Tool, said: str, status: int) -> str:
