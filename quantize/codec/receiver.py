@@ -6,7 +6,7 @@ good       take good samples of the base codec, or samples that it recovered fro
 lost       speak in place of samples that did not come
 concealed  the same, with what the base codec's decoder made of them by itself
 decode     decode the next 40-ms chunks of redundancy
-expect     what is played next is missing
+expect     where the next gap begins
 work       decode ahead, and prepare the voice for a gap
 
 Here is the machine that switches between good samples and speech. quantize.codec.track holds the
@@ -26,6 +26,9 @@ from what was played.
 A short gap that no payload covers: the base codec's own concealment plays for up to 40 ms, because
 the good samples after it continue it, which they do not do with a voice's speech. Then the voice
 takes over.
+
+Preparing the voice for a gap needs all samples before it. Firmware that knows where the gap begins
+analyses the samples before it as they are played, which changes no result and is not shown here.
 
 At 48 kHz, good samples pass through as they are. A voice hears a copy at 16 kHz of what was played
 and its speech is interpolated, so it runs a slot ahead (quantize.dsp.thirds).
@@ -145,7 +148,9 @@ class Receiver:
         self._next = 0  # the slot that the voice speaks next
         self._speaking = False
         self._prepared = False  # the voice can speak slot `now` at once
-        self._expected = False  # slot `now` is known to be missing
+        self._gap: int | None = None  # the slot where the next gap begins, if that is known
+        self._told = False  # whether anything has ever told where a gap begins
+        self._conceals = False  # whether the last gap was played by `concealed`
         self._over = 0  # slots that the voice still speaks over good samples
         self._faded = 0  # samples of the fade that were played
         self._bridged = 0  # slots of this gap that the base codec's concealment played
@@ -193,18 +198,23 @@ class Receiver:
             budget -= 1
         return budget
 
-    def expect(self) -> None:
-        """Take note that what is played next is missing; the next 10 ms played end this."""
-        self._expected = True
+    def expect(self, slots: int = 0) -> None:
+        """Take note that the next gap begins `slots`, 0 or more, after the slot played next.
+
+        What was noted before is forgotten, and so is this when that slot is played. Where this is
+        called once, the voice is prepared for no gap of which it does not tell.
+        """
+        self._gap = self._track.now + slots
+        self._told = True
 
     def work(self, budget: int) -> int:
         """Decode up to `budget` chunks of use, and prepare the voice for a gap.
 
-        Preparing costs one of the budget. If the next slot is known to be missing, it is the last
-        of the budget; if a gap is expected some time, it comes after all chunks. Returns how many
-        are still wanted, 0 if nothing is.
+        Preparing costs one of the budget. If the voice is known to speak next, it is the last of
+        the budget; if a gap is expected some time, it comes after all chunks. Returns how many are
+        still wanted, 0 if nothing is.
         """
-        kept = int(budget > 0 and self._expected and self._to_prepare)
+        kept = int(budget > 0 and self._told and self._to_prepare)
         if self.decode_wanted(budget - kept) + kept > 0 and self._to_prepare:
             self._begin()
             if self._up > 1:
@@ -214,6 +224,7 @@ class Receiver:
 
     def lost(self) -> Ints:
         """Speak 10 ms in place of lost samples."""
+        self._conceals = False
         if self._faded:
             self._speaking = False
             self._faded = 0
@@ -232,7 +243,10 @@ class Receiver:
         """
         covered = self._track.holds(self._track.now) or self.chunks_wanted > 0
         if self._speaking or covered or self._bridged >= BRIDGE:
-            return self.lost()
+            spoken = self.lost()
+            self._conceals = True
+            return spoken
+        self._conceals = True
         self._bridged += 1
         self._prepared = False
         self.state = State.CONCEALED
@@ -273,13 +287,13 @@ class Receiver:
         self._track.move(slots)
         self._pending.drop_old()
         self._next += slots
-        self._prepared = self._expected = False
+        self._prepared, self._gap = False, None
 
     def forget(self) -> None:
         """Forget all redundancy, as where the time jumps."""
         self._track.forget()
         self._pending.forget()
-        self._prepared = self._expected = False
+        self._prepared, self._gap = False, None
 
     @property
     def _oldest(self) -> int:
@@ -292,7 +306,22 @@ class Receiver:
     def _to_prepare(self) -> bool:
         if self._speaking or self._prepared:
             return False
-        return self._expected or (self.chunks_wanted == 0 and self._pending.expects_gap())
+        if self._told:
+            return self._begins == self._track.now
+        return self.chunks_wanted == 0 and self._pending.expects_gap()
+
+    @property
+    def _begins(self) -> int | None:
+        """The slot that the voice is thought to speak first in the next gap, if that is known.
+
+        It is a later one if the base codec's own concealment is going to play the gap's first ones.
+        """
+        gap = self._gap
+        if gap is None or not self._conceals:
+            return gap
+        if self._track.holds(gap) or self.chunks_wanted > 0:
+            return gap
+        return gap + BRIDGE - (self._bridged if gap == self._track.now else 0)
 
     def _begin(self) -> None:
         """Start the voice and run it up to the last sample that was played."""
@@ -343,7 +372,8 @@ class Receiver:
 
     def _play(self, out: Ints) -> Ints:
         self._played = np.concatenate([self._played, out])[-len(self._played) :]
-        self._expected = False
+        if self._gap == self._track.now:
+            self._gap = None
         self._track.move(1)
         self._pending.drop_old()
         if not self._speaking:

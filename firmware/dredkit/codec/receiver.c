@@ -17,6 +17,7 @@ enum {
     // Frames of features that a voice gets before the first it speaks.
     BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1,
     FOLLOWED = DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * FRAME,  // samples it begins with
+    LISTENED = 4,  // frames before a gap that a call of `work` analyses at most
 };
 
 static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
@@ -115,6 +116,16 @@ unsigned dk_receiver_core_decode_wanted(dk_receiver_core *core, unsigned budget)
     return budget;
 }
 
+// Return how many slots from one on hold features, DK_HEARD_KNOWN at most.
+static unsigned held_from(const dk_receiver_core *core, uint32_t slot)
+{
+    unsigned count = 0;
+    while (count < DK_HEARD_KNOWN && dk_track_holds(&core->track, slot + count)) {
+        count++;
+    }
+    return count;
+}
+
 // Write the features of a slot. Each slot is asked for once, in their order. When a gap begins,
 // samples of the frame before its first slot were not heard whole.
 static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TRACK_FEATURES])
@@ -124,6 +135,7 @@ static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TR
         memcpy(out, dk_track_at(&core->track, slot), DK_TRACK_FEATURES * sizeof *out);
         if (before <= 0) {
             dk_plc_known(&core->plc, out);
+            dk_plc_foresee(&core->plc, &core->work.gap.plc, held_from(core, slot + 1));
         }
     } else if (before > 0) {
         memcpy(out, dk_plc_past(&core->plc, before), DK_TRACK_FEATURES * sizeof *out);
@@ -132,31 +144,69 @@ static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TR
     }
 }
 
-// Tell the concealment that a gap begins. It analyses `heard` unless payloads cover all that a
-// voice begins with.
-static void begin_gap(dk_receiver_core *core, const int16_t heard[HEARD])
+// Return whether payloads cover all that a voice begins with before a gap.
+static bool is_covered(const dk_receiver_core *core, uint32_t gap)
 {
     bool covered = true;
     for (uint32_t i = 0; i <= BEFORE; i++) {
-        covered = covered && dk_track_holds(&core->track, core->next - i);
+        covered = covered && dk_track_holds(&core->track, gap - i);
     }
-    dk_plc_begin(&core->plc, &core->work.gap.plc, covered ? NULL : heard);
+    return covered;
+}
+
+// Write the `count` samples at 16 kHz that begin `before` samples before the end of what was
+// played.
+static void copy_played(const dk_receiver_core *core, int32_t before, int32_t count, int16_t *out)
+{
+#if DK_RECEIVER_CORE_UP > 1
+    dk_thirds_down_end(core->played + PLAYED, before, count, out);
+#else
+    memcpy(out, core->played + PLAYED - before, (size_t)count * sizeof *out);
+#endif
+}
+
+// Analyse up to `most` of the frames before a gap that were not yet. Of what was played, the last
+// `fresh` slots are left out.
+static void listen(dk_receiver_core *core, uint32_t gap, unsigned most, int32_t fresh)
+{
+    if (!core->listens || core->listened != gap) {
+        dk_plc_begin(&core->plc);
+        core->listens = true;
+        core->listened = gap;
+    }
+    for (; most > 0 && dk_plc_heard(&core->plc) < DK_HEARD_FRAMES; most--) {
+        const uint32_t slot = gap - DK_HEARD_FRAMES + dk_plc_heard(&core->plc);
+        const int32_t age = (int32_t)(core->track.now - slot);
+        if (age <= fresh) {
+            return;
+        }
+        int16_t pcm[FRAME];
+        copy_played(core, age * FRAME, FRAME, pcm);
+        dk_plc_hear(&core->plc, pcm);
+        dk_plc_foresee(&core->plc, &core->work.gap.plc,
+                       DK_HEARD_FRAMES - dk_plc_heard(&core->plc) + held_from(core, gap));
+    }
 }
 
 // Bring the voice up to the last sample played.
 static void begin(dk_receiver_core *core)
 {
+    core->next = core->track.now;
+    if (is_covered(core, core->next)) {
+        dk_plc_begin(&core->plc);
+    } else {
+        listen(core, core->next, DK_HEARD_FRAMES, 0);
+    }
+    core->listens = false;
 #if DK_RECEIVER_CORE_UP > 1
-    int16_t *heard = core->work.gap.heard;
-    dk_thirds_down_end(core->played + PLAYED, HEARD, heard);
-    memcpy(core->speech, heard + HEARD - DK_THIRDS_REACH, DK_THIRDS_REACH * sizeof heard[0]);
+    int16_t *followed = core->work.gap.heard;
+    copy_played(core, FOLLOWED, FOLLOWED, followed);
+    memcpy(core->speech, followed + FOLLOWED - DK_THIRDS_REACH,
+           DK_THIRDS_REACH * sizeof core->speech[0]);
     core->spoken = DK_THIRDS_REACH;
 #else
-    const int16_t *heard = core->played;
+    const int16_t *followed = core->played + PLAYED - FOLLOWED;
 #endif
-    core->next = core->track.now;
-    begin_gap(core, heard);
-    const int16_t *followed = heard + HEARD - FOLLOWED;
     const uint32_t first = core->next - BEFORE;
     int16_t context[DK_VOCODER_CONTEXT][DK_TRACK_FEATURES];
     for (uint32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
@@ -203,29 +253,60 @@ static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 #endif
 }
 
+// Return the slot that the voice is thought to speak first in the expected gap: a later one if the
+// base codec's own concealment is going to play the gap's first ones.
+static uint32_t first_spoken(const dk_receiver_core *core)
+{
+    const uint32_t gap = core->gap;
+    if (!core->conceals || dk_track_holds(&core->track, gap) ||
+        dk_receiver_core_chunks_wanted(core) > 0) {
+        return gap;
+    }
+    return gap + BRIDGE - (gap == core->track.now ? core->bridged : 0U);
+}
+
 static bool is_to_prepare(const dk_receiver_core *core)
 {
     if (core->speaking || core->prepared) {
         return false;
     }
-    return core->expected || (dk_receiver_core_chunks_wanted(core) == 0 &&
-                              dk_pending_expects_gap(&core->pending, &core->track));
+    if (core->told) {
+        return core->expected && first_spoken(core) == core->track.now;
+    }
+    return dk_receiver_core_chunks_wanted(core) == 0 &&
+           dk_pending_expects_gap(&core->pending, &core->track);
 }
 
-void dk_receiver_core_expect(dk_receiver_core *core)
+void dk_receiver_core_expect(dk_receiver_core *core, uint32_t slots)
 {
+    core->gap = core->track.now + slots;
     core->expected = true;
+    core->told = true;
+}
+
+// Analyse what was played, if a gap begins soon that may need it.
+static void listen_ahead(dk_receiver_core *core)
+{
+    if (core->expected && !core->speaking && !core->prepared) {
+        const uint32_t gap = first_spoken(core);
+        if (!is_covered(core, gap)) {
+            // At 48 kHz, what was played last changes with what is played next.
+            listen(core, gap, LISTENED, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
+        }
+    }
 }
 
 unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget)
 {
-    const unsigned kept = budget > 0 && core->expected && is_to_prepare(core) ? 1 : 0;
+    const unsigned kept = budget > 0 && core->told && is_to_prepare(core) ? 1 : 0;
     if (dk_receiver_core_decode_wanted(core, budget - kept) + kept > 0 && is_to_prepare(core)) {
         begin(core);
 #if DK_RECEIVER_CORE_UP > 1
         add_frame(core);
 #endif
         core->prepared = true;
+    } else if (budget > 0) {
+        listen_ahead(core);
     }
     return dk_receiver_core_chunks_wanted(core) + (is_to_prepare(core) ? 1 : 0);
 }
@@ -235,7 +316,7 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
 {
     memmove(core->played, core->played + SAMPLES, (PLAYED - SAMPLES) * sizeof core->played[0]);
     memcpy(core->played + PLAYED - SAMPLES, out, SAMPLES * sizeof core->played[0]);
-    core->expected = false;
+    core->expected = core->expected && core->gap != core->track.now;
     dk_track_move(&core->track, 1);
     dk_pending_drop_old(&core->pending, &core->track);
     if (!core->speaking) {
@@ -245,6 +326,7 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
 
 void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
 {
+    core->conceals = false;
     if (core->faded > 0) {
         core->speaking = false;
         core->faded = 0;
@@ -268,8 +350,10 @@ void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLE
         dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
     if (core->speaking || covered || core->bridged >= BRIDGE) {
         dk_receiver_core_lost(core, out);
+        core->conceals = true;
         return;
     }
+    core->conceals = true;
     core->bridged++;
     core->prepared = false;
     core->source = DK_RECEIVER_CORE_CONCEALED;
@@ -330,6 +414,7 @@ void dk_receiver_core_move(dk_receiver_core *core, int32_t slots)
     core->next += (uint32_t)slots;
     core->prepared = false;
     core->expected = false;
+    core->listens = false;
 }
 
 void dk_receiver_core_forget(dk_receiver_core *core)
