@@ -25,7 +25,8 @@ from what was played.
 
 A short gap that no payload covers: the base codec's own concealment plays for up to 40 ms, because
 the good samples after it continue it, which they do not do with a voice's speech. Then the voice
-takes over.
+takes over. It does so earlier if a payload comes in these 40 ms, but not if the receiver is told
+where gaps begin: then the voice is being prepared for the end of the 40 ms.
 
 Preparing the voice for a gap needs all samples before it. Firmware that knows where the gap begins
 analyses the samples before it as they are played, which changes no result and is not shown here.
@@ -63,6 +64,7 @@ OVER_MAX: Final = 60  # ms
 FADE_MAX: Final = 40  # ms
 CHUNKS_MAX: Final = 26
 BRIDGE: Final = 4  # slots of a gap that the base codec's concealment plays at most
+QUIET: Final = 2  # slots after the voice's speech from which on it can be prepared again in time
 WEIGHT_FRAC: Final = 15
 _STEP_FRAC: Final = 26  # of the step of the fade's weight
 
@@ -151,6 +153,7 @@ class Receiver:
         self._gap: int | None = None  # the slot where the next gap begins, if that is known
         self._told = False  # whether anything has ever told where a gap begins
         self._conceals = False  # whether the last gap was played by `concealed`
+        self._quiet = QUIET  # slots since the voice spoke, QUIET at most
         self._over = 0  # slots that the voice still speaks over good samples
         self._faded = 0  # samples of the fade that were played
         self._bridged = 0  # slots of this gap that the base codec's concealment played
@@ -242,6 +245,8 @@ class Receiver:
         this time, or chunks of use wait to be decoded. Otherwise this is `lost`.
         """
         covered = self._track.holds(self._track.now) or self.chunks_wanted > 0
+        if self._told and self._bridged and not self._prepared:
+            covered = False
         if self._speaking or covered or self._bridged >= BRIDGE:
             spoken = self.lost()
             self._conceals = True
@@ -319,9 +324,10 @@ class Receiver:
         gap = self._gap
         if gap is None or not self._conceals:
             return gap
-        if self._track.holds(gap) or self.chunks_wanted > 0:
-            return gap
-        return gap + BRIDGE - (self._bridged if gap == self._track.now else 0)
+        if gap == self._track.now and 0 < self._bridged < BRIDGE:
+            return gap + BRIDGE - self._bridged
+        covered = self._track.holds(gap) or self.chunks_wanted > 0
+        return gap if covered or self._quiet >= QUIET else gap + BRIDGE
 
     def _begin(self) -> None:
         """Start the voice and run it up to the last sample that was played."""
@@ -374,6 +380,8 @@ class Receiver:
         self._played = np.concatenate([self._played, out])[-len(self._played) :]
         if self._gap == self._track.now:
             self._gap = None
+        spoke = self.state in (State.DRED, State.PLC, State.FADE)
+        self._quiet = 0 if spoke else min(self._quiet + 1, QUIET)
         self._track.move(1)
         self._pending.drop_old()
         if not self._speaking:

@@ -12,6 +12,7 @@ enum {
     PLAYED = DK_RECEIVER_CORE_PLAYED,
     SLOT_MS = 10,
     BRIDGE = 4,  // slots of a gap that the base codec's concealment plays at most
+    QUIET = 2,   // slots after the voice's speech from which on it can be prepared again in time
     WEIGHT_FRAC = 15,
     STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
@@ -50,6 +51,7 @@ int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_wei
     // The count of slots wraps within the first second, so that a fault there shows at once.
     core->track.now = UINT32_MAX - 50;
     core->next = core->track.now;
+    core->quiet = QUIET;
     return DK_OK;
 }
 
@@ -220,12 +222,18 @@ static void begin(dk_receiver_core *core)
     }
 }
 
+// Write the features that the voice needs for its next 10 ms.
+static void look_ahead(dk_receiver_core *core, int16_t ahead[DK_TRACK_FEATURES])
+{
+    core->next++;
+    features_of(core, core->next, ahead);
+}
+
 // Write the voice's next 10 ms at 16 kHz.
 static void speak_frame(dk_receiver_core *core, int16_t out[FRAME])
 {
     int16_t ahead[DK_TRACK_FEATURES];
-    core->next++;
-    features_of(core, core->next, ahead);
+    look_ahead(core, ahead);
     dk_vocoder_frame(&core->voice, ahead, NULL, out);
 }
 
@@ -258,11 +266,28 @@ static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 static uint32_t first_spoken(const dk_receiver_core *core)
 {
     const uint32_t gap = core->gap;
-    if (!core->conceals || dk_track_holds(&core->track, gap) ||
-        dk_receiver_core_chunks_wanted(core) > 0) {
+    if (!core->conceals) {
         return gap;
     }
-    return gap + BRIDGE - (gap == core->track.now ? core->bridged : 0U);
+    if (gap == core->track.now && core->bridged > 0 && core->bridged < BRIDGE) {
+        return gap + BRIDGE - core->bridged;
+    }
+    const bool covered =
+        dk_track_holds(&core->track, gap) || dk_receiver_core_chunks_wanted(core) > 0;
+    return covered || core->quiet >= QUIET ? gap : gap + BRIDGE;
+}
+
+// The same if only the first `count` samples are of use, and then the voice stops.
+static void speak_last(dk_receiver_core *core, int32_t count, int16_t out[SAMPLES])
+{
+#if DK_RECEIVER_CORE_UP > 1
+    (void)count;
+    speak(core, out);
+#else
+    int16_t ahead[DK_TRACK_FEATURES];
+    look_ahead(core, ahead);
+    dk_vocoder_end(&core->voice, ahead, count, out);
+#endif
 }
 
 static bool is_to_prepare(const dk_receiver_core *core)
@@ -290,8 +315,9 @@ static void listen_ahead(dk_receiver_core *core)
     if (core->expected && !core->speaking && !core->prepared) {
         const uint32_t gap = first_spoken(core);
         if (!is_covered(core, gap)) {
-            // At 48 kHz, what was played last changes with what is played next.
-            listen(core, gap, LISTENED, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
+            // A packet in which the voice spoke has cost enough. At 48 kHz, what was played last
+            // changes with what is played next.
+            listen(core, gap, core->quiet > 0 ? LISTENED : 1, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
         }
     }
 }
@@ -317,6 +343,12 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
     memmove(core->played, core->played + SAMPLES, (PLAYED - SAMPLES) * sizeof core->played[0]);
     memcpy(core->played + PLAYED - SAMPLES, out, SAMPLES * sizeof core->played[0]);
     core->expected = core->expected && core->gap != core->track.now;
+    if (core->source == DK_RECEIVER_CORE_DRED || core->source == DK_RECEIVER_CORE_PLC ||
+        core->source == DK_RECEIVER_CORE_FADE) {
+        core->quiet = 0;
+    } else if (core->quiet < QUIET) {
+        core->quiet++;
+    }
     dk_track_move(&core->track, 1);
     dk_pending_drop_old(&core->pending, &core->track);
     if (!core->speaking) {
@@ -346,8 +378,11 @@ void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
 void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLES],
                                 int16_t out[SAMPLES])
 {
-    const bool covered =
-        dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
+    // Where a voice is being prepared for the end of the bridge, a late payload does not shorten
+    // it.
+    const bool late = core->told && core->bridged > 0 && !core->prepared;
+    const bool covered = !late && (dk_track_holds(&core->track, core->track.now) ||
+                                   dk_receiver_core_chunks_wanted(core) > 0);
     if (core->speaking || covered || core->bridged >= BRIDGE) {
         dk_receiver_core_lost(core, out);
         core->conceals = true;
@@ -361,10 +396,17 @@ void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLE
     played(core, out);
 }
 
-// Fade from speech into `good`; writes to `good`.
-static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], int16_t good[SAMPLES])
+// Let the voice fade into `good`; writes to `good`.
+static void cross_fade(dk_receiver_core *core, int16_t good[SAMPLES])
 {
-    for (int32_t i = 0; i < SAMPLES && core->faded + i < core->fade; i++) {
+    int16_t spoken[SAMPLES];
+    const int32_t left = core->fade - core->faded;
+    if (left <= SAMPLES) {
+        speak_last(core, left, spoken);
+    } else {
+        speak(core, spoken);
+    }
+    for (int32_t i = 0; i < SAMPLES && i < left; i++) {
         const int32_t place = 2 * (core->faded + i) + 1;
         const int32_t weight = (place * core->fade_step) >> (STEP_FRAC - WEIGHT_FRAC);
         const int64_t change = (int64_t)(good[i] - spoken[i]) * weight;
@@ -381,16 +423,14 @@ static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], in
 // Write what plays where good samples, which are in `out`, return after a gap.
 static void come_back(dk_receiver_core *core, int16_t out[SAMPLES])
 {
-    int16_t spoken[SAMPLES];
-    speak(core, spoken);
     if (core->over > 0 && dk_track_holds(&core->track, core->track.now)) {
         core->over--;
         core->source = DK_RECEIVER_CORE_DRED;
-        memcpy(out, spoken, sizeof spoken);
+        speak(core, out);
     } else {
         core->over = 0;
         core->source = DK_RECEIVER_CORE_FADE;
-        cross_fade(core, spoken, out);
+        cross_fade(core, out);
     }
 }
 

@@ -87,6 +87,7 @@ typedef struct {
     uint8_t over_slots;  // slots that the voice speaks over good samples after a gap
     uint8_t over;        // how many of them are left
     uint8_t bridged;     // slots of this gap that the base codec's concealment played
+    uint8_t quiet;       // slots since the voice spoke, up to a few
     bool speaking;
     bool prepared;  // the voice can speak slot `now` at once
     bool expected;  // slot `gap` is known to be where the next gap begins

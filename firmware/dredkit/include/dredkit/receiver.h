@@ -121,8 +121,10 @@ int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 
 // The same, given the PCM that the base decoder made of the lost audio without any packet. It plays
 // in the first 40 ms of a gap that no payload covers, since the base decoder continues from it when
-// packets return; then the voice takes over. Sounds better than dk_receiver_lost where gaps lack a
-// payload and is the same elsewhere. `out` may be the memory of `pcm`.
+// packets return; then the voice takes over. A payload that comes in these 40 ms ends them, unless
+// you tell where gaps begin: then the voice is being prepared for their end. Sounds better than
+// dk_receiver_lost where gaps lack a payload and is the same elsewhere. `out` may be the memory of
+// `pcm`.
 int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
                               int16_t *out);
 
@@ -142,10 +144,9 @@ int32_t dk_receiver_expect_loss_at(dk_receiver *receiver, uint32_t timestamp);
 // Do work ahead of need, in units of `budget`: decode chunks that have been taken, newest first,
 // one unit each, and bring the voice up to the last sample played, one unit: the last of the budget
 // if you have told that the voice speaks next, else after all chunks. A first dk_receiver_lost
-// after this costs no more than the next ones. If you call dk_receiver_concealed and no payload
-// covers the gap, the voice is prepared for the end of those 40 ms, so give a payload before you
-// call this. Call it after the audio of a packet, so that its cost falls on a packet that costs
-// little. Returns the number of units still of use, 0 if there are none, or DK_ERR_ARGUMENT.
+// after this costs no more than the next ones; where dk_receiver_concealed plays the first 40 ms,
+// the call after them. Call it after the audio of a packet, so that its cost falls on a packet that
+// costs little. Returns the number of units still of use, 0 if there are none, or DK_ERR_ARGUMENT.
 int32_t dk_receiver_work(dk_receiver *receiver, uint32_t budget);
 
 // Return whether the voice speaks now: in a gap, and after it until the fade has ended.
