@@ -26,7 +26,8 @@ from what was played.
 A short gap that no payload covers: the base codec's own concealment plays for up to 40 ms, because
 the good samples after it continue it, which they do not do with a voice's speech. Then the voice
 takes over. It does so earlier if a payload comes in these 40 ms, but not if the receiver is told
-where gaps begin: then the voice is being prepared for the end of the 40 ms.
+where gaps begin: then the voice is being prepared for the end of the 40 ms. So it is where such a
+gap begins just after a fade, unless payloads cover all that the voice begins with.
 
 Preparing the voice for a gap needs all samples before it. Firmware that knows where the gap begins
 analyses the samples before it as they are played, which changes no result and is not shown here.
@@ -245,8 +246,8 @@ class Receiver:
         this time, or chunks of use wait to be decoded. Otherwise this is `lost`.
         """
         covered = self._track.holds(self._track.now) or self.chunks_wanted > 0
-        if self._told and self._bridged and not self._prepared:
-            covered = False
+        if covered and self._told and not self._prepared:
+            covered = self._bridged == 0 and self._ready(self._track.now)
         if self._speaking or covered or self._bridged >= BRIDGE:
             spoken = self.lost()
             self._conceals = True
@@ -326,8 +327,16 @@ class Receiver:
             return gap
         if gap == self._track.now and 0 < self._bridged < BRIDGE:
             return gap + BRIDGE - self._bridged
-        covered = self._track.holds(gap) or self.chunks_wanted > 0
-        return gap if covered or self._quiet >= QUIET else gap + BRIDGE
+        return gap if self._ready(gap) else gap + BRIDGE
+
+    def _ready(self, gap: int) -> bool:
+        """Whether there is time enough to prepare the voice for a gap that begins soon."""
+        return self._quiet >= QUIET or self._covers(gap)
+
+    def _covers(self, gap: int) -> bool:
+        """Whether payloads cover all that the voice begins with."""
+        slots = range(gap - frames_before(self._voice), gap + 1)
+        return all(self._track.holds(slot) for slot in slots)
 
     def _begin(self) -> None:
         """Start the voice and run it up to the last sample that was played."""
@@ -338,8 +347,7 @@ class Receiver:
             self._speech = heard[-REACH:]
         self._next = self._track.now
         slots = range(self._next - frames_before(voice), self._next + 1)
-        covered = all(self._track.holds(slot) for slot in slots)
-        self._plc.begin(None if covered else heard)
+        self._plc.begin(None if self._covers(self._next) else heard)
         told = [self._features(slot) for slot in slots]
         heard = heard[-self._heard :]
         voice.begin(np.array(told[: voice.CONTEXT]), heard[: voice.PAST])

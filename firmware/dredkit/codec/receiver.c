@@ -261,6 +261,12 @@ static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 #endif
 }
 
+// Return whether there is time enough to prepare the voice for a gap that begins soon.
+static bool is_ready(const dk_receiver_core *core, uint32_t gap)
+{
+    return core->quiet >= QUIET || is_covered(core, gap);
+}
+
 // Return the slot that the voice is thought to speak first in the expected gap: a later one if the
 // base codec's own concealment is going to play the gap's first ones.
 static uint32_t first_spoken(const dk_receiver_core *core)
@@ -272,9 +278,7 @@ static uint32_t first_spoken(const dk_receiver_core *core)
     if (gap == core->track.now && core->bridged > 0 && core->bridged < BRIDGE) {
         return gap + BRIDGE - core->bridged;
     }
-    const bool covered =
-        dk_track_holds(&core->track, gap) || dk_receiver_core_chunks_wanted(core) > 0;
-    return covered || core->quiet >= QUIET ? gap : gap + BRIDGE;
+    return is_ready(core, gap) ? gap : gap + BRIDGE;
 }
 
 // The same if only the first `count` samples are of use, and then the voice stops.
@@ -317,7 +321,8 @@ static void listen_ahead(dk_receiver_core *core)
         if (!is_covered(core, gap)) {
             // A packet in which the voice spoke has cost enough. At 48 kHz, what was played last
             // changes with what is played next.
-            listen(core, gap, core->quiet > 0 ? LISTENED : 1, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
+            listen(core, gap, core->quiet > 0 ? LISTENED : LISTENED / 2,
+                   DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
         }
     }
 }
@@ -378,11 +383,12 @@ void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
 void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLES],
                                 int16_t out[SAMPLES])
 {
-    // Where a voice is being prepared for the end of the bridge, a late payload does not shorten
-    // it.
-    const bool late = core->told && core->bridged > 0 && !core->prepared;
-    const bool covered = !late && (dk_track_holds(&core->track, core->track.now) ||
-                                   dk_receiver_core_chunks_wanted(core) > 0);
+    bool covered =
+        dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
+    if (covered && core->told && !core->prepared) {
+        // The voice is being prepared for the end of the bridge.
+        covered = core->bridged == 0 && is_ready(core, core->track.now);
+    }
     if (core->speaking || covered || core->bridged >= BRIDGE) {
         dk_receiver_core_lost(core, out);
         core->conceals = true;

@@ -122,7 +122,8 @@ int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 // The same, given the PCM that the base decoder made of the lost audio without any packet. It plays
 // in the first 40 ms of a gap that no payload covers, since the base decoder continues from it when
 // packets return; then the voice takes over. A payload that comes in these 40 ms ends them, unless
-// you tell where gaps begin: then the voice is being prepared for their end. Sounds better than
+// you tell where gaps begin: then the voice is being prepared for their end, as it is where a gap
+// begins just after a fade. Sounds better than
 // dk_receiver_lost where gaps lack a payload and is the same elsewhere. `out` may be the memory of
 // `pcm`.
 int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
