@@ -79,9 +79,14 @@ def test_a_call_has_a_step_for_each_packet_and_one_for_each_further_payload(
     assert [row.expect for row in plays[3:7]] == [0, 2, 1, 0]  # packet 6 is missing
     states = states_of(steps)
     assert len(states) == PACKETS
-    assert {"good", "LBRR, spoken over", "good, fade", "first lost, DRED", "lost, PLC", "lost, concealed"} <= set(
-        states
-    )
+    assert {
+        "good",
+        "LBRR, spoken over",
+        "good, fade",
+        "first lost, DRED",
+        "lost, PLC",
+        "lost, concealed",
+    } <= set(states)
 
 
 def test_a_call_is_bit_exact_here(here: tuple[Prepared, Steps]) -> None:
