@@ -313,16 +313,16 @@ void dk_receiver_core_expect(dk_receiver_core *core, uint32_t slots)
     core->told = true;
 }
 
-// Analyse what was played, if a gap begins soon that may need it.
-static void listen_ahead(dk_receiver_core *core)
+// Analyse what was played, if a gap begins soon that may need it: less of it where this call has
+// decoded, or the voice has just spoken, which cost enough.
+static void listen_ahead(dk_receiver_core *core, bool decoded)
 {
     if (core->expected && !core->speaking && !core->prepared) {
         const uint32_t gap = first_spoken(core);
         if (!is_covered(core, gap)) {
-            // A packet in which the voice spoke has cost enough. At 48 kHz, what was played last
-            // changes with what is played next.
-            listen(core, gap, core->quiet > 0 ? LISTENED : LISTENED / 2,
-                   DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
+            const bool little = decoded || core->quiet == 0;
+            // At 48 kHz, what was played last changes with what is played next.
+            listen(core, gap, little ? LISTENED / 2 : LISTENED, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
         }
     }
 }
@@ -330,14 +330,15 @@ static void listen_ahead(dk_receiver_core *core)
 unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget)
 {
     const unsigned kept = budget > 0 && core->told && is_to_prepare(core) ? 1 : 0;
-    if (dk_receiver_core_decode_wanted(core, budget - kept) + kept > 0 && is_to_prepare(core)) {
+    const unsigned left = dk_receiver_core_decode_wanted(core, budget - kept);
+    if (left + kept > 0 && is_to_prepare(core)) {
         begin(core);
 #if DK_RECEIVER_CORE_UP > 1
         add_frame(core);
 #endif
         core->prepared = true;
     } else if (budget > 0) {
-        listen_ahead(core);
+        listen_ahead(core, left < budget - kept);
     }
     return dk_receiver_core_chunks_wanted(core) + (is_to_prepare(core) ? 1 : 0);
 }
