@@ -100,9 +100,9 @@ class Run:
     flash: dict[str, int]
 
 
-def package(core: str, weights: str) -> tuple[Path, dict[str, Any]]:
-    """Write a package for a core; return its folder and its manifest."""
-    folder = FOLDER / core / "package"
+def package(core: str, weights: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Write a package for a core below `folder`; return where it is and its manifest."""
+    folder = folder / "package"
     command = [sys.executable, "-m", "toolkit.cli", "package", "--target-core", core]
     command += ["--no-figures", "--output", str(folder)]
     command += [word for option in CHOICES[weights].items() for word in option]
@@ -166,8 +166,8 @@ def share(board: str, cycles: int) -> str:
 def rows(board: str, weights: str, source: Path) -> tuple[str, str, str]:
     """Return a board's rows of the three tables."""
     core = CORES[board]
-    taken, manifest = package(core, weights)
     folder = FOLDER / core
+    taken, manifest = package(core, weights, folder)
     (folder / "speech.pcm").write_bytes(read_speech(CLIP).astype("<i2").tobytes())
     sending = receiving = memory = ""
     for number, (words, small, assembly) in enumerate(BUILDS[: COMPILED[weights]]):

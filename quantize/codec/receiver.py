@@ -6,7 +6,7 @@ good       take good samples of the base codec, or samples that it recovered fro
 lost       speak in place of samples that did not come
 concealed  the same, with what the base codec's decoder made of them by itself
 decode     decode the next 40-ms chunks of redundancy
-expect     what is played next is missing
+expect     where the next gap begins
 work       decode ahead, and prepare the voice for a gap
 
 Here is the machine that switches between good samples and speech. quantize.codec.track holds the
@@ -25,7 +25,12 @@ from what was played.
 
 A short gap that no payload covers: the base codec's own concealment plays for up to 40 ms, because
 the good samples after it continue it, which they do not do with a voice's speech. Then the voice
-takes over.
+takes over. It does so earlier if a payload comes in these 40 ms, but not if the receiver is told
+where gaps begin: then the voice is being prepared for the end of the 40 ms. So it is where such a
+gap begins just after a fade, unless payloads cover all that the voice begins with.
+
+Preparing the voice for a gap needs all samples before it. Firmware that knows where the gap begins
+analyses the samples before it as they are played, which changes no result and is not shown here.
 
 At 48 kHz, good samples pass through as they are. A voice hears a copy at 16 kHz of what was played
 and its speech is interpolated, so it runs a slot ahead (quantize.dsp.thirds).
@@ -60,6 +65,7 @@ OVER_MAX: Final = 60  # ms
 FADE_MAX: Final = 40  # ms
 CHUNKS_MAX: Final = 26
 BRIDGE: Final = 4  # slots of a gap that the base codec's concealment plays at most
+QUIET: Final = 2  # slots after the voice's speech from which on it can be prepared again in time
 WEIGHT_FRAC: Final = 15
 _STEP_FRAC: Final = 26  # of the step of the fade's weight
 
@@ -145,7 +151,10 @@ class Receiver:
         self._next = 0  # the slot that the voice speaks next
         self._speaking = False
         self._prepared = False  # the voice can speak slot `now` at once
-        self._expected = False  # slot `now` is known to be missing
+        self._gap: int | None = None  # the slot where the next gap begins, if that is known
+        self._told = False  # whether anything has ever told where a gap begins
+        self._conceals = False  # whether the last gap was played by `concealed`
+        self._quiet = QUIET  # slots since the voice spoke, QUIET at most
         self._over = 0  # slots that the voice still speaks over good samples
         self._faded = 0  # samples of the fade that were played
         self._bridged = 0  # slots of this gap that the base codec's concealment played
@@ -193,18 +202,23 @@ class Receiver:
             budget -= 1
         return budget
 
-    def expect(self) -> None:
-        """Take note that what is played next is missing; the next 10 ms played end this."""
-        self._expected = True
+    def expect(self, slots: int = 0) -> None:
+        """Take note that the next gap begins `slots`, 0 or more, after the slot played next.
+
+        What was noted before is forgotten, and so is this when that slot is played. Where this is
+        called once, the voice is prepared for no gap of which it does not tell.
+        """
+        self._gap = self._track.now + slots
+        self._told = True
 
     def work(self, budget: int) -> int:
         """Decode up to `budget` chunks of use, and prepare the voice for a gap.
 
-        Preparing costs one of the budget. If the next slot is known to be missing, it is the last
-        of the budget; if a gap is expected some time, it comes after all chunks. Returns how many
-        are still wanted, 0 if nothing is.
+        Preparing costs one of the budget. If the voice is known to speak next, it is the last of
+        the budget; if a gap is expected some time, it comes after all chunks. Returns how many are
+        still wanted, 0 if nothing is.
         """
-        kept = int(budget > 0 and self._expected and self._to_prepare)
+        kept = int(budget > 0 and self._told and self._to_prepare)
         if self.decode_wanted(budget - kept) + kept > 0 and self._to_prepare:
             self._begin()
             if self._up > 1:
@@ -214,6 +228,7 @@ class Receiver:
 
     def lost(self) -> Ints:
         """Speak 10 ms in place of lost samples."""
+        self._conceals = False
         if self._faded:
             self._speaking = False
             self._faded = 0
@@ -231,8 +246,13 @@ class Receiver:
         this time, or chunks of use wait to be decoded. Otherwise this is `lost`.
         """
         covered = self._track.holds(self._track.now) or self.chunks_wanted > 0
+        if covered and self._told and not self._prepared:
+            covered = self._bridged == 0 and self._ready(self._track.now)
         if self._speaking or covered or self._bridged >= BRIDGE:
-            return self.lost()
+            spoken = self.lost()
+            self._conceals = True
+            return spoken
+        self._conceals = True
         self._bridged += 1
         self._prepared = False
         self.state = State.CONCEALED
@@ -273,13 +293,13 @@ class Receiver:
         self._track.move(slots)
         self._pending.drop_old()
         self._next += slots
-        self._prepared = self._expected = False
+        self._prepared, self._gap = False, None
 
     def forget(self) -> None:
         """Forget all redundancy, as where the time jumps."""
         self._track.forget()
         self._pending.forget()
-        self._prepared = self._expected = False
+        self._prepared, self._gap = False, None
 
     @property
     def _oldest(self) -> int:
@@ -292,7 +312,31 @@ class Receiver:
     def _to_prepare(self) -> bool:
         if self._speaking or self._prepared:
             return False
-        return self._expected or (self.chunks_wanted == 0 and self._pending.expects_gap())
+        if self._told:
+            return self._begins == self._track.now
+        return self.chunks_wanted == 0 and self._pending.expects_gap()
+
+    @property
+    def _begins(self) -> int | None:
+        """The slot that the voice is thought to speak first in the next gap, if that is known.
+
+        It is a later one if the base codec's own concealment is going to play the gap's first ones.
+        """
+        gap = self._gap
+        if gap is None or not self._conceals:
+            return gap
+        if gap == self._track.now and 0 < self._bridged < BRIDGE:
+            return gap + BRIDGE - self._bridged
+        return gap if self._ready(gap) else gap + BRIDGE
+
+    def _ready(self, gap: int) -> bool:
+        """Whether there is time enough to prepare the voice for a gap that begins soon."""
+        return self._quiet >= QUIET or self._covers(gap)
+
+    def _covers(self, gap: int) -> bool:
+        """Whether payloads cover all that the voice begins with."""
+        slots = range(gap - frames_before(self._voice), gap + 1)
+        return all(self._track.holds(slot) for slot in slots)
 
     def _begin(self) -> None:
         """Start the voice and run it up to the last sample that was played."""
@@ -303,8 +347,7 @@ class Receiver:
             self._speech = heard[-REACH:]
         self._next = self._track.now
         slots = range(self._next - frames_before(voice), self._next + 1)
-        covered = all(self._track.holds(slot) for slot in slots)
-        self._plc.begin(None if covered else heard)
+        self._plc.begin(None if self._covers(self._next) else heard)
         told = [self._features(slot) for slot in slots]
         heard = heard[-self._heard :]
         voice.begin(np.array(told[: voice.CONTEXT]), heard[: voice.PAST])
@@ -343,7 +386,10 @@ class Receiver:
 
     def _play(self, out: Ints) -> Ints:
         self._played = np.concatenate([self._played, out])[-len(self._played) :]
-        self._expected = False
+        if self._gap == self._track.now:
+            self._gap = None
+        spoke = self.state in (State.DRED, State.PLC, State.FADE)
+        self._quiet = 0 if spoke else min(self._quiet + 1, QUIET)
         self._track.move(1)
         self._pending.drop_old()
         if not self._speaking:

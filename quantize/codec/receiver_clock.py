@@ -65,6 +65,10 @@ class ReceiverClock:
         """Tell that the audio that is played next is missing; see Receiver.expect."""
         self.receiver.expect()
 
+    def expect_loss_at(self, time: int) -> None:
+        """Tell that the next gap begins at a time stamp, or has begun if that is past."""
+        self.receiver.expect(max(since(time, self.time) // self._slot, 0))
+
     def work(self, budget: int) -> int:
         """Do work ahead of need; see Receiver.work."""
         return self.receiver.work(budget)

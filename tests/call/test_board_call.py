@@ -71,18 +71,22 @@ def test_a_call_has_a_step_for_each_packet_and_one_for_each_further_payload(
     plays = [row for row in rows if row.kind is not Kind.NOTHING]
     assert [row.clock for row in plays] == [(FIRST + STEP * n) % 2**32 for n in range(PACKETS)]
     assert plays[-1].clock < FIRST  # the clock has wrapped
-    lost = [n for n, row in enumerate(plays) if row.kind is Kind.LOST]
+    lost = [n for n, row in enumerate(plays) if row.kind is Kind.CONCEALED]
     assert lost == [n for n, gone in enumerate(base().gone) if gone and n not in RECOVERED]
     # A payload comes when its packet does, three packets before it is played.
     assert plays[4].payload == random_payload(7, chunks=7)
     assert (plays[4].time - plays[4].clock) % 2**32 == 3 * STEP
-    assert plays[5].expect
-    assert not plays[6].expect
+    assert [row.expect for row in plays[3:7]] == [0, 2, 1, 0]  # packet 6 is missing
     states = states_of(steps)
     assert len(states) == PACKETS
-    assert {"good", "LBRR, spoken over", "good, fade", "first lost, DRED", "lost, PLC"} <= set(
-        states
-    )
+    assert {
+        "good",
+        "LBRR, spoken over",
+        "good, fade",
+        "first lost, DRED",
+        "lost, PLC",
+        "lost, concealed",
+    } <= set(states)
 
 
 def test_a_call_is_bit_exact_here(here: tuple[Prepared, Steps]) -> None:
@@ -104,17 +108,17 @@ def test_a_wrong_sample_is_named_by_packet_time_sample_and_state(
     here: tuple[Prepared, Steps],
 ) -> None:
     prepared, steps = here
-    step = steps.packets.index(21)
+    step = steps.packets.index(24)
     row = bytearray(steps.rows[step])
     row[-2 * STEP + 2 * 33] ^= 1
     wrong = replace(steps, rows=[*steps.rows[:step], bytes(row), *steps.rows[step + 1 :]])
     verdict = run(prepared, wrong)
     assert not verdict.ok
     first = verdict.as_json()["comparisons"]["host C = host"]["first"]
-    assert (first["packet"], first["sample"], first["state"]) == (21, 33, "lost, PLC")
-    assert first["seconds"] == pytest.approx(21 * 0.02 + 33 / 16000, abs=1e-5)
+    assert (first["packet"], first["sample"], first["state"]) == (24, 33, "lost, PLC")
+    assert first["seconds"] == pytest.approx(24 * 0.02 + 33 / 16000, abs=1e-5)
     told = next(check.text for check in verdict.checks if check.name == "host C = host")
-    assert "packet 21, 0.422 s, sample 33, state lost, PLC: got " in told
+    assert "packet 24, 0.482 s, sample 33, state lost, PLC: got " in told
 
 
 VOICES: dict[str, VoiceModel] = {
@@ -134,7 +138,7 @@ def test_a_call_is_bit_exact_on_boards(target: str, build_root: Path) -> None:
     # What the first packet of a gap has more than the next is done before the gap.
     speech = costs["lost, PLC"].mean
     chunks = costs["lost, DRED"].most
-    assert costs["first lost, PLC"].mean < 1.02 * speech
+    assert costs["first lost, PLC"].mean < 1.05 * speech
     assert costs["first lost, DRED"].most < 1.1 * max(chunks, speech)
 
 

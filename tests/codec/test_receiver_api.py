@@ -71,8 +71,8 @@ def play_both(
     seen = set()
     for _ in range(steps):
         call = rng.choice(
-            ["good", "lost", "concealed", "payload", "work", "expect", "time"],
-            p=[0.3, 0.2, 0.1, 0.26, 0.08, 0.04, 0.02],
+            ["good", "lost", "concealed", "payload", "work", "expect", "expect_at", "time"],
+            p=[0.29, 0.17, 0.1, 0.24, 0.1, 0.03, 0.05, 0.02],
         )
         count = int(rng.choice([1, 1, 2, 2, 3, 12], p=[0.3, 0.2, 0.2, 0.2, 0.08, 0.02]))
         if call == "good":
@@ -91,6 +91,11 @@ def play_both(
         elif call == "expect":
             native.expect_loss()
             clock.expect_loss()
+        elif call == "expect_at":
+            ahead = scale * int(rng.choice([-640, 0, 80, 160, 320, 640, 1120, 1600, 1 << 29]))
+            time = (clock.time + ahead) % (1 << 32)
+            native.expect_loss_at(time)
+            clock.expect_loss_at(time)
         elif call == "time":
             moved = scale * int(rng.choice([0, 80, 100, -800, 3200, 17280, 1 << 28, -(1 << 29)]))
             time = (clock.time + moved) % (1 << 32)
@@ -187,6 +192,7 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(
         lambda receiver: lib.dk_receiver_recovered(receiver, pcm, 160, pcm),
         lambda receiver: lib.dk_receiver_lost(receiver, 160, pcm),
         lambda receiver: lib.dk_receiver_expect_loss(receiver),
+        lambda receiver: lib.dk_receiver_expect_loss_at(receiver, 0),
         lambda receiver: lib.dk_receiver_concealed(receiver, pcm, 160, pcm),
         lambda receiver: lib.dk_receiver_work(receiver, 1),
         lambda receiver: lib.dk_receiver_set_time(receiver, 5),

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from quantize.codec.receiver import FRAME, STEP, Receiver, ReceiverConfig, State
+from quantize.codec.receiver import BRIDGE, FRAME, STEP, Receiver, ReceiverConfig, State
 from quantize.codec.receiver_clock import ReceiverClock, since
 from quantize.codec.redundancy import DecoderNetworks, Redundancy
 from quantize.codec.track import AHEAD, BEHIND
@@ -392,6 +392,67 @@ def test_a_loss_that_does_not_come_is_forgotten(networks: DecoderNetworks) -> No
     assert len(voice.begun) == 1
     receiver.lost()
     assert len(voice.begun) == 2
+
+
+def test_a_gap_that_is_told_is_the_only_one_that_is_prepared(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, BY_HAND)
+    receiver.expect(2)
+    receiver.payload(6 * STEP, random_payload(5))
+    for slots in (2, 1):
+        assert receiver.work(26) == 0  # although a payload lies ahead
+        assert not voice.begun, slots
+        receiver.good(good(8))
+    assert receiver.work(1) == 0
+    assert len(voice.begun) == 1
+    receiver.good(good(8))  # it was not missing
+    assert receiver.work(26) == 0
+    assert len(voice.begun) == 1
+
+
+def test_the_last_gap_that_is_told_counts(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, BY_HAND)
+    receiver.expect()
+    receiver.expect(1)
+    assert receiver.work(1) == 0
+    assert not voice.begun
+    receiver.good(good(8))
+    receiver.work(1)
+    assert len(voice.begun) == 1
+
+
+def test_a_bridged_gap_is_prepared_for_the_end_of_its_bridge(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, BY_HAND)
+    receiver.concealed(good(1))  # so that it knows how gaps are played
+    receiver.good(good(1))
+    receiver.expect()
+    assert receiver.work(1) == 0
+    assert len(voice.begun) == 1  # a payload may still come
+    for slot in range(BRIDGE):
+        receiver.concealed(good(2))
+        assert receiver.state == State.CONCEALED
+        if slot == 0:
+            receiver.payload(3 * STEP, random_payload(5))
+        receiver.expect()
+        receiver.work(1)
+        assert len(voice.begun) == 1 + (slot == BRIDGE - 1)
+    told = len(voice.told)
+    receiver.concealed(good(2))
+    assert receiver.state == State.DRED
+    assert len(voice.told) == told + 1
+
+
+def test_after_a_fade_a_bridged_gap_is_prepared_later(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks, ReceiverConfig(over_ms=0, chunks_a_call=0))
+    for _ in range(BRIDGE + 1):
+        receiver.concealed(good(1))
+    for _ in range(2):
+        receiver.good(good(3))
+    assert receiver.state == State.FADE
+    assert not receiver.speaking
+    begun = len(voice.begun)
+    receiver.expect()
+    assert receiver.work(1) == 0
+    assert len(voice.begun) == begun
 
 
 def test_a_prepared_voice_at_48_khz_is_a_slot_ahead(networks: DecoderNetworks) -> None:

@@ -90,5 +90,5 @@ def test_c_equals_numpy(name: str, native: tuple[Any, Any]) -> None:
     assert list(out)[: 3 * count] == upsample(signal).tolist()
     for count in (1, 160, 388):
         low = ffi.new("int16_t[]", count)
-        lib.dk_thirds_down_end(memory + len(signal), count, low)
+        lib.dk_thirds_down_end(memory + len(signal), count, count, low)
         assert list(low) == downsample_end(signal, count).tolist()

@@ -100,18 +100,38 @@ def test_blocks_add_up_to_the_timers_instructions(tmp_path: Path) -> None:
     assert 16_000 < run.numbers["stack, most"] < 65_536
 
 
-def test_a_whole_call_with_sparse_weights_fits_an_stm32f405(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the example `call` with the sparse weights, compiled for size."""
     program(BOARD, "call")
     source = opus()
     assert isinstance(source, Path)
-    made, _ = package(CORES[BOARD], SMALL)
-    built = build_examples(BOARD, made, tmp_path, Options(source, small=True))
-    with (built / "call").open("rb") as file:
+    folder = tmp_path_factory.mktemp("small")
+    made, _ = package(CORES[BOARD], SMALL, folder)
+    return build_examples(BOARD, made, folder / "build", Options(source, small=True)) / "call"
+
+
+def test_a_whole_call_with_sparse_weights_fits_an_stm32f405(small: Path) -> None:
+    with small.open("rb") as file:
         parts = [part for part in ELFFile(file).iter_segments() if part["p_type"] == "PT_LOAD"]
         flash = sum(part["p_filesz"] for part in parts)
         ram = sum(part["p_memsz"] for part in parts if part["p_vaddr"] >= RAM_FROM)
     assert 900_000 < flash <= 1 << 20
     assert 64_000 < ram <= (128 << 10) - 24_000  # the stack's depth is in docs/RESULTS.md
+
+
+def test_no_20_ms_of_that_call_cost_much_more_than_those_that_speak(
+    small: Path, tmp_path: Path
+) -> None:
+    """One chunk of redundancy and the start of a voice are all that may come on top."""
+    write_pcm(tmp_path / "speech.pcm", speech())
+    costs = costs_of(run_example(BOARD, small, tmp_path))
+    spoken = costs["20 ms received, lost"].mean
+    assert 1_500_000 < spoken < 1_900_000
+    for name in ("20 ms received", "20 ms received, LBRR", "20 ms received, lost"):
+        assert costs[name].most < 1.3 * spoken, name
+        assert costs[name].most < 2_300_000, name
+    assert costs["dk_receiver_lost"].most < 1_750_000
 
 
 def test_functions_that_an_image_lacks() -> None:

@@ -10,7 +10,7 @@
 #include "dredkit/receiver.h"
 
 enum { INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK, EXPECT };
-enum { CONCEALED = 16 };
+enum { CONCEALED = 16, EXPECT_AT };
 enum { SLOT = DK_OUTPUT_RATE / 100 };
 
 static void *room(size_t bytes)
@@ -89,6 +89,9 @@ int main(void)
                 break;
             case EXPECT:
                 give(dk_receiver_expect_loss(receiver), NULL, 0);
+                break;
+            case EXPECT_AT:
+                give(dk_receiver_expect_loss_at(receiver, argument), NULL, 0);
                 break;
             default:
                 play(receiver, call[0], (size_t)count * SLOT);

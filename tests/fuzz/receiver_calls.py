@@ -30,6 +30,7 @@ from toolkit.targets.sources import PORTABLE_FLAG
 SANITIZE: Final = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 INIT, TIME, PAYLOAD, GOOD, RECOVERED, LOST, WORK, EXPECT = range(8)
 CONCEALED: Final = 16
+EXPECT_AT: Final = 17
 _CALL: Final = struct.Struct("<BBHI")
 _FIRST: Final = (20, 15, 4)
 
@@ -74,7 +75,9 @@ def random_calls(rng: np.random.Generator, count: int, rate: int) -> list[Call]:
         elif op == WORK:
             calls.append(Call(WORK, argument=int(rng.integers(0, 9))))
         elif op == EXPECT:
-            calls.append(Call(EXPECT))
+            at = (time + 40 * scale * int(rng.integers(-3, 40))) % (1 << 32)
+            known = rng.random() < 0.7
+            calls.append(Call(EXPECT_AT, argument=at) if known else Call(EXPECT))
         else:
             op = CONCEALED if op == LOST and rng.random() < 0.4 else op
             body = b"" if op == LOST else rng.integers(-32768, 32768, slots * slot, "<i2").tobytes()
@@ -126,6 +129,8 @@ def _answer(clock: ReceiverClock, call: Call) -> bytes:
             status = clock.work(call.argument)
         elif call.op == EXPECT:
             clock.expect_loss()
+        elif call.op == EXPECT_AT:
+            clock.expect_loss_at(call.argument)
         elif call.op == LOST:
             pcm = clock.lost(call.count * clock.receiver.samples)
         else:

@@ -105,6 +105,8 @@ def test_c_equals_numpy(model: QuantisedModel | None, speech: Ints, tmp_path: Pa
             for back in (5, 3, 1):
                 assert library.past(back).tolist() == concealment.past(back).tolist()
         for _ in range(int(rng.integers(1, 40 if gap else 300))):
+            if rng.random() < 0.4:
+                library.foresee(int(rng.integers(7)))  # which changes nothing
             if rng.random() < 0.3:
                 told = rng.integers(-32768, 32768, 20)
                 library.known(told)

@@ -58,14 +58,18 @@ class PlcLibrary:
 
     def features(self, pcm: Array) -> Array:
         """Return the features [5, 20] of the last frames of samples [1120]."""
-        out, held = np.zeros((5, 20), np.int16), pcm.astype(np.int16)
-        work, to = self.ffi.new("dk_heard_scratch *"), self.ffi.cast("void *", out.ctypes.data)
-        self.lib.dk_heard_features(self.pointer(held), work, to)
-        return out
+        out, heard = np.zeros((7, 20), np.int16), self.ffi.new("dk_heard *")
+        self.lib.dk_heard_init(heard)
+        for row, frame in zip(out, pcm.astype(np.int16).reshape(7, 160), strict=True):
+            self.lib.dk_heard_frame(heard, self.pointer(frame), self.pointer(row))
+        return out[2:]
 
     def begin(self, pcm: Array | None) -> None:
         held = None if pcm is None else pcm.astype(np.int16)  # as long as C reads it
         self.lib.plc_begin(self.ffi.NULL if held is None else self.pointer(held))
+
+    def foresee(self, known: int) -> None:
+        self.lib.plc_foresee(known)
 
     def past(self, back: int) -> Array:
         out = np.zeros(20, np.int16)

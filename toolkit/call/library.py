@@ -139,6 +139,10 @@ class NativeReceiver:
         """Tell that the audio to be played next is missing."""
         self._checked(self._lib.dk_receiver_expect_loss(self._memory))
 
+    def expect_loss_at(self, time: int) -> None:
+        """Tell that the next gap begins at a time stamp."""
+        self._checked(self._lib.dk_receiver_expect_loss_at(self._memory, time))
+
     def work(self, budget: int) -> int:
         """Decode ahead."""
         return self._checked(self._lib.dk_receiver_work(self._memory, budget))

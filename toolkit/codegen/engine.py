@@ -30,7 +30,8 @@ def sender_config(stage: Stage) -> str:
 
 def vocoder_config(voice: str, output_rate: int = VOICE_RATE) -> str:
     """Return vocoder_config.h: the voice that the receiver calls, and the rate of what it plays."""
-    names = "".join(f"#define dk_vocoder{n} dk_{voice}{n}\n" for n in ("", "_begin", "_frame"))
+    calls = ("", "_begin", "_frame", "_end")
+    names = "".join(f"#define dk_vocoder{n} dk_{voice}{n}\n" for n in calls)
     for size in ("CONTEXT", "PAST", "KNOWN_FRAMES"):
         names += f"#define DK_VOCODER_{size} DK_{voice.upper()}_{size}\n"
     names += f"\n#define DK_RECEIVER_CORE_RATE {output_rate}\n"

@@ -36,15 +36,16 @@ class Kind(IntEnum):
     RECOVERED = WIRE.ops["recovered"]
     LOST = WIRE.ops["lost"]
     NOTHING = WIRE.ops["nothing"]
+    CONCEALED = WIRE.ops["concealed"]
 
 
 @dataclass(frozen=True)
 class CallStep:
     """What has come when a packet of 20 ms is played.
 
-    `pcm` is int16 [320], for good and recovered packets. `clock` is the time stamp of the packet,
-    `time` that of the payload's frame. `expect` tells that the next packet is missing. `budget` is
-    the work that the receiver does afterwards.
+    `pcm` is int16 [320], for good, recovered and concealed packets. `clock` is the time stamp of
+    the packet, `time` that of the payload's frame. `expect` tells where the next gap begins: 1 is
+    the next packet, 0 is nothing to tell. `budget` is the work that the receiver does afterwards.
     """
 
     kind: Kind
@@ -52,7 +53,7 @@ class CallStep:
     pcm: Int16s = field(default_factory=lambda: np.zeros(STEP, np.int16))
     payload: bytes = b""
     time: int = 0
-    expect: bool = False
+    expect: int = 0
     budget: int = 0
 
     def packed(self) -> bytes:
@@ -63,7 +64,7 @@ class CallStep:
             )
         body = self.pcm.astype("<i2").tobytes() + self.payload.ljust(PAYLOAD_MAX, b"\0")
         return _OP.pack(
-            kind=self.kind, expect=int(self.expect), budget=self.budget, reserved=0,
+            kind=self.kind, expect=self.expect, budget=self.budget, reserved=0,
             clock=self.clock, time=self.time, length=len(self.payload), unused=0, body=body,
         )  # fmt: skip
 
@@ -75,7 +76,7 @@ class CallStep:
         body = told["body"]
         return CallStep(
             Kind(told["kind"]), told["clock"], np.frombuffer(body[:_PCM_BYTES], "<i2"),
-            body[_PCM_BYTES:][: told["length"]], told["time"], told["expect"] != 0, told["budget"],
+            body[_PCM_BYTES:][: told["length"]], told["time"], told["expect"], told["budget"],
         )  # fmt: skip
 
 
@@ -171,9 +172,11 @@ class CallPlayer:
         pcm: Any = np.zeros(STEP, np.int64)
         if step.kind is Kind.LOST:
             pcm = clock.lost(STEP)
+        elif step.kind is Kind.CONCEALED:
+            pcm = clock.concealed(step.pcm.astype(np.int64))
         elif step.kind is not Kind.NOTHING:
             pcm = clock.good(step.pcm.astype(np.int64), recovered=step.kind is Kind.RECOVERED)
         if step.expect:
-            clock.expect_loss()
+            clock.expect_loss_at((clock.time + (step.expect - 1) * STEP) % (1 << 32))
         wanted = clock.work(step.budget)
         return Heard(status, wanted, clock.state, clock.speaking, clock.time, pcm.astype(np.int16))

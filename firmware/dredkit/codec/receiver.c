@@ -12,11 +12,13 @@ enum {
     PLAYED = DK_RECEIVER_CORE_PLAYED,
     SLOT_MS = 10,
     BRIDGE = 4,  // slots of a gap that the base codec's concealment plays at most
+    QUIET = 2,   // slots after the voice's speech from which on it can be prepared again in time
     WEIGHT_FRAC = 15,
     STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
     BEFORE = DK_VOCODER_KNOWN_FRAMES + DK_VOCODER_CONTEXT - 1,
     FOLLOWED = DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * FRAME,  // samples it begins with
+    LISTENED = 4,  // frames before a gap that a call of `work` analyses at most
 };
 
 static_assert(DK_RDOVAE_DEC_FEATURES_FRAC == 10, "voices take Q10 features");
@@ -49,6 +51,7 @@ int32_t dk_receiver_core_init_with(dk_receiver_core *core, const dk_receiver_wei
     // The count of slots wraps within the first second, so that a fault there shows at once.
     core->track.now = UINT32_MAX - 50;
     core->next = core->track.now;
+    core->quiet = QUIET;
     return DK_OK;
 }
 
@@ -115,6 +118,16 @@ unsigned dk_receiver_core_decode_wanted(dk_receiver_core *core, unsigned budget)
     return budget;
 }
 
+// Return how many slots from one on hold features, DK_HEARD_KNOWN at most.
+static unsigned held_from(const dk_receiver_core *core, uint32_t slot)
+{
+    unsigned count = 0;
+    while (count < DK_HEARD_KNOWN && dk_track_holds(&core->track, slot + count)) {
+        count++;
+    }
+    return count;
+}
+
 // Write the features of a slot. Each slot is asked for once, in their order. When a gap begins,
 // samples of the frame before its first slot were not heard whole.
 static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TRACK_FEATURES])
@@ -124,6 +137,7 @@ static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TR
         memcpy(out, dk_track_at(&core->track, slot), DK_TRACK_FEATURES * sizeof *out);
         if (before <= 0) {
             dk_plc_known(&core->plc, out);
+            dk_plc_foresee(&core->plc, &core->work.gap.plc, held_from(core, slot + 1));
         }
     } else if (before > 0) {
         memcpy(out, dk_plc_past(&core->plc, before), DK_TRACK_FEATURES * sizeof *out);
@@ -132,31 +146,69 @@ static void features_of(dk_receiver_core *core, uint32_t slot, int16_t out[DK_TR
     }
 }
 
-// Tell the concealment that a gap begins. It analyses `heard` unless payloads cover all that a
-// voice begins with.
-static void begin_gap(dk_receiver_core *core, const int16_t heard[HEARD])
+// Return whether payloads cover all that a voice begins with before a gap.
+static bool is_covered(const dk_receiver_core *core, uint32_t gap)
 {
     bool covered = true;
     for (uint32_t i = 0; i <= BEFORE; i++) {
-        covered = covered && dk_track_holds(&core->track, core->next - i);
+        covered = covered && dk_track_holds(&core->track, gap - i);
     }
-    dk_plc_begin(&core->plc, &core->work.gap.plc, covered ? NULL : heard);
+    return covered;
+}
+
+// Write the `count` samples at 16 kHz that begin `before` samples before the end of what was
+// played.
+static void copy_played(const dk_receiver_core *core, int32_t before, int32_t count, int16_t *out)
+{
+#if DK_RECEIVER_CORE_UP > 1
+    dk_thirds_down_end(core->played + PLAYED, before, count, out);
+#else
+    memcpy(out, core->played + PLAYED - before, (size_t)count * sizeof *out);
+#endif
+}
+
+// Analyse up to `most` of the frames before a gap that were not yet. Of what was played, the last
+// `fresh` slots are left out.
+static void listen(dk_receiver_core *core, uint32_t gap, unsigned most, int32_t fresh)
+{
+    if (!core->listens || core->listened != gap) {
+        dk_plc_begin(&core->plc);
+        core->listens = true;
+        core->listened = gap;
+    }
+    for (; most > 0 && dk_plc_heard(&core->plc) < DK_HEARD_FRAMES; most--) {
+        const uint32_t slot = gap - DK_HEARD_FRAMES + dk_plc_heard(&core->plc);
+        const int32_t age = (int32_t)(core->track.now - slot);
+        if (age <= fresh) {
+            return;
+        }
+        int16_t pcm[FRAME];
+        copy_played(core, age * FRAME, FRAME, pcm);
+        dk_plc_hear(&core->plc, pcm);
+        dk_plc_foresee(&core->plc, &core->work.gap.plc,
+                       DK_HEARD_FRAMES - dk_plc_heard(&core->plc) + held_from(core, gap));
+    }
 }
 
 // Bring the voice up to the last sample played.
 static void begin(dk_receiver_core *core)
 {
+    core->next = core->track.now;
+    if (is_covered(core, core->next)) {
+        dk_plc_begin(&core->plc);
+    } else {
+        listen(core, core->next, DK_HEARD_FRAMES, 0);
+    }
+    core->listens = false;
 #if DK_RECEIVER_CORE_UP > 1
-    int16_t *heard = core->work.gap.heard;
-    dk_thirds_down_end(core->played + PLAYED, HEARD, heard);
-    memcpy(core->speech, heard + HEARD - DK_THIRDS_REACH, DK_THIRDS_REACH * sizeof heard[0]);
+    int16_t *followed = core->work.gap.heard;
+    copy_played(core, FOLLOWED, FOLLOWED, followed);
+    memcpy(core->speech, followed + FOLLOWED - DK_THIRDS_REACH,
+           DK_THIRDS_REACH * sizeof core->speech[0]);
     core->spoken = DK_THIRDS_REACH;
 #else
-    const int16_t *heard = core->played;
+    const int16_t *followed = core->played + PLAYED - FOLLOWED;
 #endif
-    core->next = core->track.now;
-    begin_gap(core, heard);
-    const int16_t *followed = heard + HEARD - FOLLOWED;
     const uint32_t first = core->next - BEFORE;
     int16_t context[DK_VOCODER_CONTEXT][DK_TRACK_FEATURES];
     for (uint32_t i = 0; i < DK_VOCODER_CONTEXT; i++) {
@@ -170,12 +222,18 @@ static void begin(dk_receiver_core *core)
     }
 }
 
+// Write the features that the voice needs for its next 10 ms.
+static void look_ahead(dk_receiver_core *core, int16_t ahead[DK_TRACK_FEATURES])
+{
+    core->next++;
+    features_of(core, core->next, ahead);
+}
+
 // Write the voice's next 10 ms at 16 kHz.
 static void speak_frame(dk_receiver_core *core, int16_t out[FRAME])
 {
     int16_t ahead[DK_TRACK_FEATURES];
-    core->next++;
-    features_of(core, core->next, ahead);
+    look_ahead(core, ahead);
     dk_vocoder_frame(&core->voice, ahead, NULL, out);
 }
 
@@ -203,29 +261,84 @@ static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 #endif
 }
 
+// Return whether there is time enough to prepare the voice for a gap that begins soon.
+static bool is_ready(const dk_receiver_core *core, uint32_t gap)
+{
+    return core->quiet >= QUIET || is_covered(core, gap);
+}
+
+// Return the slot that the voice is thought to speak first in the expected gap: a later one if the
+// base codec's own concealment is going to play the gap's first ones.
+static uint32_t first_spoken(const dk_receiver_core *core)
+{
+    const uint32_t gap = core->gap;
+    if (!core->conceals) {
+        return gap;
+    }
+    if (gap == core->track.now && core->bridged > 0 && core->bridged < BRIDGE) {
+        return gap + BRIDGE - core->bridged;
+    }
+    return is_ready(core, gap) ? gap : gap + BRIDGE;
+}
+
+// The same if only the first `count` samples are of use, and then the voice stops.
+static void speak_last(dk_receiver_core *core, int32_t count, int16_t out[SAMPLES])
+{
+#if DK_RECEIVER_CORE_UP > 1
+    (void)count;
+    speak(core, out);
+#else
+    int16_t ahead[DK_TRACK_FEATURES];
+    look_ahead(core, ahead);
+    dk_vocoder_end(&core->voice, ahead, count, out);
+#endif
+}
+
 static bool is_to_prepare(const dk_receiver_core *core)
 {
     if (core->speaking || core->prepared) {
         return false;
     }
-    return core->expected || (dk_receiver_core_chunks_wanted(core) == 0 &&
-                              dk_pending_expects_gap(&core->pending, &core->track));
+    if (core->told) {
+        return core->expected && first_spoken(core) == core->track.now;
+    }
+    return dk_receiver_core_chunks_wanted(core) == 0 &&
+           dk_pending_expects_gap(&core->pending, &core->track);
 }
 
-void dk_receiver_core_expect(dk_receiver_core *core)
+void dk_receiver_core_expect(dk_receiver_core *core, uint32_t slots)
 {
+    core->gap = core->track.now + slots;
     core->expected = true;
+    core->told = true;
+}
+
+// Analyse what was played, if a gap begins soon that may need it: less of it where this call has
+// decoded, or the voice has just spoken, which cost enough.
+static void listen_ahead(dk_receiver_core *core, bool decoded)
+{
+    if (core->expected && !core->speaking && !core->prepared) {
+        const uint32_t gap = first_spoken(core);
+        if (!is_covered(core, gap)) {
+            const bool little = decoded || core->quiet == 0;
+            // At 48 kHz, what was played last changes with what is played next.
+            listen(core, gap, little ? LISTENED / 2 : LISTENED, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
+        }
+    }
 }
 
 unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget)
 {
-    const unsigned kept = budget > 0 && core->expected && is_to_prepare(core) ? 1 : 0;
-    if (dk_receiver_core_decode_wanted(core, budget - kept) + kept > 0 && is_to_prepare(core)) {
+    const unsigned kept = budget > 0 && core->told && is_to_prepare(core) ? 1 : 0;
+    const unsigned left = dk_receiver_core_decode_wanted(core, budget - kept);
+    if (left + kept > 0 && is_to_prepare(core)) {
         begin(core);
 #if DK_RECEIVER_CORE_UP > 1
         add_frame(core);
 #endif
         core->prepared = true;
+    } else if (budget > 0) {
+        listen_ahead(core, left < budget - kept);
     }
     return dk_receiver_core_chunks_wanted(core) + (is_to_prepare(core) ? 1 : 0);
 }
@@ -235,7 +348,13 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
 {
     memmove(core->played, core->played + SAMPLES, (PLAYED - SAMPLES) * sizeof core->played[0]);
     memcpy(core->played + PLAYED - SAMPLES, out, SAMPLES * sizeof core->played[0]);
-    core->expected = false;
+    core->expected = core->expected && core->gap != core->track.now;
+    if (core->source == DK_RECEIVER_CORE_DRED || core->source == DK_RECEIVER_CORE_PLC ||
+        core->source == DK_RECEIVER_CORE_FADE) {
+        core->quiet = 0;
+    } else if (core->quiet < QUIET) {
+        core->quiet++;
+    }
     dk_track_move(&core->track, 1);
     dk_pending_drop_old(&core->pending, &core->track);
     if (!core->speaking) {
@@ -245,6 +364,7 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
 
 void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
 {
+    core->conceals = false;
     if (core->faded > 0) {
         core->speaking = false;
         core->faded = 0;
@@ -264,12 +384,18 @@ void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
 void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLES],
                                 int16_t out[SAMPLES])
 {
-    const bool covered =
+    bool covered =
         dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
+    if (covered && core->told && !core->prepared) {
+        // The voice is being prepared for the end of the bridge.
+        covered = core->bridged == 0 && is_ready(core, core->track.now);
+    }
     if (core->speaking || covered || core->bridged >= BRIDGE) {
         dk_receiver_core_lost(core, out);
+        core->conceals = true;
         return;
     }
+    core->conceals = true;
     core->bridged++;
     core->prepared = false;
     core->source = DK_RECEIVER_CORE_CONCEALED;
@@ -277,10 +403,17 @@ void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLE
     played(core, out);
 }
 
-// Fade from speech into `good`; writes to `good`.
-static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], int16_t good[SAMPLES])
+// Let the voice fade into `good`; writes to `good`.
+static void cross_fade(dk_receiver_core *core, int16_t good[SAMPLES])
 {
-    for (int32_t i = 0; i < SAMPLES && core->faded + i < core->fade; i++) {
+    int16_t spoken[SAMPLES];
+    const int32_t left = core->fade - core->faded;
+    if (left <= SAMPLES) {
+        speak_last(core, left, spoken);
+    } else {
+        speak(core, spoken);
+    }
+    for (int32_t i = 0; i < SAMPLES && i < left; i++) {
         const int32_t place = 2 * (core->faded + i) + 1;
         const int32_t weight = (place * core->fade_step) >> (STEP_FRAC - WEIGHT_FRAC);
         const int64_t change = (int64_t)(good[i] - spoken[i]) * weight;
@@ -297,16 +430,14 @@ static void cross_fade(dk_receiver_core *core, const int16_t spoken[SAMPLES], in
 // Write what plays where good samples, which are in `out`, return after a gap.
 static void come_back(dk_receiver_core *core, int16_t out[SAMPLES])
 {
-    int16_t spoken[SAMPLES];
-    speak(core, spoken);
     if (core->over > 0 && dk_track_holds(&core->track, core->track.now)) {
         core->over--;
         core->source = DK_RECEIVER_CORE_DRED;
-        memcpy(out, spoken, sizeof spoken);
+        speak(core, out);
     } else {
         core->over = 0;
         core->source = DK_RECEIVER_CORE_FADE;
-        cross_fade(core, spoken, out);
+        cross_fade(core, out);
     }
 }
 
@@ -330,6 +461,7 @@ void dk_receiver_core_move(dk_receiver_core *core, int32_t slots)
     core->next += (uint32_t)slots;
     core->prepared = false;
     core->expected = false;
+    core->listens = false;
 }
 
 void dk_receiver_core_forget(dk_receiver_core *core)

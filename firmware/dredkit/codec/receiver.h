@@ -87,16 +87,22 @@ typedef struct {
     uint8_t over_slots;  // slots that the voice speaks over good samples after a gap
     uint8_t over;        // how many of them are left
     uint8_t bridged;     // slots of this gap that the base codec's concealment played
+    uint8_t quiet;       // slots since the voice spoke, up to a few
     bool speaking;
     bool prepared;  // the voice can speak slot `now` at once
-    bool expected;  // slot `now` is known to be missing
+    bool expected;  // slot `gap` is known to be where the next gap begins
+    bool told;      // something has told where a gap begins
+    bool conceals;  // the last gap was played by dk_receiver_core_concealed
+    bool listens;   // `plc` hears what is played before slot `listened`
+    uint32_t gap;
+    uint32_t listened;
     dk_receiver_core_source source;
     union {
         dk_pending_scratch pending;
         struct {
             dk_plc_scratch plc;
 #if DK_RECEIVER_CORE_UP > 1
-            int16_t heard[DK_RECEIVER_CORE_HEARD];
+            int16_t heard[DK_VOCODER_PAST + DK_VOCODER_KNOWN_FRAMES * DK_RECEIVER_CORE_FRAME];
 #endif
         } gap;
     } work;
@@ -136,12 +142,15 @@ int32_t dk_receiver_core_decode(dk_receiver_core *core, unsigned most, const int
 // Decode up to `budget` chunks of use. Returns what is left of the budget.
 unsigned dk_receiver_core_decode_wanted(dk_receiver_core *core, unsigned budget);
 
-// Take note that slot `now` is missing. The next 10 ms that are played end this.
-void dk_receiver_core_expect(dk_receiver_core *core);
+// Take note that the next gap begins `slots` after slot `now`. What was noted before is forgotten,
+// and so is this when that slot is played. Where this is called once, the voice is prepared for no
+// gap of which it does not tell.
+void dk_receiver_core_expect(dk_receiver_core *core, uint32_t slots);
 
 // Decode up to `budget` chunks of use and prepare the voice for a gap, which costs one of the
-// budget: before the last chunk if slot `now` is known to be missing, else after all chunks.
-// Returns how many are still wanted, 0 if nothing is.
+// budget: before the last chunk if the voice is known to speak slot `now`, else after all chunks.
+// If a gap begins soon, what was played is analysed besides, up to four frames a call. Returns how
+// many are still wanted, 0 if nothing is.
 unsigned dk_receiver_core_work(dk_receiver_core *core, unsigned budget);
 
 // Take 10 ms of good samples, or of recovered ones, and write what to play. `pcm` and `out` may be

@@ -214,7 +214,18 @@ int32_t dk_receiver_expect_loss(dk_receiver *receiver)
     if (state == NULL) {
         return DK_ERR_ARGUMENT;
     }
-    dk_receiver_core_expect(&state->core);
+    dk_receiver_core_expect(&state->core, 0);
+    return DK_OK;
+}
+
+int32_t dk_receiver_expect_loss_at(dk_receiver *receiver, uint32_t timestamp)
+{
+    struct dk_receiver_state *state = state_of(receiver);
+    if (state == NULL) {
+        return DK_ERR_ARGUMENT;
+    }
+    const int32_t ahead = (int32_t)(timestamp - state->time);
+    dk_receiver_core_expect(&state->core, ahead > 0 ? (uint32_t)ahead / SLOT : 0);
     return DK_OK;
 }
 

@@ -35,10 +35,10 @@ static int32_t sample(const int16_t *end, int32_t at)
     return at < 0 ? end[at] : dk_saturate(2 * end[-1] - end[-2 - at], 16);
 }
 
-void dk_thirds_down_end(const int16_t *end, int32_t count, int16_t *out)
+void dk_thirds_down_end(const int16_t *end, int32_t last, int32_t count, int16_t *out)
 {
     for (int32_t u = 0; u < count; u++) {
-        const int32_t middle = DK_THIRDS * (u - count);
+        const int32_t middle = DK_THIRDS * (u - last);
         int64_t sum = (int64_t)end[middle] * (1 << TAP_FRAC);
         for (int32_t i = 0; i < TAPS; i++) {
             const int32_t distance = DK_THIRDS * (i + 1 - DK_THIRDS_REACH) - 1;

@@ -17,9 +17,10 @@ extern "C" {
 // DK_THIRDS_REACH more before them and after them.
 void dk_thirds_up(const int16_t *in, int32_t count, int16_t *out);
 
-// Write the last `count` samples at 16 kHz of a signal at 48 kHz that ends before `end` and has
-// 3 * (count + DK_THIRDS_REACH) samples or more. The signal is continued by its reflection.
-void dk_thirds_down_end(const int16_t *end, int32_t count, int16_t *out);
+// Write `count` samples at 16 kHz, the first of the last `last`, of a signal at 48 kHz that ends
+// before `end` and has 3 * (last + DK_THIRDS_REACH) samples or more. The signal is continued by its
+// reflection.
+void dk_thirds_down_end(const int16_t *end, int32_t last, int32_t count, int16_t *out);
 
 #ifdef __cplusplus
 }

@@ -36,6 +36,11 @@ static int16_t *new_input(dk_plc *plc)
     if (plc->inputs == DK_HEARD_KNOWN) {
         memmove(plc->input[0], plc->input[1], sizeof plc->input - sizeof plc->input[0]);
         plc->inputs--;
+        plc->whole = plc->whole && plc->from > 0;
+        if (plc->whole) {
+            plc->from--;
+            plc->to--;
+        }
     }
     int16_t *input = plc->input[plc->inputs++];
     memset(input, 0, sizeof plc->input[0]);
@@ -62,19 +67,51 @@ static void note_heard(dk_plc *plc, const int16_t *pcm, const int16_t features[D
     }
 }
 
+static void step(dk_plc *plc, dk_plc_scratch *work, const int16_t *input, int16_t *out)
+{
+    dk_predictor_step(plc->weights, &plc->predictor, &work->predictor, input, out, NULL);
+}
+
+// Let the predictor see inputs `from` and later ones, but not again if it has seen them.
+static void catch_up(dk_plc *plc, dk_plc_scratch *work, size_t from)
+{
+    int16_t out[DK_FEATURES];
+    if (!plc->whole || plc->from != from) {
+        dk_predictor_reset(&plc->predictor);
+        plc->whole = true;
+        plc->from = plc->to = (uint8_t)from;
+    }
+    while (plc->to < plc->inputs) {
+        step(plc, work, plc->input[plc->to++], out);
+    }
+}
+
 static void predict(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
 {
     if (plc->behind) {
-        dk_predictor_reset(&plc->predictor);
-        for (size_t i = 0; i < plc->inputs; i++) {
-            dk_predictor_step(plc->weights, &plc->predictor, &work->predictor, plc->input[i], out,
-                              NULL);
-        }
+        catch_up(plc, work, 0);
         plc->behind = false;
     }
-    dk_predictor_step(plc->weights, &plc->predictor, &work->predictor, new_input(plc), out, NULL);
+    step(plc, work, new_input(plc), out);
+    plc->to = plc->inputs;
 }
 #endif
+
+void dk_plc_foresee(dk_plc *plc, dk_plc_scratch *work, unsigned known)
+{
+#if DK_PLC_PREDICTOR
+    // Those that are in front of `from` will have made room.
+    const size_t from =
+        plc->inputs + known > DK_HEARD_KNOWN ? plc->inputs + known - DK_HEARD_KNOWN : 0;
+    if (plc->behind && from < plc->inputs) {
+        catch_up(plc, work, from);
+    }
+#else
+    (void)plc;
+    (void)work;
+    (void)known;
+#endif
+}
 
 // Forget all but the weights.
 static void forget(dk_plc *plc)
@@ -87,6 +124,7 @@ static void forget(dk_plc *plc)
     memset(plc, 0, sizeof *plc);
 #endif
     plc->held[0] = QUIETEST;
+    dk_heard_init(&plc->heard);
 }
 
 void dk_plc_init(dk_plc *plc)
@@ -107,20 +145,25 @@ void dk_plc_init_with(dk_plc *plc, const dk_predictor_weights *weights)
 }
 #endif
 
-void dk_plc_begin(dk_plc *plc, dk_plc_scratch *work, const int16_t *heard)
+void dk_plc_begin(dk_plc *plc)
 {
     forget(plc);
-    if (heard == NULL) {
-        return;
-    }
-    dk_heard_features(heard, &work->heard, plc->past);
-    memcpy(plc->held, plc->past[DK_HEARD_KNOWN - 1], sizeof plc->held);
+}
+
+void dk_plc_hear(dk_plc *plc, const int16_t pcm[DK_FEATURES_FRAME])
+{
+    dk_heard_frame(&plc->heard, pcm, plc->held);
+    if (plc->heard.frames > DK_HEARD_RUN_IN) {
+        memcpy(plc->past[plc->heard.frames - DK_HEARD_RUN_IN - 1], plc->held, sizeof plc->held);
 #if DK_PLC_PREDICTOR
-    const int16_t *pcm = heard + DK_HEARD_RUN_IN * DK_FEATURES_FRAME;
-    for (size_t i = 0; i < DK_HEARD_KNOWN; i++) {
-        note_heard(plc, pcm + i * DK_FEATURES_FRAME, plc->past[i]);
-    }
+        note_heard(plc, pcm, plc->held);
 #endif
+    }
+}
+
+unsigned dk_plc_heard(const dk_plc *plc)
+{
+    return plc->heard.frames;
 }
 
 const int16_t *dk_plc_past(const dk_plc *plc, int32_t back)

@@ -28,19 +28,19 @@ int32_t dk_heard_period(const int16_t now[DK_PITCH_LAGS], const int16_t before[D
     return period;
 }
 
-void dk_heard_features(const int16_t pcm[DK_HEARD_SAMPLES], dk_heard_scratch *work,
-                       int16_t out[DK_HEARD_KNOWN][DK_FEATURES])
+void dk_heard_init(dk_heard *heard)
 {
-    int32_t period = DK_MAX_PERIOD;
-    memset(work, 0, sizeof *work);
-    for (size_t t = 0; t < DK_HEARD_RUN_IN + DK_HEARD_KNOWN; t++) {
-        int16_t *now = work->lags[t % 2];
-        dk_features_correlate(&work->features, pcm + t * DK_FEATURES_FRAME, now);
-        period = dk_heard_period(now, work->lags[(t + 1) % 2], period);
-        if (t >= DK_HEARD_RUN_IN) {
-            const int32_t octaves = OCTAVES - (dk_log2((uint64_t)period) >> LOG_TO_OCTAVES);
-            dk_features_finish_at(&work->features, octaves, DK_FEATURES_FRAC,
-                                  out[t - DK_HEARD_RUN_IN]);
-        }
-    }
+    memset(heard, 0, sizeof *heard);
+    heard->period = DK_MAX_PERIOD;
+}
+
+void dk_heard_frame(dk_heard *heard, const int16_t pcm[DK_FEATURES_FRAME], int16_t out[DK_FEATURES])
+{
+    int16_t *now = heard->lags[heard->frames % 2];
+    const int16_t *before = heard->lags[(heard->frames + 1) % 2];
+    dk_features_correlate(&heard->features, pcm, now);
+    heard->period = (uint16_t)dk_heard_period(now, before, heard->period);
+    const int32_t octaves = OCTAVES - (dk_log2(heard->period) >> LOG_TO_OCTAVES);
+    dk_features_finish_at(&heard->features, octaves, DK_FEATURES_FRAC, out);
+    heard->frames++;
 }

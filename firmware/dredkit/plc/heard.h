@@ -14,17 +14,24 @@ extern "C" {
 
 #define DK_HEARD_KNOWN 5   // frames whose features are computed
 #define DK_HEARD_RUN_IN 2  // frames before them, which fill the histories of the analysis
-#define DK_HEARD_SAMPLES ((DK_HEARD_RUN_IN + DK_HEARD_KNOWN) * DK_FEATURES_FRAME)
+#define DK_HEARD_FRAMES (DK_HEARD_RUN_IN + DK_HEARD_KNOWN)
+#define DK_HEARD_SAMPLES (DK_HEARD_FRAMES * DK_FEATURES_FRAME)
 
-// Scratch for one call.
+// The analysis between frames. All fields but `frames` are private.
 typedef struct {
     dk_features features;
     int16_t lags[2][DK_PITCH_LAGS];  // of a frame and of the one before it
-} dk_heard_scratch;
+    uint16_t period;                 // of the last frame, samples
+    uint8_t frames;                  // how many were heard
+} dk_heard;
 
-// Compute the features, Q10, of the last frames of `pcm`, oldest first.
-void dk_heard_features(const int16_t pcm[DK_HEARD_SAMPLES], dk_heard_scratch *work,
-                       int16_t out[DK_HEARD_KNOWN][DK_FEATURES]);
+// Initialise: nothing was heard.
+void dk_heard_init(dk_heard *heard);
+
+// Analyse the next of DK_HEARD_FRAMES frames, oldest first. `out` receives the features, Q10; those
+// of the first DK_HEARD_RUN_IN frames have no use.
+void dk_heard_frame(dk_heard *heard, const int16_t pcm[DK_FEATURES_FRAME],
+                    int16_t out[DK_FEATURES]);
 
 // Return the pitch period of a frame's correlations, given those of the frame before it and its
 // period.

@@ -269,14 +269,15 @@ static void speak(dk_fargan *voice, const int16_t *vector, int32_t *signal)
     multiply(shape, gain, signal);
 }
 
-void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
-                     int16_t pcm[DK_VOICE_FRAME])
+// Run over the first steps of a frame.
+static void run(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
+                int steps, int16_t pcm[DK_VOICE_FRAME])
 {
     const uint16_t spoken = voice->period;
     hear(voice, ahead);
     const uint16_t next = voice->period;
     voice->period = spoken;
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0; step < steps; step++) {
         int32_t signal[STEP];
         speak(voice, voice->vectors + step * DK_FARGAN_VECTOR, known == NULL ? signal : NULL);
         int16_t *out = pcm + step * STEP;
@@ -295,4 +296,16 @@ void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], c
         push(voice, signal);
     }
     voice->period = next;
+}
+
+void dk_fargan_frame(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
+                     int16_t pcm[DK_VOICE_FRAME])
+{
+    run(voice, ahead, known, STEPS, pcm);
+}
+
+void dk_fargan_end(dk_fargan *voice, const int16_t ahead[DK_VOICE_FEATURES], int32_t count,
+                   int16_t pcm[DK_VOICE_FRAME])
+{
+    run(voice, ahead, NULL, (count + STEP - 1) / STEP, pcm);
 }

@@ -108,14 +108,15 @@ static uint8_t drawn(dk_lpcnet *voice)
     return (uint8_t)(node - LEAVES);
 }
 
-void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
-                     int16_t pcm[DK_VOICE_FRAME])
+// Run over the first `count` samples of a frame.
+static void run(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
+                int32_t count, int16_t pcm[DK_VOICE_FRAME])
 {
     int16_t taps[DK_VOICE_ORDER];
     (void)dk_voice_predictor(voice->features, taps);
     hear(voice, ahead);
     int16_t before = voice->before;
-    for (int n = 0; n < DK_VOICE_FRAME; n++) {
+    for (int32_t n = 0; n < count; n++) {
         int16_t *past = voice->signal + n;
         const int16_t predicted = dk_voice_predict(taps, past);
         uint8_t *codes = voice->codes;
@@ -138,4 +139,16 @@ void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], c
     }
     voice->before = before;
     memcpy(voice->signal, voice->signal + DK_VOICE_FRAME, DK_VOICE_ORDER * sizeof(int16_t));
+}
+
+void dk_lpcnet_frame(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
+                     int16_t pcm[DK_VOICE_FRAME])
+{
+    run(voice, ahead, known, DK_VOICE_FRAME, pcm);
+}
+
+void dk_lpcnet_end(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], int32_t count,
+                   int16_t pcm[DK_VOICE_FRAME])
+{
+    run(voice, ahead, NULL, count, pcm);
 }

@@ -259,3 +259,10 @@ void dk_pulse_frame(dk_pulse *voice, const int16_t ahead[DK_VOICE_FEATURES], con
     memcpy(voice->before, voice->now, sizeof voice->before);
     memcpy(voice->now, next, sizeof voice->now);
 }
+
+void dk_pulse_end(dk_pulse *voice, const int16_t ahead[DK_VOICE_FEATURES], int32_t count,
+                  int16_t pcm[DK_VOICE_FRAME])
+{
+    (void)count;
+    dk_pulse_frame(voice, ahead, NULL, pcm);
+}

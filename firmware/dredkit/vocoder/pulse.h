@@ -43,6 +43,11 @@ void dk_pulse_begin(dk_pulse *voice, const int16_t context[DK_VOICE_CONTEXT][DK_
 void dk_pulse_frame(dk_pulse *voice, const int16_t ahead[DK_VOICE_FEATURES], const int16_t *known,
                     int16_t pcm[DK_VOICE_FRAME]);
 
+// Speak the first `count` samples of frame t, 1 .. DK_VOICE_FRAME. Others may be written, too. The
+// voice must then begin again.
+void dk_pulse_end(dk_pulse *voice, const int16_t ahead[DK_VOICE_FEATURES], int32_t count,
+                  int16_t pcm[DK_VOICE_FRAME]);
+
 #ifdef __cplusplus
 }
 #endif

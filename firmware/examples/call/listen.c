@@ -3,7 +3,8 @@
 #include "dredkit/dredkit.h"
 #include "ends.h"
 
-#define UNIT 40u  // 2.5 ms, in samples
+#define UNIT 40u     // 2.5 ms, in samples
+#define FORESEEN 4u  // packets: a gap that begins within 70 ms is prepared for
 
 static dk_receiver receiver;
 static packet buffer[LISTEN_DELAY];  // packet n is at n % LISTEN_DELAY; length 0: not there
@@ -42,15 +43,25 @@ static bool recovers(const packet *next)
     return next->length > 0 && codec_has_lbrr(next->bytes, next->length);
 }
 
+// Tell where the next gap begins, from packet n on, if that is soon.
+static void foresee(uint32_t n)
+{
+    for (uint32_t at = n; at < n + FORESEEN; at++) {
+        if (buffer[at % LISTEN_DELAY].length == 0 && !recovers(&buffer[(at + 1) % LISTEN_DELAY])) {
+            (void)dk_receiver_expect_loss_at(&receiver, at * SAMPLES);
+            return;
+        }
+    }
+}
+
 // Do what packet n will need, after the audio of the packet before it.
 static void prepare(uint32_t n)
 {
     const packet *now = &buffer[n % LISTEN_DELAY];
     if (now->length > 0 && dk_receiver_is_speaking(&receiver)) {
         give(n, now);  // the voice will speak on over the first good packet
-    } else if (now->length == 0 && !recovers(&buffer[(n + 1) % LISTEN_DELAY])) {
-        (void)dk_receiver_expect_loss(&receiver);
     }
+    foresee(n);
     // A chunk is 40 ms of redundancy: they are decoded ahead, twice as fast as they are played.
     (void)COST(COST_RECEIVER_WORK, dk_receiver_work(&receiver, 1));
 }

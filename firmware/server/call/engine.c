@@ -64,6 +64,8 @@ static int32_t play(const uint8_t *input, int16_t *out)
             return dk_receiver_recovered(receiver, pcm, SAMPLES, out);
         case DK_WIRE_OP_LOST:
             return dk_receiver_lost(receiver, SAMPLES, out);
+        case DK_WIRE_OP_CONCEALED:
+            return dk_receiver_concealed(receiver, pcm, SAMPLES, out);
         case DK_WIRE_OP_NOTHING:
             return DK_OK;
         default:
@@ -73,8 +75,10 @@ static int32_t play(const uint8_t *input, int16_t *out)
 
 static int32_t work(const uint8_t *input)
 {
-    if (input[DK_WIRE_CALL_OP_AT_EXPECT] != 0) {
-        (void)dk_receiver_expect_loss(receiver);
+    const uint32_t packets = input[DK_WIRE_CALL_OP_AT_EXPECT];
+    if (packets > 0) {
+        const uint32_t now = dk_receiver_time(receiver);
+        (void)dk_receiver_expect_loss_at(receiver, now + (packets - 1) * SAMPLES);
     }
     return dk_receiver_work(receiver, input[DK_WIRE_CALL_OP_AT_BUDGET]);
 }

@@ -27,6 +27,7 @@ DEPTH: Final = 5  # packets: 100 ms
 # The clock of the first packet: it wraps after half a second.
 FIRST: Final = (1 << 32) - 25 * STEP
 _BUDGET: Final = 1
+_FORESEEN: Final = 4  # packets: the receiver prepares for what begins within 70 ms
 
 
 class Engine(Protocol):
@@ -84,15 +85,23 @@ def _steps(
         yield CallStep(Kind.NOTHING, clock, payload=one[1], time=one[0])
     kind = Kind.GOOD
     if base.gone[packet]:
-        kind = Kind.RECOVERED if base.recovers[packet] else Kind.LOST
-    after = packet + 1
-    missing = after < len(base.gone) and base.gone[after] and not base.recovers[after]
-    step = CallStep(kind, clock, expect=missing, budget=_BUDGET)
-    if kind is not Kind.LOST:
-        step = replace(step, pcm=base.pcm[packet])
+        kind = Kind.RECOVERED if base.recovers[packet] else Kind.CONCEALED
+    soon = _packets_to_gap(base, packet, depth)
+    step = CallStep(kind, clock, base.pcm[packet], expect=soon, budget=_BUDGET)
     if taken:
         step = replace(step, time=taken[-1][0], payload=taken[-1][1])
     yield step
+
+
+def _packets_to_gap(base: Decoded, packet: int, depth: int) -> int:
+    """Return how many packets after this one the next gap begins, 0 if none begins soon.
+
+    The buffer knows whether LBRR recovers a packet when the next one can have arrived.
+    """
+    known = max(min(depth - 1, _FORESEEN), 1)
+    last = min(packet + known, len(base.gone) - 1)
+    soon = range(packet + 1, last + 1)
+    return next((n - packet for n in soon if base.gone[n] and not base.recovers[n]), 0)
 
 
 def _taken(

@@ -231,12 +231,14 @@ def states_of(steps: Steps) -> list[str]:
 
 
 def _state(step: CallStep, source: State, speaking: bool) -> str:
-    if step.kind is Kind.LOST:
+    if source is State.CONCEALED:
+        return "lost, concealed"
+    if step.kind in (Kind.LOST, Kind.CONCEALED):
         return f"{'lost' if speaking else 'first lost'}, {_STATES[source]}"
     came = "good" if step.kind is Kind.GOOD else "LBRR"
     if source in (State.DRED, State.FADE):
         return f"{came}, {'fade' if source is State.FADE else 'spoken over'}"
-    return f"{came}, before a gap" if step.expect else came
+    return f"{came}, before a gap" if step.expect == 1 else came
 
 
 def played(steps: Steps, rows: Sequence[bytes]) -> np.ndarray:

@@ -30,6 +30,13 @@ uint64_t dk_energy32(const int32_t *x, size_t count, int down)
 int64_t dk_dot32(const int32_t *a, const int32_t *b, size_t count, int down)
 {
     int64_t sum = 0;
+    if (down == 0) {
+#pragma GCC unroll 8
+        for (const int32_t *end = a + count; a < end; a++, b++) {
+            sum += (int64_t)*a * *b;
+        }
+        return sum;
+    }
 #pragma GCC unroll 4
     for (const int32_t *end = a + count; a < end; a++, b++) {
         sum += (int64_t)(*a >> down) * (*b >> down);

@@ -121,22 +121,33 @@ int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 
 // The same, given the PCM that the base decoder made of the lost audio without any packet. It plays
 // in the first 40 ms of a gap that no payload covers, since the base decoder continues from it when
-// packets return; then the voice takes over. Sounds better than dk_receiver_lost where gaps lack a
-// payload and is the same elsewhere. `out` may be the memory of `pcm`.
+// packets return; then the voice takes over. A payload that comes in these 40 ms ends them, unless
+// you tell where gaps begin: then the voice is being prepared for their end, as it is where a gap
+// begins just after a fade. Sounds better than
+// dk_receiver_lost where gaps lack a payload and is the same elsewhere. `out` may be the memory of
+// `pcm`.
 int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
                               int16_t *out);
 
 // Tell that the audio to be played next is missing, as soon as that is known. dk_receiver_work then
 // brings the voice up to the last sample played, also if no payload has come. The next audio that
-// is played ends this. Returns DK_OK or DK_ERR_ARGUMENT.
+// is played ends this. Once you have called this or the next function, tell of every gap: the voice
+// is prepared for no other. Returns DK_OK or DK_ERR_ARGUMENT.
 int32_t dk_receiver_expect_loss(dk_receiver *receiver);
+
+// The same, known earlier: the next gap begins at `timestamp`, and what is played before it is not
+// missing. If you know 70 ms before, or 30 ms before a gap whose start dk_receiver_concealed is to
+// play, dk_receiver_work analyses that audio as it is played, up to 40 ms of it in a call, and the
+// start of the voice costs about as much as a call of 20 ms that speaks. Call it again if that
+// changes; the last call counts.
+int32_t dk_receiver_expect_loss_at(dk_receiver *receiver, uint32_t timestamp);
 
 // Do work ahead of need, in units of `budget`: decode chunks that have been taken, newest first,
 // one unit each, and bring the voice up to the last sample played, one unit: the last of the budget
-// after dk_receiver_expect_loss, else after all chunks. A first dk_receiver_lost after this costs
-// no more than the next ones. Call it after the audio of a packet, so that its cost falls on a
-// packet that costs little. Returns the number of units still of use, 0 if there are none, or
-// DK_ERR_ARGUMENT.
+// if you have told that the voice speaks next, else after all chunks. A first dk_receiver_lost
+// after this costs no more than the next ones; where dk_receiver_concealed plays the first 40 ms,
+// the call after them. Call it after the audio of a packet, so that its cost falls on a packet that
+// costs little. Returns the number of units still of use, 0 if there are none, or DK_ERR_ARGUMENT.
 int32_t dk_receiver_work(dk_receiver *receiver, uint32_t budget);
 
 // Return whether the voice speaks now: in a gap, and after it until the fade has ended.
