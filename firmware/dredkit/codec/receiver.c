@@ -5,13 +5,15 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dsp/scalar.h"
+
 enum {
     SAMPLES = DK_RECEIVER_CORE_SAMPLES,
     FRAME = DK_RECEIVER_CORE_FRAME,
     HEARD = DK_RECEIVER_CORE_HEARD,
     PLAYED = DK_RECEIVER_CORE_PLAYED,
     SLOT_MS = 10,
-    BRIDGE = 4,  // slots of a gap that the base codec's concealment plays at most
+    BRIDGE = 12,  // slots of a gap that the base codec's concealment plays at most
     WEIGHT_FRAC = 15,
     STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
@@ -243,7 +245,8 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
     }
 }
 
-void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
+// Write the voice's next 10 ms in a gap.
+static void say(dk_receiver_core *core, int16_t out[SAMPLES])
 {
     if (core->faded > 0) {
         core->speaking = false;
@@ -258,22 +261,43 @@ void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
     core->source = dk_track_holds(&core->track, core->track.now) ? DK_RECEIVER_CORE_DRED
                                                                  : DK_RECEIVER_CORE_PLC;
     speak(core, out);
+}
+
+void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
+{
+    core->adding = false;
+    say(core, out);
     played(core, out);
+}
+
+// Add speech to what the base codec made, in `out`. Where `before` and `now` differ, that fades.
+static void add(const int16_t spoken[SAMPLES], bool before, bool now, int16_t out[SAMPLES])
+{
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        const uint32_t place = now ? i : SAMPLES - 1 - i;
+        const uint32_t fading = ((2 * place + 1) << (WEIGHT_FRAC - 1)) / SAMPLES;
+        const int64_t weight = before && now ? 1 << WEIGHT_FRAC : before || now ? fading : 0;
+        out[i] = (int16_t)dk_saturate(spoken[i] + dk_rounded(out[i] * weight, WEIGHT_FRAC), 16);
+    }
 }
 
 void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLES],
                                 int16_t out[SAMPLES])
 {
-    const bool covered =
-        dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
-    if (core->speaking || covered || core->bridged >= BRIDGE) {
-        dk_receiver_core_lost(core, out);
-        return;
-    }
-    core->bridged++;
-    core->prepared = false;
-    core->source = DK_RECEIVER_CORE_CONCEALED;
+    const bool held = dk_track_holds(&core->track, core->track.now);
+    const bool late = core->concealed == BRIDGE;
+    core->concealed = (uint8_t)(core->concealed + (late ? 0 : 1));
     memmove(out, pcm, SAMPLES * sizeof out[0]);
+    if (core->speaking || held || late || dk_receiver_core_chunks_wanted(core) > 0) {
+        int16_t spoken[SAMPLES];
+        const bool before = core->adding;
+        core->adding = late && !held;
+        say(core, spoken);
+        add(spoken, before, core->adding, out);
+    } else {
+        core->prepared = false;
+        core->source = DK_RECEIVER_CORE_CONCEALED;
+    }
     played(core, out);
 }
 
@@ -314,7 +338,8 @@ void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[SAMPLES], b
                            int16_t out[SAMPLES])
 {
     core->prepared = false;
-    core->bridged = 0;
+    core->concealed = 0;
+    core->adding = false;
     core->source = recovered ? DK_RECEIVER_CORE_RECOVERED : DK_RECEIVER_CORE_NORMAL;
     memmove(out, pcm, SAMPLES * sizeof out[0]);
     if (core->speaking) {

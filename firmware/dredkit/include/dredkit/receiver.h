@@ -120,9 +120,10 @@ int32_t dk_receiver_recovered(dk_receiver *receiver, const int16_t *pcm, size_t 
 int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 
 // The same, given the PCM that the base decoder made of the lost audio without any packet. It plays
-// in the first 40 ms of a gap that no payload covers, since the base decoder continues from it when
-// packets return; then the voice takes over. Sounds better than dk_receiver_lost where gaps lack a
-// payload and is the same elsewhere. `out` may be the memory of `pcm`.
+// in the first 120 ms of a gap that no payload covers, since the base decoder continues from it
+// when packets return; then the voice takes over, with the base decoder's comfort noise added to
+// it. Sounds better than dk_receiver_lost where gaps lack a payload and is the same elsewhere.
+// `out` may be the memory of `pcm`.
 int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
                               int16_t *out);
 
