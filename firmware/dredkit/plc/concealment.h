@@ -28,6 +28,7 @@ typedef struct {
     uint8_t distance;                           // frames from them to the next missing one
 #if DK_PLC_PREDICTOR
     const dk_predictor_weights *weights;
+    bool decoded;    // whether a payload gave the last known features, which are then held
     bool behind;     // whether the predictor has not seen all of the inputs
     uint8_t inputs;  // how many there are
     int16_t input[DK_HEARD_KNOWN][DK_PLC_INPUTS];  // of the last frames, oldest first, Q10
