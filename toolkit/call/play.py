@@ -2,8 +2,8 @@
 """Play a stream with lost packets: the base codec's decoder, and a receiver of the redundancy.
 
 The base decoder is the system's libopus, which knows nothing of DRED: it conceals lost packets by
-itself, or decodes the packet before once more. The receiver plays that where a gap has no payload. Time stamps count from the first
-packet.
+itself, or decodes the packet before once more. The receiver plays that where a gap has no payload.
+Time stamps count from the first packet.
 """
 
 from __future__ import annotations
