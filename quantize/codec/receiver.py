@@ -23,11 +23,12 @@ features of that time are held, and then fades into them for `fade_ms`. If the n
 before the fade, the voice has never stopped. If it begins inside the fade, the voice begins again,
 from what was played.
 
-A short gap that no payload covers: the base codec's own concealment plays for up to 40 ms, because
-the good samples after it continue it, which they do not do with a voice's speech. Then the voice
-takes over. It does so earlier if a payload comes in these 40 ms, but not if the receiver is told
-where gaps begin: then the voice is being prepared for the end of the 40 ms. So it is where such a
-gap begins just after a fade, unless payloads cover all that the voice begins with.
+A gap that no payload covers: the base codec's own concealment plays for up to 120 ms, because the
+good samples after it continue it, which they do not do with a voice's speech. Then the voice takes
+over. What the base codec makes from then on, mostly comfort noise, is added to it. The voice takes
+over earlier if a payload comes in these 120 ms; but if the receiver is told where gaps begin, only
+after a multiple of 40 ms, for which the voice is being prepared. So it is where a gap begins just
+after a fade, unless payloads cover all that the voice begins with.
 
 Preparing the voice for a gap needs all samples before it. Firmware that knows where the gap begins
 analyses the samples before it as they are played, which changes no result and is not shown here.
@@ -46,6 +47,7 @@ import numpy as np
 
 from quantize.codec.pending import ChunkDecoder, OrderError, Pending
 from quantize.codec.track import Track
+from quantize.dsp.scalar import rounded, saturate
 from quantize.dsp.thirds import REACH, UP, downsample_end, upsample
 from quantize.errors import InputError
 from quantize.features.integers import FRAME
@@ -64,7 +66,8 @@ OUTPUT_RATES: Final = (VOICE_RATE, UP * VOICE_RATE)
 OVER_MAX: Final = 60  # ms
 FADE_MAX: Final = 40  # ms
 CHUNKS_MAX: Final = 26
-BRIDGE: Final = 4  # slots of a gap that the base codec's concealment plays at most
+BRIDGE: Final = 12  # slots of a gap that the base codec's concealment plays at most
+WAIT: Final = 4  # and this many, or a multiple, where payloads come before the voice is prepared
 QUIET: Final = 2  # slots after the voice's speech from which on it can be prepared again in time
 WEIGHT_FRAC: Final = 15
 _STEP_FRAC: Final = 26  # of the step of the fade's weight
@@ -120,6 +123,19 @@ def cross_fade(spoken: Ints, good: Ints, done: int, length: int) -> Ints:
     return np.asarray(np.where(place < length, mixed, good))
 
 
+def added(spoken: Ints, made: Ints, *, before: bool, now: bool) -> Ints:
+    """Add what the base codec made to speech, [n] each; `before` and `now` say where it sounds.
+
+    Where they differ it fades in or out: it weighs (2 i + 1) / (2 n) at sample i, or backwards.
+    """
+    n = len(spoken)
+    rising = ((2 * np.arange(n) + 1) << (WEIGHT_FRAC - 1)) // n
+    weight = np.full(n, 1 << WEIGHT_FRAC) if before else rising
+    if not now:
+        weight = rising[::-1] if before else np.zeros(n, np.int64)
+    return saturate(spoken + rounded(made * weight, WEIGHT_FRAC), 16)
+
+
 class Receiver:
     """One receiver. Samples are int16 at the output rate, held in int64 arrays."""
 
@@ -157,7 +173,8 @@ class Receiver:
         self._quiet = QUIET  # slots since the voice spoke, QUIET at most
         self._over = 0  # slots that the voice still speaks over good samples
         self._faded = 0  # samples of the fade that were played
-        self._bridged = 0  # slots of this gap that the base codec's concealment played
+        self._concealed = 0  # slots of this gap in which the base codec concealed, up to BRIDGE
+        self._adding = False  # whether what the base codec made was added to the last slot
         self._speech = np.zeros(0, np.int64)  # at 48 kHz: of the voice, not yet played, and REACH
 
     @property
@@ -229,6 +246,11 @@ class Receiver:
     def lost(self) -> Ints:
         """Speak 10 ms in place of lost samples."""
         self._conceals = False
+        self._adding = False
+        return self._play(self._say())
+
+    def _say(self) -> Ints:
+        """Return the voice's next 10 ms in a gap."""
         if self._faded:
             self._speaking = False
             self._faded = 0
@@ -237,23 +259,23 @@ class Receiver:
         self._speaking, self._prepared = True, False
         self._over = self.config.over_ms // SLOT_MS
         self.state = State.DRED if self._track.holds(self._track.now) else State.PLC
-        return self._play(self._speak())
+        return self._speak()
 
     def concealed(self, pcm: Ints) -> Ints:
         """Return 10 ms to play in place of lost samples, of which the base codec made `pcm`.
 
-        That plays in the first 40 ms of a gap, unless the voice speaks already, a payload covers
-        this time, or chunks of use wait to be decoded. Otherwise this is `lost`.
+        That plays in the first 120 ms of a gap, unless the voice speaks already, a payload covers
+        this time, or chunks of use wait to be decoded. Otherwise the voice speaks. After the first
+        120 ms, `pcm` is added where no payload covers this time.
         """
-        covered = self._track.holds(self._track.now) or self.chunks_wanted > 0
-        if covered and self._told and not self._prepared:
-            covered = self._bridged == 0 and self._ready(self._track.now)
-        if self._speaking or covered or self._bridged >= BRIDGE:
-            spoken = self.lost()
-            self._conceals = True
-            return spoken
         self._conceals = True
-        self._bridged += 1
+        held = self._track.holds(self._track.now)
+        late = self._concealed == BRIDGE
+        covered = self._is_covered(self._track.now) and not self._waits
+        self._concealed += not late
+        if self._speaking or covered or late:
+            before, self._adding = self._adding, late and not held
+            return self._play(added(self._say(), pcm, before=before, now=self._adding))
         self._prepared = False
         self.state = State.CONCEALED
         return self._play(pcm.copy())
@@ -261,7 +283,8 @@ class Receiver:
     def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
         """Take 10 ms of good samples, or of recovered ones, and return what to play."""
         self._prepared = False
-        self._bridged = 0
+        self._concealed = 0
+        self._adding = False
         self.state = State.RECOVERED if recovered else State.NORMAL
         if not self._speaking:
             return self._play(pcm.copy())
@@ -325,9 +348,23 @@ class Receiver:
         gap = self._gap
         if gap is None or not self._conceals:
             return gap
-        if gap == self._track.now and 0 < self._bridged < BRIDGE:
-            return gap + BRIDGE - self._bridged
-        return gap if self._ready(gap) else gap + BRIDGE
+        bridge = WAIT if self._is_covered(gap) else BRIDGE
+        if gap == self._track.now and self._concealed:
+            return gap - self._concealed % -bridge
+        return gap if self._ready(gap) else gap + bridge
+
+    def _is_covered(self, slot: int) -> bool:
+        """Whether the voice would speak in a slot of a gap from payloads, now or once decoded."""
+        return self._track.holds(slot) or self.chunks_wanted > 0
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the voice, though covered, is left to be prepared for a later slot of the gap."""
+        if not self._told or self._prepared:
+            return False
+        if self._concealed:
+            return self._concealed % WAIT > 0
+        return not self._ready(self._track.now)
 
     def _ready(self, gap: int) -> bool:
         """Whether there is time enough to prepare the voice for a gap that begins soon."""

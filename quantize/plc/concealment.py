@@ -6,7 +6,8 @@ past     the features of a frame before the gap
 known    a payload covers the next frame of the gap
 missing  the features of the next frame of the gap, which nothing covers
 
-A predictor continues the last known frames. Without one, the last known features are held. Either
+A predictor continues the heard frames. Without one, or after a payload's frames, the last known
+features are held: that lasts a few frames at the end of a gap, where predicting is worse. Either
 way c0 falls with the number of missing frames in a row, as libopus lets it fall.
 This module defines firmware/dredkit/plc/concealment.c.
 """
@@ -22,7 +23,7 @@ from quantize.features.integers import FEATURE_FRAC, FEATURES
 from quantize.integer import Ints
 from quantize.nn.model import QuantisedModel
 from quantize.plc import heard
-from quantize.plc.predictor import LOST_INPUT, Predictor, decoded_input, heard_inputs
+from quantize.plc.predictor import LOST_INPUT, Predictor, heard_inputs
 
 # How much lower c0 is 1, 2, ... 10 frames after the known ones, and how much more it drops with
 # each further frame; both Q10.
@@ -59,6 +60,7 @@ class Concealment:
         self._past = np.zeros((0, FEATURES), np.int64)  # of the heard frames, oldest first
         self._held = SILENCE  # the last features that are known
         self._distance = 0
+        self._decoded = False  # whether a payload gave them
         self._inputs: deque[Ints] = deque(maxlen=heard.KNOWN)  # of the predictor, oldest first
         self._behind = False  # whether the predictor has not seen all of them
 
@@ -70,6 +72,7 @@ class Concealment:
         self._inputs.clear()
         self._behind = True
         self._distance = 0
+        self._decoded = False
         self._held = SILENCE
         if pcm is None:
             return
@@ -85,13 +88,12 @@ class Concealment:
 
     def known(self, features: Ints) -> None:
         """Take the features [20] Q10 that a payload gives for the next frame."""
-        self._held, self._distance = features, 1
-        if self._predictor is not None:
-            self._note(decoded_input(features))
+        self._held, self._distance, self._decoded = features, 1, True
 
     def missing(self) -> Ints:
         """Return the features [20] Q10 of the next frame, which nothing covers."""
-        features = self._held if self._predictor is None else self._predicted(self._predictor)
+        holds = self._predictor is None or self._decoded
+        features = self._held if holds else self._predicted(self._predictor)
         faded = attenuated(features, self._distance)
         self._distance = min(self._distance + 1, FARTHEST)
         return faded

@@ -20,7 +20,6 @@ from quantize.nn.topologies import PREDICTOR_INPUTS, predictor
 from quantize.plc import burg
 
 HEARD: Final = 1 << FEATURE_FRAC  # the flag of a frame that was heard
-DECODED: Final = -HEARD  # of one whose features a payload gave, and which has no Burg cepstra
 
 
 LOST_INPUT: Final[Ints] = np.zeros(PREDICTOR_INPUTS, np.int64)
@@ -32,11 +31,6 @@ def heard_inputs(pcm: Ints, features: Ints) -> Ints:
     cepstra = burg.cepstra(pcm.reshape(-1, FRAME)[-frames:])
     narrow = saturate(rounded(cepstra, CEPSTRUM_FRAC - FEATURE_FRAC), 16)
     return np.concatenate([narrow, features, np.full((frames, 1), HEARD)], axis=1)
-
-
-def decoded_input(features: Ints) -> Ints:
-    """Return the input [57] Q10 for a frame whose features [20] Q10 a payload gave."""
-    return np.concatenate([np.zeros(burg.CEPSTRA, np.int64), features, [DECODED]])
 
 
 def read_predictor(data: bytes, where: str) -> QuantisedModel:

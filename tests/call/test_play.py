@@ -10,7 +10,7 @@ from quantize.packet.extension import insert
 from quantize.packet.opus_packet import Packet
 from tests.support.decoder_models import random_payload
 from toolkit.call.bitfile import Record
-from toolkit.call.codec import decode_stream, encode_speech
+from toolkit.call.codec import decode_stream, encode_speech, repeats
 from toolkit.call.play import decode_call, has_lbrr, play
 from toolkit.common.errors import InputError
 from toolkit.common.paths import DATA
@@ -77,11 +77,41 @@ def test_the_payload_after_a_gap_comes_first_and_further_ones_while_the_voice_sp
         ("payload", 10 * 320), *good,
         *(good * (PACKETS - 11)),
     ]  # fmt: skip
-    base = decode_stream(records, lost, [False] * PACKETS, 320)
+    base = decode_call(records, lost, again=True).pcm
     for packet, flag in enumerate(lost):
         part = played.pcm[320 * packet : 320 * (packet + 1)]
         assert part.tolist() == ([77] * 320 if flag else base[packet].tolist())
     assert len(played.sources) == 2 * PACKETS
+
+
+def test_gaps_close_together_begin_with_the_packet_before() -> None:
+    lost = [n in (0, 5, 6, 13, 20, 22) for n in range(24)]
+    none = [False] * 24
+    assert [n for n, flag in enumerate(repeats(lost, none)) if flag] == [5, 13, 20, 22]
+    assert [n for n, flag in enumerate(repeats(lost[1:], none)) if flag] == [12, 19, 21]
+    recovers = [n in (6, 22) for n in range(24)]
+    assert [n for n, flag in enumerate(repeats(lost, recovers)) if flag] == [5, 13, 20]
+    far = [n in (0, 8) for n in range(24)]
+    assert not any(repeats(far, none))
+
+
+def test_a_packet_that_is_repeated_is_decoded_twice(records: list[Record]) -> None:
+    lost = [n in (2, 6) for n in range(PACKETS)]
+    twice = [*records[:6], records[5], *records[7:]]
+    want = decode_stream(twice, [n == 2 for n in range(PACKETS)], [False] * PACKETS, 320)
+    assert np.array_equal(decode_call(records, lost, again=True).pcm, want)
+    plain = decode_call(records, lost).pcm
+    assert np.array_equal(plain, decode_stream(records, lost, [False] * PACKETS, 320))
+    assert not np.array_equal(plain[6], want[6])
+
+
+def test_packets_of_celt_are_not_repeated() -> None:
+    pcm = read_speech(DATA / "clip.wav")[16000 : 16000 + PACKETS * 320]
+    loud = encode_speech(pcm, [200_000] * PACKETS, 0)
+    assert all(record.packet[0] >> 3 >= 16 for record in loud)
+    lost = [n in (2, 6) for n in range(PACKETS)]
+    again, plain = (decode_call(loud, lost, again=flag).pcm for flag in (True, False))
+    assert np.array_equal(again, plain)
 
 
 def test_a_payload_beyond_the_jitter_buffer_has_not_come(records: list[Record]) -> None:

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from quantize.codec.receiver import BRIDGE, FRAME, STEP, Receiver, ReceiverConfig, State
+from quantize.codec.receiver import BRIDGE, FRAME, STEP, WAIT, Receiver, ReceiverConfig, State
 from quantize.codec.receiver_clock import ReceiverClock, since
 from quantize.codec.redundancy import DecoderNetworks, Redundancy
 from quantize.codec.track import AHEAD, BEHIND
@@ -30,6 +30,10 @@ class InSlots(Receiver):
     def lost(self) -> Ints:
         self.decode_wanted(self.config.chunks_a_call)
         return super().lost()
+
+    def concealed(self, pcm: Ints) -> Ints:
+        self.decode_wanted(self.config.chunks_a_call)
+        return super().concealed(pcm)
 
     def good(self, pcm: Ints, *, recovered: bool = False) -> Ints:
         if self.speaking:
@@ -427,14 +431,14 @@ def test_a_bridged_gap_is_prepared_for_the_end_of_its_bridge(networks: DecoderNe
     receiver.expect()
     assert receiver.work(1) == 0
     assert len(voice.begun) == 1  # a payload may still come
-    for slot in range(BRIDGE):
+    for slot in range(WAIT):
         receiver.concealed(good(2))
         assert receiver.state == State.CONCEALED
         if slot == 0:
             receiver.payload(3 * STEP, random_payload(5))
         receiver.expect()
         receiver.work(1)
-        assert len(voice.begun) == 1 + (slot == BRIDGE - 1)
+        assert len(voice.begun) == 1 + (slot == WAIT - 1)
     told = len(voice.told)
     receiver.concealed(good(2))
     assert receiver.state == State.DRED
@@ -548,28 +552,55 @@ def test_48_khz_passes_through_and_joins_without_a_shift(networks: DecoderNetwor
     assert np.abs(np.concatenate(played) - wave).max() <= 40
 
 
-def test_the_base_codec_plays_the_first_40_ms_of_a_gap_without_a_payload(
+def test_the_base_codec_plays_the_first_120_ms_of_a_gap_without_a_payload(
     networks: DecoderNetworks,
 ) -> None:
     receiver, voice = receiver_with(networks)
     receiver.good(good(3000))
-    played = [receiver.concealed(good(500 + i)) for i in range(4)]
-    assert [set(part.tolist()) for part in played] == [{500}, {501}, {502}, {503}]
+    played = [receiver.concealed(good(500 + i)) for i in range(12)]
+    assert [set(part.tolist()) for part in played] == [{500 + i} for i in range(12)]
     assert (receiver.state, receiver.speaking, voice.told) == (State.CONCEALED, False, [])
-    receiver.concealed(good(504))
+    receiver.concealed(good(512))
     assert (receiver.state, receiver.speaking) == (State.PLC, True)
-    assert set(voice.known[-1].tolist()) == {503}  # the voice continues what was played
+    assert set(voice.known[-1].tolist()) == {511}  # the voice continues what was played
 
 
 def test_good_samples_follow_the_base_codecs_concealment_as_they_are(
     networks: DecoderNetworks,
 ) -> None:
     receiver, voice = receiver_with(networks)
-    for _ in range(3):  # each gap has its own 40 ms
-        for _ in range(4):
+    for _ in range(3):  # each gap has its own 120 ms
+        for _ in range(12):
             receiver.concealed(good(500))
         assert set(receiver.good(good(-3000)).tolist()) == {-3000}
     assert (receiver.state, voice.told) == (State.NORMAL, [])
+
+
+def test_what_the_base_codec_makes_later_is_added_to_the_voice(networks: DecoderNetworks) -> None:
+    receiver, voice = receiver_with(networks)
+    receiver.good(good(3000))
+    for _ in range(12):
+        receiver.concealed(good(500))
+    first, second = (receiver.concealed(good(320)) for _ in range(2))
+    spoken = len(voice.told) - 1
+    assert (first - first[0]).tolist() == [2 * i for i in range(FRAME)]  # fades in: 1, 3, 5 ..
+    assert set((second - receiver.lost()).tolist()) == {320 - 1}  # the voice counts its frames
+    assert len(voice.told) == spoken + 2
+
+
+def test_what_the_base_codec_makes_fades_out_where_a_payload_covers(
+    networks: DecoderNetworks,
+) -> None:
+    receiver, _ = receiver_with(networks, ReceiverConfig(chunks_a_call=1))
+    for _ in range(13):
+        receiver.concealed(good(500))
+    receiver.payload(STEP, random_payload(9))
+    receiver.work(30)
+    before = receiver.concealed(good(320))
+    after = receiver.concealed(good(320))
+    assert receiver.state == State.DRED
+    assert (before - before[-1]).tolist() == [2 * i for i in range(FRAME)][::-1]
+    assert len(set(after.tolist())) == 1
 
 
 def test_a_payload_goes_before_the_base_codecs_concealment(networks: DecoderNetworks) -> None:

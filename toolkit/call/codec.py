@@ -16,6 +16,7 @@ from toolkit.speech.audio import Pcm
 
 RATE: Final = 16000
 FRAME: Final = 320  # 20 ms
+AGAIN: Final = 6  # packets between two gaps, at most, for the second one to begin with a repetition
 BITRATE_MIN, BITRATE_MAX = 6000, 510_000
 
 
@@ -80,13 +81,32 @@ def decode_speech(records: list[Record]) -> Pcm:
     return np.concatenate(frames)
 
 
+def repeats(lost: Sequence[bool], recovers: Sequence[bool]) -> list[bool]:
+    """Return in place of which lost packets the one before is decoded again.
+
+    That is the first one of a gap, if it is not recovered and 1 to 6 packets came since the gap
+    before: libopus' concealment leaves the decoder's history too quiet, which adds up where gaps
+    lie close together. A packet that was recovered counts as one of a gap.
+    """
+    found, came = [], AGAIN + 1
+    for i, gone in enumerate(lost):
+        found.append(gone and not recovers[i] and 1 <= came <= AGAIN)
+        came = 0 if gone else came + 1
+    return found
+
+
 def decode_stream(
-    records: Sequence[Record], lost: Sequence[bool], recovers: Sequence[bool], samples: int
+    records: Sequence[Record],
+    lost: Sequence[bool],
+    recovers: Sequence[bool],
+    samples: int,
+    again: Sequence[bool] = (),
 ) -> Pcm:
     """Decode packets of `samples` at 16 kHz each: int16 [packets, samples].
 
     Of a lost packet libopus conceals the time, or recovers it from the LBRR of the next packet
-    where `recovers` says so. Raises InputError for a packet that libopus refuses.
+    where `recovers` says so, or decodes the packet before once more where `again` says so. Raises
+    InputError for a packet that libopus refuses.
     """
     opus = _binding()
     decoder = opus.Decoder(RATE, 1)
@@ -95,6 +115,8 @@ def decode_stream(
         try:
             if recovers[i]:
                 data = decoder.decode(records[i + 1].packet, samples, decode_fec=True)
+            elif again and again[i]:
+                data = decoder.decode(records[i - 1].packet, samples)
             else:
                 data = decoder.decode(b"" if lost[i] else record.packet, samples)
         except opus.OpusError as error:

@@ -130,9 +130,11 @@ def run_call(
             packet_ms=call.packet_ms,
             lbrr=call.lbrr,
         ).records
-    base = decode_call(records, call.losses.draw(len(records)), lbrr=call.lbrr)
+    lost = call.losses.draw(len(records))
+    base = decode_call(records, lost, lbrr=call.lbrr)
+    given = decode_call(records, lost, lbrr=call.lbrr, again=True)
     played = {}
     for voice, folder in receivers.items():
         player = ReceiverLibrary(folder).start(call.config)
-        played[voice] = play_decoded(player, base, call.depth, call.framings)
+        played[voice] = play_decoded(player, given, call.depth, call.framings)
     return Outcome(sent, records, base, played, cut)

@@ -2,8 +2,8 @@
 """Play a stream with lost packets: the base codec's decoder, and a receiver of the redundancy.
 
 The base decoder is the system's libopus, which knows nothing of DRED: it conceals lost packets by
-itself. The receiver plays that where a short gap has no payload. Time stamps count from the first
-packet.
+itself, or decodes the packet before once more. The receiver plays that where a gap has no payload.
+Time stamps count from the first packet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from quantize.integer import Ints
 from quantize.packet.extension import LIBOPUS_1_6, Found, Framing, search
 from quantize.packet.opus_packet import Packet
 from toolkit.call.bitfile import Record
-from toolkit.call.codec import decode_stream
+from toolkit.call.codec import decode_stream, repeats
 from toolkit.common.errors import InputError
 from toolkit.speech.audio import Pcm
 
@@ -83,13 +83,17 @@ class Played:
     carries: list[bool]
 
 
-def decode_call(records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False) -> Decoded:
+def decode_call(
+    records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False, again: bool = False
+) -> Decoded:
     """Decode packets of 10, 20 .. 120 ms, of which some are lost; conceal or recover those.
 
     Args:
         records: the packets, all of one length.
         lost: whether each packet is lost; empty and damaged packets count as lost too.
         lbrr: whether the last packet of a gap is recovered from the next one's LBRR.
+        again: whether gaps close together begin with the packet before, decoded once more. That is
+            what a receiver should be given; without it, all is libopus' own concealment.
 
     Raises:
         InputError: packets of several lengths or of no multiple of 10 ms; ToolError: no libopus.
@@ -109,7 +113,10 @@ def decode_call(records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool =
         raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
     recovers = [lbrr and gone[i] and has_lbrr(after) for i, after in enumerate(arrived[1:])]
     recovers.append(False)
-    return Decoded(decode_stream(records, gone, recovers, samples), gone, recovers, arrived)
+    whole = [packet is not None and packet.toc >> 3 < _SILK_MODES for packet in arrived]
+    twice = [flag and whole[i - 1] for i, flag in enumerate(repeats(gone, recovers))]
+    pcm = decode_stream(records, gone, recovers, samples, twice if again else ())
+    return Decoded(pcm, gone, recovers, arrived)
 
 
 def play(
@@ -132,7 +139,7 @@ def play(
             gap has arrived if it is at most so many packets away.
         framings: how payloads are marked.
     """
-    return play_decoded(player, decode_call(records, lost, lbrr=lbrr), depth, framings)
+    return play_decoded(player, decode_call(records, lost, lbrr=lbrr, again=True), depth, framings)
 
 
 def play_decoded(player: Player, base: Decoded, depth: int, framings: Sequence[Framing]) -> Played:

@@ -5,14 +5,17 @@
 #include <assert.h>
 #include <string.h>
 
+#include "dsp/scalar.h"
+
 enum {
     SAMPLES = DK_RECEIVER_CORE_SAMPLES,
     FRAME = DK_RECEIVER_CORE_FRAME,
     HEARD = DK_RECEIVER_CORE_HEARD,
     PLAYED = DK_RECEIVER_CORE_PLAYED,
     SLOT_MS = 10,
-    BRIDGE = 4,  // slots of a gap that the base codec's concealment plays at most
-    QUIET = 2,   // slots after the voice's speech from which on it can be prepared again in time
+    BRIDGE = 12,  // slots of a gap that the base codec's concealment plays at most
+    WAIT = 4,     // and this many, or a multiple, where payloads come before the voice is prepared
+    QUIET = 2,    // slots after the voice's speech from which on it can be prepared again in time
     WEIGHT_FRAC = 15,
     STEP_FRAC = 26,
     // Frames of features that a voice gets before the first it speaks.
@@ -267,6 +270,21 @@ static bool is_ready(const dk_receiver_core *core, uint32_t gap)
     return core->quiet >= QUIET || is_covered(core, gap);
 }
 
+// Return whether the voice would speak in a slot of a gap from payloads, now or once decoded.
+static bool would_speak(const dk_receiver_core *core, uint32_t slot)
+{
+    return dk_track_holds(&core->track, slot) || dk_receiver_core_chunks_wanted(core) > 0;
+}
+
+// Return whether the voice, though covered, is left to be prepared for a later slot of the gap.
+static bool waits(const dk_receiver_core *core)
+{
+    if (!core->told || core->prepared) {
+        return false;
+    }
+    return core->concealed > 0 ? core->concealed % WAIT > 0 : !is_ready(core, core->track.now);
+}
+
 // Return the slot that the voice is thought to speak first in the expected gap: a later one if the
 // base codec's own concealment is going to play the gap's first ones.
 static uint32_t first_spoken(const dk_receiver_core *core)
@@ -275,10 +293,11 @@ static uint32_t first_spoken(const dk_receiver_core *core)
     if (!core->conceals) {
         return gap;
     }
-    if (gap == core->track.now && core->bridged > 0 && core->bridged < BRIDGE) {
-        return gap + BRIDGE - core->bridged;
+    const uint32_t bridge = would_speak(core, gap) ? WAIT : BRIDGE;
+    if (gap == core->track.now && core->concealed > 0) {
+        return gap + (bridge - core->concealed % bridge) % bridge;
     }
-    return is_ready(core, gap) ? gap : gap + BRIDGE;
+    return is_ready(core, gap) ? gap : gap + bridge;
 }
 
 // The same if only the first `count` samples are of use, and then the voice stops.
@@ -362,9 +381,9 @@ static void played(dk_receiver_core *core, const int16_t out[SAMPLES])
     }
 }
 
-void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
+// Write the voice's next 10 ms in a gap.
+static void say(dk_receiver_core *core, int16_t out[SAMPLES])
 {
-    core->conceals = false;
     if (core->faded > 0) {
         core->speaking = false;
         core->faded = 0;
@@ -378,28 +397,46 @@ void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
     core->source = dk_track_holds(&core->track, core->track.now) ? DK_RECEIVER_CORE_DRED
                                                                  : DK_RECEIVER_CORE_PLC;
     speak(core, out);
+}
+
+void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[SAMPLES])
+{
+    core->conceals = false;
+    core->adding = false;
+    say(core, out);
     played(core, out);
+}
+
+// Add speech to what the base codec made, in `out`. Where `before` and `now` differ, that fades.
+static void add(const int16_t spoken[SAMPLES], bool before, bool now, int16_t out[SAMPLES])
+{
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        const uint32_t place = now ? i : SAMPLES - 1 - i;
+        const uint32_t fading = ((2 * place + 1) << (WEIGHT_FRAC - 1)) / SAMPLES;
+        const int64_t weight = before && now ? 1 << WEIGHT_FRAC : before || now ? fading : 0;
+        out[i] = (int16_t)dk_saturate(spoken[i] + dk_rounded(out[i] * weight, WEIGHT_FRAC), 16);
+    }
 }
 
 void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[SAMPLES],
                                 int16_t out[SAMPLES])
 {
-    bool covered =
-        dk_track_holds(&core->track, core->track.now) || dk_receiver_core_chunks_wanted(core) > 0;
-    if (covered && core->told && !core->prepared) {
-        // The voice is being prepared for the end of the bridge.
-        covered = core->bridged == 0 && is_ready(core, core->track.now);
-    }
-    if (core->speaking || covered || core->bridged >= BRIDGE) {
-        dk_receiver_core_lost(core, out);
-        core->conceals = true;
-        return;
-    }
+    const bool held = dk_track_holds(&core->track, core->track.now);
+    const bool late = core->concealed == BRIDGE;
+    const bool covered = would_speak(core, core->track.now) && !waits(core);
     core->conceals = true;
-    core->bridged++;
-    core->prepared = false;
-    core->source = DK_RECEIVER_CORE_CONCEALED;
+    core->concealed = (uint8_t)(core->concealed + (late ? 0 : 1));
     memmove(out, pcm, SAMPLES * sizeof out[0]);
+    if (core->speaking || covered || late) {
+        int16_t spoken[SAMPLES];
+        const bool before = core->adding;
+        core->adding = late && !held;
+        say(core, spoken);
+        add(spoken, before, core->adding, out);
+    } else {
+        core->prepared = false;
+        core->source = DK_RECEIVER_CORE_CONCEALED;
+    }
     played(core, out);
 }
 
@@ -445,7 +482,8 @@ void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[SAMPLES], b
                            int16_t out[SAMPLES])
 {
     core->prepared = false;
-    core->bridged = 0;
+    core->concealed = 0;
+    core->adding = false;
     core->source = recovered ? DK_RECEIVER_CORE_RECOVERED : DK_RECEIVER_CORE_NORMAL;
     memmove(out, pcm, SAMPLES * sizeof out[0]);
     if (core->speaking) {

@@ -86,7 +86,8 @@ typedef struct {
     uint16_t faded;      // samples of the fade that were played
     uint8_t over_slots;  // slots that the voice speaks over good samples after a gap
     uint8_t over;        // how many of them are left
-    uint8_t bridged;     // slots of this gap that the base codec's concealment played
+    uint8_t concealed;   // slots of this gap in which the base codec concealed, up to BRIDGE
+    bool adding;         // whether what the base codec made was added to the last slot
     uint8_t quiet;       // slots since the voice spoke, up to a few
     bool speaking;
     bool prepared;  // the voice can speak slot `now` at once
@@ -161,8 +162,9 @@ void dk_receiver_core_good(dk_receiver_core *core, const int16_t pcm[DK_RECEIVER
 // Speak 10 ms in place of lost samples.
 void dk_receiver_core_lost(dk_receiver_core *core, int16_t out[DK_RECEIVER_CORE_SAMPLES]);
 
-// The same, where the base codec made `pcm` of the lost samples: it plays for up to 40 ms of a gap
-// that no payload covers. `pcm` and `out` may be the same array.
+// The same, where the base codec made `pcm` of the lost samples: it plays for up to 120 ms of a
+// gap that no payload covers, and is added to the voice after that. `pcm` and `out` may be the same
+// array.
 void dk_receiver_core_concealed(dk_receiver_core *core, const int16_t pcm[DK_RECEIVER_CORE_SAMPLES],
                                 int16_t out[DK_RECEIVER_CORE_SAMPLES]);
 

@@ -17,7 +17,7 @@ enum {
     FURTHER = 2048,      // attenuation that each further frame adds, Q10
     QUIETEST = -15360,   // lowest c0, Q10
     FARTHEST = 255,      // frames are counted no further
-    FLAG = 1024,         // of a heard frame, Q10; negative for a decoded one
+    FLAG = 1024,         // of a heard frame, Q10
     CEPSTRUM_FRAC = 20,  // of Burg cepstra
 };
 
@@ -47,19 +47,13 @@ static int16_t *new_input(dk_plc *plc)
     return input;
 }
 
-static void note(dk_plc *plc, const int16_t features[DK_FEATURES], int16_t flag)
-{
-    int16_t *input = new_input(plc);
-    memcpy(input + DK_BURG_CEPSTRA, features, DK_FEATURES * sizeof *features);
-    input[DK_PLC_INPUTS - 1] = flag;
-    plc->behind = true;
-}
-
 static void note_heard(dk_plc *plc, const int16_t *pcm, const int16_t features[DK_FEATURES])
 {
     int32_t cepstra[DK_BURG_CEPSTRA];
-    note(plc, features, FLAG);
-    int16_t *input = plc->input[plc->inputs - 1];
+    int16_t *input = new_input(plc);
+    memcpy(input + DK_BURG_CEPSTRA, features, DK_FEATURES * sizeof *features);
+    input[DK_PLC_INPUTS - 1] = FLAG;
+    plc->behind = true;
     dk_burg_cepstra(pcm, cepstra);
     for (size_t i = 0; i < DK_BURG_CEPSTRA; i++) {
         const int64_t narrow = dk_rounded(cepstra[i], CEPSTRUM_FRAC - DK_FEATURES_FRAC);
@@ -176,17 +170,19 @@ void dk_plc_known(dk_plc *plc, const int16_t features[DK_FEATURES])
     memcpy(plc->held, features, sizeof plc->held);
     plc->distance = 1;
 #if DK_PLC_PREDICTOR
-    note(plc, features, -FLAG);
+    plc->decoded = true;
 #endif
 }
 
 void dk_plc_missing(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
 {
+    memcpy(out, plc->held, sizeof plc->held);
 #if DK_PLC_PREDICTOR
-    predict(plc, work, out);
+    if (!plc->decoded) {
+        predict(plc, work, out);
+    }
 #else
     (void)work;
-    memcpy(out, plc->held, sizeof plc->held);
 #endif
     const int32_t distance = plc->distance;
     int32_t lower = 0;

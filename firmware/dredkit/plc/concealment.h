@@ -31,8 +31,9 @@ typedef struct {
     dk_heard heard;                             // the analysis of the frames before the gap
 #if DK_PLC_PREDICTOR
     const dk_predictor_weights *weights;
-    bool behind;  // whether the predictor has not seen all of the inputs
-    bool whole;   // it has seen inputs `from` .. `to` - 1 since its reset, and nothing else
+    bool decoded;  // whether a payload gave the last known features, which are then held
+    bool behind;   // whether the predictor has not seen all of the inputs
+    bool whole;    // it has seen inputs `from` .. `to` - 1 since its reset, and nothing else
     uint8_t from, to;
     uint8_t inputs;                                // how many there are
     int16_t input[DK_HEARD_KNOWN][DK_PLC_INPUTS];  // of the last frames, oldest first, Q10

@@ -120,12 +120,12 @@ int32_t dk_receiver_recovered(dk_receiver *receiver, const int16_t *pcm, size_t 
 int32_t dk_receiver_lost(dk_receiver *receiver, size_t samples, int16_t *out);
 
 // The same, given the PCM that the base decoder made of the lost audio without any packet. It plays
-// in the first 40 ms of a gap that no payload covers, since the base decoder continues from it when
-// packets return; then the voice takes over. A payload that comes in these 40 ms ends them, unless
-// you tell where gaps begin: then the voice is being prepared for their end, as it is where a gap
-// begins just after a fade. Sounds better than
-// dk_receiver_lost where gaps lack a payload and is the same elsewhere. `out` may be the memory of
-// `pcm`.
+// in the first 120 ms of a gap that no payload covers, since the base decoder continues from it
+// when packets return; then the voice takes over, with the base decoder's comfort noise added to
+// it. A payload that comes meanwhile ends this; if you tell where gaps begin, after a multiple of
+// 40 ms, for which the voice is being prepared, as it is where a gap begins just after a fade.
+// Sounds better than dk_receiver_lost where gaps lack a payload and is the same elsewhere. `out`
+// may be the memory of `pcm`.
 int32_t dk_receiver_concealed(dk_receiver *receiver, const int16_t *pcm, size_t samples,
                               int16_t *out);
 
