@@ -332,14 +332,15 @@ void dk_receiver_core_expect(dk_receiver_core *core, uint32_t slots)
     core->told = true;
 }
 
-// Analyse what was played, if a gap begins soon that may need it: less of it where this call has
-// decoded, or the voice has just spoken, which cost enough.
+// Analyse what was played, if a gap begins soon that may need it: less of it where the voice has
+// just spoken, or this call has decoded, which cost enough. With a predictor more would be left to
+// do.
 static void listen_ahead(dk_receiver_core *core, bool decoded)
 {
     if (core->expected && !core->speaking && !core->prepared) {
         const uint32_t gap = first_spoken(core);
         if (!is_covered(core, gap)) {
-            const bool little = decoded || core->quiet == 0;
+            const bool little = (decoded && !DK_PLC_PREDICTOR) || core->quiet == 0;
             // At 48 kHz, what was played last changes with what is played next.
             listen(core, gap, little ? LISTENED / 2 : LISTENED, DK_RECEIVER_CORE_UP > 1 ? 1 : 0);
         }
