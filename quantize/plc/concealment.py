@@ -92,8 +92,9 @@ class Concealment:
 
     def missing(self) -> Ints:
         """Return the features [20] Q10 of the next frame, which nothing covers."""
-        holds = self._predictor is None or self._decoded
-        features = self._held if holds else self._predicted(self._predictor)
+        features = self._held
+        if self._predictor is not None and not self._decoded:
+            features = self._predicted(self._predictor)
         faded = attenuated(features, self._distance)
         self._distance = min(self._distance + 1, FARTHEST)
         return faded
