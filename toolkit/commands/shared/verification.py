@@ -72,10 +72,10 @@ def built_for(made: Stage, target: Target) -> Prepared:
 def streaming(what: str = "streaming", counted: str = "steps") -> Progress:
     """Return the bar that counts the steps of a board, or what else is `counted`."""
     return Progress(
-        TextColumn(f"{what:<11}"),
+        TextColumn(f"{what:<11}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(counted),
+        TextColumn(counted, markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,
