@@ -17,13 +17,16 @@ from toolkit.commands.train_all import DATA, Run, runs, words
 def test_every_shipped_checkpoint_has_a_run() -> None:
     shipped = {p.name for p in CHECKPOINTS.glob("*.safetensors") if ".state." not in p.name}
     earlier = {"rdovae.safetensors"}  # made before the trainer dropped blocks
-    assert {run.writes for run in runs() if run.writes} == shipped - earlier
+    on_the_way = {"fargan-spectral.safetensors"}  # another run begins with it
+    assert {run.writes for run in runs() if run.writes} == shipped - earlier | on_the_way
     assert all(run.hours > 0 and run.counted in ("measured", "estimated") for run in runs())
 
 
 @pytest.mark.parametrize("run", runs(), ids=lambda run: run.name)
 def test_every_run_is_a_command_with_options_that_it_takes(run: Run, tmp_path: Path) -> None:
     command = train.command.commands[run.command]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "fargan-spectral.safetensors").write_bytes(b"")  # an earlier run's
     asked = words(run, tmp_path / "speech", tmp_path / "states", tmp_path / "out")
     context = command.make_context("train", asked[1:])
     assert context.params["data"] == tmp_path / "speech"
@@ -43,7 +46,7 @@ def test_the_plan_says_how_far_each_run_is(tmp_path: Path) -> None:
     rows = {r["name"]: r for r in json.loads((tmp_path / "plan.json").read_text())["runs"]}
     assert rows["pitch"]["steps_done"] == 17
     assert rows["rdovae"]["steps_done"] == 0
-    assert rows["fargan"]["command"].startswith("dredkit train fargan --rate")
+    assert rows["fargan"]["command"].startswith("dredkit train fargan --critics 0")
 
 
 def test_the_runs_are_made_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

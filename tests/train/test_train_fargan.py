@@ -383,6 +383,17 @@ def test_the_command_trains_exports_packs_and_evaluates(
     other = ("--data", data, "--state", tmp_path / "other", "--batch", 8, "--steps", 1)
     begun = _run(*other, "--voice", voice)
     assert begun.exit_code == 0, begun.output
+    own, mean = tmp_path / "own.safetensors", tmp_path / "mean.safetensors"
+    for words in ((own,), (mean, "--blend", voice, 0.25)):
+        exported = _run(*other[:4], "--steps", 1, "--export", *words)
+        assert exported.exit_code == 0, exported.output
+    mine, theirs = _first_weights(own), _first_weights(voice)
+    assert not torch.equal(mine, theirs)
+    assert torch.allclose(_first_weights(mean), mine + 0.25 * (theirs - mine), atol=1e-7)
+
+
+def _first_weights(path: Path) -> torch.Tensor:
+    return next(read_fargan(path).parameters()).detach()
 
 
 def test_the_command_refuses_absent_speech_and_other_voices(data: Path, tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def words(run: Run, data: Path, states: Path, output: Path) -> list[str]:
     flag = "--export" if run.command in _EXPORTING else "--checkpoint"
     fresh = ["--fresh"] if run.command in _EXPORTING else []
     folders = ["--data", str(data), "--state", str(states / run.name)]
-    return [*run.arguments, *fresh, *folders, flag, str(output / run.writes)]
+    arguments = [word.replace("{output}", str(output)) for word in run.arguments]
+    return [*arguments, *fresh, *folders, flag, str(output / run.writes)]
 
 
 def done(run: Run, states: Path) -> int:

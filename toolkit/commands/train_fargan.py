@@ -46,7 +46,7 @@ _FORMS: Forms = {
     "--evaluate": (),
     TRAINING: (
         *("voice", "draw", "steps", "batch", "rate", "anneal", "critics", "persuaded_rate"),
-        *("density", "sparse", "int8", "minutes", "device", "pack", "export"),
+        *("density", "sparse", "int8", "minutes", "device", "pack", "export", "blend"),
     ),
 }
 
@@ -132,6 +132,12 @@ _FORMS: Forms = {
 @device_option
 @pack_option
 @export_option
+@click.option(
+    "--blend",
+    type=(InputFile(made=True), Real(0, 1)),
+    metavar="CHECKPOINT SHARE",
+    help="--export the mean of the weights and this checkpoint's, which count SHARE.",
+)
 @click.option("--evaluate", is_flag=True, help="Report the held-out spectral distance only.")
 @json_option
 def fargan_command(
@@ -156,6 +162,7 @@ def fargan_command(
     device: str,
     pack: Path | None,
     export: Path | None,
+    blend: tuple[Path, float] | None,
     evaluate: bool,
     json_to: str | None,
 ) -> None:
@@ -190,13 +197,17 @@ def fargan_command(
     recordings = load_recordings(data, "train", rdovae, dict(draw))
     sampler = GapSampler(recordings, settings.seed, sizes.noise)
     weights = None if voice is None else read_fargan(voice, sizes).export()
+    other = None if blend is None else read_fargan(blend[0], sizes)
     with steps_shown(steps) as note, fargan.denormals_flushed():
         until = stop_at(minutes)
         trainer = fargan.train(
             sampler, state, sizes, settings, until, note, begin, weights, pack, device
         )
     if export is not None:
-        save_fargan(export, trainer.smoothed(), {"steps": str(trainer.step)})
+        made = trainer.smoothed()
+        if blend is not None and other is not None:
+            made = fargan.blended(made, other, blend[1])
+        save_fargan(export, made, {"steps": str(trainer.step)})
     _report(trainer, held_out, json_to)
 
 
