@@ -61,7 +61,7 @@ static void note_heard(dk_plc *plc, const int16_t *pcm, const int16_t features[D
     }
 }
 
-static void step(dk_plc *plc, dk_plc_scratch *work, const int16_t *input, int16_t *out)
+static void feed(dk_plc *plc, dk_plc_scratch *work, const int16_t *input, int16_t *out)
 {
     dk_predictor_step(plc->weights, &plc->predictor, &work->predictor, input, out, NULL);
 }
@@ -76,7 +76,7 @@ static void catch_up(dk_plc *plc, dk_plc_scratch *work, size_t from)
         plc->from = plc->to = (uint8_t)from;
     }
     while (plc->to < plc->inputs) {
-        step(plc, work, plc->input[plc->to++], out);
+        feed(plc, work, plc->input[plc->to++], out);
     }
 }
 
@@ -86,7 +86,7 @@ static void predict(dk_plc *plc, dk_plc_scratch *work, int16_t out[DK_FEATURES])
         catch_up(plc, work, 0);
         plc->behind = false;
     }
-    step(plc, work, new_input(plc), out);
+    feed(plc, work, new_input(plc), out);
     plc->to = plc->inputs;
 }
 #endif
