@@ -115,10 +115,10 @@ def test_a_wrong_sample_is_named_by_packet_time_sample_and_state(
     verdict = run(prepared, wrong)
     assert not verdict.ok
     first = verdict.as_json()["comparisons"]["host C = host"]["first"]
-    assert (first["packet"], first["sample"], first["state"]) == (24, 33, "lost, PLC")
+    assert (first["packet"], first["sample"], first["state"]) == (24, 33, "lost, concealed")
     assert first["seconds"] == pytest.approx(24 * 0.02 + 33 / 16000, abs=1e-5)
     told = next(check.text for check in verdict.checks if check.name == "host C = host")
-    assert "packet 24, 0.482 s, sample 33, state lost, PLC: got " in told
+    assert "packet 24, 0.482 s, sample 33, state lost, concealed: got " in told
 
 
 VOICES: dict[str, VoiceModel] = {

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.compilers import slack
+from toolkit.measure import codec
 from toolkit.measure.bench.figures import (
     FOLDER,
     KERNELS,
@@ -34,7 +35,7 @@ MEASURED = (
 
 
 def test_there_are_figures_of_every_emulated_board() -> None:
-    wanted = {figure.path.name for figure in figures()} | {TABLE.name}
+    wanted = {figure.path.name for figure in figures()} | {TABLE.name, codec.FILE.name}
     assert {path.name for path in FOLDER.iterdir()} == wanted
     assert {(f.target, f.run) for f in MEASURED} <= {(f.target, f.run) for f in figures()}
 

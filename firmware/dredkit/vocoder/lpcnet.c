@@ -73,7 +73,7 @@ static uint8_t encoded(int32_t x)
 }
 
 // Advance both GRUs by one sample.
-static void step(dk_lpcnet *voice)
+static void advance(dk_lpcnet *voice)
 {
     const dk_lpcnet_cells *cells = voice->weights.cells;
     int32_t *sums = voice->work.sample.sums_a, *kept = voice->work.sample.kept_a;
@@ -122,7 +122,7 @@ static void run(dk_lpcnet *voice, const int16_t ahead[DK_VOICE_FEATURES], const 
         uint8_t *codes = voice->codes;
         codes[0] = encoded(past[DK_VOICE_ORDER - 1]);
         codes[1] = encoded(predicted);
-        step(voice);
+        advance(voice);
         if (known == NULL) {
             codes[2] = drawn(voice);
         } else {
