@@ -271,7 +271,7 @@ class Receiver:
         self._conceals = True
         held = self._track.holds(self._track.now)
         late = self._concealed == BRIDGE
-        covered = self._is_covered(self._track.now) and not self._waits
+        covered = self._would_speak(self._track.now) and not self._waits
         self._concealed += not late
         if self._speaking or covered or late:
             before, self._adding = self._adding, late and not held
@@ -348,12 +348,12 @@ class Receiver:
         gap = self._gap
         if gap is None or not self._conceals:
             return gap
-        bridge = WAIT if self._is_covered(gap) else BRIDGE
+        bridge = WAIT if self._would_speak(gap) else BRIDGE
         if gap == self._track.now and self._concealed:
             return gap - self._concealed % -bridge
         return gap if self._ready(gap) else gap + bridge
 
-    def _is_covered(self, slot: int) -> bool:
+    def _would_speak(self, slot: int) -> bool:
         """Whether the voice would speak in a slot of a gap from payloads, now or once decoded."""
         return self._track.holds(slot) or self.chunks_wanted > 0
 
@@ -368,9 +368,9 @@ class Receiver:
 
     def _ready(self, gap: int) -> bool:
         """Whether there is time enough to prepare the voice for a gap that begins soon."""
-        return self._quiet >= QUIET or self._covers(gap)
+        return self._quiet >= QUIET or self._is_covered(gap)
 
-    def _covers(self, gap: int) -> bool:
+    def _is_covered(self, gap: int) -> bool:
         """Whether payloads cover all that the voice begins with."""
         slots = range(gap - frames_before(self._voice), gap + 1)
         return all(self._track.holds(slot) for slot in slots)
@@ -384,7 +384,7 @@ class Receiver:
             self._speech = heard[-REACH:]
         self._next = self._track.now
         slots = range(self._next - frames_before(voice), self._next + 1)
-        self._plc.begin(None if self._covers(self._next) else heard)
+        self._plc.begin(None if self._is_covered(self._next) else heard)
         told = [self._features(slot) for slot in slots]
         heard = heard[-self._heard :]
         voice.begin(np.array(told[: voice.CONTEXT]), heard[: voice.PAST])

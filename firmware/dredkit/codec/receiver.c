@@ -264,6 +264,19 @@ static void speak(dk_receiver_core *core, int16_t out[SAMPLES])
 #endif
 }
 
+// The same if only the first `count` samples are of use, and then the voice stops.
+static void speak_last(dk_receiver_core *core, int32_t count, int16_t out[SAMPLES])
+{
+#if DK_RECEIVER_CORE_UP > 1
+    (void)count;
+    speak(core, out);
+#else
+    int16_t ahead[DK_TRACK_FEATURES];
+    look_ahead(core, ahead);
+    dk_vocoder_end(&core->voice, ahead, count, out);
+#endif
+}
+
 // Return whether there is time enough to prepare the voice for a gap that begins soon.
 static bool is_ready(const dk_receiver_core *core, uint32_t gap)
 {
@@ -298,19 +311,6 @@ static uint32_t first_spoken(const dk_receiver_core *core)
         return gap + (bridge - core->concealed % bridge) % bridge;
     }
     return is_ready(core, gap) ? gap : gap + bridge;
-}
-
-// The same if only the first `count` samples are of use, and then the voice stops.
-static void speak_last(dk_receiver_core *core, int32_t count, int16_t out[SAMPLES])
-{
-#if DK_RECEIVER_CORE_UP > 1
-    (void)count;
-    speak(core, out);
-#else
-    int16_t ahead[DK_TRACK_FEATURES];
-    look_ahead(core, ahead);
-    dk_vocoder_end(&core->voice, ahead, count, out);
-#endif
 }
 
 static bool is_to_prepare(const dk_receiver_core *core)

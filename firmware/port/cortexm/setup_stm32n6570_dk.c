@@ -63,7 +63,7 @@
 #define BUS_SWITCH (3u << 24)  // RCC_CFGR1: IC2, IC6 and IC11
 #define BUS_STATE (3u << 28)
 #define DIVIDERS ((1u << 0) | (1u << 1) | (1u << 5) | (1u << 10))  // IC1, IC2, IC6, IC11
-#define FROM_PLL1(divider) (((divider)-1u) << 16)                  // RCC_ICnCFGR
+#define FROM_PLL1(divider) ((0u - 1u + (divider)) << 16)           // RCC_ICnCFGR
 #define AHB_HALF (1u << 20)  // RCC_CFGR2; every APB as the AHB
 
 #define HSI_HZ 64000000u

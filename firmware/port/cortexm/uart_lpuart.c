@@ -15,7 +15,7 @@
 #define FIFO DK_REG(DK_BOARD_UART_BASE + 0x28u)
 #define WATER DK_REG(DK_BOARD_UART_BASE + 0x2Cu)
 
-#define BAUD_OSR(samples) ((0xFFFFFFFFu + (samples)) << 24)  // samples - 1
+#define BAUD_OSR(samples) ((0u - 1u + (samples)) << 24)
 #define STAT_TDRE (1u << 23)
 #define STAT_RDRF (1u << 21)
 #define STAT_ERRORS (15u << 16)  // overrun, noise, framing, parity; write one to clear
