@@ -19,6 +19,7 @@ from quantize.dred.payload import Header, parse, write_symbols
 from quantize.dred.tables import EntropyTables
 from quantize.packet.extension import DRAFTS, LIBOPUS_1_6, Framing, extract, insert, strip
 from quantize.packet.opus_packet import Packet
+from tests.support.boards import verified
 from toolkit.call import codec
 from toolkit.call.bitfile import RECORDS_MAX, Record, read_bitfile, write_bitfile
 from toolkit.call.receiver import Received, Redundancy, lose, read_stream, survival
@@ -32,7 +33,6 @@ from toolkit.speech.audio import read_speech
 from toolkit.stages.sending import Sending
 from toolkit.stages.stage import EncoderStage
 from toolkit.targets.target import load_target
-from toolkit.verify.verify import verify
 
 PACKETS = 100
 VOICE_WORD = codec.FRAME + 3  # its place in a step's input: after the samples and the rate
@@ -114,17 +114,7 @@ def test_the_padding_holds_what_the_firmware_sends(
     assert 0 < steps[:, VOICE_WORD].sum() < PACKETS
     prepared = prepare(stage, load_target("host"), build_root)
     with connected(prepared, port=None, serial="socket") as session:
-        found = verify(
-            session,
-            target=prepared.target,
-            stage=stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
-            audio=tmp_path / "speech.wav",
-            inputs=steps,
-            trace=False,
-        )
+        found = verified(session, prepared, steps, audio=tmp_path / "speech.wav")
     assert found.mismatches == 0, str(found.comparisons)
     lengths, rows = found.outputs["payload_length"][:, 0], found.outputs["payload"]
     device = [row[:n].astype(np.uint8).tobytes() for n, row in zip(lengths, rows, strict=True)]

@@ -12,13 +12,13 @@ import pytest
 
 from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import Chunk, DecoderModel, Hear, Speak, Take
+from tests.support.boards import verified
 from tests.support.decoder_models import random_networks, random_payload
 from toolkit.device.pipeline import connected, prepare
 from toolkit.stages.gaps import Op
 from toolkit.stages.receiver import DecoderStage, rows_of
 from toolkit.stages.stage import Int16s
 from toolkit.targets.target import load_target
-from toolkit.verify.verify import verify
 
 CHUNKS = 7  # neither two nor four divides it
 BOARD = "mps3-an547"
@@ -42,17 +42,7 @@ def test_a_board_decodes_several_chunks_at_once(target_name: str | None, build_r
         stage = DecoderStage(model, batch=batch)
         prepared = prepare(stage, load_target(BOARD), build_root)
         with connected(prepared, port=None, serial="socket") as session:
-            found = verify(
-                session,
-                target=prepared.target,
-                stage=stage,
-                manifest=prepared.manifest,
-                build=prepared.build,
-                engine=prepared.engine,
-                audio=Path("speech.wav"),
-                inputs=rows_of(ops(batch)),
-                trace=True,
-            )
+            found = verified(session, prepared, rows_of(ops(batch)), trace=True)
         assert found.mismatches == 0, found.comparisons
         assert found.playback is not None
         played.append(found.playback.pcm)

@@ -15,6 +15,7 @@ from quantize.dsp.resample import RATES, resample
 from quantize.errors import InputError
 from quantize.integer import to_real
 from quantize.nn.calibrate import snr_db
+from tests.support.boards import verified
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import BoardError
 from toolkit.device.build.build import build_host_library
@@ -59,17 +60,7 @@ def run(
 ) -> Verification:
     prepared = prepare(stage, load_target(target), folder)
     with connected(prepared, port=None, serial="socket") as session:
-        return verify(
-            session,
-            target=prepared.target,
-            stage=stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
-            audio=clip,
-            inputs=stage.inputs(clip)[:steps],
-            trace=trace,
-        )
+        return verified(session, prepared, stage.inputs(clip)[:steps], audio=clip, trace=trace)
 
 
 def test_shipped_model_in_host_c(shipped: EncoderModel, clip: Path, build_root: Path) -> None:

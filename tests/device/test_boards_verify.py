@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from quantize.nn.model import QuantisedModel
+from tests.support.boards import verified
 from tests.support.random_models import random_inputs, random_model
 from toolkit.common.errors import LinkError
 from toolkit.device.boards.qemu import QemuBoard
@@ -24,24 +25,8 @@ from toolkit.models.importers import SHIPPED
 from toolkit.models.quantise import quantise_file
 from toolkit.stages.stage import stage_of
 from toolkit.targets.target import load_target
-from toolkit.verify.verify import Verification, verify
 
 BOARDS = ("mps3-an547", "netduinoplus2")
-SPEECH = Path("speech.wav")
-
-
-def check(session: Session, prepared: Prepared, inputs: np.ndarray, trace: bool) -> Verification:
-    return verify(
-        session,
-        target=prepared.target,
-        stage=prepared.stage,
-        manifest=prepared.manifest,
-        build=prepared.build,
-        engine=prepared.engine,
-        audio=SPEECH,
-        inputs=inputs,
-        trace=trace,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +52,9 @@ def test_shipped_model_on_speech(
 ) -> None:
     inputs = board.stage.inputs(clip)
     with connected(board, port=port_url, serial=serial) as session:
-        verdict = check(session, board, inputs if serial == "socket" else inputs[:40], True)
+        verdict = verified(
+            session, board, inputs if serial == "socket" else inputs[:40], trace=True
+        )
     found = verdict.as_json()
     assert found["mismatches"] == 0
     assert found["budget"]["holds"]
@@ -84,7 +71,7 @@ def test_costs_repeat_exactly(board: Prepared, clip: Path) -> None:
     runs = []
     for _ in range(2):
         with connected(board, port=None, serial="socket") as session:
-            runs.append(check(session, board, inputs, False))
+            runs.append(verified(session, board, inputs))
     first, second = (np.array(run.budget.per_frame) for run in runs)
     # Nothing arrives while a step runs, unless the host lost patience and sent the request again:
     # a frame is less than twice its input.
@@ -97,7 +84,7 @@ def test_upstream_blob(board: Prepared, upstream: Path, clip: Path, build_root: 
     model, _ = quantise_file(upstream / "weights" / "rdovae_enc.bin", clip)
     prepared = prepare(stage_of(model), board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
-        verdict = check(session, prepared, prepared.stage.inputs(clip), False)
+        verdict = verified(session, prepared, prepared.stage.inputs(clip))
     assert verdict.mismatches == 0
     assert verdict.ok
     stored = sum(m.stored_bytes for m in model.matrices.values())
@@ -112,7 +99,7 @@ def test_random_networks(board: Prepared, seed: int, build_root: Path) -> None:
     model = random_model(seed)
     prepared = prepare(stage_of(model), board.target, build_root)
     with connected(prepared, port=None, serial="socket") as session:
-        verdict = check(session, prepared, random_inputs(model, 25, seed), True)
+        verdict = verified(session, prepared, random_inputs(model, 25, seed), trace=True)
     assert verdict.mismatches == 0, str(verdict.comparisons)
 
 
@@ -120,7 +107,7 @@ def test_faults_on_the_wire_never_give_a_wrong_verdict(board: Prepared, clip: Pa
     inputs = board.stage.inputs(clip)[:60]
     with started(board) as running:
         transport = FaultyTransport(open_port(running.serial_url), rate=1e-3, seed=5)
-        verdict = check(Session(transport), board, inputs, False)
+        verdict = verified(Session(transport), board, inputs)
         transport.close()
     assert verdict.mismatches == 0
     assert verdict.link["resent"] > 0

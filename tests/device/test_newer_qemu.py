@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.boards import verified
 from tests.support.probe import Probe, built
 from tests.support.random_models import random_inputs, random_model
 from toolkit.common.errors import ToolError
@@ -15,7 +16,6 @@ from toolkit.device.boards.qemu import QemuBoard
 from toolkit.device.pipeline import connected, prepare
 from toolkit.stages.stage import stage_of
 from toolkit.targets.target import Target, load_target, target_names
-from toolkit.verify.verify import verify
 
 BOARDS = [
     target.name
@@ -76,16 +76,7 @@ def test_a_network_is_verified(target: Target, tmp_path: Path) -> None:
     model = random_model(0)
     prepared = prepare(stage_of(model), target, tmp_path)
     with connected(prepared, port=None, serial="socket") as session:
-        verdict = verify(
-            session,
-            target=target,
-            stage=prepared.stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
-            audio=Path("speech.wav"),
-            inputs=random_inputs(model, 10, 0),
-        )
+        verdict = verified(session, prepared, random_inputs(model, 10, 0))
     assert verdict.mismatches == 0
 
 

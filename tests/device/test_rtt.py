@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.boards import verified
 from tests.support.probe import APP, MODEL
 from tests.support.random_models import random_inputs, random_model
 from toolkit.common.errors import BoardError, InputError, LinkError, ToolError
@@ -29,7 +30,6 @@ from toolkit.device.link.transport import PortLost
 from toolkit.device.pipeline import Prepared, connected, prepare
 from toolkit.stages.stage import stage_of
 from toolkit.targets.target import TARGETS, load_target
-from toolkit.verify.verify import verify
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pyocd") is None, reason="pyOCD is not installed"
@@ -74,23 +74,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return prepare(stage_of(random_model(0)), target, folder / "build")
 
 
-def verified(session: Session, prepared: Prepared) -> dict[str, Any]:
-    return verify(
-        session,
-        target=prepared.target,
-        stage=prepared.stage,
-        manifest=prepared.manifest,
-        build=prepared.build,
-        engine=prepared.engine,
-        audio=Path("speech.wav"),
-        inputs=random_inputs(random_model(0), STEPS, 0),
-        trace=True,
+def verdict_of(session: Session, prepared: Prepared) -> dict[str, Any]:
+    return verified(
+        session, prepared, random_inputs(random_model(0), STEPS, 0), trace=True
     ).as_json()
 
 
 def test_an_emulated_board_is_verified(prepared: Prepared) -> None:
     with connected(prepared, port=None, serial="socket") as session:
-        verdict = verified(session, prepared)
+        verdict = verdict_of(session, prepared)
     assert verdict["mismatches"] == 0
     assert verdict["budget"]["unit"] == "instructions"
     link = verdict["link"]
@@ -111,7 +103,7 @@ def probed(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Iterator[Qemu
 
 def test_a_port_reaches_the_board_through_its_probe(prepared: Prepared, probed: QemuBoard) -> None:
     with connected(prepared, port="rtt://0669FF", serial="socket") as session:
-        assert verified(session, prepared)["mismatches"] == 0
+        assert verdict_of(session, prepared)["mismatches"] == 0
         probed.reset()
     # Without an image the control block is searched.
     with open_line("rtt://", target=prepared.target, wait_s=60.0) as line:

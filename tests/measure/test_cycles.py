@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from quantize.codec.receiver_model import Chunk, DecoderModel, Speak, Take
+from tests.support.boards import verified
 from tests.support.decoder_models import random_networks, random_payload
 from tests.support.random_models import random_inputs, random_model
 from toolkit.cli import group
@@ -64,15 +65,11 @@ def test_blocks_add_up_to_the_timers_instructions(
     image = prepared.build.elf
     counter = BlockCounter(image)
     with connected(prepared, port=None, serial="socket", plugin=counter) as session:
-        verdict = verify(
+        verdict = verified(
             session,
-            target=target,
-            stage=prepared.stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
+            prepared,
+            random_inputs(model, STEPS, SEED),
             audio=tmp_path / "none.wav",
-            inputs=random_inputs(model, STEPS, SEED),
             trace=True,
             counter=counter,
         )

@@ -16,6 +16,7 @@ import soundfile
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from quantize.dred.tables import EntropyTables
+from tests.support.boards import verified
 from toolkit.common.errors import InputError
 from toolkit.device.build.elf import symbols
 from toolkit.device.pipeline import connected, prepare
@@ -34,7 +35,7 @@ from toolkit.speech.audio import read_speech, write_wav
 from toolkit.stages.gaps import CODEC_DELAY
 from toolkit.stages.stage import DecoderStage, EncoderStage, Int16s, Stage
 from toolkit.targets.target import load_target
-from toolkit.verify.verify import Verification, verify
+from toolkit.verify.verify import Verification
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKETS = 75
@@ -67,17 +68,7 @@ def run(
 ) -> Verification:
     prepared = prepare(stage, load_target(target), folder)
     with connected(prepared, port=None, serial="socket") as session:
-        return verify(
-            session,
-            target=prepared.target,
-            stage=stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
-            audio=audio,
-            inputs=inputs,
-            clock_hz=clock,
-        )
+        return verified(session, prepared, inputs, audio=audio, clock_hz=clock)
 
 
 @pytest.fixture(scope="module")

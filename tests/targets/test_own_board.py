@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.boards import verified
 from tests.support.random_models import random_inputs, random_model
 from toolkit.cli import group
 from toolkit.common.errors import InputError
@@ -21,10 +22,8 @@ from toolkit.measure.bench.figures import figures, known_figures
 from toolkit.stages.stage import stage_of
 from toolkit.targets.drivers import PORT
 from toolkit.targets.target import TARGETS, load_target, target_names
-from toolkit.verify.verify import verify
 
 LIKE = "netduinoplus2"
-SPEECH = Path("speech.wav")
 
 
 def own_board(folder: Path, name: str = "myboard", driver: str = "mine") -> Path:
@@ -79,16 +78,7 @@ def test_it_is_built_and_verified(tmp_path: Path) -> None:
     model = random_model(0)
     prepared = prepare(stage_of(model), target, tmp_path / "build")
     with connected(prepared, port=None, serial="socket") as session:
-        verdict = verify(
-            session,
-            target=target,
-            stage=prepared.stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
-            audio=SPEECH,
-            inputs=random_inputs(model, 10, 0),
-        )
+        verdict = verified(session, prepared, random_inputs(model, 10, 0))
     assert verdict.mismatches == 0
     assert verdict.as_json()["target"] == "myboard"
     objects = list((tmp_path / "build" / target.folder).rglob("uart_*.o*"))

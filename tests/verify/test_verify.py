@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from quantize.nn.model import QuantisedModel
+from tests.support.boards import verified
 from tests.support.random_models import random_inputs, random_model
 from toolkit.codegen.generate import GENERATED, generate
 from toolkit.common.errors import BoardError
@@ -28,17 +29,7 @@ from toolkit.verify.verify import Verification, verify
 
 def run(prepared: Prepared, inputs: np.ndarray, *, trace: bool = False) -> Verification:
     with connected(prepared, port=None, serial="socket") as session:
-        return verify(
-            session,
-            target=prepared.target,
-            stage=prepared.stage,
-            manifest=prepared.manifest,
-            build=prepared.build,
-            engine=prepared.engine,
-            audio=Path("speech.wav"),
-            inputs=inputs,
-            trace=trace,
-        )
+        return verified(session, prepared, inputs, trace=trace)
 
 
 @pytest.fixture(scope="module")
