@@ -132,9 +132,10 @@ def run_call(
         ).records
     lost = call.losses.draw(len(records))
     base = decode_call(records, lost, lbrr=call.lbrr)
-    given = decode_call(records, lost, lbrr=call.lbrr, again=True)
     played = {}
-    for voice, folder in receivers.items():
-        player = ReceiverLibrary(folder).start(call.config)
-        played[voice] = play_decoded(player, given, call.depth, call.framings)
+    if receivers:
+        given = decode_call(records, lost, lbrr=call.lbrr, again=True)
+        for voice, folder in receivers.items():
+            player = ReceiverLibrary(folder).start(call.config)
+            played[voice] = play_decoded(player, given, call.depth, call.framings)
     return Outcome(sent, records, base, played, cut)

@@ -197,7 +197,7 @@ def fargan_command(
     recordings = load_recordings(data, "train", rdovae, dict(draw))
     sampler = GapSampler(recordings, settings.seed, sizes.noise)
     weights = None if voice is None else read_fargan(voice, sizes).export()
-    other = None if blend is None else read_fargan(blend[0], sizes)
+    other = None if blend is None else (read_fargan(blend[0], sizes), blend[1])
     with steps_shown(steps) as note, fargan.denormals_flushed():
         until = stop_at(minutes)
         trainer = fargan.train(
@@ -205,8 +205,8 @@ def fargan_command(
         )
     if export is not None:
         made = trainer.smoothed()
-        if blend is not None and other is not None:
-            made = fargan.blended(made, other, blend[1])
+        if other is not None:
+            made = fargan.blended(made, *other)
         save_fargan(export, made, {"steps": str(trainer.step)})
     _report(trainer, held_out, json_to)
 

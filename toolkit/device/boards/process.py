@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
+from toolkit.common.closing import Closing
 from toolkit.common.errors import BoardError, ToolError
 from toolkit.device.boards import patience
 from toolkit.targets.parts import Runner
 
 
-class ProcessBoard:
+class ProcessBoard(Closing):
     """A running server process; a context manager. `serial` is "socket" or "pty".
 
     A `runner` runs a program for another kind of machine. Raises ToolError if it is not installed.
@@ -85,17 +85,6 @@ class ProcessBoard:
             self._said = self._log.read().decode(errors="replace").splitlines()
             self._log.close()
             self._log = None
-
-    def __enter__(self) -> "ProcessBoard":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _installed(runner: Runner) -> str:

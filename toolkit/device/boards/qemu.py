@@ -12,8 +12,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
+from toolkit.common.closing import Closing
 from toolkit.common.errors import BoardError, InputError, ToolError
 from toolkit.device.boards import gdb, patience
 from toolkit.device.boards.shared_ram import SharedRam
@@ -30,7 +30,7 @@ VERSION = re.compile(r"version (\d+)\.(\d+)")
 PTY_LINE = re.compile(r"char device redirected to (\S+)")
 
 
-class QemuBoard:
+class QemuBoard(Closing):
     """A running emulated board. Use as a context manager, or call `close`.
 
     It starts blank and halted; `flash` writes an image and lets it run. `serial` is "socket" (any
@@ -188,17 +188,6 @@ class QemuBoard:
         return (
             [*lines[-1:], *errors[:1]][-1] if lines else f"exit status {self._process.returncode}"
         )
-
-    def __enter__(self) -> "QemuBoard":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _said(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")

@@ -13,10 +13,10 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
+from toolkit.common.closing import Closing
 from toolkit.common.errors import InputError, LinkError, ToolError
 from toolkit.device.boards import patience
 from toolkit.device.link.transport import PortLost, SocketTransport
@@ -104,7 +104,7 @@ def check_place(url: str) -> Place:
     return found
 
 
-class RemoteServer(SocketTransport):
+class RemoteServer(SocketTransport, Closing):
     """A server that runs on another machine, and the transport to it; use as a context manager.
 
     Raises LinkError if the machine cannot be reached, or cannot run the program. When closed, the
@@ -169,17 +169,6 @@ class RemoteServer(SocketTransport):
                     timeout=patience.SSH_CONNECT_S, check=False,
                 )  # fmt: skip
         self._folder = ""
-
-    def __enter__(self) -> "RemoteServer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _last_words(self) -> str:
         """Return in one line why the connection ended."""

@@ -91,12 +91,12 @@ def run_tool(target: Target, name: str, image: Path, probe: str | None) -> Flash
         words = [word.format(image=image.absolute(), hex=converted) for word in tool.command[1:]]
         own = target.flash.probes.get(name, ())
         # Settings, such as ap=1, are for the connection. Other words follow all of the tool's own.
-        connection = [word for word in own if is_setting(word)]
+        connection = [word for word in own if _is_setting(word)]
         if probe is not None:
             connection += [word.format(probe=probe) for word in tool.select]
         at = tool.select_at - 1
         words[at:at] = connection
-        words += [word for word in own if not is_setting(word)]
+        words += [word for word in own if not _is_setting(word)]
         start = time.monotonic()
         status, said = _finished(name, program, words)
     if status:
@@ -106,7 +106,7 @@ def run_tool(target: Target, name: str, image: Path, probe: str | None) -> Flash
     return FlashReport(sections, sum(sections.values()), seconds, tool.compared)
 
 
-def is_setting(word: str) -> bool:
+def _is_setting(word: str) -> bool:
     """Tell whether a word is a setting as ST's programmer takes them, not an option."""
     return "=" in word and not word.startswith("-")
 

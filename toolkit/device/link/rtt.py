@@ -8,9 +8,9 @@ the core runs. Whatever has pyOCD's methods for memory will do in place of a pro
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, Protocol
 
+from toolkit.common.closing import Closing
 from toolkit.common.errors import LinkError
 from toolkit.common.wire import WIRE
 from toolkit.device.link.transport import PortLost
@@ -38,7 +38,7 @@ class Memory(Protocol):
         """Write a word of 32 bits at once."""
 
 
-class RttTransport:
+class RttTransport(Closing):
     """A Transport over the first ring of each direction; use as a context manager.
 
     `address` is the control block's, or with `size` the start of the bytes to search. The block is
@@ -106,17 +106,6 @@ class RttTransport:
             return what()
         except (Error, OSError, ValueError) as error:
             raise PortLost(f"{self.url}: the probe lost the board ({error})") from error
-
-    def __enter__(self) -> "RttTransport":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _rings(

@@ -10,12 +10,12 @@ import os
 import select
 import socket
 import time
-from types import TracebackType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import serial
 
+from toolkit.common.closing import Closing
 from toolkit.common.errors import LinkError
 from toolkit.common.wire import WIRE
 
@@ -46,7 +46,7 @@ class Transport(Protocol):
         """Give the port back; harmless when repeated."""
 
 
-class SerialTransport:
+class SerialTransport(Closing):
     """A Transport over an opened pyserial port whose timeout is 0."""
 
     def __init__(self, url: str, port: Any) -> None:
@@ -90,17 +90,6 @@ class SerialTransport:
 
     def close(self) -> None:
         self._port.close()
-
-    def __enter__(self) -> "SerialTransport":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class SocketTransport:

@@ -118,8 +118,8 @@ def check_against(
 ) -> None:
     """Raise CheckFailed if the step or a part costs more than the committed figures say.
 
-    Both are as `Bench.as_json` returns them; `tolerance` is the share by which a
-    cost may be higher. Raises InputError if they measure different things.
+    Both are as `Bench.as_json` returns them; `tolerance` is the share by which a cost may
+    be higher. Raises InputError if they measure different things.
     """
     for key in ("target", "stage", "unit", "steps"):
         if found[key] != committed.get(key):
