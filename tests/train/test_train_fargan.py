@@ -384,12 +384,20 @@ def test_the_command_trains_exports_packs_and_evaluates(
     begun = _run(*other, "--voice", voice)
     assert begun.exit_code == 0, begun.output
     own, mean = tmp_path / "own.safetensors", tmp_path / "mean.safetensors"
-    for words in ((own,), (mean, "--blend", voice, 0.25)):
+    begun_from = CHECKPOINTS / "fargan-edge.safetensors"
+    twice = tmp_path / "twice.safetensors"
+    two = ("--blend", voice, 0.25, "--blend", begun_from, 0.5)
+    for words in ((own,), (mean, "--blend", voice, 0.25), (twice, *two)):
         exported = _run(*other[:4], "--steps", 1, "--export", *words)
         assert exported.exit_code == 0, exported.output
-    mine, theirs = _first_weights(own), _first_weights(voice)
+    mine, theirs, first = (_first_weights(path) for path in (own, voice, begun_from))
     assert not torch.equal(mine, theirs)
     assert torch.allclose(_first_weights(mean), mine + 0.25 * (theirs - mine), atol=1e-7)
+    wanted = 0.25 * mine + 0.25 * theirs + 0.5 * first
+    assert torch.allclose(_first_weights(twice), wanted, atol=1e-7)
+    refused = _run(*other[:4], "--blend", voice, 0.75, "--blend", voice, 0.5)
+    assert isinstance(refused.exception, InputError)
+    assert "add up to 1.25: want at most 1" in str(refused.exception)
 
 
 def _first_weights(path: Path) -> torch.Tensor:

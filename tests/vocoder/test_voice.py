@@ -19,10 +19,9 @@ from tests.support.small_models import small_weights
 from toolkit.cli import group
 from toolkit.commands import package, quantize
 from toolkit.measure.budget import budget_of, by_kind
-from toolkit.models.importers import SHIPPED_VOICE
 from toolkit.models.importers.checkpoint import write_checkpoint
 from toolkit.models.quantise import Sources, for_target
-from toolkit.models.voice import voice_model
+from toolkit.models.voice import SHIPPED, default_voice, voice_model
 from toolkit.targets.cores import Core, cores
 from toolkit.targets.target import load_target
 
@@ -41,8 +40,14 @@ def test_a_voice_by_name_or_file(tmp_path: Path) -> None:
     assert voice_name(other) == "fargan"
     assert voice_bytes(read_voice(voice_bytes(other), "it")) == voice_bytes(other)
     assert voice_name(voice_model("fargan")) == "fargan"
-    best = voice_model(None)
-    assert voice_name(best) == ("lpcnet" if SHIPPED_VOICE.is_file() else "pulse")
+
+
+def test_fargan_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (default_voice(), voice_name(voice_model(None))) == ("fargan", "fargan")
+    monkeypatch.setitem(SHIPPED, "fargan", tmp_path / "absent")
+    assert default_voice() == "lpcnet"
+    monkeypatch.setitem(SHIPPED, "lpcnet", tmp_path / "absent")
+    assert default_voice() == "pulse"
 
 
 def test_no_such_voice(tmp_path: Path) -> None:

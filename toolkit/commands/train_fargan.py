@@ -135,8 +135,10 @@ _FORMS: Forms = {
 @click.option(
     "--blend",
     type=(InputFile(made=True), Real(0, 1)),
+    multiple=True,
     metavar="CHECKPOINT SHARE",
-    help="--export the mean of the weights and this checkpoint's, which count SHARE.",
+    help="--export the mean of the weights and this checkpoint's, which count SHARE; may be "
+    "repeated.",
 )
 @click.option("--evaluate", is_flag=True, help="Report the held-out spectral distance only.")
 @json_option
@@ -162,7 +164,7 @@ def fargan_command(
     device: str,
     pack: Path | None,
     export: Path | None,
-    blend: tuple[Path, float] | None,
+    blend: tuple[tuple[Path, float], ...],
     evaluate: bool,
     json_to: str | None,
 ) -> None:
@@ -197,16 +199,15 @@ def fargan_command(
     recordings = load_recordings(data, "train", rdovae, dict(draw))
     sampler = GapSampler(recordings, settings.seed, sizes.noise)
     weights = None if voice is None else read_fargan(voice, sizes).export()
-    other = None if blend is None else (read_fargan(blend[0], sizes), blend[1])
+    others = [(read_fargan(path, sizes), share) for path, share in blend]
+    fargan.check_shares(others)
     with steps_shown(steps) as note, fargan.denormals_flushed():
         until = stop_at(minutes)
         trainer = fargan.train(
             sampler, state, sizes, settings, until, note, begin, weights, pack, device
         )
     if export is not None:
-        made = trainer.smoothed()
-        if other is not None:
-            made = fargan.blended(made, *other)
+        made = fargan.blended(trainer.smoothed(), others)
         save_fargan(export, made, {"steps": str(trainer.step)})
     _report(trainer, held_out, json_to)
 

@@ -17,6 +17,7 @@ from toolkit.models.importers.fargan import has_fargan, read_fargan_layers
 from toolkit.models.importers.kinds import foreign
 
 SHIPPED: Final = {"lpcnet": SHIPPED_VOICE, "fargan": SHIPPED_FARGAN}
+DEFAULTS: Final = ("fargan", "lpcnet")  # the best first: of the sound of whole calls, and of cost
 VOICES: Final = ("pulse", *SHIPPED)
 _CURE: Final = "say pulse, lpcnet, fargan or a checkpoint of one"
 
@@ -24,11 +25,11 @@ _CURE: Final = "say pulse, lpcnet, fargan or a checkpoint of one"
 def voice_model(voice: str | None) -> VoiceModel:
     """Return the voice of that name, or the LPCNet or FARGAN of that file.
 
-    None stands for the shipped LPCNet, or for pulses if none is shipped. Raises InputError for an
+    None stands for the first that ships of FARGAN, LPCNet and pulses. Raises InputError for an
     unknown voice, and for a file without one.
     """
     if voice is None:
-        voice = "lpcnet" if SHIPPED_VOICE.is_file() else "pulse"
+        voice = default_voice()
     if voice == "pulse":
         return "pulse"
     path = SHIPPED.get(voice, Path(voice))
@@ -42,6 +43,11 @@ def voice_model(voice: str | None) -> VoiceModel:
     kind, digest = checkpoint_kind(file.notes), hashlib.sha256(data).hexdigest()
     source = {"name": path.name, "kind": kind, "sha256": digest}
     return quantise_lpcnet(_tensors(path, file), source)
+
+
+def default_voice() -> str:
+    """Return the name of the voice that speaks where none is asked for."""
+    return next((name for name in DEFAULTS if SHIPPED[name].is_file()), "pulse")
 
 
 def _voice_file(path: Path, data: bytes) -> TensorFile:

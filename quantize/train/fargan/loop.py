@@ -8,7 +8,7 @@ hears its own speech. A training can be resumed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -215,16 +215,29 @@ class Trainer(trainer.Trainer):
         return model
 
 
-def blended(one: Fargan, other: Fargan, share: float) -> Fargan:
-    """Return the mean of two models' weights, in which those of the other count `share`, 0 .. 1.
+def check_shares(others: Sequence[tuple[Fargan, float]]) -> None:
+    """Raise InputError if the shares of a mean add up to more than 1."""
+    whole = sum(share for _, share in others)
+    if whole > 1 + 1e-9:
+        raise InputError(f"--blend: the shares add up to {whole:.3g}: want at most 1")
 
-    Where critics taught the one what spectral losses had taught the other, the mean sounds better
-    than both. InputError if their sizes differ.
+
+def blended(one: Fargan, others: Sequence[tuple[Fargan, float]]) -> Fargan:
+    """Return the mean of models' weights; each other one counts its share, the first the rest.
+
+    Where critics taught the one what spectral losses had taught another, the mean sounds better
+    than both. InputError if their sizes differ, or if shares add up to more than 1.
     """
-    if one.sizes != other.sizes:
-        raise InputError("the two models are of different sizes: blend what one training made")
-    model, states = Fargan(one.sizes), other.state_dict()
-    mean = {name: w + share * (states[name] - w) for name, w in one.state_dict().items()}
+    check_shares(others)
+    if any(one.sizes != other.sizes for other, _ in others):
+        raise InputError("the models are of different sizes: blend what one training made")
+    mean = one.state_dict()
+    for other, share in others:
+        states = other.state_dict()
+        mean = {
+            name: w + share * (states[name] - one.state_dict()[name]) for name, w in mean.items()
+        }
+    model = Fargan(one.sizes)
     model.load_state_dict(mean)
     return model
 

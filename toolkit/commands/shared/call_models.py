@@ -12,7 +12,6 @@ from quantize.codec.receiver import ReceiverConfig
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
 from quantize.near import near
-from quantize.vocoder.voices import voice_name
 from toolkit.call.codec import opus_version
 from toolkit.call.table.code import code_hash
 from toolkit.call.table.conditions import Condition, Setup, Voice, conditions
@@ -21,7 +20,7 @@ from toolkit.common.console import err
 from toolkit.common.errors import InputError
 from toolkit.models.importers.fargan import holds_fargan
 from toolkit.models.quantise import Sources, own_predictor, quantise_decoder, quantise_encoder
-from toolkit.models.voice import VOICES, voice_model
+from toolkit.models.voice import VOICES, default_voice, voice_model
 from toolkit.verify.scoring.metrics import PLCMOS_PACKAGES, require, scorer_version
 
 
@@ -99,7 +98,7 @@ def check_against(against: str, ways: Sequence[Condition]) -> None:
 
 def named_voices(sources: Sources, compare: tuple[str, ...]) -> dict[str, str]:
     """Return the voices by the name that results have; InputError if two have the same."""
-    first = sources.voice or voice_name(voice_model(None))
+    first = sources.voice or default_voice()
     found: dict[str, str] = {}
     for voice in (first, *compare):
         name = Path(voice).stem

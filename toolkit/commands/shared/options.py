@@ -121,7 +121,7 @@ voice_option: Decorator = click.option(
     default=None,
     metavar="pulse|lpcnet|fargan|FILE",
     help="The voice of a receiver; if left out, FARGAN if --weights are an Opus release's with it "
-    "and the target speaks it, else the shipped LPCNet, or pulses without it.",
+    "and the target speaks it, else the shipped FARGAN.",
 )
 
 
