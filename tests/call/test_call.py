@@ -30,7 +30,7 @@ from toolkit.commands import call
 from toolkit.commands.shared import call_models, call_outcome
 from toolkit.common.paths import DATA
 from toolkit.common.places import CALL, places_of
-from toolkit.report.call import arrivals, timeline_svg
+from toolkit.report.timeline import arrivals, timeline_svg
 from toolkit.speech.audio import Pcm, read_audio, read_speech, write_wav
 
 LOST = "00110000000100000100"
