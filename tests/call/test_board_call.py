@@ -173,7 +173,7 @@ def test_the_page_says_what_the_json_says(exact: CallVerdict, tmp_path: Path) ->
     assert len(board) == STEP * PACKETS
     assert board == samples(exact.steps, exact.rows)
     assert "✓ Bit-exact and within budget" in text
-    assert "60 packets (0.0 min) of a.wav, 48 kb/s, 28.33 % lost in bursts" in text
+    assert "60 packets (1.2 s) of a.wav, 48 kb/s, 28.33 % lost in bursts" in text
     assert f"0 of {2 * len(exact.rows) * (6 + STEP):,} values differ" in text
     for told in (
         "mean 2.025 ms 10.1 % · 2,025,100 nanoseconds",

@@ -66,9 +66,10 @@ def board_timeline(found: CallVerdict) -> str:
 
 def call_text(facts: Mapping[str, Any]) -> str:
     """Return what the call was made of, in words."""
-    call = facts["call"]
+    call, seconds = facts["call"], facts["seconds"]
+    length = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
     return (
-        f"{facts['packets']:,} packets ({facts['seconds'] / 60:.1f} min) of {facts['audio']}, "
+        f"{facts['packets']:,} packets ({length}) of {facts['audio']}, "
         f"{call['bitrate'] / 1000:g} kb/s, {call['lost_percent']} % lost in bursts, "
         f"{call['recovered']:,} of these recovered by LBRR; "
         f"a jitter buffer of {_PACKET_MS * call['depth']:g} ms"
