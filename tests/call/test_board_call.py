@@ -197,7 +197,7 @@ def test_the_page_says_what_the_json_says(exact: CallVerdict, tmp_path: Path) ->
 def test_the_cost_of_a_packet(exact: CallVerdict) -> None:
     budget = replace(exact.budget, per_frame=[*range(1, 1001)], limit=2000, clock_hz=100_000)
     assert replace(exact, budget=budget).cost == {
-        "mean": {"cost": 500.5, "ms": 5.005, "percent": 25.02},
+        "mean": {"cost": 500.5, "ms": 5.005, "percent": 25.025},
         "p99.9": {"cost": 999, "ms": 9.99, "percent": 49.95},
         "worst": {"cost": 1000, "ms": 10.0, "percent": 50.0, "packet": 999, "seconds": 19.98},
         "deadline": {"cost": 2000, "ms": 20.0, "percent": 100.0},

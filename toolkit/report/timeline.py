@@ -140,8 +140,8 @@ def _cost_bars(lane: CostLane, y: int, scale: float) -> list[str]:
     width = scale * lane.ms * len(lane.costs) / 1000
     body = [f'<text x="0" y="{y + 15}">{escape(lane.title)}</text>']
     for line, told in enumerate((f"most {most:,}", f"limit {lane.limit:,}", lane.unit)):
-        at = y + 31 + 13 * line
-        body.append(f'<text x="0" y="{at}" font-size="9" opacity="0.7">{escape(told)}</text>')
+        foot = y + 31 + 13 * line
+        body.append(f'<text x="0" y="{foot}" font-size="9" opacity="0.7">{escape(told)}</text>')
     for bar in cost_bars(lane.costs, lane.limit, top, 100):
         tall = height * bar.height / 100
         last = f" to {bar.last}" if bar.last > bar.first else ""
@@ -167,9 +167,10 @@ def _notable(state: tuple[str, str, str]) -> int:
 def _legend(lanes: Sequence[Lane]) -> str:
     used = dict.fromkeys(state for lane in lanes for state in lane.states)
     colours = dict.fromkeys((name, colour) for name, colour, _ in used)
+    step = min(110, (_WIDTH + 20 - _LEFT) // len(colours))
     body = []
     for place, (name, colour) in enumerate(colours):
-        x = _LEFT + 110 * place
+        x = _LEFT + step * place
         body.append(
             f'<rect x="{x}" y="4" width="12" height="12" fill="{colour}"/>'
             f'<text x="{x + 17}" y="14">{escape(name)}</text>'

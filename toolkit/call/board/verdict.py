@@ -113,7 +113,7 @@ class CallVerdict:
             name: {
                 "cost": cost,
                 "ms": round(1000 * cost / budget.clock_hz, 6),
-                "percent": round(100 * cost / budget.limit, 2),
+                "percent": round(100 * cost / budget.limit, 4),
             }
             for name, cost in named.items()
         }
