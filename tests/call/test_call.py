@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from quantize.codec.receiver import ReceiverConfig
+from quantize.codec.receiver import ReceiverConfig, State
 from quantize.codec.receiver_clock import ReceiverClock
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
@@ -30,7 +30,7 @@ from toolkit.commands import call
 from toolkit.commands.shared import call_models, call_outcome
 from toolkit.common.paths import DATA
 from toolkit.common.places import CALL, places_of
-from toolkit.report.call import arrivals, timeline_svg
+from toolkit.report.timeline import arrivals, speakers, timeline_svg
 from toolkit.speech.audio import Pcm, read_audio, read_speech, write_wav
 
 LOST = "00110000000100000100"
@@ -171,6 +171,15 @@ def test_a_long_timeline_keeps_every_loss() -> None:
     drawing = timeline_svg([arrivals(gone, [False] * len(gone), 20)], "an hour")
     assert len(re.findall("ms: lost,", drawing)) == sum(gone) == 100
     assert len(drawing) < 100_000
+
+
+def test_the_legend_of_all_states_fits() -> None:
+    lanes = [arrivals([True, False, False], [False, False, True], 20), speakers("x", [*State])]
+    drawing = timeline_svg(lanes, "all states")
+    assert 'viewBox="0 0 1020 ' in drawing
+    places = {name: int(x) for x, name in re.findall(r'<text x="(\d+)" y="14">(\w+)<', drawing)}
+    assert len(places) == 9
+    assert sorted(places.values())[-1] + 6 * len("concealed") < 1020
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from quantize.packet.opus_packet import Packet
 from tests.support.decoder_models import random_payload
 from toolkit.call.bitfile import Record
 from toolkit.call.codec import decode_stream, encode_speech, repeats
-from toolkit.call.play import decode_call, has_lbrr, play
+from toolkit.call.play import decode_again, decode_call, has_lbrr, play
 from toolkit.common.errors import InputError
 from toolkit.common.paths import DATA
 from toolkit.speech.audio import read_speech
@@ -103,6 +103,14 @@ def test_a_packet_that_is_repeated_is_decoded_twice(records: list[Record]) -> No
     plain = decode_call(records, lost).pcm
     assert np.array_equal(plain, decode_stream(records, lost, [False] * PACKETS, 320))
     assert not np.array_equal(plain[6], want[6])
+
+
+def test_a_call_without_repetitions_is_decoded_once(records: list[Record]) -> None:
+    near, far = ([n in (2, second) for n in range(PACKETS)] for second in (6, 12))
+    base = decode_call(records, far, lbrr=True)
+    assert decode_again(base, records, far, lbrr=True) is base
+    given = decode_again(decode_call(records, near), records, near)
+    assert np.array_equal(given.pcm, decode_call(records, near, again=True).pcm)
 
 
 def test_packets_of_celt_are_not_repeated() -> None:

@@ -26,6 +26,7 @@ from tests.support.examples import (
 )
 from toolkit.call.bitfile import Record, read_bitfile, write_bitfile
 from toolkit.call.codec import decode_speech
+from toolkit.call.play import decode_call
 from toolkit.measure.examples import CORES, HOST, costs_of, run_example
 
 EMPTY = b"\x48"  # SILK, wideband, 20 ms, without sound
@@ -142,6 +143,20 @@ def test_a_calls_packets_are_those_of_opus_to_another_decoder(call: Path) -> Non
     part = slice(4 * SAMPLES, 10 * SAMPLES)  # between two losses
     error = other[part] - base[part]
     assert (error**2).sum() < 0.05 * (base[part] ** 2).sum()
+
+
+def test_a_calls_gaps_begin_with_the_packet_before(call: Path) -> None:
+    """Gaps close together only; the system's libopus makes nearly the same samples of it."""
+    records = read_bitfile(call / "packets.bit")
+    lost = [not record.packet for record in records]
+    base = read_pcm(call / "base.pcm").reshape(-1, SAMPLES).astype(np.float64)
+    plain, again = (decode_call(records, lost, lbrr=True, again=flag) for flag in (False, True))
+    repeated = [n for n, flag in enumerate(plain.repeats) if flag]
+    assert len(repeated) == 2  # one in each second
+    for n in repeated:
+        power = (base[n] ** 2).sum()
+        assert ((again.pcm[n] - base[n]) ** 2).sum() < 0.001 * power
+        assert ((plain.pcm[n] - base[n]) ** 2).sum() > 0.1 * power
 
 
 def test_what_a_call_plays_is_that_of_the_reference(call: Path) -> None:

@@ -15,7 +15,7 @@ from toolkit.call.bitfile import Record, read_bitfile
 from toolkit.call.library import ReceiverLibrary
 from toolkit.call.losses import bursty, gilbert, read_pattern, spread
 from toolkit.call.oggfile import is_oggfile, read_oggfile
-from toolkit.call.play import Decoded, Played, decode_call, payload_in, play_decoded
+from toolkit.call.play import Decoded, Played, decode_again, decode_call, payload_in, play_decoded
 from toolkit.call.sender import send
 from toolkit.speech.audio import OGG_SUFFIXES, Pcm, read_audio
 
@@ -134,7 +134,7 @@ def run_call(
     base = decode_call(records, lost, lbrr=call.lbrr)
     played = {}
     if receivers:
-        given = decode_call(records, lost, lbrr=call.lbrr, again=True)
+        given = decode_again(base, records, lost, lbrr=call.lbrr)
         for voice, folder in receivers.items():
             player = ReceiverLibrary(folder).start(call.config)
             played[voice] = play_decoded(player, given, call.depth, call.framings)

@@ -70,6 +70,11 @@ class Decoded:
         """The length of a packet."""
         return int(self.pcm.shape[1])
 
+    @property
+    def repeats(self) -> list[bool]:
+        """Whether a receiver should be given, in place of each packet, the one before once more."""
+        return _repeated(self.arrived, self.recovers)
+
 
 @dataclass(frozen=True)
 class Played:
@@ -113,10 +118,26 @@ def decode_call(
         raise InputError(f"packets of {samples / 16:g} ms: want a multiple of 10 ms")
     recovers = [lbrr and gone[i] and has_lbrr(after) for i, after in enumerate(arrived[1:])]
     recovers.append(False)
-    whole = [packet is not None and packet.toc >> 3 < _SILK_MODES for packet in arrived]
-    twice = [flag and whole[i - 1] for i, flag in enumerate(repeats(gone, recovers))]
-    pcm = decode_stream(records, gone, recovers, samples, twice if again else ())
+    twice = _repeated(arrived, recovers) if again else ()
+    pcm = decode_stream(records, gone, recovers, samples, twice)
     return Decoded(pcm, gone, recovers, arrived)
+
+
+def decode_again(
+    base: Decoded, records: Sequence[Record], lost: Sequence[bool], *, lbrr: bool = False
+) -> Decoded:
+    """Return what a receiver should be given of a call that `decode_call` decoded as `base`.
+
+    That is `base` itself where no packet is to be decoded once more.
+    """
+    return decode_call(records, lost, lbrr=lbrr, again=True) if any(base.repeats) else base
+
+
+def _repeated(arrived: Sequence[Packet | None], recovers: Sequence[bool]) -> list[bool]:
+    """Return in place of which packets the one before is decoded again; CELT's never is."""
+    silk = [packet is not None and packet.toc >> 3 < _SILK_MODES for packet in arrived]
+    gone = [packet is None for packet in arrived]
+    return [flag and silk[i - 1] for i, flag in enumerate(repeats(gone, recovers))]
 
 
 def play(
@@ -145,7 +166,7 @@ def play(
 def play_decoded(player: Player, base: Decoded, depth: int, framings: Sequence[Framing]) -> Played:
     """Play by a receiver what the base codec's decoder made of a call; see `play`."""
     gone, samples = base.gone, base.samples
-    payloads = [_payload(packet, framings) for packet in base.arrived]
+    payloads = [redundancy_of(packet, framings) for packet in base.arrived]
     parts: list[Ints] = []
     sources: list[State] = []
     for i, flag in enumerate(gone):
@@ -185,10 +206,11 @@ def _whole(packet: bytes) -> Packet | None:
 
 def payload_in(packet: bytes, framings: Sequence[Framing]) -> Found | None:
     """Return the redundancy in a packet; None if it has none that can be read, or is damaged."""
-    return _payload(_whole(packet), framings)
+    return redundancy_of(_whole(packet), framings)
 
 
-def _payload(packet: Packet | None, framings: Sequence[Framing]) -> Found | None:
+def redundancy_of(packet: Packet | None, framings: Sequence[Framing]) -> Found | None:
+    """Return the redundancy in a packet that has arrived; None if there is none to be read."""
     if packet is None:
         return None
     try:

@@ -90,7 +90,7 @@ def command(
     the middle is lost, and five bursts of 20 to 100 ms.
 
     In a call (--stage call), Opus packets with LBRR and our payloads are sent and lost in bursts.
-    The board plays packet by packet what this machine plays.
+    The board plays packet by packet what this machine plays; the page lets you hear both.
     """
     refuse_without_call(stage, trace, score)
     board = load_target(target)

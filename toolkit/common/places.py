@@ -5,7 +5,7 @@ This module imports little: old results are removed before the command's own mod
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ CALL_PACKETS = "packets.bit"
 CALL_LOSSES = "losses.txt"
 CALL_RESULTS = "results.jsonl"  # of a table; later runs take them, so they stay
 CALL_SOUNDS = "sounds"
+NO_DRED_WAV, SENT_WAV = "no-dred.wav", "sent.wav"
+# Of `verify --stage call`: what the board played, and if it differs what C on this machine played.
+PLAYED_WAV, PLAYED_HOST_WAV = "played.wav", "played-host.wav"
 
 Params = Mapping[str, Any]  # a command's options by name; those that could not be read are missing
 
@@ -115,7 +118,10 @@ def _verify(params: Params) -> Places:
     folder = params.get("output")
     if folder is None and not _is_known(params.get("target")):
         return Places()
-    return _report_in(folder or verify_folder(params["target"]))
+    folder = folder or verify_folder(params["target"])
+    found = _report_in(folder)
+    names = (CALL_TIMELINE, PLAYED_WAV, PLAYED_HOST_WAV, NO_DRED_WAV, SENT_WAV)
+    return replace(found, others=(*found.others, *(folder / name for name in names)))
 
 
 def _soak(params: Params) -> Places:
@@ -142,9 +148,12 @@ def _bench(params: Params) -> Places:
 
 
 def _report(params: Params) -> Places:
-    """The page, and the JUnit file beside the record; none where there is no record."""
+    """The page, and the JUnit file beside the record; none where there is no record.
+
+    A call on a board leaves none: `report` cannot make its page.
+    """
     folder = params.get("folder")
-    if folder is None or not (folder / FACTS).is_file():
+    if folder is None or not (folder / FACTS).is_file() or (folder / PLAYED_WAV).exists():
         return Places()
     junit = () if params.get("junit") else (folder / JUNIT,)
     return Places(junit=junit, others=(params.get("output") or folder / PAGE,))
@@ -159,7 +168,7 @@ def _boards(params: Params) -> Places:
 
 def _call(params: Params) -> Places:
     folder = params.get("output") or CALL
-    names = (PAGE, CALL_TIMELINE, CALL_PACKETS, CALL_LOSSES, "no-dred.wav", "sent.wav")
+    names = (PAGE, CALL_TIMELINE, CALL_PACKETS, CALL_LOSSES, NO_DRED_WAV, SENT_WAV)
     others = (*(folder / name for name in names), *sorted(folder.glob("played-*.wav")))
     return Places(json=(folder / CALL_FACTS,), others=others)
 

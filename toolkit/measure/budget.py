@@ -6,11 +6,13 @@ cycles. An emulated board counts instructions; each stands for one cycle, or a m
 gives the cycles (toolkit/measure/cycles). The budget always names its source.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from toolkit.common.errors import InputError
 from toolkit.measure.cycles.estimate import Estimate
@@ -148,6 +150,12 @@ def budget_of(
         errors=estimate.errors,
         instructions=budget.per_frame if counted else estimate.instructions,
     )
+
+
+def upper(costs: Sequence[float] | npt.NDArray[np.float64], percent: float) -> float:
+    """Return the smallest cost that at least so many percent of the costs do not exceed."""
+    place = math.ceil(round(percent * len(costs) / 100, 6))  # 99.9 % of 1000 are 999
+    return float(np.sort(costs)[place - 1])
 
 
 def own_clock(target: Target) -> Clock:

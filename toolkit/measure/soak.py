@@ -5,7 +5,6 @@ On silicon each frame is sent when it would come from a microphone. An emulated 
 fast as it takes them, and its costs are instructions, not time.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from toolkit.device.build.hostlib import HostEngine
 from toolkit.device.link.session import Session
-from toolkit.measure.budget import EMULATED_TIME, NANOSECONDS, STEP_SECONDS, Clock
+from toolkit.measure.budget import EMULATED_TIME, NANOSECONDS, STEP_SECONDS, Clock, upper
 from toolkit.targets.target import Target
 
 Int16s = npt.NDArray[np.int16]
@@ -134,8 +133,8 @@ def soak_facts(run: Run, target: Target, clock: Clock, *, paced: bool) -> dict[s
         "seconds": round(run.seconds, 3),
         "limit_ms": limit_ms,
         "ms": {
-            "first": _rounded(ms[0]), "mean": _rounded(ms.mean()), "p50": _rounded(_upper(ms, 50)),
-            "p99": _rounded(_upper(ms, 99)), "p99.9": _rounded(_upper(ms, 99.9)),
+            "first": _rounded(ms[0]), "mean": _rounded(ms.mean()), "p50": _rounded(upper(ms, 50)),
+            "p99": _rounded(upper(ms, 99)), "p99.9": _rounded(upper(ms, 99.9)),
             "worst": _rounded(ms.max()),
         },
         "worst_frames": [{"frame": int(n), "ms": _rounded(ms[n])} for n in order],
@@ -170,12 +169,6 @@ def _histogram(ms: npt.NDArray[np.float64]) -> tuple[list[float], list[int]]:
         low, high = low * 0.99, high * 1.01 + 1e-6
     counts, edges = np.histogram(ms, bins=BINS, range=(low, high))
     return edges.tolist(), counts.tolist()
-
-
-def _upper(ms: npt.NDArray[np.float64], percent: float) -> float:
-    """Return the smallest cost that at least so many percent of the frames do not exceed."""
-    place = math.ceil(round(percent * len(ms) / 100, 6))  # 99.9 % of 1000 are 999
-    return float(np.sort(ms)[place - 1])
 
 
 def _rounded(value: float) -> float:

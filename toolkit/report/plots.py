@@ -91,7 +91,7 @@ def _column_power(pcm: Int16s) -> Floats:
     window = np.zeros(_FFT)
     window[(_FFT - 400) // 2 : (_FFT + 400) // 2] = np.hanning(400)
     # A window's middle is the middle of its hop.
-    padded = np.pad(pcm.astype(np.float64), (_FFT - _HOP) // 2 + _HOP)
+    padded = np.pad(pcm, (_FFT - _HOP) // 2 + _HOP)
     frames = -(-len(pcm) // _HOP)
     columns = min(frames, COLUMNS)
     edges = np.linspace(0, frames, columns + 1).astype(int)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from toolkit.verify.verify import Verification
 
 FORMAT = "dredkit-verification-1"
+CALL_FORMAT = "dredkit-call-1"  # of `verify --stage call`, whose page needs what only it knows
 RATE = 16000  # samples a second of the recording that the network gets
 
 Int16s = npt.NDArray[np.int16]
@@ -116,6 +117,8 @@ def load_record(directory: Path) -> Record:
     if isinstance(facts, dict) and facts.get("status") == "error":
         why = facts.get("error")
         raise InputError(f"{directory}: the last run ended without a verdict: {why}; verify again")
+    if isinstance(facts, dict) and facts.get("format") == CALL_FORMAT:
+        raise InputError(f"{path}: of a call: only `dredkit verify --stage call` makes its page")
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise InputError(f"{path}: not a {FORMAT} file; run `dredkit verify` again")
     require(facts, SCHEMA, str(path))

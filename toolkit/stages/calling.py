@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from quantize.codec.receiver import STEP, State
+from quantize.codec.receiver import STEP
 from quantize.codec.receiver_clock import ReceiverClock
 from quantize.codec.receiver_model import DecoderModel
 from quantize.errors import InputError, PayloadError
@@ -82,11 +82,14 @@ class CallStep:
 
 @dataclass(frozen=True)
 class Heard:
-    """A step's answer: see wire.toml."""
+    """A step's answer: see wire.toml.
+
+    `source` is a State, or another number of a board that is wrong.
+    """
 
     status: int
     wanted: int
-    source: State
+    source: int
     speaking: bool
     clock: int
     pcm: Int16s
@@ -97,7 +100,7 @@ class Heard:
         told = _ANSWER.unpack(data)
         assert told is not None
         return Heard(
-            told["status"], told["wanted"], State(told["source"]), told["speaking"] != 0,
+            told["status"], told["wanted"], told["source"], told["speaking"] != 0,
             told["clock"], np.frombuffer(told["values"], "<i2"),
         )  # fmt: skip
 

@@ -62,6 +62,11 @@ bool codec_has_lbrr(const uint8_t *packet, int32_t bytes)
     return count > 0 && toc >> 3 < FIRST_CELT_ONLY && sizes[0] > 0 && (frames[0][0] & LBRR_FLAG);
 }
 
+bool codec_has_silk(const uint8_t *packet, int32_t bytes)
+{
+    return bytes > 0 && packet[0] >> 3 < FIRST_CELT_ONLY;
+}
+
 int32_t codec_recover(const uint8_t *packet, int32_t bytes, int16_t *pcm)
 {
     return opus_decode(decoder, packet, bytes, pcm, SAMPLES, 1);

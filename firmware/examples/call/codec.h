@@ -30,8 +30,11 @@ bool codec_has_lbrr(const uint8_t *packet, int32_t bytes);
 // Decode the 20 ms before a packet from its LBRR.
 int32_t codec_recover(const uint8_t *packet, int32_t bytes, int16_t *pcm);
 
-// Let the decoder know that a packet is lost, so that its state decays. What it makes up is not
-// played.
+// Tell whether a packet is SILK's or hybrid: only such a one may be decoded twice.
+bool codec_has_silk(const uint8_t *packet, int32_t bytes);
+
+// Let the decoder conceal a lost packet, so that its state decays. The receiver plays what it makes
+// up where no voice speaks.
 int32_t codec_conceal(int16_t *pcm);
 
 #endif

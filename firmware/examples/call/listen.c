@@ -5,9 +5,17 @@
 
 #define UNIT 40u     // 2.5 ms, in samples
 #define FORESEEN 4u  // packets: a gap that begins within 70 ms is prepared for
+#define AGAIN 6u     // packets between two gaps, at most, for the second to begin with a repetition
+#define KEPT (LISTEN_DELAY + 1u)  // packets: those that wait, and the one that was played last
 
 static dk_receiver receiver;
-static packet buffer[LISTEN_DELAY];  // packet n is at n % LISTEN_DELAY; length 0: not there
+static packet buffer[KEPT];         // packet n is at n % KEPT; length 0: not there
+static uint32_t came = AGAIN + 1u;  // packets since the last gap; no more than this are counted
+
+static packet *at(uint32_t n)
+{
+    return &buffer[n % KEPT];
+}
 
 int32_t listen_start(void)
 {
@@ -31,8 +39,8 @@ static void give(uint32_t n, const packet *from)
 
 void listen_arrive(uint32_t n, const packet *from)
 {
-    buffer[n % LISTEN_DELAY] = *from;
-    if (buffer[(n + LISTEN_DELAY - 1) % LISTEN_DELAY].length == 0) {
+    *at(n) = *from;
+    if (at(n + KEPT - 1)->length == 0) {
         give(n, from);  // a packet before it is missing
     }
 }
@@ -46,9 +54,9 @@ static bool recovers(const packet *next)
 // Tell where the next gap begins, from packet n on, if that is soon.
 static void foresee(uint32_t n)
 {
-    for (uint32_t at = n; at < n + FORESEEN; at++) {
-        if (buffer[at % LISTEN_DELAY].length == 0 && !recovers(&buffer[(at + 1) % LISTEN_DELAY])) {
-            (void)dk_receiver_expect_loss_at(&receiver, at * SAMPLES);
+    for (uint32_t gap = n; gap < n + FORESEEN; gap++) {
+        if (at(gap)->length == 0 && !recovers(at(gap + 1))) {
+            (void)dk_receiver_expect_loss_at(&receiver, gap * SAMPLES);
             return;
         }
     }
@@ -57,7 +65,7 @@ static void foresee(uint32_t n)
 // Do what packet n will need, after the audio of the packet before it.
 static void prepare(uint32_t n)
 {
-    const packet *now = &buffer[n % LISTEN_DELAY];
+    const packet *now = at(n);
     if (now->length > 0 && dk_receiver_is_speaking(&receiver)) {
         give(n, now);  // the voice will speak on over the first good packet
     }
@@ -66,22 +74,36 @@ static void prepare(uint32_t n)
     (void)COST(COST_RECEIVER_WORK, dk_receiver_work(&receiver, 1));
 }
 
+// Let the base decoder make something of packet n, which is lost. Where gaps lie close together its
+// own concealment would leave a history that is too quiet, so a gap begins with the packet before.
+static void conceal(uint32_t n, int16_t base[SAMPLES])
+{
+    const packet *before = at(n + KEPT - 1);
+    if (came >= 1 && came <= AGAIN && codec_has_silk(before->bytes, before->length)) {
+        (void)COST(COST_OPUS_DECODE, codec_decode(before->bytes, before->length, base));
+    } else {
+        (void)COST(COST_OPUS_CONCEAL, codec_conceal(base));
+    }
+}
+
 static cost_part play(uint32_t n, int16_t base[SAMPLES], int16_t out[SAMPLES])
 {
-    packet *now = &buffer[n % LISTEN_DELAY];
-    const packet *next = &buffer[(n + 1) % LISTEN_DELAY];
-    const int32_t length = now->length;
-    now->length = 0;
-    if (length > 0 && COST(COST_OPUS_DECODE, codec_decode(now->bytes, length, base)) > 0) {
+    const packet *now = at(n);
+    const packet *next = at(n + 1);
+    if (now->length > 0 &&
+        COST(COST_OPUS_DECODE, codec_decode(now->bytes, now->length, base)) > 0) {
+        came += came <= AGAIN ? 1u : 0u;
         (void)COST(COST_RECEIVER_GOOD, dk_receiver_good(&receiver, base, SAMPLES, out));
         return COST_RECEIVING;
     }
     if (recovers(next)) {
+        came = 0;
         (void)COST(COST_OPUS_DECODE_LBRR, codec_recover(next->bytes, next->length, base));
         (void)COST(COST_RECEIVER_RECOVERED, dk_receiver_recovered(&receiver, base, SAMPLES, out));
         return COST_RECOVERING;
     }
-    (void)COST(COST_OPUS_CONCEAL, codec_conceal(base));
+    conceal(n, base);
+    came = 0;
     (void)COST(COST_RECEIVER_LOST, dk_receiver_concealed(&receiver, base, SAMPLES, out));
     return COST_IN_A_GAP;
 }
@@ -89,6 +111,7 @@ static cost_part play(uint32_t n, int16_t base[SAMPLES], int16_t out[SAMPLES])
 cost_part listen_play(uint32_t n, int16_t base[SAMPLES], int16_t out[SAMPLES])
 {
     const cost_part part = play(n, base, out);
+    at(n + KEPT - 1)->length = 0;  // packet n may still be decoded again in place of the next one
     prepare(n + 1);
     return part;
 }

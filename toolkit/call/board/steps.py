@@ -16,9 +16,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from quantize.codec.receiver import STEP
-from quantize.packet.extension import LIBOPUS_1_6, Found, search
-from quantize.packet.opus_packet import Packet
-from toolkit.call.play import UNIT, Decoded
+from quantize.packet.extension import LIBOPUS_1_6, Found
+from toolkit.call.play import UNIT, Decoded, redundancy_of
 from toolkit.common.errors import InputError
 from toolkit.stages.base import Int16s
 from toolkit.stages.calling import CallStep, Heard, Kind
@@ -44,12 +43,15 @@ class Engine(Protocol):
 class Steps:
     """The steps of a call: their inputs [steps, n], and for each step its packet.
 
-    `rows` has what this machine's engine answered to each step.
+    `rows` has what this machine's engine answered to each step. `gone` and `carries` say of each
+    packet whether it is lost, and whether it has arrived with a payload.
     """
 
     inputs: Int16s
     packets: list[int]
     rows: list[bytes]
+    gone: list[bool]
+    carries: list[bool]
 
 
 def steps_of(base: Decoded, engine: Engine, depth: int = DEPTH) -> Steps:
@@ -60,7 +62,7 @@ def steps_of(base: Decoded, engine: Engine, depth: int = DEPTH) -> Steps:
     """
     if base.samples != STEP:
         raise InputError(f"packets of {base.samples / 16:g} ms: a board plays packets of 20 ms")
-    found = [None if packet is None else _found(packet) for packet in base.arrived]
+    found = [redundancy_of(packet, (LIBOPUS_1_6,)) for packet in base.arrived]
     packets: list[int] = []
     inputs: list[bytes] = []
     rows: list[bytes] = []
@@ -72,7 +74,8 @@ def steps_of(base: Decoded, engine: Engine, depth: int = DEPTH) -> Steps:
             inputs.append(step.packed())
             rows.append(engine.step(inputs[-1])[0])
             speaking = Heard.unpacked(rows[-1]).speaking
-    return Steps(np.array([np.frombuffer(data, "<i2") for data in inputs]), packets, rows)
+    table = np.array([np.frombuffer(data, "<i2") for data in inputs])
+    return Steps(table, packets, rows, base.gone, [one is not None for one in found])
 
 
 def _steps(
@@ -116,14 +119,6 @@ def _taken(
         one = found[n]
         if one is not None:
             yield (_stamp(n) + UNIT * one.frame_offset) % (1 << 32), one.payload
-
-
-def _found(packet: Packet) -> Found | None:
-    try:
-        found = search(packet, (LIBOPUS_1_6,))
-    except InputError:
-        return None
-    return found if isinstance(found, Found) else None
 
 
 def _stamp(packet: int) -> int:

@@ -13,15 +13,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from quantize.codec.receiver import STEP, State
+from quantize.codec.receiver import State
 from quantize.features.integers import FRAME
 from toolkit.call.board.steps import Steps
 from toolkit.device.link.session import Session
 from toolkit.device.pipeline import Prepared
 from toolkit.device.stream import stream
-from toolkit.measure.budget import Budget, budget_of, clock_of
+from toolkit.measure.budget import Budget, budget_of, clock_of, upper
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.measure.cycles.estimate import Estimate, estimate
+from toolkit.speech.audio import Pcm
 from toolkit.stages.base import HASH_BYTES
 from toolkit.stages.calling import CallStage, CallStep, Heard, Kind
 from toolkit.targets.target import Target
@@ -55,12 +56,14 @@ class Costs:
 class CallVerdict:
     """What a board made of a call.
 
-    `states` has the state of each packet, `checked` counts the packets that the integer reference
-    played too. The budget has the cost of each packet.
+    `rows` has what the board answered to each of the steps. `states` has the state of each packet,
+    `checked` counts the packets that the integer reference played too. The budget has the cost of
+    each packet.
     """
 
     prepared: Prepared
     steps: Steps
+    rows: list[bytes]
     states: list[str]
     checked: int
     comparisons: dict[str, Comparison]
@@ -95,6 +98,29 @@ class CallVerdict:
             found[state] = Costs(len(those), round(mean, 1), int(costs[worst]), worst)
         return dict(sorted(found.items(), key=lambda item: -item[1].most))
 
+    @property
+    def cost(self) -> dict[str, dict[str, float]]:
+        """What a packet costs: in the budget's unit, in ms, and in percent of the deadline."""
+        budget = self.budget
+        costs = budget.per_frame
+        named = {
+            "mean": round(budget.mean, 1),
+            "p99.9": int(upper(costs, 99.9)),
+            "worst": budget.max,
+            "deadline": budget.limit,
+        }
+        found = {
+            name: {
+                "cost": cost,
+                "ms": round(1000 * cost / budget.clock_hz, 6),
+                "percent": round(100 * cost / budget.limit, 4),
+            }
+            for name, cost in named.items()
+        }
+        packet = costs.index(budget.max)
+        found["worst"] |= {"packet": packet, "seconds": round(PACKET_SECONDS * packet, 2)}
+        return found
+
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as a JSON object."""
         stage, budget = self.prepared.stage, self.budget.as_json()
@@ -117,6 +143,7 @@ class CallVerdict:
                 for name, found in self.comparisons.items()
             },
             "budget": budget,
+            "cost": self.cost,
             "states": {name: dict(vars(costs)) for name, costs in self.costs.items()},
             "memory": memory_of(self.prepared.build, self.stack_used),
             "build_id": self.prepared.build and self.prepared.build.build_id,
@@ -195,6 +222,7 @@ def verify_call(
     return CallVerdict(
         prepared=replace(prepared, target=target),
         steps=steps,
+        rows=streamed.outputs,
         states=states_of(steps),
         checked=min(checked, steps.packets[-1] + 1),
         comparisons=found,
@@ -225,7 +253,7 @@ def states_of(steps: Steps) -> list[str]:
     for row, answer in zip(steps.inputs, steps.rows, strict=True):
         step, heard = CallStep.unpacked(row.astype("<i2").tobytes()), Heard.unpacked(answer)
         if step.kind is not Kind.NOTHING:
-            found.append(_state(step, heard.source, speaking))
+            found.append(_state(step, State(heard.source), speaking))
         speaking = heard.speaking
     return found
 
@@ -241,11 +269,15 @@ def _state(step: CallStep, source: State, speaking: bool) -> str:
     return f"{came}, before a gap" if step.expect == 1 else came
 
 
-def played(steps: Steps, rows: Sequence[bytes]) -> np.ndarray:
-    """Return what was played: int16 at 16 kHz."""
+def answers_of(steps: Steps, rows: Sequence[bytes]) -> list[Heard]:
+    """Return the answer to each packet: of the steps, one a packet plays."""
     plays = [
         CallStep.unpacked(row.astype("<i2").tobytes()).kind is not Kind.NOTHING
         for row in steps.inputs
     ]
-    parts = [Heard.unpacked(row).pcm for row, flag in zip(rows, plays, strict=True) if flag]
-    return np.concatenate(parts) if parts else np.zeros((0, STEP), np.int16).reshape(-1)
+    return [Heard.unpacked(row) for row, flag in zip(rows, plays, strict=True) if flag]
+
+
+def played(answers: Sequence[Heard]) -> Pcm:
+    """Return what was played: int16 at 16 kHz."""
+    return np.concatenate([np.zeros(0, np.int16), *(answer.pcm for answer in answers)])

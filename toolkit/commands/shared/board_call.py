@@ -10,33 +10,29 @@ from typing import Any, Final
 
 import click
 import numpy as np
-from rich import box
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
+from quantize.codec.receiver import STEP
 from quantize.codec.receiver_model import DecoderModel
 from quantize.codec.sender import EncoderModel
-from quantize.files.write import write_whole
-from toolkit.call.board.steps import DEPTH, Steps, steps_of
-from toolkit.call.board.verdict import PACKET_SECONDS, CallVerdict, played, verify_call
+from toolkit.call.bitfile import Record
+from toolkit.call.board.steps import DEPTH, steps_of
+from toolkit.call.board.verdict import PACKET_SECONDS, verify_call
 from toolkit.call.codec import BITRATE_MAX, BITRATE_MIN
 from toolkit.call.losses import LOSS_MAX, bursty
-from toolkit.call.play import Decoded, decode_call
+from toolkit.call.play import Decoded, decode_again, decode_call
 from toolkit.call.sender import send
+from toolkit.commands.shared.board_outcome import BoardCall
 from toolkit.commands.shared.options import CALL_STAGE
 from toolkit.commands.shared.taken import typed
 from toolkit.commands.shared.verification import built_for, streaming
-from toolkit.common.console import emit_json, err
-from toolkit.common.errors import CheckFailed, InputError
+from toolkit.common.console import err
+from toolkit.common.errors import InputError
 from toolkit.common.option_types import SEED_MAX, Real
-from toolkit.common.places import FACTS, JUNIT
 from toolkit.device.pipeline import Flasher, connected
 from toolkit.measure.cycles.counter import BlockCounter
 from toolkit.models.quantise import Sources, quantise_decoder, quantise_encoder
 from toolkit.models.saved import load_receiver
-from toolkit.report.junit import junit as junit_xml
-from toolkit.speech.audio import read_speech, write_wav
+from toolkit.speech.audio import Pcm, read_speech
 from toolkit.stages.calling import CallStage
 from toolkit.targets.target import Target
 
@@ -44,10 +40,7 @@ MINUTES_MAX: Final = 600.0
 _PACKETS_A_MINUTE: Final = round(60 / PACKET_SECONDS)
 # Packets that the integer reference plays too: it is some hundred times slower than C.
 _CHECKED: Final = 250
-_RATE: Final = 16000
 _BITRATE, _LOSS, _DURATION = 48_000, 20, 104  # of the call unless told otherwise
-FORMAT: Final = "dredkit-call-1"
-_PLAYED: Final = "played.wav"
 
 
 @dataclass(frozen=True)
@@ -133,32 +126,15 @@ def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class BoardCall:
-    """A finished call: the verdict, and the facts of how it was made."""
+class SentCall:
+    """What was sent and heard, int16 at 16 kHz, and what a receiver is given.
 
-    verdict: CallVerdict
-    made: dict[str, Any]
-    rows: Steps
+    `sent` is the recording, again and again; `base` is what the base codec alone makes of it.
+    """
 
-    def conclude(self, folder: Path, junit: Path | None, json_to: str | None) -> None:
-        """Write verify.json, junit.xml and what was played; print the verdict.
-
-        Raises CheckFailed if a check failed.
-        """
-        verdict = self.verdict
-        facts = {"format": FORMAT, **self.made, **verdict.as_json()}
-        folder.mkdir(parents=True, exist_ok=True)
-        write_wav(folder / _PLAYED, played(self.rows, self.rows.rows), _RATE)
-        xml = junit_xml(facts, verdict.checks)
-        for path in (folder / JUNIT, *([junit] if junit else [])):
-            write_whole(path, xml)
-        emit_json(str(folder / FACTS), facts)
-        emit_json(json_to, facts)
-        err.print(_table(verdict, facts))
-        err.print(f"results     {folder / FACTS}, {_PLAYED}")
-        failed = [check for check in verdict.checks if not check.ok]
-        if failed:
-            raise CheckFailed(f"{failed[0].name}: {failed[0].text}")
+    sent: Pcm
+    base: Pcm
+    given: Decoded
 
 
 def call_on_board(
@@ -180,11 +156,11 @@ def call_on_board(
         sender, _ = quantise_encoder(sources)
         receiver = _receiver(model, sources, sender)
     with err.status("calling"):
-        base = _call(audio, sender, calling)
+        call = sent_call(audio, sender, calling)
     stage = CallStage(receiver)
     prepared = built_for(stage, target)
     with err.status("playing the call on this machine"):
-        steps = steps_of(base, prepared.engine, calling.depth)
+        steps = steps_of(call.given, prepared.engine, calling.depth)
     image = prepared.build.elf if prepared.build else prepared.server
     counter = BlockCounter(image) if line.cycles and image else None
     err.print(f"connecting  {line.port or target.name}")
@@ -208,6 +184,7 @@ def call_on_board(
             counter=counter,
             progress=lambda: bar.advance(task),
         )
+    base = call.given
     gone = int(np.sum(base.gone))
     made = {
         "recorded": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -220,7 +197,7 @@ def call_on_board(
             "lost_percent": round(100 * gone / len(base.gone), 2),
         },
     }
-    return BoardCall(verdict, made, steps)
+    return BoardCall(verdict, made, call.sent, call.base)
 
 
 def _receiver(model: Path | None, sources: Sources, sender: EncoderModel) -> DecoderModel:
@@ -232,10 +209,11 @@ def _receiver(model: Path | None, sources: Sources, sender: EncoderModel) -> Dec
     return loaded
 
 
-def _call(audio: Path, sender: EncoderModel, calling: Calling) -> Decoded:
-    """Send the recording and lose packets; return what the base decoder makes of it."""
+def sent_call(audio: Path, sender: EncoderModel, calling: Calling) -> SentCall:
+    """Send the recording and lose packets; decode the others."""
+    speech = read_speech(audio)
     records = send(
-        read_speech(audio),
+        speech,
         sender,
         bitrate=calling.bitrate,
         loss=calling.loss,
@@ -245,33 +223,8 @@ def _call(audio: Path, sender: EncoderModel, calling: Calling) -> Decoded:
     count = len(records)
     if calling.minutes is not None:
         count = max(1, round(calling.minutes * _PACKETS_A_MINUTE))
-    whole = (records * (count // len(records) + 1))[:count]
-    return decode_call(whole, bursty(count, calling.loss, calling.seed), lbrr=True)
-
-
-def _table(verdict: CallVerdict, facts: dict[str, Any]) -> Group:
-    """Return what to print: the checks, and what packets of each state cost."""
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "check", "result"):
-        rows.add_column(heading, overflow="fold")
-    for check in verdict.checks:
-        mark = Text("✓" if check.ok else "✗", "green" if check.ok else "red")
-        rows.add_row(mark, Text(check.name), Text(check.text, "" if check.ok else "red"))
-    unit = verdict.budget.unit
-    costs = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("20 ms", "packets", f"mean {unit}", "most", "of the limit", "at"):
-        left = heading in ("20 ms", "at")
-        costs.add_column(heading, justify="left" if left else "right")
-    for name, cost in verdict.costs.items():
-        share = f"{100 * cost.most / verdict.budget.limit:.1f} %"
-        place = f"packet {cost.worst}, {cost.worst * PACKET_SECONDS:.2f} s"
-        costs.add_row(
-            name, f"{cost.packets:,}", f"{cost.mean:,.0f}", f"{cost.most:,}", share, place
-        )
-    told = facts["call"]
-    head = f"{facts['target']}: {'PASS' if verdict.ok else 'FAIL'}"
-    text = (
-        f"{facts['packets']:,} packets ({facts['seconds'] / 60:.1f} min) of {facts['audio']}, "
-        f"{told['lost_percent']} % lost in bursts, {told['recovered']:,} of these recovered by LBRR"
-    )
-    return Group(Text(head, "bold green" if verdict.ok else "bold red"), rows, costs, Text(text))
+    whole: list[Record] = (records * (count // len(records) + 1))[:count]
+    lost = bursty(count, calling.loss, calling.seed)
+    base = decode_call(whole, lost, lbrr=True)
+    sent = np.resize(speech[: STEP * len(records)], STEP * count)
+    return SentCall(sent, base.pcm.reshape(-1), decode_again(base, whole, lost, lbrr=True))

@@ -15,7 +15,8 @@ from toolkit.call.bitfile import write_bitfile
 from toolkit.call.one import Call, Outcome
 from toolkit.common.console import emit_json, err
 from toolkit.common.places import CALL_FACTS, CALL_LOSSES, CALL_PACKETS, CALL_TIMELINE, PAGE
-from toolkit.report.call import RATE, Take, arrivals, speakers, timeline_svg, write_call_page
+from toolkit.report.call import RATE, Take, write_call_page
+from toolkit.report.timeline import arrivals, speakers, timeline_svg
 from toolkit.speech.audio import write_wav
 from toolkit.verify.scoring.metrics import Plcmos
 
