@@ -44,18 +44,20 @@ RECEIVERS = [
     ("mps3-an547", "pulse", "Opus 1.6.1"),
     ("mps2-an505", "pulse", "Opus 1.6.1"),
     ("mps2-an505", "pulse", "our own"),
+    *((target, "FARGAN", "our own") for target in CORES),
     *((target, "LPCNet", "our own") for target in CORES if target not in NO_LPCNET),
     *((target, "FARGAN", "Opus 1.6.1") for target in FARGAN),
 ]
-VOICES: dict[str, tuple[str, ...]] = {
-    "pulse": ("--voice", "pulse"),
-    "LPCNet": (),  # the shipped one
-    "FARGAN": ("--voice", str(UPSTREAM / "weights" / "fargan.bin")),
+VOICES: dict[tuple[str, str], str] = {
+    **{("pulse", weights): "pulse" for weights in ("our own", "Opus 1.6.1")},
+    ("LPCNet", "our own"): "lpcnet",
+    ("FARGAN", "our own"): "fargan",
+    ("FARGAN", "Opus 1.6.1"): str(UPSTREAM / "weights" / "fargan.bin"),
 }
 TEXT = """\
 `python -m scripts.measured` writes these tables. Each row is a run of `./run verify --target TARGET
---stage STAGE --cycles --json -` (with `--weights FILE`, `--voice pulse` or `--voice FILE`) on the
-shipped clip, in QEMU 7.2. In every row the board, C on this machine and the integer reference
+--stage STAGE --cycles --json -` (with `--weights FILE` and `--voice VOICE`) on the shipped
+clip, in QEMU 7.2. In every row the board, C on this machine and the integer reference
 agreed on every value. QEMU counts the instructions. `--cycles` estimates the cycles from the code
 that ran, by a model of the core that the verdict names; wait states, cache misses and
 mispredictions are not included.
@@ -137,7 +139,7 @@ def receivers() -> str:
                 "of the clock: speak", "most expensive", "flash", "RAM", "stack seen")  # fmt: skip
     table += "|---" * 11 + "|\n"
     for target, voice, weights in RECEIVERS:
-        facts = verify(target, "decoder", weights, *VOICES[voice])
+        facts = verify(target, "decoder", weights, "--voice", VOICES[voice, weights])
         budget, ops = facts["budget"], facts["ops"]
         per_step = list(zip(budget["per_frame"], budget["instructions"], strict=True))
         counts = [

@@ -344,6 +344,17 @@ def test_half_of_the_blocks_stay(sampler: GapSampler) -> None:
     assert trainer.model.rounded
 
 
+def test_a_sparse_voice_stays_sparse(sampler: GapSampler, tmp_path: Path) -> None:
+    settings = replace(SHORT, steps=3, density=0.5, sparse_to=2, sparse_every=1)
+    sparse = train(sampler, tmp_path / "sparse", SMALL, settings).model
+    more = replace(settings, sparse_to=0)
+    further = train(sampler, tmp_path / "more", SMALL, more, voice=sparse.export()).model
+    for name, weight in sparse.sparse_weights().items():
+        after = further.sparse_weights()[name]
+        assert torch.equal(kept_mask(weight), kept_mask(after)), name
+        assert not torch.equal(weight, after), name
+
+
 @pytest.fixture(scope="module")
 def data(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder as `dredkit train data` makes it, with the clip as its only speech."""

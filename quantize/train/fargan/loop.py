@@ -266,13 +266,15 @@ def train(
 ) -> Trainer:
     """Train, resuming from the state in `folder`, or where there is none from `begin` if given.
 
-    Without either, training starts with the weights `voice` if given, else with random ones. The
-    state is also kept packed in `pack`. Stops after settings.steps, or once time.monotonic() passes
-    `until`.
+    Without either, training starts with the weights `voice` if given, else with random ones; blocks
+    that a sparse voice dropped stay dropped. The state is also kept packed in `pack`. Stops after
+    settings.steps, or once time.monotonic() passes `until`.
     """
     made = Trainer(sizes, settings, device)
     if made.go_on(folder, begin) is None and voice is not None:
         made.model.load(voice)
+        if settings.density < 1:
+            made.pruning.take_up(made.model.sparse_weights())
     return trainer.run(
         made, lambda: sampler.batch(made.step, *made.shape()), folder, until, note, pack
     )
