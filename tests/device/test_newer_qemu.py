@@ -97,6 +97,7 @@ def test_a_network_is_verified(target: Target, tmp_path: Path) -> None:
     with connected(prepared, port=None, serial="socket") as session:
         verdict = verified(session, prepared, random_inputs(model, 10, 0))
     assert verdict.mismatches == 0
+    assert verdict.budget.unit == "instructions"
 
 
 def test_a_raspberry_pi_starts_at_el2_as_its_firmware_starts_it(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@
 //                                                   irq's word of 32
 //   bool dk_core_cycles_start(void)                 start counting cycles; false if the core cannot
 //   uint32_t dk_core_cycles(void)                   return the cycles so far, wrapping
+//   bool dk_core_timer_is_cycles(void)              whether the timer counts the cycles, too
 
 // Set clocks and pins as the TOML says. Runs first.
 void dk_setup(void);
