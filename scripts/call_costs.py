@@ -5,9 +5,10 @@ It also writes libopus' own share into targets/figures/codec.json, from which th
 verification takes it. `python -m scripts.call_costs --from-results` measures nothing and takes that
 share from the tables that are in docs/RESULTS.md.
 
-The example `call` runs with libopus and the shipped clip on an emulated Cortex-M4 and Cortex-M7.
-Rows with the weights of an Opus release read them from $DREDKIT_UPSTREAM, else from
-../shared/opus-1.6. $DREDKIT_OPUS_DIR may name another release of libopus than Debian's.
+The example `call` runs with libopus and the shipped clip on an emulated Cortex-M4 and Cortex-M7,
+and with our own weights alone on an M33 and an M55. Rows with the weights of an Opus release read
+them from $DREDKIT_UPSTREAM, else from ../shared/opus-1.6. $DREDKIT_OPUS_DIR may name another
+release of libopus than Debian's.
 """
 
 import json
@@ -55,7 +56,11 @@ STEP_S: Final = 0.02
 CHIPS: Final = {
     "mps2-an386": ("M4", 168e6, "netduinoplus2"),
     "mps2-an500": ("M7", 480e6, "mps2-an500"),
+    "mps2-an505": ("M33", 160e6, "mps2-an505"),
+    "mps3-an547": ("M55", 400e6, "mps3-an547"),
 }
+# Boards with the row alone that codec.json needs: our own weights, compiled with -O2.
+BRIEF: Final = ("mps2-an505", "mps3-an547")
 # How libopus and dredkit are compiled: in words, whether with -Os, with libopus' assembly.
 BUILDS: Final = (("-O2", False, False), ("-Os", True, False), ("-O2, assembly", False, True))
 COMPILED: Final = {OWN: 3, SMALL: 2, RELEASE: 1}  # how many of these are measured
@@ -170,7 +175,8 @@ def rows(board: str, weights: str, source: Path) -> tuple[str, str, str]:
     taken, manifest = package(core, weights, folder)
     (folder / "speech.pcm").write_bytes(read_speech(CLIP).astype("<i2").tobytes())
     sending = receiving = memory = ""
-    for number, (words, small, assembly) in enumerate(BUILDS[: COMPILED[weights]]):
+    most = 1 if board in BRIEF else COMPILED[weights]
+    for number, (words, small, assembly) in enumerate(BUILDS[:most]):
         head = (f"{CHIPS[board][0]} at {CHIPS[board][1] / 1e6:.0f} MHz", weights, words)
         for complexity in COMPLEXITIES:
             options = Options(source, complexity, small, assembly)
@@ -218,7 +224,7 @@ def tables() -> str:
         *head, "flash: libopus", "dredkit", "RAM: libopus", "dk_sender", "dk_receiver", "stack"
     )
     for board in CHIPS:
-        for weights in CHOICES:
+        for weights in (OWN,) if board in BRIEF else CHOICES:
             for_sending, for_receiving, for_memory = rows(board, weights, source)
             sending += for_sending
             receiving += for_receiving

@@ -57,9 +57,10 @@ def test_steps_traces_and_costs(board: QemuBoard, target: Target, firmware: Buil
     steps = inputs(40)
     with open_port(board.serial_url) as port:
         session = Session(port, timeouts=STEADY)
-        session.expect(
+        told = session.expect(
             model_hash=MODEL_HASH, stage="toy", build_id=bytes.fromhex(firmware.build_id)
         )
+        assert told.cycles == 0  # QEMU counts time
         session.open()
         alone = list(session.run_steps(steps))
         session.open()

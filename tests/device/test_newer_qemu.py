@@ -2,7 +2,9 @@
 """Boards that only a newer QEMU emulates than the set-up has: run where it is there."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from tests.support.boards import verified
 from tests.support.probe import Probe, built
 from tests.support.random_models import random_inputs, random_model
 from toolkit.common.errors import ToolError
-from toolkit.device.boards import qemu
+from toolkit.device.boards import gdb, qemu
 from toolkit.device.boards.qemu import QemuBoard
 from toolkit.device.pipeline import connected, prepare
 from toolkit.stages.stage import stage_of
@@ -24,10 +26,9 @@ BOARDS = [
 ]
 
 
-@pytest.fixture(params=BOARDS)
-def target(request: pytest.FixtureRequest) -> Target:
+def at_hand(name: str) -> Target:
     """Return a board that the QEMU at hand has; skip the test with a reason otherwise."""
-    board = load_target(request.param)
+    board = load_target(name)
     emulator = board.emulator
     assert emulator is not None
     program = shutil.which(emulator.program)
@@ -38,6 +39,11 @@ def target(request: pytest.FixtureRequest) -> Target:
     if have is None or have < (int(major), int(minor)):
         pytest.skip(f"{emulator.program} is {have}; {board.name} needs {emulator.since}")
     return board
+
+
+@pytest.fixture(params=BOARDS)
+def target(request: pytest.FixtureRequest) -> Target:
+    return at_hand(request.param)
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def test_bytes_pass_unchanged(board: QemuBoard) -> None:
     assert probe.words(b"d") == (0,)
 
 
-def test_instructions_are_counted(board: QemuBoard) -> None:
+def instructions_are_counted(board: QemuBoard) -> None:
     probe = Probe(board.serial_url)
     probe.wait()
 
@@ -72,12 +78,41 @@ def test_instructions_are_counted(board: QemuBoard) -> None:
         assert abs(count(rounds) - base - 2 * (rounds - 1)) <= 2 * error
 
 
+def test_instructions_are_counted(board: QemuBoard) -> None:
+    instructions_are_counted(board)
+
+
+def test_a_stack_overflow_is_a_fault(board: QemuBoard) -> None:
+    probe = Probe(board.serial_url)
+    probe.wait()
+    assert probe.ask(b"o", answer=1) == b"\0"
+    assert probe.port.read_until(b"\0").startswith(b"dredkit fault: pc=")
+    board.reset()
+    probe.wait()
+
+
 def test_a_network_is_verified(target: Target, tmp_path: Path) -> None:
     model = random_model(0)
     prepared = prepare(stage_of(model), target, tmp_path)
     with connected(prepared, port=None, serial="socket") as session:
         verdict = verified(session, prepared, random_inputs(model, 10, 0))
     assert verdict.mismatches == 0
+    assert verdict.budget.unit == "instructions"
+
+
+def test_a_raspberry_pi_starts_at_el2_as_its_firmware_starts_it(tmp_path: Path) -> None:
+    """QEMU starts a kernel as the board's firmware does; flashed, the board starts at EL3."""
+    board = at_hand("raspi4b")
+    kernel = tmp_path / "kernel8.img"
+    objcopy = f"{board.toolchain.prefix}objcopy"
+    subprocess.run([objcopy, "-O", "binary", built(board.name).elf, kernel], check=True)
+    assert board.emulator is not None
+    bare = replace(board, emulator=replace(board.emulator, args=()))
+    with QemuBoard(bare, options=("-kernel", str(kernel))) as running:
+        commands = ["break *0x80000", "continue", "print/x $cpsr & 0xf", "delete", "detach"]
+        said = gdb.run_gdb(running.gdb_address, commands, before="set architecture aarch64")
+        assert "$1 = 0x9\n" in said
+        instructions_are_counted(running)
 
 
 def test_an_older_qemu_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

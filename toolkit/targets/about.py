@@ -17,7 +17,8 @@ ABOUT: Final = {
     "verified_on": "Where dredkit verify has passed; empty for a new board",
     "stack_bytes": "Room for the stack, a multiple of 16; the build says how much is needed",
     "setup": "Clocks and pins: the file setup_NAME.c",
-    "boot": "What the chip's boot ROM reads: the file boot_NAME.c; left out where it reads nothing",
+    "boot": "What the chip's boot ROM reads, or the board's firmware starts: the file boot_NAME.c; "
+    "left out where there is nothing",
     "toolchain": "The compiler",
     "toolchain.prefix": "What comes before gcc in its name, such as arm-none-eabi-",
     "toolchain.package": "The Debian package that has it",

@@ -21,4 +21,18 @@ static inline void dk_core_release(uint32_t mask)
     __asm__ volatile("msr daif, %0" ::"r"((uint64_t)mask) : "memory");
 }
 
+#define DK_PMU_COUNTER_0 (1u << 0)
+#define DK_PMU_L1D_CACHE (1u << 4)  // event 4: accesses to the data cache
+
+// The timer is the performance monitor if that counts. Every core of silicon knows the events of
+// its data cache. QEMU does not, and its cycles are virtual time.
+static inline bool dk_core_timer_is_cycles(void)
+{
+    uint64_t events;
+    uint64_t counters;
+    __asm__ volatile("mrs %0, pmceid0_el0" : "=r"(events));
+    __asm__ volatile("mrs %0, pmcntenset_el0" : "=r"(counters));
+    return (events & DK_PMU_L1D_CACHE) != 0 && (counters & DK_PMU_COUNTER_0) != 0;
+}
+
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The drivers of a board without an operating system. board.cmake names one file of each kind:
 // setup_<name>.c, uart_<driver>.c and timer_<driver>.c, and boot_<name>.c where the chip's boot ROM
-// reads a header. A board's own lie beside its TOML. All others lie in the folder of the core's
-// family, in cortexa, which aarch64 and armv7a share, or here, where any core may use them. Each
-// file defines the functions of its kind. Constants come from board.h. A new board needs a TOML
-// file and at most a driver; a new family also needs a core.h, a start-up and a fault handler.
+// reads a header or a firmware starts the image. A board's own lie beside its TOML. All others lie
+// in the folder of the core's family, in cortexa, which aarch64 and armv7a share, or here, where
+// any core may use them. Each file defines the functions of its kind. Constants come from board.h.
+// A new board needs a TOML file and at most a driver; a new family also needs a core.h, a start-up
+// and a fault handler.
 #ifndef DREDKIT_BAREMETAL_DRIVERS_H
 #define DREDKIT_BAREMETAL_DRIVERS_H
 
@@ -29,6 +30,7 @@
 //                                                   irq's word of 32
 //   bool dk_core_cycles_start(void)                 start counting cycles; false if the core cannot
 //   uint32_t dk_core_cycles(void)                   return the cycles so far, wrapping
+//   bool dk_core_timer_is_cycles(void)              whether the timer counts the cycles, too
 
 // Set clocks and pins as the TOML says. Runs first.
 void dk_setup(void);

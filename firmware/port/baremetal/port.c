@@ -94,7 +94,7 @@ uint32_t dk_port_ticks(void)
 
 bool dk_port_ticks_are_cycles(void)
 {
-    return by_core;
+    return by_core || dk_core_timer_is_cycles();
 }
 
 uint32_t dk_port_isr_ticks(void)

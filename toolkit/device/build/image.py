@@ -26,19 +26,24 @@ IMXRT_TAG: Final = b"FCFB"
 IMXRT_TABLE_HEAD: Final = b"\xd1\x00\x20"
 IMXRT_A1_SIZE, IMXRT_LUT = 0x50, 0x80
 
+# Raspberry Pi: the firmware starts a kernel here (armstub8.S and config.txt's kernel_address), and
+# keeps the RAM from this address on for the VideoCore (Zephyr rpi_4b.dts).
+RASPI_START, RASPI_END = 0x0008_0000, 0x3B40_0000
+BOOT: Final = "dk_boot"
+
 
 def check_image(image: Path, target: Target) -> None:
     """Raise ToolError with what is wrong if the chip could not start or run the image.
 
     Only a Cortex-M has a vector table of addresses, and only boards that name a boot driver of
-    dredkit a header that is checked.
+    dredkit a header or start code that is checked.
     """
     wrong = _wrong_loads(image, target)
+    named = {symbol.name: symbol for symbol in symbols(image)}
     if target.system == "cortexm":
-        named = {symbol.name: symbol for symbol in symbols(image)}
         wrong += _wrong_vectors(image, target, named)
-        if not wrong and target.boot in HEADERS:
-            wrong += HEADERS[target.boot](image, target, named)
+    if not wrong and target.boot in HEADERS:
+        wrong += HEADERS[target.boot](image, target, named)
     if wrong:
         raise ToolError(f"{target.name}: {image.name}: {'; '.join(wrong)}")
 
@@ -108,6 +113,18 @@ def _wrong_imxrt(image: Path, target: Target, named: dict[str, Symbol]) -> list[
     return [text for text, is_wrong in checks.items() if is_wrong]
 
 
+def _wrong_raspi(image: Path, target: Target, named: dict[str, Symbol]) -> list[str]:
+    start = named.get(BOOT)
+    checks = {
+        f"no start code at 0x{RASPI_START:08x}": start is None or start.address != RASPI_START,
+        "a part would be written below the start code": RASPI_START
+        > min(address for address, _ in load_sections(image).values()),
+        "a memory reaches into the VideoCore's RAM": RASPI_END
+        < max(memory.end for memory in target.memories),
+    }
+    return [text for text, is_wrong in checks.items() if is_wrong]
+
+
 def _flash_from(image: Path, start: int, size: int) -> bytes:
     """Return what the image has in flash from an address on, erased bytes between its sections."""
     data = bytearray(b"\xff" * size)
@@ -122,4 +139,5 @@ def _flash_from(image: Path, start: int, size: int) -> bytes:
 HEADERS: Final[dict[str, Callable[[Path, Target, dict[str, Symbol]], list[str]]]] = {
     "rp2350": _wrong_rp2350,
     "imxrt1060": _wrong_imxrt,
+    "raspi": _wrong_raspi,
 }
