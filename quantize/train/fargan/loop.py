@@ -231,12 +231,11 @@ def blended(one: Fargan, others: Sequence[tuple[Fargan, float]]) -> Fargan:
     check_shares(others)
     if any(one.sizes != other.sizes for other, _ in others):
         raise InputError("the models are of different sizes: blend what one training made")
-    mean = one.state_dict()
-    for other, share in others:
-        states = other.state_dict()
-        mean = {
-            name: w + share * (states[name] - one.state_dict()[name]) for name, w in mean.items()
-        }
+    states = [(other.state_dict(), share) for other, share in others]
+    mean = {
+        name: w + sum(share * (state[name] - w) for state, share in states)
+        for name, w in one.state_dict().items()
+    }
     model = Fargan(one.sizes)
     model.load_state_dict(mean)
     return model
