@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A verification in the terminal: the verdict, and one line a check."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -10,20 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from toolkit.report.page import verdict
-from toolkit.verify.checks import budget_in, checks, noun
+from toolkit.verify.checks import Check, budget_in, checks, noun
 
 
 def table(facts: Mapping[str, Any]) -> Group:
     """Return what to print for the facts of verify.json or of `Verification.as_json()`."""
     found = checks(facts)
     ok = all(check.ok for check in found)
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "check", "result"):
-        rows.add_column(heading, overflow="fold")
-    for check in found:
-        style = "green" if check.ok else "red"
-        mark = Text(("✓" if check.judged else "-") if check.ok else "✗", style)
-        rows.add_row(mark, Text(check.name), Text(check.text, "" if check.ok else "red"))
     budget = budget_in(facts)
     figures = (
         f"{facts['frames']:,} {noun(facts)}s of {facts['audio']}, model {facts['model_hash'][:12]}"
@@ -48,4 +41,16 @@ def table(facts: Mapping[str, Any]) -> Group:
             f"the most expensive takes {share:.0f} %"
         )
     head = Text(f"{facts['target']}: {verdict(found)}", "bold green" if ok else "bold red")
-    return Group(head, rows, Text(figures, "dim"))
+    return Group(head, check_table(found), Text(figures, "dim"))
+
+
+def check_table(found: Sequence[Check]) -> Table:
+    """Return the checks to print, a row each."""
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("", "check", "result"):
+        rows.add_column(heading, overflow="fold")
+    for check in found:
+        style = "green" if check.ok else "red"
+        mark = Text(("✓" if check.judged else "-") if check.ok else "✗", style)
+        rows.add_row(mark, Text(check.name), Text(check.text, "" if check.ok else "red"))
+    return rows

@@ -37,6 +37,7 @@ from toolkit.report.board_call import (
 from toolkit.report.call import RATE, Take
 from toolkit.report.junit import junit as junit_xml
 from toolkit.report.record import CALL_FORMAT
+from toolkit.report.table import check_table
 from toolkit.speech.audio import Pcm, write_wav
 
 
@@ -91,12 +92,6 @@ class BoardCall:
 
 def _table(verdict: CallVerdict, facts: dict[str, Any]) -> Group:
     """Return what to print: the checks, and what packets of each state cost."""
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "check", "result"):
-        rows.add_column(heading, overflow="fold")
-    for check in verdict.checks:
-        mark = Text("✓" if check.ok else "✗", "green" if check.ok else "red")
-        rows.add_row(mark, Text(check.name), Text(check.text, "" if check.ok else "red"))
     summary = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for n, heading in enumerate(("a packet", facts["budget"]["unit"], "ms", "of the deadline")):
         summary.add_column(heading, justify="right" if n else "left")
@@ -109,4 +104,5 @@ def _table(verdict: CallVerdict, facts: dict[str, Any]) -> Group:
         costs.add_row(*row)
     head = f"{facts['target']}: {'PASS' if verdict.ok else 'FAIL'}"
     style = "bold green" if verdict.ok else "bold red"
-    return Group(Text(head, style), rows, summary, costs, Text(call_text(facts)))
+    parts = Text(head, style), check_table(verdict.checks), summary, costs
+    return Group(*parts, Text(call_text(facts)))
